@@ -1,0 +1,88 @@
+"""A zoo of GANs: load by name, sample, check against the numbers their authors published.
+
+    import zoo
+    zoo.load("contragan/digits").sample(64, label=3).save("threes.png")
+
+Nothing heavy is imported until it is used: `import zoo` needs neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    ConfigError,
+    DataUnavailableError,
+    LabelError,
+    UnknownModelError,
+    WeightsCorruptedError,
+    WeightsUnavailableError,
+    ZooError,
+)
+
+if TYPE_CHECKING:
+    from . import nets, upstream
+    from .config import ModelConfig
+    from .images import Images
+    from .model import GAN, load
+    from .registry import list_models, register
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GAN",
+    "ConfigError",
+    "DataUnavailableError",
+    "Images",
+    "LabelError",
+    "ModelConfig",
+    "UnknownModelError",
+    "WeightsCorruptedError",
+    "WeightsUnavailableError",
+    "ZooError",
+    "info",
+    "list_models",
+    "load",
+    "nets",
+    "register",
+    "upstream",
+]
+
+_LAZY = {
+    "GAN": "model",
+    "load": "model",
+    "Images": "images",
+    "ModelConfig": "config",
+    "list_models": "registry",
+    "register": "registry",
+    "nets": None,
+    "upstream": None,
+    "datasets": None,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    home = _LAZY[name]
+    value = importlib.import_module(f".{home or name}", __name__)
+    if home:
+        value = getattr(value, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def info(name: str) -> ModelConfig:
+    """The config of a model: architecture, data, training, weights, published scores.
+
+    Raises:
+        UnknownModelError: nothing has this name; the message names the nearest.
+    """
+    from . import registry
+
+    return registry.config(name)

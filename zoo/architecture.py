@@ -1,0 +1,241 @@
+"""What a network is made of: the `generator` and `discriminator` parts of a config.
+
+Every entry is a constructor argument of the module of the same name in `zoo.nets`; nothing is implicit. Sizes are
+lists, so one class serves every resolution. Block numbers count from 1, as in the papers' tables.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+
+class Part(BaseModel):
+    """Base of all config parts: immutable, and a key nobody knows is an error, not a shrug."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Activation = Literal["relu", "leaky_relu"]
+Initialisation = Literal["xavier", "orthogonal", "normal"]
+Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+# ---------------------------------------------------------------------------------------------------- generators
+
+
+class _Generator(Part):
+    resolution: PositiveInt  # side of the square image, in pixels
+    latent_dim: PositiveInt  # length of z, drawn from N(0, 1)
+    channels: Channels  # of the first feature map, then of each block's output
+    bottom_width: PositiveInt = 4  # side of the first feature map
+    image_channels: Literal[1, 3] = 3
+    num_classes: NonNegativeInt = 0  # 0 = unconditional
+    spectral_norm: bool = False
+    spectral_norm_eps: PositiveFloat = 1e-12
+    batch_norm_eps: PositiveFloat = 1e-5
+    attention_after: tuple[PositiveInt, ...] = ()  # self-attention after these blocks
+    activation: Activation = "relu"
+    output: Literal["tanh", "sigmoid"] = "tanh"  # sigmoid: [0, 1], rescaled to [-1, 1] by GAN.generate
+    init: Initialisation = "xavier"
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self.channels) - 1
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        reached = self.bottom_width << self.num_blocks
+        _require(
+            reached == self.resolution,
+            f"resolution is {self.resolution}, but {self.num_blocks} upsampling blocks from {self.bottom_width} pixels "
+            f"reach {reached}; give {self.resolution} // bottom_width as a power of two and one channel count a block",
+        )
+        _check_attention(self.attention_after, self.channels[1:])
+        return self
+
+
+class ResNetGenerator(_Generator):
+    """SNGAN-style residual generator (InfoMax-GAN Tables 7 to 9, ContraGAN Table A3)."""
+
+    architecture: Literal["resnet"] = "resnet"
+    upsample: Literal["bilinear", "nearest"]  # Mimicry: bilinear; StudioGAN: nearest
+    # Class-conditional batch norm is (offset + gain) * x + bias. 1 (StudioGAN): spectrally normalised like the other
+    # layers; 0 (Mimicry): gains around 1, never spectrally normalised.
+    norm_gain_offset: Literal[0, 1] = 1
+
+
+class BigGANGenerator(_Generator):
+    """BigGAN generator: shared class embedding, hierarchical latent (ContraGAN Tables A5, A7)."""
+
+    architecture: Literal["biggan"] = "biggan"
+    upsample: Literal["bilinear", "nearest"] = "nearest"
+    embedding_dim: PositiveInt = 128  # of the class embedding that all blocks share
+
+    @property
+    def latent_chunk(self) -> int:
+        """Length of the piece of z that each block, and the input layer, receives (20 in the ContraGAN paper)."""
+        return self.latent_dim // (self.num_blocks + 1)
+
+    @model_validator(mode="after")
+    def _divides(self):
+        _require(
+            self.latent_dim % (self.num_blocks + 1) == 0,
+            f"latent_dim {self.latent_dim} must divide into {self.num_blocks + 1} equal chunks (input layer and blocks)",
+        )
+        _require(self.num_classes > 0, "a BigGAN generator is conditional: give num_classes")
+        return self
+
+
+class DCGANGenerator(_Generator):
+    """Transposed-convolution generator: DCGAN and SNDCGAN (ContraGAN Table A1)."""
+
+    architecture: Literal["dcgan"] = "dcgan"
+    kernel_size: Literal[3, 4] = 4  # of the stride-2 transposed convolutions
+    norm_gain_offset: Literal[0, 1] = 1  # as in ResNetGenerator
+
+
+Generator = Annotated[ResNetGenerator | BigGANGenerator | DCGANGenerator, Field(discriminator="architecture")]
+
+
+# ------------------------------------------------------------------------------------------------- discriminators
+
+
+class PlainHead(Part):
+    """One logit from the pooled features."""
+
+    type: Literal["plain"] = "plain"
+
+
+class ProjectionHead(Part):
+    """Logit plus <class embedding, features> (projection discriminator)."""
+
+    type: Literal["projection"] = "projection"
+
+
+class ClassifierHead(Part):
+    """Logit, and class logits from the pooled features (ACGAN)."""
+
+    type: Literal["classifier"] = "classifier"
+    normalize_features: bool = False  # L2-normalise the features before the class layer, as StudioGAN does
+    bias: bool = False
+
+
+class ContrastiveHead(Part):
+    """Logit, image embedding and class embedding for the 2C loss (ContraGAN Eq. 8)."""
+
+    type: Literal["contrastive"] = "contrastive"
+    embedding_dim: PositiveInt
+    projection: Literal["linear", "nonlinear"] = "linear"
+    normalize: bool = True  # both embeddings onto the unit sphere
+
+
+Head = Annotated[PlainHead | ProjectionHead | ClassifierHead | ContrastiveHead, Field(discriminator="type")]
+
+
+class InfoMaxCritics(Part):
+    """Projections of local and global features (InfoMax-GAN Table 10)."""
+
+    local_after: PositiveInt  # local features are the output of this block
+    projection_dim: PositiveInt = 1024  # R
+    rectify_local: bool = True  # Mimicry's in-place ReLU overwrites the local features before they are projected
+    spectral_norm: bool = True
+
+
+class _Discriminator(Part):
+    resolution: PositiveInt
+    channels: Channels  # of each block's output
+    image_channels: Literal[1, 3] = 3
+    num_classes: NonNegativeInt = 0
+    spectral_norm: bool = True
+    spectral_norm_eps: PositiveFloat = 1e-12
+    batch_norm: bool = False
+    batch_norm_eps: PositiveFloat = 1e-5
+    attention_after: tuple[PositiveInt, ...] = ()
+    activation: Activation = "relu"
+    head: Head = PlainHead()
+    rotation_head: bool = False  # four more logits, for SSGAN
+    infomax: InfoMaxCritics | None = None
+    head_iterates_in_eval: bool = False  # Mimicry's own spectral norm class, in the heads of two of its networks
+    init: Initialisation = "xavier"
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self.channels)
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        _require(
+            self.num_classes > 0 or self.head.type == "plain", f"a {self.head.type} head needs num_classes above zero"
+        )
+        if self.infomax:
+            _require(
+                self.infomax.local_after < self.num_blocks,
+                f"infomax.local_after is {self.infomax.local_after}, but local features must come before the last of "
+                f"the {self.num_blocks} blocks",
+            )
+        _check_attention(self.attention_after, self.channels)
+        return self
+
+
+class ResNetDiscriminator(_Discriminator):
+    """SNGAN-style residual discriminator; BigGAN's is the same with hidden = "out" (ContraGAN Tables A4, A6, A8)."""
+
+    architecture: Literal["resnet"] = "resnet"
+    downsample_blocks: PositiveInt  # the first so many blocks halve the resolution
+    hidden: Literal["in", "out"]  # width between a block's two convolutions: its input's (Mimicry) or output's
+    rectify_shortcut: bool = True  # the published runs' in-place activation also reaches the shortcut
+    pooling: Literal["sum", "mean"] = "sum"
+
+    @model_validator(mode="after")
+    def _reaches(self):
+        _require(
+            self.downsample_blocks <= self.num_blocks,
+            f"downsample_blocks is {self.downsample_blocks}, but there are {self.num_blocks} blocks",
+        )
+        _require(
+            self.resolution % (1 << self.downsample_blocks) == 0,
+            f"resolution {self.resolution} cannot be halved {self.downsample_blocks} times",
+        )
+        return self
+
+
+class DCGANDiscriminator(_Discriminator):
+    """Plain convolutional discriminator: DCGAN and SNDCGAN (ContraGAN Table A2).
+
+    `layout` "paired": each block is a 3x3 and a 4x4 stride-2 convolution, the last block one 3x3 convolution.
+    `layout` "strided": each block is one 3x3 stride-2 convolution, and the logit reads the flattened map.
+    """
+
+    architecture: Literal["dcgan"] = "dcgan"
+    layout: Literal["paired", "strided"] = "paired"
+
+    @property
+    def downsample_blocks(self) -> int:
+        return self.num_blocks - (self.layout == "paired")
+
+    @model_validator(mode="after")
+    def _reaches(self):
+        _require(
+            self.resolution % (1 << self.downsample_blocks) == 0,
+            f"resolution {self.resolution} cannot be halved {self.downsample_blocks} times",
+        )
+        return self
+
+
+Discriminator = Annotated[ResNetDiscriminator | DCGANDiscriminator, Field(discriminator="architecture")]
+
+
+def _check_attention(after: tuple[int, ...], channels: tuple[int, ...]) -> None:
+    for block in after:
+        _require(block <= len(channels), f"attention_after names block {block}, but there are {len(channels)} blocks")
+        _require(
+            channels[block - 1] >= 8,
+            f"self-attention after block {block} divides its {channels[block - 1]} channels by 8: give at least 8",
+        )

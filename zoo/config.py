@@ -1,0 +1,311 @@
+"""The schema of a model: `hub_configs/<method>/<dataset>.json`, which is also a Hub folder's `config.json`.
+
+A config is data. Reading one checks every key, type and combination, and a refusal names the file, the field and the
+reason. Configs are immutable; `ModelConfig.updated` makes a changed copy, checked again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
+
+from .architecture import Discriminator, Generator, Part
+from .errors import ConfigError
+from .recipe import Training
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DatasetName = Literal[
+    "cifar10",
+    "cifar100",
+    "stl10",
+    "celeba",
+    "lsun-bedroom",
+    "imagenet",
+    "tiny-imagenet",
+    "mnist",
+    "stacked-mnist",
+    "digits",
+]
+
+
+class Data(Part):
+    """What a model was trained on. Images are scaled to [-1, 1] unless `range` says otherwise."""
+
+    dataset: DatasetName | Annotated[str, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
+    resolution: PositiveInt
+    split: str = "train"
+    range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
+    flip: bool = False  # random horizontal flips
+    class_names: tuple[str, ...] | None = None  # None = the data set's public names
+
+
+class Score(Part):
+    """One number and the protocol that belongs to it."""
+
+    metric: Annotated[str, Field(min_length=1)]  # "FID", "KID", "IS", ...
+    value: float
+    std: float | None = None  # over seeds or runs, where the source gives it
+    num_real: PositiveInt | None = None
+    num_fake: PositiveInt | None = None
+    split: str | None = None  # of the real images
+    extractor: str | None = None
+    settings: dict[str, bool | int | float | str | tuple[float, ...] | None] = {}  # where the run differs from `training`
+    note: str | None = None
+
+
+class Published(Score):
+    """A number somebody published. `tag` names the weights it was published with; None: no weights were released."""
+
+    source: Annotated[str, Field(min_length=1)]  # paper and table, or repository and commit
+    tag: Tag | None = None
+
+
+class Measured(Score):
+    """A number measured with this repository, on the weights it stands with."""
+
+    protocol: Annotated[str, Field(min_length=1)]
+    hardware: str | None = None
+    seeds: PositiveInt = 1
+
+
+class HubFile(Part):
+    """A safetensors file on the Hugging Face Hub."""
+
+    repo_id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    filename: str = "model.safetensors"
+    revision: str
+    sha256: Sha256
+
+
+class Upstream(Part):
+    """A checkpoint as its authors published it: a pickle, converted on the first load."""
+
+    source: Literal["mimicry", "studiogan"]
+    google_drive_file: str | None = None  # id of the file
+    google_drive_folder: str | None = None  # id of a folder
+    hub_repo: str | None = None
+    path: str  # file name, or pattern inside the folder or repository; newest match
+
+    @property
+    def address(self) -> str:
+        """Where a person finds the file with a browser."""
+        if self.google_drive_file:
+            return f"https://drive.google.com/uc?id={self.google_drive_file}&export=download"
+        if self.google_drive_folder:
+            return f"https://drive.google.com/drive/folders/{self.google_drive_folder}"
+        return f"https://huggingface.co/{self.hub_repo}"
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if sum(p is not None for p in (self.google_drive_file, self.google_drive_folder, self.hub_repo)) != 1:
+            raise ValueError("give exactly one of google_drive_file, google_drive_folder and hub_repo")
+        return self
+
+
+class Weights(Part):
+    """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` says where it is."""
+
+    tag: Tag
+    bundled: Annotated[str, Field(pattern=r"^[\w.-]+\.safetensors$")] | None = None  # file in zoo/bundled
+    sha256: Sha256 | None = None  # of the bundled file
+    hub: HubFile | None = None
+    upstream: Upstream | None = None
+    scores: tuple[Measured, ...] = ()
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if sum(p is not None for p in (self.bundled, self.hub, self.upstream)) != 1:
+            raise ValueError("give exactly one of bundled, hub and upstream")
+        if (self.bundled is None) != (self.sha256 is None):
+            raise ValueError("a bundled file needs its sha256, and only a bundled file has one here")
+        return self
+
+
+class ModelConfig(Part):
+    """A model of the zoo: what it is, how it was trained, where its weights are, what was published about it."""
+
+    name: Name
+    title: str
+    paper: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")] | None = None  # arXiv id of the paper of the method
+    generator: Generator
+    discriminator: Discriminator
+    data: Data
+    training: Training
+    default_tag: Tag | None = None  # which weights a plain name loads
+    weights: tuple[Weights, ...] = ()
+    published: tuple[Published, ...] = ()
+    license: str = "MIT"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> str:
+        return self.name.split("/")[0]
+
+    @property
+    def num_classes(self) -> int:
+        return self.generator.num_classes
+
+    @property
+    def conditional(self) -> bool:
+        return self.num_classes > 0
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tuple(weights.tag for weights in self.weights)
+
+    @field_validator("weights")
+    @classmethod
+    def _tags_differ(cls, weights: tuple[Weights, ...]):
+        tags = [w.tag for w in weights]
+        if len(set(tags)) < len(tags):
+            raise ValueError(f"two weights share a tag: {', '.join(tags)}")
+        return weights
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        problems = [text for failed, text in self._combinations() if failed]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _combinations(self) -> list[tuple[bool, str]]:
+        """(is it wrong, why) for what no single field can see."""
+        g, d, data, training = self.generator, self.discriminator, self.data, self.training
+        names, tags = data.class_names, self.tags
+        return [
+            (
+                not g.resolution == d.resolution == data.resolution,
+                f"generator, discriminator and data disagree on the resolution: {g.resolution}, {d.resolution} and "
+                f"{data.resolution}",
+            ),
+            (
+                g.image_channels != d.image_channels,
+                f"generator makes {g.image_channels} image channels, discriminator expects {d.image_channels}",
+            ),
+            (
+                d.head.type != "plain" and d.num_classes != g.num_classes,
+                f"generator has {g.num_classes} classes, discriminator {d.num_classes}",
+            ),
+            (
+                names is not None and g.num_classes not in (0, len(names)),
+                f"data.class_names has {len(names or ())} names, generator.num_classes is {g.num_classes}",
+            ),
+            (
+                (g.output == "sigmoid") != (data.range == "[0, 1]"),
+                f'generator.output "{g.output}" does not fit data.range "{data.range}"',
+            ),
+            (
+                self.default_tag is not None and self.default_tag not in tags,
+                f'default_tag "{self.default_tag}" is not among the tags of weights ({", ".join(tags) or "none"})',
+            ),
+            (bool(tags) and self.default_tag is None, "weights are listed, so default_tag must name one of them"),
+            *_conditioning_problems(d, training),
+        ]
+
+    # ------------------------------------------------------------------------------------------ reading and writing
+
+    @classmethod
+    def from_dict(cls, data: Any, origin: str = "config") -> ModelConfig:
+        """Build a config from parsed JSON; `origin` names it in errors."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigError(f"{origin}: {explain(error)}") from None
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> ModelConfig:
+        """Read a config; raises ConfigError naming the file, the field and the reason."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: not a text file; a config is JSON in UTF-8") from None
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it") from None
+        return cls.from_dict(data, str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data. The networks, the data and the recipe are spelled out; elsewhere default values are left out."""
+        spelled_out = {
+            "generator": {"architecture": self.generator.architecture, **self.generator.model_dump(mode="json")},
+            "discriminator": {
+                "architecture": self.discriminator.architecture,
+                **self.discriminator.model_dump(mode="json"),
+            },
+            "data": self.data.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+        }
+        return {
+            key: spelled_out.get(key, value) for key, value in self.model_dump(mode="json", exclude_defaults=True).items()
+        }
+
+    def to_json(self) -> str:
+        """JSON text with lists of numbers on one line; `from_file` reads it back as an equal config."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        one_line = re.compile(r"\[\s*((?:-?[\d.e+-]+|true|false)(?:,\s+(?:-?[\d.e+-]+|true|false))*)\s*\]")
+        return one_line.sub(lambda match: "[" + re.sub(r"\s+", " ", match[1]) + "]", text) + "\n"
+
+    def updated(self, changes: dict[str, Any]) -> ModelConfig:
+        """A checked copy with dotted fields replaced, such as {"training.steps": 200}."""
+        data = self.to_dict()
+        for field, value in changes.items():
+            *parents, last = field.split(".")
+            node: Any = data
+            try:
+                for key in parents:
+                    node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
+                node[int(last) if isinstance(node, list) else last] = value
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                raise ConfigError(f"{self.name}: there is no field {field} to change; see `zoo info {self.name}`") from None
+        return type(self).from_dict(data, self.name)
+
+    def as_paper(self) -> ModelConfig:
+        """This config with the values the paper gives, where the run behind the published weights differs."""
+        return self.updated(self.training.as_paper)
+
+
+def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[bool, str]]:
+    heads = {"none": "plain", "projection": "projection", "classifier": "classifier", "contrastive": "contrastive"}
+    wanted = heads.get(training.conditioning.type, "contrastive")
+    auxiliary = {loss.type for loss in training.auxiliary}
+    return [
+        (
+            d.head.type != wanted,
+            f"training.conditioning {training.conditioning.type} needs a {wanted} discriminator head, not {d.head.type}",
+        ),
+        ("infomax" in auxiliary and d.infomax is None, "training.auxiliary infomax needs discriminator.infomax"),
+        ("rotation" in auxiliary and not d.rotation_head, "training.auxiliary rotation needs discriminator.rotation_head"),
+    ]
+
+
+_UNIONS = {"generator", "discriminator", "head", "conditioning"}
+
+
+def explain(error: ValidationError) -> str:
+    """All problems of one validation, each as `field: reason`, on one line."""
+    lines = []
+    for item in error.errors():
+        # pydantic puts the name of a union's member into the path; users know only the JSON's keys.
+        path = [str(key) for key in item["loc"]]
+        in_list = [i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))]
+        shown = [key for i, key in enumerate(path) if not (in_list[i] or (i and path[i - 1] in _UNIONS))]
+        message = re.sub(r"^Value error, ", "", item["msg"])
+        if item["type"] == "extra_forbidden":
+            message = "unknown key; remove it or correct its spelling"
+        elif item["type"] == "missing":
+            message = "missing; add it"
+        elif item["type"] != "value_error":
+            message = f"{message}, got {item['input']!r}" if not isinstance(item["input"], dict) else message
+        lines.append(f"{'.'.join(shown)}: {message}" if shown else message)
+    return "; ".join(lines)

@@ -1,0 +1,35 @@
+"""Errors of the zoo. Each message says what is wrong and ends with what to do next."""
+
+from __future__ import annotations
+
+
+class ZooError(Exception):
+    """Base of every error the zoo raises on purpose; the message is one clear line."""
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of its argument; users are to read the plain message.
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownModelError(ZooError, KeyError):
+    """No model has this name; the message suggests the nearest ones."""
+
+
+class ConfigError(ZooError, ValueError):
+    """A config file is refused; the message names the file, the field and the reason."""
+
+
+class WeightsUnavailableError(ZooError, FileNotFoundError):
+    """The weights asked for are not on this machine; the message says how to get them."""
+
+
+class WeightsCorruptedError(ZooError):
+    """A weights file is damaged, or belongs to another architecture."""
+
+
+class LabelError(ZooError, ValueError):
+    """A class label is unknown, out of range, or given to a model without classes."""
+
+
+class DataUnavailableError(ZooError, FileNotFoundError):
+    """A data set is not on this machine; the message says how to get it."""

@@ -1,0 +1,251 @@
+"""Exact rewrites of a trained generator for fast inference: algebra, not approximation.
+
+- Spectral norm is a division by a constant: it is folded into the weight.
+- Batch norm after a convolution is folded into the convolution; elsewhere it becomes one scale and shift.
+- A class-conditional norm becomes a table of scales and shifts, one row a class.
+- Nearest-neighbour x2 followed by a 3x3 convolution is one stride-2 4x4 transposed convolution (2.25x fewer
+  multiplications); a 1x1 shortcut commutes with either upsampling (4x fewer).
+
+The result is another module with the same forward(z, y); it agrees with the original in eval mode to float32 rounding.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .nets import BigGANGenerator, DCGANGenerator, ResNetGenerator, SpectralNorm
+from .nets.layers import ConditionalBatchNorm2d, SelfAttention
+from .nets.resnet import GeneratorBlock, squash, upsample
+
+
+@torch.no_grad()
+def fuse(generator: nn.Module) -> nn.Module:
+    """A fused copy of a generator's eval-mode function; the generator itself is left as it is."""
+    if isinstance(generator, BigGANGenerator):
+        return FusedBigGAN(generator)
+    if isinstance(generator, ResNetGenerator):
+        return FusedResNet(generator)
+    if isinstance(generator, DCGANGenerator):
+        return FusedDCGAN(generator)
+    raise TypeError(f"no fused form is written for {type(generator).__name__}; load it with fuse=False")
+
+
+def plain_weight(layer: nn.Module) -> Tensor:
+    """The weight that the layer uses in eval mode."""
+    if not isinstance(layer, SpectralNorm):
+        return layer.weight.detach().clone()
+    was_training = layer.training
+    layer.eval()
+    weight = layer.normalized_weight().detach()
+    layer.train(was_training)
+    return weight
+
+
+def plain_conv(conv: nn.Conv2d, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Conv2d:
+    """The same convolution without spectral norm, its output optionally scaled and shifted a channel."""
+    weight, bias = plain_weight(conv), conv.bias
+    out, into = weight.shape[:2]
+    new = nn.Conv2d(into, out, conv.kernel_size, conv.stride, conv.padding, bias=bias is not None)
+    return _filled(new, weight, bias, scale, shift, axis=0)
+
+
+def up_conv(conv: nn.Conv2d, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.ConvTranspose2d:
+    """Nearest-neighbour x2, then this 3x3 convolution, as one stride-2 4x4 transposed convolution.
+
+    Output row 2i + p of the upsampled image sees input rows i - 1 + p and i + p; the taps of the 3x3 kernel that fall
+    on the same input row add up.
+    """
+    w = plain_weight(conv)  # (out, in, 3, 3)
+    taps = [w[:, :, 2:], w[:, :, 1:2] + w[:, :, 2:], w[:, :, :1] + w[:, :, 1:2], w[:, :, :1]]
+    rows = torch.cat(taps, dim=2)  # (out, in, 4, 3)
+    taps = [rows[..., 2:], rows[..., 1:2] + rows[..., 2:], rows[..., :1] + rows[..., 1:2], rows[..., :1]]
+    kernel = torch.cat(taps, dim=3).transpose(0, 1).contiguous()  # (in, out, 4, 4)
+    new = nn.ConvTranspose2d(*kernel.shape[:2], 4, 2, 1)
+    return _filled(new, kernel, conv.bias, scale, shift, axis=1)
+
+
+def plain_deconv(conv: nn.ConvTranspose2d, scale: Tensor | None, shift: Tensor | None) -> nn.ConvTranspose2d:
+    weight = plain_weight(conv)
+    new = nn.ConvTranspose2d(*weight.shape[:2], conv.kernel_size, 2, 1, output_padding=conv.output_padding)
+    return _filled(new, weight, conv.bias, scale, shift, axis=1)
+
+
+def plain_linear(linear: nn.Linear) -> nn.Linear:
+    weight = plain_weight(linear)
+    new = nn.Linear(weight.shape[1], weight.shape[0], bias=linear.bias is not None)
+    return _filled(new, weight, linear.bias, None, None, axis=0)
+
+
+def _filled(new, weight: Tensor, bias: Tensor | None, scale: Tensor | None, shift: Tensor | None, axis: int):
+    """Set weight and bias, times `scale` plus `shift` along the output channels."""
+    if scale is not None:
+        weight = weight * scale.view([-1 if d == axis else 1 for d in range(weight.ndim)])
+        bias = (0 if bias is None else bias * scale) + shift
+    new.weight.data = weight.contiguous()
+    if bias is not None:
+        new.bias.data = bias.detach().clone()
+    return new
+
+
+def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """The scale and shift (C,) that a batch norm applies in eval mode."""
+    scale = (norm.running_var + norm.eps).rsqrt()
+    shift = -norm.running_mean * scale
+    if norm.affine:
+        scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
+    return scale.detach(), shift.detach()
+
+
+class Affine(nn.Module):
+    """x * scale + shift a channel, with the scale and shift of a batch norm; a condition of no parts."""
+
+    def __init__(self, norm: nn.BatchNorm2d):
+        super().__init__()
+        scale, shift = norm_affine(norm)
+        self.register_buffer("scale", scale[:, None, None])
+        self.register_buffer("shift", shift[:, None, None])
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        return torch.addcmul(self.shift, x, self.scale)
+
+
+class ConditionalAffine(nn.Module):
+    """The scales and shifts of a conditional norm, linear in the condition: one matrix product for both.
+
+    With class labels as the condition, `condition` is a label a sample and the products are looked up in a table.
+    """
+
+    def __init__(self, norm: ConditionalBatchNorm2d, by_class: bool):
+        super().__init__()
+        scale, shift = norm_affine(norm.norm)
+        gain, bias = plain_weight(norm.gain), plain_weight(norm.bias)  # (C, condition)
+        weight = torch.cat((gain * scale[:, None], bias + gain * shift[:, None]))
+        offset = torch.cat((norm.offset * scale, norm.offset * shift))
+        self.by_class = by_class
+        if by_class:
+            self.register_buffer("table", weight.t() + offset)  # (classes, 2 C)
+        else:
+            self.register_buffer("weight", weight)
+            self.register_buffer("offset", offset)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        both = self.table[condition] if self.by_class else F.linear(condition, self.weight, self.offset)
+        scale, shift = both[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, x, scale)
+
+
+def fused_norm(norm: nn.Module, by_class: bool) -> nn.Module:
+    return ConditionalAffine(norm, by_class) if isinstance(norm, ConditionalBatchNorm2d) else Affine(norm)
+
+
+class FusedAttention(nn.Module):
+    """Self-attention with its three input projections in one convolution, through PyTorch's fused kernel."""
+
+    def __init__(self, attention: SelfAttention):
+        super().__init__()
+        projections = (attention.theta, attention.phi, attention.value)
+        weight = torch.cat([plain_weight(layer) for layer in projections])
+        self.widths = [layer.out_channels for layer in projections]
+        self.project = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
+        self.project.weight.data = weight
+        self.output = plain_conv(attention.output)
+        self.output.weight.data *= attention.gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.project(x).split(self.widths, dim=1)
+        query = query.flatten(2).transpose(1, 2)  # (N, HW, C/8)
+        key = F.max_pool2d(key, 2).flatten(2).transpose(1, 2)  # (N, HW/4, C/8)
+        value = F.max_pool2d(value, 2).flatten(2).transpose(1, 2)  # (N, HW/4, C/2)
+        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return x + self.output(attended.transpose(1, 2).unflatten(2, x.shape[2:]))
+
+
+class FusedBlock(nn.Module):
+    """One residual up-block."""
+
+    def __init__(self, block: GeneratorBlock, by_class: bool):
+        super().__init__()
+        self.mode, self.act = block.mode, block.act
+        self.norm1 = fused_norm(block.norm1, by_class)
+        folds = isinstance(block.norm2, nn.BatchNorm2d)
+        affine = norm_affine(block.norm2) if folds else (None, None)
+        nearest = block.mode == "nearest"
+        self.conv1 = up_conv(block.conv1, *affine) if nearest else plain_conv(block.conv1, *affine)
+        self.norm2 = None if folds else fused_norm(block.norm2, by_class)
+        self.conv2, self.shortcut = plain_conv(block.conv2), plain_conv(block.shortcut)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        h = self.act(self.norm1(x, condition))
+        h = self.conv1(h if self.mode == "nearest" else upsample(h, self.mode))
+        h = self.act(h if self.norm2 is None else self.norm2(h, condition))
+        return self.conv2(h) + upsample(self.shortcut(x), self.mode)
+
+
+class FusedResNet(nn.Module):
+    """`ResNetGenerator` in eval mode."""
+
+    by_class = True
+
+    def __init__(self, generator: ResNetGenerator):
+        super().__init__()
+        self.spec = generator.spec
+        self.input = plain_linear(generator.input)
+        self.blocks = nn.ModuleList(FusedBlock(block, self.by_class) for block in generator.blocks)
+        self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
+        self.norm, self.act, self.output = Affine(generator.norm), generator.act, plain_conv(generator.output)
+
+    def conditions(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor | None]]:
+        return z, [y] * self.spec.num_blocks
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        z, conditions = self.conditions(z, y)
+        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        h = h.contiguous(memory_format=torch.channels_last)
+        for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True), start=1):
+            h = block(h, condition)
+            if str(number) in self.attention:
+                h = self.attention[str(number)](h)
+        return squash(self.output(self.act(self.norm(h))), self.spec.output)
+
+
+class FusedBigGAN(FusedResNet):
+    """`BigGANGenerator` in eval mode: the condition is (class embedding, chunk of z)."""
+
+    by_class = False
+
+    def __init__(self, generator: BigGANGenerator):
+        super().__init__(generator)
+        self.register_buffer("embedding", generator.embedding.weight.detach().clone())
+
+    def conditions(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+        first, *chunks = z.split(self.spec.latent_chunk, dim=1)
+        embedded = self.embedding[y]
+        return first, [torch.cat((embedded, chunk), dim=1) for chunk in chunks]
+
+
+class FusedDCGAN(nn.Module):
+    """`DCGANGenerator` in eval mode."""
+
+    def __init__(self, generator: DCGANGenerator):
+        super().__init__()
+        self.spec = generator.spec
+        self.input = plain_linear(generator.input)
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
+        for block in generator.blocks:
+            folds = isinstance(block.norm, nn.BatchNorm2d)
+            self.convs.append(plain_deconv(block.conv, *(norm_affine(block.norm) if folds else (None, None))))
+            self.norms.append(nn.Identity() if folds else ConditionalAffine(block.norm, by_class=True))
+        self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
+        self.act, self.output = generator.blocks[0].act, plain_conv(generator.output)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        h = h.contiguous(memory_format=torch.channels_last)
+        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
+            h = conv(h)
+            h = self.act(h if isinstance(norm, nn.Identity) else norm(h, y))
+            if str(number) in self.attention:
+                h = self.attention[str(number)](h)
+        return squash(self.output(h), self.spec.output)

@@ -1,0 +1,316 @@
+"""A loaded generator and what one does with it: sample, stream, generate, interpolate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from . import labels, latents, nets, registry, weights
+from .config import ModelConfig
+from .errors import LabelError, WeightsUnavailableError, ZooError
+from .fuse import fuse as fuse_generator
+from .images import Images
+
+if TYPE_CHECKING:
+    Label = int | str | Sequence[int | str] | None
+
+# The generator always runs on this many images at once, the last time padded: then the bits of image i depend on
+# neither the batch size nor the number of images, whatever algorithm a library picks for a shape.
+_CHUNK = {"cpu": 8, "cuda": 64, "mps": 16}
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def load(
+    name_or_folder: str | os.PathLike,
+    weights: str | os.PathLike = "default",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+    fuse: bool = True,
+    cache_dir: str | os.PathLike | None = None,
+) -> GAN:
+    """Load a generator by name, or from an exported folder with config.json and model.safetensors.
+
+    Args:
+        name_or_folder: a name in any spelling, `name@tag`, or a folder's path.
+        weights: "default", a tag, "random" (untrained), or the path of a .safetensors file.
+        device: "auto" (CUDA, then Apple's GPU, then the CPU) or a torch device.
+        dtype: None for float32; "bfloat16" or "float16" trade exactness for speed.
+        fuse: rewrite the generator for fast inference; the same images to float32 rounding.
+        cache_dir: where converted weights are kept, default $ZOO_CACHE or ~/.cache/contrastive-gan-zoo.
+
+    Raises:
+        UnknownModelError: no model or folder has this name; the message names the nearest.
+        WeightsUnavailableError: the weights are not on this machine; the message says how to get them.
+        WeightsCorruptedError: the file is damaged or belongs to another architecture.
+    """
+    config, path = _find(name_or_folder, weights, cache_dir)
+    if path is None:
+        generator = nets.build_generator(config.generator)
+    else:
+        with torch.device("meta"):  # without drawing initial weights that would be replaced at once
+            generator = nets.build_generator(config.generator)
+        _weights.load_into(generator, _weights.read(path), path)
+    return GAN(config, generator, device=device, dtype=dtype, fuse=fuse)
+
+
+_weights = weights  # `load` has an argument of the module's name
+
+
+def _find(name_or_folder, wanted, cache_dir) -> tuple[ModelConfig, Path | None]:
+    """The config, and the file of its weights (None = random)."""
+    text = os.fspath(name_or_folder)
+    folder = Path(text)
+    is_folder = folder.is_dir() and (folder / "config.json").is_file()
+    if is_folder:
+        config, tag = ModelConfig.from_file(folder / "config.json"), "default"
+    elif folder.is_dir() and os.sep in text and not _is_name(text):
+        raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or a folder with config.json")
+    else:
+        base, tag = registry.split_tag(text)
+        config = registry.config(base)
+    wanted = os.fspath(wanted)
+    if wanted == "random":
+        return config, None
+    if wanted.endswith(".safetensors"):
+        return config, Path(wanted)
+    if is_folder and wanted == "default":
+        return config, folder / "model.safetensors"
+    return config, _weights.locate(config, tag if wanted == "default" else wanted, cache_dir)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        registry.resolve(registry.split_tag(text)[0])
+    except ZooError:
+        return False
+    return True
+
+
+def _pick_device(device: str | torch.device) -> torch.device:
+    if str(device) != "auto":
+        try:
+            return torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ZooError(f'device "{device}" cannot be used ({reason}); give "cpu", "cuda" or "auto"') from None
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    chosen = _DTYPES.get(str(dtype).removeprefix("torch."))
+    if chosen is None:
+        raise ZooError(f"dtype {dtype} is not known; give one of {', '.join(_DTYPES)}")
+    return chosen
+
+
+class GAN:
+    """A generator with its config.
+
+    Attributes:
+        config: the ModelConfig.
+        generator: the plain module in eval mode, weights as they were trained.
+        device, dtype: where and in which precision it computes.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        generator: nn.Module,
+        *,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype | None = None,
+        fuse: bool = True,
+    ):
+        self.config = config
+        self.device, self.dtype = _pick_device(device), _pick_dtype(dtype)
+        self.generator = generator.eval().requires_grad_(False).to(self.device)
+        network = fuse_generator(generator) if fuse else generator
+        if self.dtype != torch.float32 and not fuse:
+            raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
+        self._network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+
+    @property
+    def num_classes(self) -> int:
+        """0 for an unconditional model."""
+        return self.config.num_classes
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in label order; empty for an unconditional model."""
+        return labels.class_names(self.config)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square images, in pixels."""
+        return self.config.generator.resolution
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.generator.latent_dim
+
+    def __repr__(self) -> str:
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        return f"GAN({self.config.name}, {self.resolution}x{self.resolution}{classes}, {self.device}, {self.dtype})"
+
+    # ---------------------------------------------------------------------------------------------------- sampling
+
+    def sample(
+        self,
+        n: int,
+        label: Label = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        batch_size: int | None = None,
+        progress: bool = False,
+        start: int = 0,
+    ) -> Images:
+        """n images. The same seed gives the same images, whatever the batch size, and image i stays as n grows.
+
+        Args:
+            n: how many.
+            label: a class by index or name, or a sequence of n of them; None draws classes uniformly from the seed.
+            seed: an integer, or None for a fresh one (see `images.seed`).
+            truncation: draw each latent element again until its magnitude is at most this; None = never.
+            batch_size: images held on the device at once.
+            progress: show a progress bar.
+            start: index of the first image in the seed's sequence.
+
+        Raises:
+            LabelError: a label is unknown, out of range, or given to a model without classes.
+        """
+        parts = list(self.stream(n, label, seed, truncation, batch_size, progress, start))
+        return Images.cat(parts) if parts else self._empty(seed)
+
+    def stream(
+        self,
+        n: int,
+        label: Label = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        batch_size: int | None = None,
+        progress: bool = False,
+        start: int = 0,
+    ) -> Iterator[Images]:
+        """The images of `sample` in batches of batch_size, in constant memory; arguments as there."""
+        _check_count("n", n, minimum=0)
+        _check_count("start", start, minimum=0)
+        batch_size = batch_size if batch_size is not None else self._default_batch_size()
+        _check_count("batch_size", batch_size, minimum=1)
+        seed = latents.check_seed(seed)
+        chosen = labels.indices(self.config, label, n)
+        latents.check_truncation(truncation)
+        return self._stream(n, chosen, seed, truncation, batch_size, progress, start)
+
+    def _stream(self, n, chosen, seed, truncation, batch_size, progress, start) -> Iterator[Images]:
+        for first in _tracked(range(0, n, batch_size), n, batch_size, progress, self.config.name):
+            count = min(batch_size, n - first)
+            z = latents.normal(seed, start + first, count, self.latent_dim, truncation)
+            y = None
+            if self.num_classes:
+                drawn = latents.labels(seed, start + first, count, self.num_classes)
+                y = drawn if chosen is None else chosen[first : first + count]
+            yield Images.from_float(
+                self.generate(z, y), labels=y, seed=seed, start=start + first, model=self.config.name
+            )
+
+    def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
+        """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
+        _check_count("n", n, minimum=0)
+        return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
+
+    @torch.inference_mode()
+    def generate(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
+        """Images for given latents: float32 (N, C, H, W) in [-1, 1] on the CPU or the model's device.
+
+        Args:
+            z: latents (N, latent_dim), standard normal in training.
+            y: labels (N,) or one label for all; needed exactly for conditional models.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
+        if y is None and self.num_classes:
+            raise LabelError(f"{self.config.name} is conditional: give y, one label or one for each latent")
+        y = labels.indices(self.config, y, len(z))
+        chunk = _CHUNK.get(self.device.type, 16)
+        outputs = [
+            self._run(z[i : i + chunk], None if y is None else y[i : i + chunk], chunk) for i in range(0, len(z), chunk)
+        ]
+        if not outputs:
+            g = self.config.generator
+            return torch.empty(0, g.image_channels, g.resolution, g.resolution, device=z.device)
+        return torch.cat(outputs).to(z.device)
+
+    def _run(self, z: Tensor, y: Tensor | None, chunk: int) -> Tensor:
+        """One chunk through the network, padded to the chunk's full size."""
+        n = len(z)
+        z = nn.functional.pad(z, (0, 0, 0, chunk - n)).to(self.device, self.dtype)
+        if y is not None:
+            y = nn.functional.pad(y, (0, chunk - n)).to(self.device)
+        images = self._network(z, y)[:n].float()
+        return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
+
+    def interpolate(self, a: int, b: int, steps: int, label: Label = None) -> Images:
+        """Images along the great circle between the latents of seeds a and b, both ends included.
+
+        Args:
+            a, b: seeds; the ends are image 0 of each.
+            steps: how many images, at least 2.
+            label: a class by index or name, or a sequence of `steps` of them; None takes the label drawn for seed a.
+        """
+        _check_count("steps", steps, minimum=2)
+        ends = [self.latents(1, seed) for seed in (a, b)]
+        t = torch.linspace(0, 1, steps)[:, None]
+        y = labels.indices(self.config, label, steps)
+        if self.num_classes and y is None:
+            y = latents.labels(latents.check_seed(a), 0, 1, self.num_classes).expand(steps)
+        images = self.generate(_slerp(*ends, t), y)
+        return Images.from_float(images, labels=y, seed=a, model=self.config.name, columns=steps)
+
+    # ----------------------------------------------------------------------------------------------------- private
+
+    def _default_batch_size(self) -> int:
+        return max(_CHUNK.get(self.device.type, 16), (1 << 21) // self.resolution**2 // 4)
+
+    def _empty(self, seed: int | None) -> Images:
+        pixels = torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)
+        labels = torch.empty(0, dtype=torch.int64) if self.num_classes else None
+        return Images(pixels, labels=labels, seed=seed, model=self.config.name)
+
+
+def _check_count(name: str, value: int, minimum: int) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < minimum:
+        raise ZooError(f"{name} is {value!r}; give a whole number of at least {minimum}")
+
+
+def _slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Points (steps, D) on the great circle from a to b (1, D); the length goes from |a| to |b| evenly."""
+    norm_a, norm_b = a.norm(), b.norm()
+    angle = torch.arccos(((a / norm_a) * (b / norm_b)).sum().clamp(-1, 1))
+    if angle < 1e-4:  # nearly the same direction: a straight line is the circle
+        return a + t * (b - a)
+    direction = (torch.sin((1 - t) * angle) * a / norm_a + torch.sin(t * angle) * b / norm_b) / torch.sin(angle)
+    return direction * (norm_a + t * (norm_b - norm_a))
+
+
+def _tracked(batches: range, n: int, batch_size: int, progress: bool, title: str) -> Iterator[int]:
+    """The batches, with a bar of images, rate and time left where asked for."""
+    if not progress:
+        yield from batches
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(title, total=n)
+        for first in batches:
+            yield first
+            bar.advance(task, min(batch_size, n - first))

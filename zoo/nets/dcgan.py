@@ -1,0 +1,106 @@
+"""Transposed-convolution generator and plain convolutional discriminator: DCGAN and SNDCGAN.
+
+ContraGAN (arXiv 2006.12681) Tables A1 and A2; the "strided" layout is that of the Stacked MNIST experiment
+(InfoMax-GAN, arXiv 2007.04589, A.4), after Unrolled GAN (arXiv 1611.02163).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .. import architecture
+from .heads import DiscriminatorOutput, Heads
+from .layers import Layers, SelfAttention, activation, initialise
+from .resnet import make_norm, one_hot, squash
+
+
+class UpBlock(nn.Module):
+    """Stride-2 transposed convolution, norm, activation."""
+
+    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers):
+        super().__init__()
+        self.conv = layers.conv_transpose(in_channels, out_channels, spec.kernel_size)
+        self.norm = make_norm(out_channels, spec, layers, spec.num_classes)
+        self.act = activation(spec.activation)
+
+    def forward(self, x: Tensor, condition: tuple[Tensor, ...] = ()) -> Tensor:
+        return self.act(self.norm(self.conv(x), *condition))
+
+
+class DCGANGenerator(nn.Module):
+    """z (N, latent_dim) ~ N(0, 1), and labels y (N,) if conditional, to images (N, image_channels, S, S)."""
+
+    def __init__(self, spec: architecture.DCGANGenerator):
+        super().__init__()
+        self.spec = spec
+        layers = Layers(spec.spectral_norm, spec.spectral_norm_eps)
+        first, *rest = spec.channels
+        self.input = layers.linear(spec.latent_dim, first * spec.bottom_width**2)
+        self.blocks = nn.ModuleList(UpBlock(i, o, spec, layers) for i, o in zip(spec.channels, rest, strict=False))
+        self.attention = nn.ModuleDict(
+            {str(block): SelfAttention(spec.channels[block], layers) for block in spec.attention_after}
+        )
+        self.output = layers.conv(rest[-1], spec.image_channels, 3)
+        initialise(self, spec.init)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        condition = one_hot(y, self.spec.num_classes, z)
+        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        for number, block in enumerate(self.blocks, start=1):
+            h = block(h, condition)
+            if str(number) in self.attention:
+                h = self.attention[str(number)](h)
+        return squash(self.output(h), self.spec.output)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm where the spec has it, activation."""
+
+    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, kernel: int, stride: int):
+        super().__init__()
+        self.conv = layers.conv(in_channels, out_channels, kernel, stride)
+        self.norm = nn.BatchNorm2d(out_channels, eps=spec.batch_norm_eps) if spec.batch_norm else nn.Identity()
+        self.act = activation(spec.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
+
+
+class DCGANDiscriminator(nn.Module):
+    """Images (N, image_channels, S, S) in the data's range, and labels y (N,) where the head needs them, to scores."""
+
+    def __init__(self, spec: architecture.DCGANDiscriminator):
+        super().__init__()
+        self.spec = spec
+        layers = Layers(spec.spectral_norm, spec.spectral_norm_eps)
+        widths = (spec.image_channels, *spec.channels)
+        self.blocks = nn.ModuleList(
+            self._block(n, i, o, layers) for n, (i, o) in enumerate(zip(widths, spec.channels, strict=False), start=1)
+        )
+        self.attention = nn.ModuleDict(
+            {str(block): SelfAttention(spec.channels[block - 1], layers) for block in spec.attention_after}
+        )
+        side = spec.resolution >> spec.downsample_blocks
+        positions = side * side if spec.layout == "strided" else 1
+        self.heads = Heads(spec, feature_dim=spec.channels[-1] * positions)
+        initialise(self, spec.init)
+
+    def _block(self, number: int, in_channels: int, out_channels: int, layers: Layers) -> nn.Module:
+        spec = self.spec
+        if spec.layout == "strided":
+            return ConvBlock(in_channels, out_channels, spec, layers, kernel=3, stride=2)
+        widen = ConvBlock(in_channels, out_channels, spec, layers, kernel=3, stride=1)
+        if number == spec.num_blocks:
+            return nn.Sequential(widen)
+        return nn.Sequential(widen, ConvBlock(out_channels, out_channels, spec, layers, kernel=4, stride=2))
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
+        local = None
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x)
+            if str(number) in self.attention:
+                x = self.attention[str(number)](x)
+            if self.spec.infomax and number == self.spec.infomax.local_after:
+                local = x
+        features = x.flatten(1) if self.spec.layout == "strided" else x.sum(dim=(2, 3))
+        return self.heads(features, local, y)

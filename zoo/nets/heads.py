@@ -1,0 +1,105 @@
+"""What a discriminator says about its features: logits, class scores, embeddings, rotations, InfoMax projections.
+
+Projection head: Miyato and Koyama 2018 (arXiv 1802.05637). 2C embeddings: ContraGAN (arXiv 2006.12681) Section 3.2.
+Rotation head: SSGAN (arXiv 1811.11212). InfoMax critics: InfoMax-GAN (arXiv 2007.04589) Table 10.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import Layers
+
+
+@dataclass
+class DiscriminatorOutput:
+    """One forward of a discriminator; what its heads do not make is None."""
+
+    logits: Tensor  # (N,), the projection term included
+    features: Tensor  # (N, D) pooled; L2-normalised where a classifier head asks for it
+    class_logits: Tensor | None = None  # (N, classes)
+    embedding: Tensor | None = None  # (N, E) of the images, for 2C
+    proxy: Tensor | None = None  # (N, E) of the labels, for 2C
+    rotation_logits: Tensor | None = None  # (N, 4)
+    local_features: Tensor | None = None  # (N, C, H, W)
+
+
+class Heads(nn.Module):
+    """All heads of one discriminator, over its pooled features (N, D) and local features (N, C, H, W)."""
+
+    def __init__(self, spec, feature_dim: int):
+        super().__init__()
+        self.head = spec.head
+        layers = Layers(spec.spectral_norm, spec.spectral_norm_eps, spec.head_iterates_in_eval and spec.spectral_norm)
+        self.logit = layers.linear(feature_dim, 1)
+        if spec.head.type == "projection":
+            self.embedding = layers.embedding(spec.num_classes, feature_dim)
+        elif spec.head.type == "classifier":
+            self.classifier = layers.linear(feature_dim, spec.num_classes, bias=spec.head.bias)
+        elif spec.head.type == "contrastive":
+            self.projector = layers.linear(feature_dim, spec.head.embedding_dim)
+            if spec.head.projection == "nonlinear":
+                hidden = layers.linear(feature_dim, feature_dim)
+                self.projector = nn.Sequential(hidden, nn.ReLU(), self.projector)
+            self.proxies = layers.embedding(spec.num_classes, spec.head.embedding_dim)
+        self.rotation = layers.linear(feature_dim, 4) if spec.rotation_head else None
+        self.critics = None
+        if spec.infomax:
+            critic_layers = Layers(spec.infomax.spectral_norm, spec.spectral_norm_eps)
+            local_dim = spec.channels[spec.infomax.local_after - 1]
+            self.critics = InfoMaxCritics(local_dim, feature_dim, spec.infomax.projection_dim, critic_layers)
+
+    def forward(self, features: Tensor, local: Tensor | None, y: Tensor | None) -> DiscriminatorOutput:
+        with torch.autocast(features.device.type, enabled=False):  # scores and losses stay in float32
+            return self._forward(features.float(), local, y)
+
+    def _forward(self, features: Tensor, local: Tensor | None, y: Tensor | None) -> DiscriminatorOutput:
+        out = DiscriminatorOutput(self.logit(features).squeeze(1), features, local_features=local)
+        if self.head.type in ("projection", "contrastive") and y is None:
+            raise ValueError(f"a discriminator with a {self.head.type} head needs labels y of shape (N,)")
+        if self.head.type == "projection":
+            out.logits = out.logits + (self.embedding(y) * features).sum(dim=1)
+        elif self.head.type == "classifier":
+            if self.head.normalize_features:
+                out.features = F.normalize(features, dim=1)
+            out.class_logits = self.classifier(out.features)
+        elif self.head.type == "contrastive":
+            out.embedding, out.proxy = self.projector(features), self.proxies(y)
+            if self.head.normalize:
+                out.embedding, out.proxy = F.normalize(out.embedding, dim=1), F.normalize(out.proxy, dim=1)
+        if self.rotation is not None:
+            out.rotation_logits = self.rotation(features)
+        return out
+
+
+class Critic(nn.Module):
+    """One hidden layer as wide as the input, and a linear shortcut from the input (InfoMax-GAN Table 10)."""
+
+    def __init__(self, make_layer, in_dim: int, out_dim: int):
+        super().__init__()
+        self.hidden = make_layer(in_dim, in_dim)
+        self.output = make_layer(in_dim, out_dim)
+        self.shortcut = make_layer(in_dim, out_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(F.relu(self.hidden(x))) + self.shortcut(x)
+
+
+class InfoMaxCritics(nn.Module):
+    """Project local (N, C, H, W) and global (N, D) features to R dimensions: (N, R, H, W) and (N, R).
+
+    A method of its own rather than a part of `Heads.forward`: a power iteration of these layers belongs to each use
+    of the InfoMax loss, not to each forward of the discriminator.
+    """
+
+    def __init__(self, local_dim: int, global_dim: int, projection_dim: int, layers: Layers):
+        super().__init__()
+        self.local_critic = Critic(lambda i, o: layers.conv(i, o, 1), local_dim, projection_dim)
+        self.global_critic = Critic(layers.linear, global_dim, projection_dim)
+
+    def forward(self, out: DiscriminatorOutput) -> tuple[Tensor, Tensor]:
+        return self.local_critic(out.local_features), self.global_critic(out.features)

@@ -1,0 +1,205 @@
+"""Layers that the networks share: spectral normalisation, conditional batch norm, self-attention.
+
+Spectral normalisation: Miyato et al. 2018 (arXiv 1802.05957), Algorithm 1. Self-attention: Zhang et al. 2019
+(arXiv 1805.08318) in the form of BigGAN's code, with max-pooled keys and values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SpectralNorm(nn.Module):
+    """Mixin for a layer whose weight is divided by an estimate of its largest singular value.
+
+    One power iteration per forward in training mode, v first, then u; both are stored and constant for the gradient.
+    In eval mode the stored vectors are used as they are, unless `iterates_in_eval` (two networks of Mimicry), where
+    an iteration runs and is forgotten. `u` has the length of the output channels, `v` that of the flattened rest.
+    """
+
+    output_axis = 0  # of the weight; 1 for transposed convolutions
+    weight: Tensor
+    u: Tensor
+    v: Tensor
+
+    def init_spectral_norm(self, eps: float, iterates_in_eval: bool = False) -> None:
+        self.eps = eps
+        self.iterates_in_eval = iterates_in_eval
+        rows, columns = self.weight_matrix().shape
+        self.register_buffer("u", torch.empty(rows))
+        # Where every forward iterates, v is recomputed from u before it is used, so it is not part of the state.
+        self.register_buffer("v", torch.empty(columns), persistent=not iterates_in_eval)
+        if not self.u.is_meta:
+            for vector in (self.u, self.v):
+                vector.copy_(F.normalize(torch.randn_like(vector), dim=0, eps=eps))
+
+    def weight_matrix(self) -> Tensor:
+        """The weight as a matrix (output channels, everything else)."""
+        return self.weight.transpose(0, self.output_axis).flatten(1)
+
+    @torch.no_grad()
+    def power_iterate(self, times: int) -> None:
+        """Bring the stored vectors nearer to the singular vectors of the weight as it is."""
+        matrix = self.weight_matrix()
+        for _ in range(times):
+            self.v.copy_(F.normalize(torch.mv(matrix.t(), self.u), dim=0, eps=self.eps))
+            self.u.copy_(F.normalize(torch.mv(matrix, self.v), dim=0, eps=self.eps))
+
+    def normalized_weight(self) -> Tensor:
+        """weight / sigma, after a power iteration where the mode asks for one."""
+        with torch.autocast(self.weight.device.type, enabled=False):  # the iteration needs full precision
+            matrix, u, v = self.weight_matrix(), self.u, self.v
+            if self.training or self.iterates_in_eval:
+                with torch.no_grad():
+                    v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=self.eps)
+                    u = F.normalize(torch.mv(matrix, v), dim=0, eps=self.eps)
+                    if self.training:  # u and v themselves stay as they are for the backward pass
+                        self.u.copy_(u)
+                        self.v.copy_(v)
+            sigma = torch.dot(u, torch.mv(matrix, v))
+            return self.weight / sigma
+
+
+class SNConv2d(SpectralNorm, nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, self.normalized_weight(), self.bias)
+
+
+class SNConvTranspose2d(SpectralNorm, nn.ConvTranspose2d):
+    output_axis = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(
+            x, self.normalized_weight(), self.bias, self.stride, self.padding, self.output_padding
+        )
+
+
+class SNLinear(SpectralNorm, nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.normalized_weight(), self.bias)
+
+
+class SNEmbedding(SpectralNorm, nn.Embedding):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.embedding(x, self.normalized_weight())
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Makes layers with or without spectral normalisation, so that the networks need not ask."""
+
+    spectral_norm: bool
+    eps: float
+    iterates_in_eval: bool = False
+
+    def conv(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+        """Convolution that keeps the resolution at stride 1 and halves it at stride 2."""
+        padding = (kernel - 1) // 2
+        cls = SNConv2d if self.spectral_norm else nn.Conv2d
+        return self._finish(cls(in_channels, out_channels, kernel, stride, padding, bias=bias))
+
+    def conv_transpose(self, in_channels: int, out_channels: int, kernel: int) -> nn.ConvTranspose2d:
+        """Stride-2 transposed convolution that doubles the resolution (kernel 3 or 4)."""
+        cls = SNConvTranspose2d if self.spectral_norm else nn.ConvTranspose2d
+        return self._finish(cls(in_channels, out_channels, kernel, 2, 1, output_padding=kernel % 2))
+
+    def linear(self, in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
+        cls = SNLinear if self.spectral_norm else nn.Linear
+        return self._finish(cls(in_features, out_features, bias=bias))
+
+    def embedding(self, num: int, dim: int) -> nn.Embedding:
+        cls = SNEmbedding if self.spectral_norm else nn.Embedding
+        return self._finish(cls.from_pretrained(torch.zeros(num, dim), freeze=False))  # filled by `initialise`
+
+    def _finish(self, layer):
+        if self.spectral_norm:
+            layer.init_spectral_norm(self.eps, self.iterates_in_eval)
+        return layer
+
+
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch norm whose gain and bias are linear in a condition: (offset + gain(c)) * norm(x) + bias(c).
+
+    A class label is given as a one-hot vector, so the columns of the two weights are the classes' gains and biases.
+    """
+
+    def __init__(self, channels: int, condition_dim: int, layers: Layers, eps: float, offset: int):
+        super().__init__()
+        self.offset = offset
+        self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
+        self.gain = layers.linear(condition_dim, channels, bias=False)
+        self.bias = layers.linear(condition_dim, channels, bias=False)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain = self.gain(condition)[:, :, None, None]
+        bias = self.bias(condition)[:, :, None, None]
+        return self.norm(x) * (self.offset + gain) + bias
+
+
+class SelfAttention(nn.Module):
+    """x + gain * attention(x); keys (phi) and values are max-pooled, the gain starts at 0."""
+
+    def __init__(self, channels: int, layers: Layers):
+        super().__init__()
+        self.theta = layers.conv(channels, channels // 8, 1, bias=False)
+        self.phi = layers.conv(channels, channels // 8, 1, bias=False)
+        self.value = layers.conv(channels, channels // 2, 1, bias=False)
+        self.output = layers.conv(channels // 2, channels, 1, bias=False)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.theta(x).flatten(2)  # (N, C/8, HW)
+        key = F.max_pool2d(self.phi(x), 2).flatten(2)  # (N, C/8, HW/4)
+        value = F.max_pool2d(self.value(x), 2).flatten(2)  # (N, C/2, HW/4)
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (N, HW, HW/4)
+        attended = (value @ weights.transpose(1, 2)).unflatten(2, x.shape[2:])  # (N, C/2, H, W)
+        return x + self.gain * self.output(attended)
+
+
+def activation(name: str) -> nn.Module:
+    return nn.ReLU() if name == "relu" else nn.LeakyReLU(0.1)  # the slope of StudioGAN
+
+
+def upsample(x: Tensor, mode: str) -> Tensor:
+    """Double the resolution of (N, C, H, W)."""
+    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
+
+
+def initialise(network: nn.Module, scheme: str) -> None:
+    """Draw all weights. "xavier" (Mimicry): gain sqrt(2) for the 3x3 convolutions of a block, 1 elsewhere, attention
+    and biases as PyTorch leaves them. "orthogonal" and "normal" (StudioGAN; deviation 0.02): biases zero. A network on
+    the meta device is left alone: it is about to be given its weights."""
+    if next(network.parameters()).is_meta:
+        return
+    for name, module in network.named_modules():
+        if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
+            continue
+        if scheme == "xavier":
+            if "attention" not in name:
+                gain = math.sqrt(2) if name.rpartition(".")[2] in ("conv1", "conv2") else 1.0
+                nn.init.xavier_uniform_(module.weight, gain)
+            continue
+        if scheme == "orthogonal":
+            nn.init.orthogonal_(module.weight)
+        else:
+            nn.init.normal_(module.weight, 0, 0.02)
+        if getattr(module, "bias", None) is not None:
+            nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, ConditionalBatchNorm2d) and module.offset == 0:
+            nn.init.normal_(module.gain.weight, 1, 0.02)
+            nn.init.zeros_(module.bias.weight)
+        if isinstance(module, SpectralNorm):
+            module.power_iterate(5)  # with random vectors, an untrained network in eval mode would not be normalised
+
+
+def keep_iterating(network: nn.Module) -> None:
+    """Put the spectrally normalised layers alone into training mode, as StudioGAN does while it samples."""
+    for module in network.modules():
+        if isinstance(module, SpectralNorm):
+            module.train()

@@ -1,0 +1,140 @@
+"""Names to configs. A name in any spelling, a glob, a tag (`name@tag`), or a user's own model.
+
+Two spellings are one name if they agree once case and punctuation are dropped: `ContraGAN-TinyImageNet` is
+`contragan/tiny-imagenet`. Only the config that is asked for is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from .config import ModelConfig
+from .errors import ConfigError, UnknownModelError, ZooError
+from .labels import plain
+
+_registered: dict[str, ModelConfig] = {}  # by name; a user's models
+
+
+def hub_configs_dir() -> Path:
+    """The folder of configs: inside the installed package, or beside it in a checkout."""
+    installed = Path(str(resources.files("zoo") / "hub_configs"))
+    return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "hub_configs"
+
+
+@cache
+def _builtin_paths() -> dict[str, Path]:
+    root = hub_configs_dir()
+    paths = {f"{path.parent.name}/{path.stem}": path for path in sorted(root.glob("*/*.json"))}
+    if not paths:
+        raise ConfigError(f"no model configs in {root}; install the package again")
+    return paths
+
+
+@cache
+def _builtin(name: str) -> ModelConfig:
+    config = ModelConfig.from_file(_builtin_paths()[name])
+    if config.name != name:
+        raise ConfigError(f"{_builtin_paths()[name]}: name is {config.name}, but the file stands for {name}; correct it")
+    return config
+
+
+def names() -> list[str]:
+    """All model names, sorted."""
+    return sorted({*_builtin_paths(), *_registered})
+
+
+def split_tag(name: str) -> tuple[str, str]:
+    """("name", "tag"); without @ the tag is "default"."""
+    base, at, tag = name.partition("@")
+    if at and not tag:
+        raise UnknownModelError(f'"{name}" ends in @ without a tag; write {base} or {base}@TAG (zoo info {base} lists them)')
+    return base, tag or "default"
+
+
+def resolve(name: str) -> str:
+    """The canonical name for any spelling of it (without tag).
+
+    Raises:
+        UnknownModelError: nothing has this name; the message names the nearest.
+    """
+    if not isinstance(name, str):
+        raise UnknownModelError(f"a model name is a string such as contragan/cifar10, not {name!r}")
+    wanted = plain(name)
+    known = {plain(known): known for known in names()}
+    if wanted in known:
+        return known[wanted]
+    close = [known[key] for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
+    hint = f"did you mean {' or '.join(close)}?" if close else "`zoo list` shows all names"
+    raise UnknownModelError(f'no model is called "{name}"; {hint}')
+
+
+def config(name: str) -> ModelConfig:
+    """The config of a model, by name in any spelling; a tag is allowed and ignored."""
+    canonical = resolve(split_tag(name)[0])
+    return _registered.get(canonical) or _builtin(canonical)
+
+
+def register(path_or_config: str | os.PathLike | ModelConfig, replace: bool = False) -> str:
+    """Add a model of one's own for this process; returns its name.
+
+    Args:
+        path_or_config: a config file, an exported folder with config.json in it, or a ModelConfig.
+        replace: allow a name that exists.
+
+    Raises:
+        ConfigError: the config is refused.
+        ZooError: a model has this name, in this or another spelling.
+    """
+    if isinstance(path_or_config, ModelConfig):
+        new = path_or_config
+    else:
+        path = Path(path_or_config)
+        new = ModelConfig.from_file(path / "config.json" if path.is_dir() else path)
+    taken = {plain(name): name for name in names()}.get(plain(new.name))
+    if taken and not replace:
+        raise ZooError(f"a model is called {taken} already; give another name, or replace=True")
+    if taken and taken != new.name:
+        _registered.pop(taken, None)
+    _registered[new.name] = new
+    return new.name
+
+
+def list_models(
+    pattern: str = "*",
+    *,
+    conditional: bool | None = None,
+    dataset: str | None = None,
+    available: str | None = None,
+) -> list[str]:
+    """Names that fit, sorted.
+
+    Args:
+        pattern: glob over names in any case, such as "*/cifar10" or "contragan*".
+        conditional: True or False to keep only models with or without classes.
+        dataset: keep models of this data set, such as "cifar10" or "celeba".
+        available: "offline" keeps models whose default weights are on this machine, "trained" those with any weights.
+    """
+    if available not in (None, "offline", "trained"):
+        raise ZooError(f'available="{available}" is not known; give "offline", "trained" or nothing')
+    found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
+    if conditional is not None:
+        found = [name for name in found if config(name).conditional == conditional]
+    if dataset is not None:
+        found = [name for name in found if config(name).data.dataset == dataset]
+    if available == "trained":
+        found = [name for name in found if config(name).weights]
+    if available == "offline":
+        found = [name for name in found if is_offline(config(name))]
+    return found
+
+
+def is_offline(model: ModelConfig) -> bool:
+    """Whether the default weights of a model load without a network."""
+    from . import weights  # the order of imports is registry before weights
+
+    return model.default_tag is not None and weights.is_local(model, weights.entry(model, "default"))
