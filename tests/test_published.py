@@ -149,7 +149,7 @@ def test_published_figures_are_the_facts():
         for p in config.published:
             protocol = (p.num_real, p.num_fake, p.split, p.extractor)
             settings = json.dumps(p.settings, sort_keys=True)
-            found[name, p.metric, p.value, p.source, p.std, *protocol, p.tag, settings] += 1
+            found[(name, p.metric, p.value, p.source, p.std, *protocol, p.tag, settings)] += 1
     assert sorted((expected - found).elements(), key=str) == [], "facts that their config does not hold"
     assert sorted((found - expected).elements(), key=str) == [], "figures that no fact backs"
 
@@ -160,7 +160,8 @@ def test_doubtful_rows_say_so():
         scores = [p for p in published if p.tag == mimicry_tag(r) and p.metric == "FID"]
         reported = r.get("reported_in_literature")
         said = f"Reported in the literature: {reported['mean']}" if reported else r.get("note", "")[1:40]
-        assert len(scores) == 1 and said in (scores[0].note or "")
+        assert len(scores) == 1
+        assert said in (scores[0].note or "")
     swapped = [r for r in STUDIOGAN_ROWS if "warning" in r.get("training_log", {})]
     assert len(swapped) == 2
     for r in swapped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -43,15 +44,20 @@ class Networks:
             Ema(generator, ema.decay, ema.start) if ema else None,
         )
 
-    @property
     def sampler(self) -> nn.Module:
-        """The generator to sample from: the average where there is one."""
-        return self.ema.module if self.ema else self.generator
+        """A copy of the generator to sample from, in eval mode: of the average where there is one.
+
+        The averages of spectral norm vectors are no singular vectors, so these are brought back to the averaged
+        weights. (StudioGAN iterates while it samples, to the same end.)
+        """
+        sampler = copy.deepcopy(self.ema.module if self.ema else self.generator).eval()
+        nets.settle_spectral_norm(sampler)
+        return sampler
 
 
 @dataclass
 class Engine:
-    """Runs steps of one objective on given batches; it draws nothing itself but the gradient penalty's points."""
+    """Runs steps of one objective on given batches; nothing is drawn but by regularisers (their `draw`)."""
 
     config: ModelConfig
     networks: Networks
@@ -70,9 +76,7 @@ class Engine:
         with self._precision():
             real_out = n.discriminator(real, real_labels)
             fake_out = n.discriminator(fake, fake_labels)
-            batch = objectives.Batch(
-                n.discriminator, fake, fake_labels, fake_out, real, real_labels, real_out
-            )
+            batch = objectives.Batch(n.discriminator, fake, fake_labels, fake_out, real, real_labels, real_out)
             parts = {term.name: term.discriminator(batch) for term in self.terms}
         self._update(n.discriminator_optimizer, parts)
         for term in self.terms:

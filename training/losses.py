@@ -6,6 +6,8 @@ Where a paper and the code behind its published checkpoints differ, an argument 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -132,7 +134,25 @@ def rotate_quarters(images: Tensor) -> tuple[Tensor, Tensor]:
 # --------------------------------------------------------------------------------------------------- regularisers
 
 
+def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
+    """alpha * real + (1 - alpha) * fake: where WGAN-GP looks at the gradient."""
+    return alpha * real + (1 - alpha) * fake
+
+
+def gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
+    """|d logits / d images|, one norm an image (N,), itself differentiable."""
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.flatten(1).norm(dim=1)
+
+
 def gradient_penalty(logits: Tensor, interpolates: Tensor) -> Tensor:
-    """mean (|d logits / d interpolates| - 1)^2, one norm an image (WGAN-GP, arXiv 1704.00028, Eq. 3)."""
-    (gradient,) = torch.autograd.grad(logits.sum(), interpolates, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    """mean (|d logits / d interpolates| - 1)^2 (WGAN-GP, arXiv 1704.00028, Eq. 3)."""
+    return (gradient_norms(logits, interpolates) - 1).square().mean()
+
+
+def consistency(scores: Iterable[Tensor], augmented_scores: Iterable[Tensor]) -> Tensor:
+    """Mean squared change of each kind of score under augmentation, summed over the kinds (CR, arXiv 1910.12027).
+
+    The paper compares the logits; StudioGAN's code adds the image embeddings or class logits where there are any.
+    """
+    return sum(F.mse_loss(*pair) for pair in zip(scores, augmented_scores, strict=True))

@@ -17,7 +17,7 @@ from zoo.config import ModelConfig
 from zoo.errors import ConfigError
 from zoo.nets import DiscriminatorOutput
 
-from . import losses
+from . import augment, losses
 
 
 @dataclass
@@ -111,19 +111,37 @@ class Rotation(Term):
         return self.generator_weight * self._loss(batch, batch.fake, batch.fake_labels)
 
 
+def _one_uniform_each(images: Tensor) -> Tensor:
+    """A number in [0, 1) for each image, (N, 1, 1, 1)."""
+    return torch.rand(len(images), 1, 1, 1, device=images.device)
+
+
 class GradientPenalty(Term):
     """WGAN-GP Eq. 3, on one random point between each real and generated image, scored with the real label."""
 
     name = "gradient_penalty"
 
-    def __init__(self, weight: float):
-        self.weight = weight
+    def __init__(self, weight: float, draw: Callable[[Tensor], Tensor] = _one_uniform_each):
+        self.weight, self.draw = weight, draw
 
     def discriminator(self, batch: Batch) -> Tensor:
-        alpha = torch.rand(len(batch.real), 1, 1, 1, device=batch.real.device)
-        points = (alpha * batch.real + (1 - alpha) * batch.fake).requires_grad_()
+        points = losses.interpolate(batch.real, batch.fake, self.draw(batch.real)).requires_grad_()
         logits = batch.discriminator(points, batch.real_labels).logits
         return self.weight * losses.gradient_penalty(logits, points)
+
+
+class Consistency(Term):
+    """CR: what the discriminator says about a real image should not change when the image is flipped and shifted."""
+
+    name = "consistency"
+
+    def __init__(self, weight: float, draw: Callable[[Tensor], tuple[Tensor, ...]] = augment.draw_flip_and_shift):
+        self.weight, self.draw = weight, draw
+
+    def discriminator(self, batch: Batch) -> Tensor:
+        augmented = augment.flip_and_shift(batch.real, *self.draw(batch.real))
+        augmented_out = batch.discriminator(augmented, batch.real_labels)
+        return self.weight * losses.consistency(_scores(batch.real_out), _scores(augmented_out))
 
 
 class WeightClipping(Term):
@@ -136,6 +154,10 @@ class WeightClipping(Term):
         with torch.no_grad():
             for parameter in discriminator.parameters():
                 parameter.clamp_(-self.bound, self.bound)
+
+
+def _scores(out: DiscriminatorOutput) -> list[Tensor]:
+    return [score for score in (out.logits, out.embedding, out.class_logits) if score is not None]
 
 
 def _class_cross_entropy(out: DiscriminatorOutput, labels: Tensor) -> Tensor:
@@ -152,9 +174,7 @@ def _terms_of(part) -> list[Term]:
         case "contrastive":
 
             def loss(out: DiscriminatorOutput, labels: Tensor) -> Tensor:
-                return losses.contrastive_2c(
-                    out.embedding, out.proxy, labels, part.temperature, part.self_in_numerator
-                )
+                return losses.contrastive_2c(out.embedding, out.proxy, labels, part.temperature, part.self_in_numerator)
 
             return [Conditioning("contrastive", part.weight, loss)]
         case "infomax":
@@ -163,13 +183,20 @@ def _terms_of(part) -> list[Term]:
             return [Rotation(part.generator_weight, part.discriminator_weight)]
         case "gradient-penalty":
             return [GradientPenalty(part.weight)]
+        case "consistency":
+            return [Consistency(part.weight)]
         case "weight-clipping":
             return [WeightClipping(part.bound)]
     raise ConfigError(f"this version cannot train with {part.type}; choose a config without it, or add a term for it")
 
 
 def build(config: ModelConfig) -> list[Term]:
-    """The terms of a config's objective; raises ConfigError for a loss this version does not train with."""
+    """The terms of a config's objective; raises ConfigError for what this version does not train with."""
     training = config.training
+    if training.accumulation > 1:
+        raise ConfigError(
+            f"{config.name} sums the gradients of {training.accumulation} batches, which this version cannot; train "
+            f"with training.accumulation=1 and a larger training.batch_size"
+        )
     parts = (training.conditioning, *training.auxiliary, *training.regularizers)
     return [Adversarial(training.adversarial), *(term for part in parts for term in _terms_of(part))]

@@ -19,6 +19,7 @@ from zoo import datasets, latents, weights
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.images import Images
+from zoo.model import pick_device
 
 from .data import Batches
 from .engine import Engine, Networks
@@ -31,7 +32,7 @@ class Options:
     out: Path
     data: Path | None = None  # .npz file or torchvision folder
     seed: int = 0
-    device: str = "cpu"
+    device: str = "auto"
     precision: str = "float32"  # or "bfloat16": autocast with float32 master weights
     log_every: int = 50  # generator steps
     save_every: int = 1000  # generator steps
@@ -45,6 +46,9 @@ def train(config: ModelConfig, options: Options) -> Path:
         DataUnavailableError: the data set is not here.
     """
     out = options.out
+    if options.precision not in ("float32", "bfloat16"):
+        raise ZooError(f'precision "{options.precision}" is not known; give float32 or bfloat16')
+    device = pick_device(options.device)
     if (out / "config.json").exists():
         raise ZooError(f"{out} holds a run already; give another folder, or remove it")
     dataset = datasets.load(config.data.dataset, config.data.split, config.data.resolution, options.data)
@@ -52,10 +56,10 @@ def train(config: ModelConfig, options: Options) -> Path:
     torch.manual_seed(options.seed)  # of the initial weights; batches and latents are counted, not drawn
     engine = Engine(
         config,
-        Networks.build(config, options.device),
+        Networks.build(config, device),
         torch.bfloat16 if options.precision == "bfloat16" else None,
     )
-    batches = Batches(config, dataset, options.seed, options.device)
+    batches = Batches(config, dataset, options.seed, device)
     out.mkdir(parents=True, exist_ok=True)
     weights.write_atomically(out / "config.json", _run_config(config).to_json().encode())
     total, started = config.training.steps, time.monotonic()
@@ -94,7 +98,7 @@ def _steps(engine: Engine, batches: Batches, total: int) -> Iterator[tuple[int, 
 
 def export(networks: Networks, config: ModelConfig, options: Options, step: int) -> None:
     """Write the sampling generator as float16 model.safetensors with provenance, and a sheet of fixed latents."""
-    sampler = networks.sampler
+    sampler = networks.sampler()
     tensors = {
         name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in sampler.state_dict().items()
     }
@@ -104,23 +108,20 @@ def export(networks: Networks, config: ModelConfig, options: Options, step: int)
         "seed": str(options.seed),
         "precision": options.precision,
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if options.device.startswith("cuda") else "CPU",
+        "device": torch.cuda.get_device_name() if next(sampler.parameters()).is_cuda else "CPU",
     }
     weights.save(options.out / "model.safetensors", tensors, provenance)
     sheet(sampler, config).save(options.out / "samples" / f"{step:07d}.png", force=True)
 
 
 def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
-    """rows x 10 images of seed 0; a column a class where there are up to ten."""
+    """rows x 10 images of seed 0 from a generator in eval mode; a column a class where there are up to ten."""
     n = rows * 10
     device = next(generator.parameters()).device
     z = latents.normal(0, 0, n, config.generator.latent_dim).to(device)
     y = (torch.arange(n, device=device) % min(config.num_classes, 10)) if config.conditional else None
-    was_training = generator.training
-    generator.eval()
     with torch.no_grad():
-        images = generator(z, y).float()
-    generator.train(was_training)
+        images = generator(z, y)
     return Images.from_float(images if config.data.range == "[-1, 1]" else images * 2 - 1, columns=10)
 
 

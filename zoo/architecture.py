@@ -87,7 +87,7 @@ class BigGANGenerator(_Generator):
     def _divides(self):
         _require(
             self.latent_dim % (self.num_blocks + 1) == 0,
-            f"latent_dim {self.latent_dim} must divide into {self.num_blocks + 1} equal chunks (input layer and blocks)",
+            f"latent_dim {self.latent_dim} must divide into {self.num_blocks + 1} equal chunks (input and blocks)",
         )
         _require(self.num_classes > 0, "a BigGAN generator is conditional: give num_classes")
         return self

@@ -55,7 +55,9 @@ class Score(Part):
     num_fake: PositiveInt | None = None
     split: str | None = None  # of the real images
     extractor: str | None = None
-    settings: dict[str, bool | int | float | str | tuple[float, ...] | None] = {}  # where the run differs from `training`
+    settings: dict[
+        str, bool | int | float | str | tuple[float, ...] | None
+    ] = {}  # where the run differs from `training`
     note: str | None = None
 
 
@@ -247,7 +249,8 @@ class ModelConfig(Part):
             "training": self.training.model_dump(mode="json"),
         }
         return {
-            key: spelled_out.get(key, value) for key, value in self.model_dump(mode="json", exclude_defaults=True).items()
+            key: spelled_out.get(key, value)
+            for key, value in self.model_dump(mode="json", exclude_defaults=True).items()
         }
 
     def to_json(self) -> str:
@@ -267,7 +270,9 @@ class ModelConfig(Part):
                     node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
                 node[int(last) if isinstance(node, list) else last] = value
             except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-                raise ConfigError(f"{self.name}: there is no field {field} to change; see `zoo info {self.name}`") from None
+                raise ConfigError(
+                    f"{self.name}: there is no field {field} to change; see `zoo info {self.name}`"
+                ) from None
         return type(self).from_dict(data, self.name)
 
     def as_paper(self) -> ModelConfig:
@@ -282,10 +287,14 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
     return [
         (
             d.head.type != wanted,
-            f"training.conditioning {training.conditioning.type} needs a {wanted} discriminator head, not {d.head.type}",
+            f"training.conditioning {training.conditioning.type} needs a {wanted} discriminator head, not a "
+            f"{d.head.type} one",
         ),
         ("infomax" in auxiliary and d.infomax is None, "training.auxiliary infomax needs discriminator.infomax"),
-        ("rotation" in auxiliary and not d.rotation_head, "training.auxiliary rotation needs discriminator.rotation_head"),
+        (
+            "rotation" in auxiliary and not d.rotation_head,
+            "training.auxiliary rotation needs discriminator.rotation_head",
+        ),
     ]
 
 
@@ -298,7 +307,9 @@ def explain(error: ValidationError) -> str:
     for item in error.errors():
         # pydantic puts the name of a union's member into the path; users know only the JSON's keys.
         path = [str(key) for key in item["loc"]]
-        in_list = [i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))]
+        in_list = [
+            i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))
+        ]
         shown = [key for i, key in enumerate(path) if not (in_list[i] or (i and path[i - 1] in _UNIONS))]
         message = re.sub(r"^Value error, ", "", item["msg"])
         if item["type"] == "extra_forbidden":

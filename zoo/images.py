@@ -82,7 +82,9 @@ class Images:
     def __getitem__(self, index):
         if isinstance(index, (int, np.integer)):
             return _pil(self.uint8[int(index)])
-        start = self.start + range(len(self))[index].start if isinstance(index, slice) and index.step in (None, 1) else 0
+        start = (
+            self.start + range(len(self))[index].start if isinstance(index, slice) and index.step in (None, 1) else 0
+        )
         return Images(
             self.uint8[index],
             labels=None if self.labels is None else self.labels[index],
@@ -181,8 +183,8 @@ def _pil(image: torch.Tensor) -> Image:
 
 
 def _encode(image: Image, suffix: str) -> bytes:
-    from PIL import Image as pil
+    from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    image.save(buffer, format=pil.registered_extensions()[suffix])
+    image.save(buffer, format=Pillow.registered_extensions()[suffix])
     return buffer.getvalue()

@@ -48,39 +48,45 @@ def load(
         WeightsUnavailableError: the weights are not on this machine; the message says how to get them.
         WeightsCorruptedError: the file is damaged or belongs to another architecture.
     """
-    config, path = _find(name_or_folder, weights, cache_dir)
+    config, path, settle = _find(name_or_folder, os.fspath(weights), cache_dir)
     if path is None:
         generator = nets.build_generator(config.generator)
     else:
         with torch.device("meta"):  # without drawing initial weights that would be replaced at once
             generator = nets.build_generator(config.generator)
         _weights.load_into(generator, _weights.read(path), path)
+    if settle:
+        nets.settle_spectral_norm(generator)
     return GAN(config, generator, device=device, dtype=dtype, fuse=fuse)
 
 
 _weights = weights  # `load` has an argument of the module's name
 
 
-def _find(name_or_folder, wanted, cache_dir) -> tuple[ModelConfig, Path | None]:
-    """The config, and the file of its weights (None = random)."""
+def _find(name_or_folder, wanted: str, cache_dir) -> tuple[ModelConfig, Path | None, bool]:
+    """The config, the file of its weights (None = random), and whether spectral norm vectors are to be settled.
+
+    StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.
+    """
     text = os.fspath(name_or_folder)
     folder = Path(text)
-    is_folder = folder.is_dir() and (folder / "config.json").is_file()
+    is_folder = (folder / "config.json").is_file()
     if is_folder:
         config, tag = ModelConfig.from_file(folder / "config.json"), "default"
-    elif folder.is_dir() and os.sep in text and not _is_name(text):
+    elif folder.is_dir() and not _is_name(text):
         raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or a folder with config.json")
     else:
         base, tag = registry.split_tag(text)
         config = registry.config(base)
-    wanted = os.fspath(wanted)
     if wanted == "random":
-        return config, None
+        return config, None, False
     if wanted.endswith(".safetensors"):
-        return config, Path(wanted)
+        return config, Path(wanted), False
     if is_folder and wanted == "default":
-        return config, folder / "model.safetensors"
-    return config, _weights.locate(config, tag if wanted == "default" else wanted, cache_dir)
+        return config, folder / "model.safetensors", False
+    tag = tag if wanted == "default" else wanted
+    upstream = _weights.entry(config, tag).upstream
+    return config, _weights.locate(config, tag, cache_dir), upstream is not None and upstream.source == "studiogan"
 
 
 def _is_name(text: str) -> bool:
@@ -91,7 +97,8 @@ def _is_name(text: str) -> bool:
     return True
 
 
-def _pick_device(device: str | torch.device) -> torch.device:
+def pick_device(device: str | torch.device) -> torch.device:
+    """The device for a name; "auto" is CUDA, then Apple's GPU, then the CPU. Raises ZooError if it cannot be used."""
     if str(device) != "auto":
         try:
             return torch.empty(0, device=device).device
@@ -131,7 +138,7 @@ class GAN:
         fuse: bool = True,
     ):
         self.config = config
-        self.device, self.dtype = _pick_device(device), _pick_dtype(dtype)
+        self.device, self.dtype = pick_device(device), _pick_dtype(dtype)
         self.generator = generator.eval().requires_grad_(False).to(self.device)
         network = fuse_generator(generator) if fuse else generator
         if self.dtype != torch.float32 and not fuse:

@@ -49,11 +49,7 @@ class D2DCEConditioning(Part):
 
 
 Conditioning = Annotated[
-    NoConditioning
-    | ProjectionConditioning
-    | ClassifierConditioning
-    | ContrastiveConditioning
-    | D2DCEConditioning,
+    NoConditioning | ProjectionConditioning | ClassifierConditioning | ContrastiveConditioning | D2DCEConditioning,
     Field(discriminator="type"),
 ]
 
@@ -134,13 +130,7 @@ class DiffAugment(Part):
 
 
 Regularizer = Annotated[
-    GradientPenalty
-    | WeightClipping
-    | Consistency
-    | AugmentedPositives
-    | Dragan
-    | ImprovedConsistency
-    | DiffAugment,
+    GradientPenalty | WeightClipping | Consistency | AugmentedPositives | Dragan | ImprovedConsistency | DiffAugment,
     Field(discriminator="type"),
 ]
 

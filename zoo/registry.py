@@ -39,7 +39,9 @@ def _builtin_paths() -> dict[str, Path]:
 def _builtin(name: str) -> ModelConfig:
     config = ModelConfig.from_file(_builtin_paths()[name])
     if config.name != name:
-        raise ConfigError(f"{_builtin_paths()[name]}: name is {config.name}, but the file stands for {name}; correct it")
+        raise ConfigError(
+            f"{_builtin_paths()[name]}: name is {config.name}, but the file stands for {name}; correct it"
+        )
     return config
 
 
@@ -52,7 +54,9 @@ def split_tag(name: str) -> tuple[str, str]:
     """("name", "tag"); without @ the tag is "default"."""
     base, at, tag = name.partition("@")
     if at and not tag:
-        raise UnknownModelError(f'"{name}" ends in @ without a tag; write {base} or {base}@TAG (zoo info {base} lists them)')
+        raise UnknownModelError(
+            f'"{name}" ends in @ without a tag; write {base} or {base}@TAG (zoo info {base} lists them)'
+        )
     return base, tag or "default"
 
 

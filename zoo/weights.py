@@ -48,7 +48,8 @@ def entry(config: ModelConfig, tag: str) -> Weights:
             f'build it untrained with weights="random"'
         )
     raise WeightsUnavailableError(
-        f'{config.name} has no weights tagged "{tag}"; it has {", ".join(config.tags)}, and "random" builds it untrained'
+        f'{config.name} has no weights tagged "{tag}"; it has {", ".join(config.tags)}, and weights="random" builds it '
+        f"untrained"
     )
 
 
@@ -77,7 +78,8 @@ def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | No
     if path.is_file():
         return path
     raise WeightsUnavailableError(
-        f'{config.name}@{weights.tag} is not on this machine. {how_to_get(config, weights)}{_alternatives(config, weights)}'
+        f"{config.name}@{weights.tag} is not on this machine. {how_to_get(config, weights)}"
+        f"{_alternatives(config, weights)}"
     )
 
 
@@ -92,15 +94,17 @@ def how_to_get(config: ModelConfig, weights: Weights) -> str:
     if weights.hub:
         hub = weights.hub
         return (
-            f"Download {hub.filename} (revision {hub.revision}) from https://huggingface.co/{hub.repo_id}, then load it "
-            f"with weights=PATH."
+            f"Download {hub.filename} (revision {hub.revision}) from https://huggingface.co/{hub.repo_id}, then load "
+            f"it with weights=PATH."
         )
     return "It ships with the package."
 
 
 def _alternatives(config: ModelConfig, weights: Weights) -> str:
     others = [other for other in config.weights if other.tag != weights.tag]
-    described = [f"@{o.tag} ({'here' if is_local(config, o) else 'not here: ' + how_to_get(config, o)})" for o in others]
+    described = [
+        f"@{o.tag} ({'here' if is_local(config, o) else 'not here: ' + how_to_get(config, o)})" for o in others
+    ]
     return f" Other weights: {'; '.join(described)}." if described else ' Untrained: weights="random".'
 
 
@@ -197,8 +201,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would keep a shared cache from its readers
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep a shared cache from its readers
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -8,7 +8,7 @@ from .. import architecture
 from .biggan import BigGANGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .heads import DiscriminatorOutput
-from .layers import SpectralNorm, keep_iterating
+from .layers import SpectralNorm, keep_iterating, settle_spectral_norm
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "build_discriminator",
     "build_generator",
     "keep_iterating",
+    "settle_spectral_norm",
 ]
 
 _GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DCGANGenerator}

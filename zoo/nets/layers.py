@@ -203,3 +203,10 @@ def keep_iterating(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, SpectralNorm):
             module.train()
+
+
+def settle_spectral_norm(network: nn.Module, iterations: int = 20) -> None:
+    """Bring all stored spectral norm vectors to the singular vectors of the weights as they are."""
+    for module in network.modules():
+        if isinstance(module, SpectralNorm):
+            module.power_iterate(iterations)

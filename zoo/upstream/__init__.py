@@ -1,6 +1,6 @@
 """Published checkpoints of other libraries: their networks as our specs, their tensors under our names.
 
-    ours = zoo.upstream.convert(torch.load("netG.pth", weights_only=True), source="mimicry", config=config.generator)
+ours = zoo.upstream.convert(torch.load("netG.pth", weights_only=True), source="mimicry", config=config.generator)
 """
 
 from __future__ import annotations

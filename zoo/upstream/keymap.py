@@ -22,7 +22,7 @@ class Rename:
     """One possible source of a tensor: its name (or a pattern for exactly one name), and how to reshape it."""
 
     name: str | re.Pattern
-    reshape: Callable[[Tensor], Tensor] = staticmethod(lambda tensor: tensor)
+    reshape: Callable[[Tensor], Tensor] | None = None
 
     def find(self, state: Mapping[str, Tensor]) -> str | None:
         if isinstance(self.name, str):
@@ -54,7 +54,7 @@ class KeyMap:
             ("v", ("weight_v",)),
         ):
             for name in names:
-                flatten = (lambda t: t.flatten()) if name == "sn_u" else (lambda t: t)
+                flatten = (lambda t: t.flatten()) if name == "sn_u" else None
                 self.add(f"{ours}.{part}", Rename(_joined(theirs, name), flatten))
 
     def batch_norm(self, ours: str, theirs: str, affine: bool = True) -> None:
@@ -72,7 +72,7 @@ class KeyMap:
                 continue
             rename, name = found[0]
             used.add(name)
-            tensor = rename.reshape(state[name])
+            tensor = rename.reshape(state[name]) if rename.reshape else state[name]
             if tensor.shape != want.shape:
                 problems.append(f"{name} is {tuple(state[name].shape)}, which does not make {ours} {tuple(want.shape)}")
             result[ours] = tensor.to(want.dtype).contiguous()
@@ -82,7 +82,8 @@ class KeyMap:
         if problems:
             shown = "; ".join(problems[:4]) + (f"; and {len(problems) - 4} more" if len(problems) > 4 else "")
             raise WeightsCorruptedError(
-                f"this {source} state dict does not fit the config: {shown}; use the config that belongs to the checkpoint"
+                f"this {source} state dict does not fit the config: {shown}; use the config that belongs to the "
+                f"checkpoint"
             )
         return result
 

@@ -134,7 +134,9 @@ def discriminator_keys(spec: architecture.Discriminator) -> KeyMap:
         if spec.architecture == "dcgan":
             last = i == spec.num_blocks - 1  # lies outside their blocks; called conv and bn in January 2021
             for j in range(1 if last else 2):
-                convs, norms = (("conv1", "conv"), ("bn1", "bn")) if last else ((f"{theirs}.conv{j}",), (f"{theirs}.bn{j}",))
+                convs, norms = (
+                    (("conv1", "conv"), ("bn1", "bn")) if last else ((f"{theirs}.conv{j}",), (f"{theirs}.bn{j}",))
+                )
                 for conv, norm in zip(convs, norms, strict=True):
                     keys.layer(f"blocks.{i}.{j}.conv", conv)
                     keys.batch_norm(f"blocks.{i}.{j}.norm", norm)

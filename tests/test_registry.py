@@ -1,0 +1,92 @@
+"""Names in any spelling, globs, tags, suggestions, a user's own models; and nothing heavy imported on the way."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import zoo
+from zoo import registry
+from zoo.errors import UnknownModelError, ZooError
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("contragan-tinyimagenet", "contragan/tiny-imagenet"),
+        ("contragan/tiny-imagenet", "contragan/tiny-imagenet"),
+        ("ContraGAN_TinyImageNet", "contragan/tiny-imagenet"),
+        ("InfoMaxGAN CelebA128", "infomax-gan/celeba128"),
+        ("wgan-gp/cifar10", "wgan-gp/cifar10"),
+        ("SSGAN+InfoMax/CIFAR-10", "ssgan-infomax/cifar10"),
+    ],
+)
+def test_spellings(spelling, name):
+    assert zoo.info(spelling).name == name
+    assert zoo.info(f"{spelling}@sometag").name == name
+
+
+def test_no_two_names_are_one_once_punctuation_is_dropped():
+    squeezed = [registry.plain(name) for name in registry.names()]
+    assert len(set(squeezed)) == len(squeezed)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("contragn/cifar10", "contragan/cifar10"), ("infomax/celeba128", "infomax-gan/celeba128")],
+)
+def test_misspellings_get_suggestions(wrong, meant):
+    with pytest.raises(UnknownModelError, match=meant) as error:
+        zoo.info(wrong)
+    assert isinstance(error.value, KeyError)
+    assert not str(error.value).startswith("'"), "shown as text, not as a repr"
+
+
+@pytest.mark.parametrize("nonsense", ["", "/", "../../etc/passwd", "x" * 500, "stylegan9000", "contragan/cifar10@"])
+def test_nonsense_is_refused_in_one_line(nonsense):
+    with pytest.raises(UnknownModelError) as error:
+        zoo.info(nonsense)
+    assert "\n" not in str(error.value)
+
+
+def test_list_models_filters():
+    everything = zoo.list_models()
+    assert everything == sorted(everything)
+    assert len(everything) > 100
+    cifar = zoo.list_models("*/cifar10", conditional=True)
+    assert "contragan/cifar10" in cifar
+    assert "infomax-gan/cifar10" not in cifar
+    assert all(zoo.info(name).data.dataset == "celeba" for name in zoo.list_models(dataset="celeba"))
+    assert {"contragan/digits", "infomax-gan/digits"} <= set(zoo.list_models(available="offline"))
+    assert "ssgan-infomax/cifar10" not in zoo.list_models(available="trained")  # no weights exist
+    assert zoo.list_models("nothing*") == []
+    with pytest.raises(ZooError, match="offline"):
+        zoo.list_models(available="online")
+
+
+def test_register_a_model_of_ones_own(tmp_path):
+    data = zoo.info("contragan/digits").to_dict()
+    data |= {"name": "my-gan/digits", "title": "Mine", "weights": [], "default_tag": None}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(data))
+    assert zoo.register(tmp_path) == "my-gan/digits"
+    assert zoo.load("MyGAN-digits", weights="random").sample(2, label=1, seed=0).shape == (2, 3, 32, 32)
+    assert "my-gan/digits" in zoo.list_models("my-*")
+    with pytest.raises(ZooError, match="replace=True"):
+        zoo.register(path)
+    assert zoo.register(path, replace=True) == "my-gan/digits"
+    data["name"] = "contra-gan/digits"  # another spelling of a name that exists
+    path.write_text(json.dumps(data))
+    with pytest.raises(ZooError, match="contragan/digits"):
+        zoo.register(path)
+
+
+@pytest.mark.parametrize("code", ["import zoo; zoo.list_models(); zoo.info('contragan/cifar10')", "LIST"])
+def test_light_commands_import_nothing_heavy(code):
+    if code == "LIST":
+        code = "import sys; sys.argv = ['zoo', 'list']; from zoo.cli import main\ntry: main()\nexcept SystemExit: pass"
+    heavy = "{'torch', 'gradio', 'torch_fidelity', 'torchvision', 'sklearn', 'PIL', 'huggingface_hub'}"
+    code += f"\nimport sys; print('HEAVY', sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in result.stdout

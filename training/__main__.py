@@ -1,0 +1,83 @@
+"""`python -m training NAME --out runs/x`, also `zoo train`: train any config of the registry."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="Model name in any spelling, or the path of a config file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder; must not hold a run yet.")],
+    data: Annotated[
+        Path | None, typer.Option(help="An .npz file, or torchvision's folder; default: downloaded or cached.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Generator steps, instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="field=value, such as training.optimizer.beta1=0.5; repeatable.")
+    ] = None,
+    as_paper: Annotated[
+        bool, typer.Option("--as-paper", help="The paper's values where the published run differs.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and latents.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16: autocast with float32 weights.")] = "float32",
+    log_every: Annotated[int, typer.Option(min=1, help="Generator steps between log lines.")] = 50,
+    save_every: Annotated[int, typer.Option(min=1, help="Generator steps between exports and sample sheets.")] = 1000,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the config that would be trained, and stop.")
+    ] = False,
+) -> None:
+    """Train a model and export its generator; `zoo.load(OUT)` samples from it.
+
+    zoo train infomax-gan/digits --out runs/digits
+    """
+    from zoo import registry
+    from zoo.config import ModelConfig
+
+    config = ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)
+    if as_paper:
+        config = config.as_paper()
+    changes = dict(_parsed(item) for item in change or ())
+    if steps is not None:
+        changes["training.steps"] = steps
+    if batch_size is not None:
+        changes["training.batch_size"] = batch_size
+    config = config.updated(changes)
+    if dry_run:
+        print(config.to_json(), end="")
+        return
+    from .trainer import Options
+    from .trainer import train as run
+
+    run(config, Options(out, data, seed, device, precision, log_every, save_every))
+    print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
+
+
+def _parsed(item: str) -> tuple[str, object]:
+    """("field", value) from field=value; the value is JSON where it reads as JSON, else text."""
+    field, equals, value = item.partition("=")
+    if not equals or not field:
+        raise typer.BadParameter(f"{item!r} is not field=value", param_hint="--set")
+    try:
+        return field, json.loads(value)
+    except json.JSONDecodeError:
+        return field, value
+
+
+def main() -> None:
+    from zoo.errors import ZooError
+
+    try:
+        typer.run(train)
+    except ZooError as error:
+        sys.exit(f"training: {error}")
+
+
+if __name__ == "__main__":
+    main()

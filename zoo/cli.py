@@ -1,0 +1,270 @@
+"""The `zoo` command. Each subcommand is one public call; errors are one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.__main__ import train
+
+from . import __version__
+from .errors import ZooError
+
+if TYPE_CHECKING:
+    from .config import ModelConfig
+
+app = typer.Typer(
+    name="zoo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A zoo of GANs: list, inspect and sample models by name.",
+)
+app.command("train")(train)
+
+
+def main() -> None:
+    """Run the command; exit status 2 for a usage error, 1 for any other."""
+    try:
+        app()
+    except ZooError as error:
+        sys.exit(_say(str(error)))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # `zoo list | head`
+            sys.stderr.close()
+            sys.exit(1)
+        sys.exit(_say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
+
+
+def _say(message: str) -> int:
+    print(f"zoo: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"zoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _complete_name(incomplete: str) -> list[str]:
+    from . import registry
+
+    return [name for name in registry.names() if name.startswith(incomplete.lower())]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(autocompletion=_complete_name, help="Model name in any spelling, name@tag, or an exported folder."),
+]
+
+
+# --------------------------------------------------------------------------------------------------------- zoo list
+
+
+@app.command("list")
+def list_command(
+    pattern: Annotated[str, typer.Argument(help='Glob over names, such as "*/cifar10" or "contragan*".')] = "*",
+    conditional: Annotated[
+        bool | None, typer.Option("--conditional/--unconditional", help="Only models with, or without, classes.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only models of this data set, such as cifar10.")] = None,
+    available: Annotated[
+        str | None, typer.Option(help='"offline": default weights are here; "trained": weights exist somewhere.')
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List models."""
+    from . import registry
+
+    found = registry.list_models(pattern, conditional=conditional, dataset=dataset, available=available)
+    if not found:
+        raise ZooError(f"no model fits {pattern!r} and the options given; `zoo list` without them shows all")
+    rows = [_row(registry.config(name)) for name in found]
+    if as_json:
+        for row in rows:
+            print(json.dumps(row))
+        return
+    _print_table(rows)
+
+
+def _row(config: ModelConfig) -> dict:
+    return {
+        "name": config.name,
+        "data set": config.data.dataset,
+        "size": config.generator.resolution,
+        "classes": config.num_classes,
+        "default": config.default_tag,
+        "weights": _where(config),
+        "published FID": _published_fid(config),
+    }
+
+
+def _where(config: ModelConfig) -> str | None:
+    """Where the default weights are: bundled, imported, or the place to fetch them from."""
+    from . import weights
+
+    if config.default_tag is None:
+        return None
+    entry = weights.entry(config, "default")
+    if entry.bundled:
+        return "bundled"
+    if weights.is_local(config, entry):
+        return "imported"
+    return "Hub" if entry.hub or entry.upstream.hub_repo else "Google Drive"
+
+
+def _published_fid(config: ModelConfig) -> float | None:
+    """The FID published with the default weights, else the first of the paper under its own settings."""
+    fids = [score for score in config.published if score.metric == "FID" and not score.settings]
+    with_tag = [score for score in fids if score.tag == config.default_tag]
+    return next((score.value for score in with_tag or fids), None)
+
+
+def _print_table(rows: list[dict]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in rows[0]:
+        table.add_column(column, justify="right" if column in ("size", "classes", "published FID") else "left")
+    for row in rows:
+        cells = {**row, "size": f"{row['size']}x{row['size']}", "classes": row["classes"] or ""}
+        table.add_row(*("" if cell is None else str(cell) for cell in cells.values()))
+    # A pipe has no width; a table that is cut would lose names.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
+    if sys.stdout.isatty():
+        console.print(f"{len(rows)} models; `zoo info NAME` tells more, `zoo sample NAME` makes images", style="dim")
+
+
+# --------------------------------------------------------------------------------------------------------- zoo info
+
+
+@app.command()
+def info(
+    name: Name,
+    as_json: Annotated[bool, typer.Option("--json", help="The config itself.")] = False,
+) -> None:
+    """Show what a model is: architecture, data, recipe, weights, published scores."""
+    from . import registry
+
+    config = registry.config(name)
+    if as_json:
+        print(config.to_json(), end="")
+        return
+    from rich.console import Console
+
+    from .describe import describe
+
+    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(describe(config))
+
+
+# ------------------------------------------------------------------------------------------------------- zoo sample
+
+
+@app.command()
+def sample(
+    name: Name,
+    n: Annotated[int, typer.Option("-n", "--num", min=1, help="How many images.")] = 64,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label", "-l", help='Class by index or name, several with commas, or "all"; default: drawn from the seed.'
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same images; default: a fresh one.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Image file (a grid), .npz, or a folder; default NAME.png.")
+    ] = None,
+    columns: Annotated[int | None, typer.Option(min=1, help="Images a row of the grid.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Redraw latent elements beyond this magnitude.")] = None,
+    weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; does not change them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
+) -> None:
+    """Make images.
+
+    zoo sample contragan/digits -n 100 --label all -o digits.png
+    """
+    out = out or Path(f"{Path(name.partition('@')[0]).name if Path(name).is_dir() else _file_stem(name)}.png")
+    if out.suffix and out.exists() and not force:
+        raise ZooError(f"{out} exists; give another file with -o, or --force to overwrite it")
+    from . import latents
+    from .images import Images
+    from .model import load
+
+    model = load(name, weights=weights, device=device, dtype=dtype)
+    seed = latents.check_seed(seed)
+    labels, per_class = _spread(label, n, model)
+    columns = columns or (per_class if per_class and per_class <= 20 else None)
+    batches = model.stream(n, labels, seed, truncation, batch_size, progress=not quiet and sys.stderr.isatty())
+    if out.suffix:
+        Images.cat(list(batches)).save(out, columns=columns, force=force)
+    else:  # one file each, as they come
+        for batch in batches:
+            batch.save(out, force=force)
+    if not quiet:
+        side = model.resolution
+        print(f"{out}: {n} images of {side}x{side} from {model.config.name}, seed {seed}")
+
+
+def _file_stem(name: str) -> str:
+    from . import registry
+
+    return registry.resolve(registry.split_tag(name)[0]).replace("/", "-")
+
+
+def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:
+    """Labels for n images, class after class in equal parts, and the images a class where that comes out even."""
+    from .labels import index
+
+    if not label:
+        return None, None
+    words = [word.strip() for item in label for word in item.split(",") if word.strip()]
+    if [word.lower() for word in words] == ["all"]:
+        index(model.config, 0)  # refuses a model without classes
+        chosen = list(range(model.num_classes))
+    else:
+        chosen = [index(model.config, word) for word in words]
+    if not chosen:
+        raise ZooError('--label is empty; give a class, several with commas, or "all"')
+    if len(chosen) > n:
+        raise ZooError(f"{len(chosen)} classes do not fit into {n} images; raise -n to at least {len(chosen)}")
+    if len(chosen) == 1:
+        return chosen[0], None
+    return [chosen[i * len(chosen) // n] for i in range(n)], n // len(chosen) if n % len(chosen) == 0 else None
+
+
+# ------------------------------------------------------------------------------------------------------- zoo import
+
+
+@app.command("import")
+def import_command(
+    name: Name,
+    source: Annotated[Path, typer.Option("--from", help="The downloaded checkpoint, or the folder that holds it.")],
+    force: Annotated[bool, typer.Option("--force", help="Import again over an earlier import.")] = False,
+) -> None:
+    """Convert a checkpoint that was downloaded by hand; afterwards the name loads it.
+
+    zoo import infomax-gan/cifar10@mimicry --from netG.pth
+    """
+    from .upstream.importer import import_checkpoint
+
+    print(import_checkpoint(name, source, force=force))

@@ -1,0 +1,124 @@
+"""What `zoo info` shows: a config as a person would tell it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from . import labels, weights
+from .config import ModelConfig, Score
+
+if TYPE_CHECKING:
+    from .architecture import Discriminator, Generator
+
+
+def describe(config: ModelConfig) -> Group:
+    parts: list[RenderableType] = [Text(f"{config.name}   {config.title}", style="bold")]
+    if config.paper:
+        parts.append(Text(f"https://arxiv.org/abs/{config.paper}"))
+    parts += [_heading("Networks"), _facts(_networks(config))]
+    parts += [_heading("Training"), _facts(_training(config))]
+    parts += [_heading("Weights"), _weights(config)]
+    if config.published:
+        parts += [_heading("Published scores"), _scores(config)]
+    if config.notes:
+        parts += [_heading("Notes"), *(Text(f"- {note}") for note in config.notes)]
+    return Group(*parts)
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+def _facts(facts: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for key, value in facts.items():
+        table.add_row(Text(key, style="dim"), value)
+    return table
+
+
+def _networks(config: ModelConfig) -> dict[str, str]:
+    g, d = config.generator, config.discriminator
+    names = labels.class_names(config)
+    shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
+    facts = {"generator": _generator(g), "discriminator": _discriminator(d)}
+    if names:
+        facts["classes"] = shown
+    return facts
+
+
+def _generator(g: Generator) -> str:
+    extras = [
+        f"{g.upsample} upsampling" if hasattr(g, "upsample") else "transposed convolutions",
+        "spectral norm" if g.spectral_norm else "",
+        f"attention after block {', '.join(map(str, g.attention_after))}" if g.attention_after else "",
+    ]
+    widths = " ".join(map(str, g.channels))
+    return f"{g.architecture}, z {g.latent_dim}, {widths} channels to {g.resolution}x{g.resolution}, {_join(extras)}"
+
+
+def _discriminator(d: Discriminator) -> str:
+    extras = [
+        f"{d.head.type} head",
+        "rotation head" if d.rotation_head else "",
+        f"InfoMax critics after block {d.infomax.local_after}" if d.infomax else "",
+        "spectral norm" if d.spectral_norm else "batch norm" if d.batch_norm else "no norm",
+        f"attention after block {', '.join(map(str, d.attention_after))}" if d.attention_after else "",
+    ]
+    return f"{d.architecture}, {' '.join(map(str, d.channels))} channels, {_join(extras)}"
+
+
+def _training(config: ModelConfig) -> dict[str, str]:
+    t, data = config.training, config.data
+    adam = t.optimizer
+    losses = [
+        t.adversarial,
+        *(part.type for part in (t.conditioning, *t.auxiliary, *t.regularizers) if part.type != "none"),
+    ]
+    rates = f"G {adam.generator_lr:g}, D {adam.discriminator_lr:g}, betas {adam.beta1:g} {adam.beta2:g}"
+    return {
+        "data": f"{data.dataset}, {data.split} split, {data.resolution}x{data.resolution}"
+        + (", flips" if data.flip else ""),
+        "objective": " + ".join(losses),
+        "schedule": f"{t.steps:,} generator steps, each after {t.discriminator_steps} of the discriminator, batch "
+        f"{t.batch_size}",
+        "Adam": rates + (", linear decay" if t.lr_decay == "linear" else ""),
+        "EMA": f"decay {t.ema.decay:g} from step {t.ema.start:,}" if t.ema else "none",
+    }
+
+
+def _weights(config: ModelConfig) -> RenderableType:
+    if not config.weights:
+        return Text(f'none yet: train it (zoo train {config.name} --out runs/x), or load it with weights="random"')
+    table = Table.grid(padding=(0, 2))
+    for entry in config.weights:
+        default = " (default)" if entry.tag == config.default_tag else ""
+        here = weights.is_local(config, entry)
+        where = "bundled" if entry.bundled else "here" if here else weights.how_to_get(config, entry)
+        table.add_row(f"@{entry.tag}{default}", Text(where + (f"  {entry.note}" if entry.note else "")))
+        for score in entry.scores:
+            table.add_row("", Text(f"{score.metric} {_value(score)}, measured: {score.protocol}"))
+    return table
+
+
+def _scores(config: ModelConfig) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("metric", "value", "real/fake", "weights", "source"):
+        table.add_column(column)
+    for score in config.published:
+        counts = f"{score.num_real or '?'}/{score.num_fake or '?'}" if score.num_real or score.num_fake else ""
+        settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
+        source = score.source + (f" ({settings})" if settings else "")
+        table.add_row(score.metric, _value(score), counts, f"@{score.tag}" if score.tag else "", source)
+    return table
+
+
+def _value(score: Score) -> str:
+    return f"{score.value:g}" + (f" ± {score.std:g}" if score.std is not None else "")
+
+
+def _join(parts: list[str]) -> str:
+    return ", ".join(part for part in parts if part)
