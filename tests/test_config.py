@@ -68,10 +68,10 @@ def test_a_file_is_named_in_its_errors(config, tmp_path):
         ("[]", "dictionary"),
     ):
         path.write_text(text)
-        with pytest.raises(ConfigError, match="mine.json") as error:
+        with pytest.raises(ConfigError, match=r"mine\.json") as error:
             ModelConfig.from_file(path)
         assert reason in str(error.value)
-    with pytest.raises(ConfigError, match="missing.json"):
+    with pytest.raises(ConfigError, match=r"missing\.json"):
         ModelConfig.from_file(tmp_path / "missing.json")
 
 

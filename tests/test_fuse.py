@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny
+from narrow import tiny
 
 from zoo import fuse, nets, registry
 
@@ -14,7 +14,7 @@ def trained_looking(spec) -> torch.nn.Module:
     """An untrained generator whose norms, biases and attention all do something."""
     generator = nets.build_generator(spec)
     with torch.no_grad():
-        for name, p in generator.named_parameters():
+        for p in generator.parameters():
             if p.ndim == 0:
                 p.fill_(0.7)
             elif p.ndim == 1:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny
+from narrow import tiny
 
 from zoo import nets, registry
 
@@ -24,13 +24,13 @@ def test_networks_build_run_and_learn_everywhere(name):
             if hasattr(module, "gain") and isinstance(module.gain, torch.nn.Parameter):
                 torch.nn.init.constant_(module.gain, 0.5)  # attention starts at 0, which passes nothing on
     g, d = config.generator, config.discriminator
-    z = torch.randn(4, g.latent_dim)
-    images = generator(z, *_labels(g, 4))
-    assert images.shape == (4, g.image_channels, g.resolution, g.resolution)
+    z = torch.randn(2, g.latent_dim)
+    images = generator(z, *_labels(g, 2))
+    assert images.shape == (2, g.image_channels, g.resolution, g.resolution)
     low = -1 if g.output == "tanh" else 0
     assert low <= images.min() < images.max() <= 1
-    out = discriminator(images, *_labels(d, 4))
-    assert out.logits.shape == (4,)
+    out = discriminator(images, *_labels(d, 2))
+    assert out.logits.shape == (2,)
     total = out.logits.sum()
     for part in (out.class_logits, out.embedding, out.proxy, out.rotation_logits):
         if part is not None:

@@ -270,6 +270,9 @@ def test_contragan_paper_recipe(cell):
     s, paper = CONTRAGAN["table_A9"]["settings"][setting], CONFIGS[NAMES["contragan_paper"][cell]].as_paper()
     rates = (s["lr_G"], s["lr_D"], s["beta1"], s["beta2"])
     assert recipe(paper.training) == (updates, batch, 1, s["n_dis"], "none", rates)
+    averaging = CONTRAGAN["method"]["weight_averaging"]
+    ema = (averaging["decay"], averaging["starts_after_generator_iterations"])
+    assert (paper.training.ema.decay, paper.training.ema.start) == ema
     assert (paper.data.flip, paper.generator.spectral_norm, paper.discriminator.spectral_norm) == (False, True, True)
 
 

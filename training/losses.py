@@ -112,7 +112,8 @@ def contrastive_2c(
     """
     embedding, proxy = F.normalize(embedding, dim=1, eps=1e-8), F.normalize(proxy, dim=1, eps=1e-8)
     to_proxy = (embedding * proxy).sum(dim=1, keepdim=True) / temperature  # (N, 1)
-    to_images = embedding @ embedding.t() / temperature  # (N, N)
+    with torch.autocast(embedding.device.type, enabled=False):
+        to_images = embedding.float() @ embedding.float().t() / temperature  # (N, N)
     is_self = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     same_class = labels[:, None] == labels[None, :]
     in_numerator = same_class if self_in_numerator else same_class & ~is_self

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from . import nets, upstream
     from .config import ModelConfig
     from .images import Images
-    from .model import GAN, load
+    from .loading import load
+    from .model import GAN
     from .registry import list_models, register
 
 __version__ = "0.1.0"
@@ -51,7 +52,7 @@ __all__ = [
 
 _LAZY = {
     "GAN": "model",
-    "load": "model",
+    "load": "loading",
     "Images": "images",
     "ModelConfig": "config",
     "list_models": "registry",
@@ -78,11 +79,11 @@ def __dir__() -> list[str]:
 
 
 def info(name: str) -> ModelConfig:
-    """The config of a model: architecture, data, training, weights, published scores.
+    """The config of a model, or of an exported folder: architecture, data, training, weights, published scores.
 
     Raises:
         UnknownModelError: nothing has this name; the message names the nearest.
     """
     from . import registry
 
-    return registry.config(name)
+    return registry.exported(name) or registry.config(name)

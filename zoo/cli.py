@@ -160,9 +160,9 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="The config itself.")] = False,
 ) -> None:
     """Show what a model is: architecture, data, recipe, weights, published scores."""
-    from . import registry
+    import zoo
 
-    config = registry.config(name)
+    config = zoo.info(name)
     if as_json:
         print(config.to_json(), end="")
         return
@@ -171,6 +171,26 @@ def info(
     from .describe import describe
 
     Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(describe(config))
+
+
+@app.command("card")
+def card_command(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md; default: print.")
+    ] = None,
+) -> None:
+    """Render a model card from the config."""
+    import zoo
+
+    from . import card
+    from .weights import write_atomically
+
+    config = zoo.info(name)
+    if out is None:
+        print(card.render(config), end="")
+    else:  # rendered, never edited by hand, so there is nothing to lose
+        write_atomically(out / card.filename(config), card.render(config).encode())
 
 
 # ------------------------------------------------------------------------------------------------------- zoo sample
@@ -204,11 +224,12 @@ def sample(
     zoo sample contragan/digits -n 100 --label all -o digits.png
     """
     out = out or Path(f"{Path(name.partition('@')[0]).name if Path(name).is_dir() else _file_stem(name)}.png")
-    if out.suffix and out.exists() and not force:
-        raise ZooError(f"{out} exists; give another file with -o, or --force to overwrite it")
     from . import latents
-    from .images import Images
-    from .model import load
+    from .images import Images, output_kind, refuse_overwriting
+    from .loading import load
+
+    if output_kind(out):
+        refuse_overwriting(out, force)
 
     model = load(name, weights=weights, device=device, dtype=dtype)
     seed = latents.check_seed(seed)

@@ -43,50 +43,78 @@ def plain_weight(layer: nn.Module) -> Tensor:
     return weight
 
 
-def plain_conv(conv: nn.Conv2d, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Conv2d:
-    """The same convolution without spectral norm, its output optionally scaled and shifted a channel."""
-    weight, bias = plain_weight(conv), conv.bias
-    out, into = weight.shape[:2]
-    new = nn.Conv2d(into, out, conv.kernel_size, conv.stride, conv.padding, bias=bias is not None)
-    return _filled(new, weight, bias, scale, shift, axis=0)
+class Conv(nn.Module):
+    """A convolution with given weights. Unlike nn.Conv2d it draws none: loading leaves torch's random state alone."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, padding: int = 0):
+        super().__init__()
+        self.padding = padding
+        self.register_buffer("weight", weight.contiguous())
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, padding=self.padding)
 
 
-def up_conv(conv: nn.Conv2d, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.ConvTranspose2d:
+class UpConv(nn.Module):
+    """A stride-2 transposed convolution with given weights."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        super().__init__()
+        self.output_padding = weight.shape[2] % 2
+        self.register_buffer("weight", weight.contiguous())
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, self.weight, self.bias, 2, 1, self.output_padding)
+
+
+class Linear(nn.Module):
+    """A linear layer with the weights of another."""
+
+    def __init__(self, linear: nn.Linear):
+        super().__init__()
+        self.register_buffer("weight", plain_weight(linear))
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+Scaling = tuple[Tensor, Tensor] | None  # scale and shift (C,) of a layer's output channels
+
+
+def scaled(layer: nn.Module, scaling: Scaling) -> tuple[Tensor, Tensor | None]:
+    """The weight and bias of a layer, spectral norm folded, with its output scaled and shifted."""
+    weight = plain_weight(layer)
+    bias = None if layer.bias is None else layer.bias.detach().clone()
+    if scaling is None:
+        return weight, bias
+    scale, shift = scaling
+    axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    weight = weight * scale.view([-1 if d == axis else 1 for d in range(weight.ndim)])
+    return weight, shift.clone() if bias is None else bias * scale + shift
+
+
+def plain_conv(conv: nn.Conv2d, scaling: Scaling = None) -> Conv:
+    return Conv(*scaled(conv, scaling), padding=conv.padding[0])
+
+
+def plain_deconv(conv: nn.ConvTranspose2d, scaling: Scaling = None) -> UpConv:
+    return UpConv(*scaled(conv, scaling))
+
+
+def up_conv(conv: nn.Conv2d, scaling: Scaling = None) -> UpConv:
     """Nearest-neighbour x2, then this 3x3 convolution, as one stride-2 4x4 transposed convolution.
 
     Output row 2i + p of the upsampled image sees input rows i - 1 + p and i + p; the taps of the 3x3 kernel that fall
     on the same input row add up.
     """
-    w = plain_weight(conv)  # (out, in, 3, 3)
-    taps = [w[:, :, 2:], w[:, :, 1:2] + w[:, :, 2:], w[:, :, :1] + w[:, :, 1:2], w[:, :, :1]]
-    rows = torch.cat(taps, dim=2)  # (out, in, 4, 3)
-    taps = [rows[..., 2:], rows[..., 1:2] + rows[..., 2:], rows[..., :1] + rows[..., 1:2], rows[..., :1]]
-    kernel = torch.cat(taps, dim=3).transpose(0, 1).contiguous()  # (in, out, 4, 4)
-    new = nn.ConvTranspose2d(*kernel.shape[:2], 4, 2, 1)
-    return _filled(new, kernel, conv.bias, scale, shift, axis=1)
-
-
-def plain_deconv(conv: nn.ConvTranspose2d, scale: Tensor | None, shift: Tensor | None) -> nn.ConvTranspose2d:
-    weight = plain_weight(conv)
-    new = nn.ConvTranspose2d(*weight.shape[:2], conv.kernel_size, 2, 1, output_padding=conv.output_padding)
-    return _filled(new, weight, conv.bias, scale, shift, axis=1)
-
-
-def plain_linear(linear: nn.Linear) -> nn.Linear:
-    weight = plain_weight(linear)
-    new = nn.Linear(weight.shape[1], weight.shape[0], bias=linear.bias is not None)
-    return _filled(new, weight, linear.bias, None, None, axis=0)
-
-
-def _filled(new, weight: Tensor, bias: Tensor | None, scale: Tensor | None, shift: Tensor | None, axis: int):
-    """Set weight and bias, times `scale` plus `shift` along the output channels."""
-    if scale is not None:
-        weight = weight * scale.view([-1 if d == axis else 1 for d in range(weight.ndim)])
-        bias = (0 if bias is None else bias * scale) + shift
-    new.weight.data = weight.contiguous()
-    if bias is not None:
-        new.bias.data = bias.detach().clone()
-    return new
+    weight, bias = scaled(conv, scaling)  # (out, in, 3, 3)
+    for axis in (2, 3):
+        first, middle, last = weight.split(1, dim=axis)
+        weight = torch.cat((last, middle + last, first + middle, first), dim=axis)
+    return UpConv(weight.transpose(0, 1), bias)  # (in, out, 4, 4)
 
 
 def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -148,10 +176,8 @@ class FusedAttention(nn.Module):
         projections = (attention.theta, attention.phi, attention.value)
         weight = torch.cat([plain_weight(layer) for layer in projections])
         self.widths = [layer.out_channels for layer in projections]
-        self.project = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
-        self.project.weight.data = weight
-        self.output = plain_conv(attention.output)
-        self.output.weight.data *= attention.gain
+        self.project = Conv(weight, None)
+        self.output = Conv(plain_weight(attention.output) * attention.gain, None)
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.project(x).split(self.widths, dim=1)
@@ -170,9 +196,8 @@ class FusedBlock(nn.Module):
         self.mode, self.act = block.mode, block.act
         self.norm1 = fused_norm(block.norm1, by_class)
         folds = isinstance(block.norm2, nn.BatchNorm2d)
-        affine = norm_affine(block.norm2) if folds else (None, None)
-        nearest = block.mode == "nearest"
-        self.conv1 = up_conv(block.conv1, *affine) if nearest else plain_conv(block.conv1, *affine)
+        scaling = norm_affine(block.norm2) if folds else None
+        self.conv1 = (up_conv if block.mode == "nearest" else plain_conv)(block.conv1, scaling)
         self.norm2 = None if folds else fused_norm(block.norm2, by_class)
         self.conv2, self.shortcut = plain_conv(block.conv2), plain_conv(block.shortcut)
 
@@ -191,7 +216,7 @@ class FusedResNet(nn.Module):
     def __init__(self, generator: ResNetGenerator):
         super().__init__()
         self.spec = generator.spec
-        self.input = plain_linear(generator.input)
+        self.input = Linear(generator.input)
         self.blocks = nn.ModuleList(FusedBlock(block, self.by_class) for block in generator.blocks)
         self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
         self.norm, self.act, self.output = Affine(generator.norm), generator.act, plain_conv(generator.output)
@@ -231,11 +256,11 @@ class FusedDCGAN(nn.Module):
     def __init__(self, generator: DCGANGenerator):
         super().__init__()
         self.spec = generator.spec
-        self.input = plain_linear(generator.input)
+        self.input = Linear(generator.input)
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for block in generator.blocks:
             folds = isinstance(block.norm, nn.BatchNorm2d)
-            self.convs.append(plain_deconv(block.conv, *(norm_affine(block.norm) if folds else (None, None))))
+            self.convs.append(plain_deconv(block.conv, norm_affine(block.norm) if folds else None))
             self.norms.append(nn.Identity() if folds else ConditionalAffine(block.norm, by_class=True))
         self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
         self.act, self.output = generator.blocks[0].act, plain_conv(generator.output)

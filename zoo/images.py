@@ -135,15 +135,10 @@ class Images:
         so on, numbered by `start`. Nothing is overwritten unless `force`.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in _FORMATS | {"", ".npz"}:
-            known = ", ".join(sorted(_FORMATS))
-            raise ZooError(f"{path}: unknown format {suffix}; give an image file ({known}), an .npz, or a folder")
+        suffix = output_kind(path)
         targets = [path] if suffix else [path / f"{self.start + i:06d}.png" for i in range(len(self))]
-        if not force:
-            for target in targets:
-                if target.exists():
-                    raise ZooError(f"{target} exists; give another path, or force=True (--force) to overwrite it")
+        for target in targets:
+            refuse_overwriting(target, force)
         from .weights import write_atomically
 
         if suffix == ".npz":
@@ -174,6 +169,20 @@ class Images:
             f", {key}={value}" for key, value in (("model", self.model), ("seed", self.seed)) if value is not None
         )
         return f"Images({len(self)} of {self.shape[3]}x{self.shape[2]}{about})"
+
+
+def output_kind(path: Path) -> str:
+    """The suffix of a path that images can be written to: of an image, ".npz", or "" for a folder."""
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS | {"", ".npz"}:
+        known = ", ".join(sorted(_FORMATS))
+        raise ZooError(f"{path}: unknown format {suffix}; give an image file ({known}), an .npz, or a folder")
+    return suffix
+
+
+def refuse_overwriting(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise ZooError(f"{path} exists; give another path, or force=True (--force) to overwrite it")
 
 
 def _pil(image: torch.Tensor) -> Image:

@@ -1,18 +1,16 @@
-"""A loaded generator and what one does with it: sample, stream, generate, interpolate."""
+"""A generator with its config, and what one does with it: sample, stream, generate, interpolate."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from . import labels, latents, nets, registry, weights
+from . import labels, latents
 from .config import ModelConfig
-from .errors import LabelError, WeightsUnavailableError, ZooError
+from .errors import LabelError, ZooError
 from .fuse import fuse as fuse_generator
 from .images import Images
 
@@ -23,78 +21,6 @@ if TYPE_CHECKING:
 # neither the batch size nor the number of images, whatever algorithm a library picks for a shape.
 _CHUNK = {"cpu": 8, "cuda": 64, "mps": 16}
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-def load(
-    name_or_folder: str | os.PathLike,
-    weights: str | os.PathLike = "default",
-    device: str | torch.device = "auto",
-    dtype: str | torch.dtype | None = None,
-    fuse: bool = True,
-    cache_dir: str | os.PathLike | None = None,
-) -> GAN:
-    """Load a generator by name, or from an exported folder with config.json and model.safetensors.
-
-    Args:
-        name_or_folder: a name in any spelling, `name@tag`, or a folder's path.
-        weights: "default", a tag, "random" (untrained), or the path of a .safetensors file.
-        device: "auto" (CUDA, then Apple's GPU, then the CPU) or a torch device.
-        dtype: None for float32; "bfloat16" or "float16" trade exactness for speed.
-        fuse: rewrite the generator for fast inference; the same images to float32 rounding.
-        cache_dir: where converted weights are kept, default $ZOO_CACHE or ~/.cache/contrastive-gan-zoo.
-
-    Raises:
-        UnknownModelError: no model or folder has this name; the message names the nearest.
-        WeightsUnavailableError: the weights are not on this machine; the message says how to get them.
-        WeightsCorruptedError: the file is damaged or belongs to another architecture.
-    """
-    config, path, settle = _find(name_or_folder, os.fspath(weights), cache_dir)
-    if path is None:
-        generator = nets.build_generator(config.generator)
-    else:
-        with torch.device("meta"):  # without drawing initial weights that would be replaced at once
-            generator = nets.build_generator(config.generator)
-        _weights.load_into(generator, _weights.read(path), path)
-    if settle:
-        nets.settle_spectral_norm(generator)
-    return GAN(config, generator, device=device, dtype=dtype, fuse=fuse)
-
-
-_weights = weights  # `load` has an argument of the module's name
-
-
-def _find(name_or_folder, wanted: str, cache_dir) -> tuple[ModelConfig, Path | None, bool]:
-    """The config, the file of its weights (None = random), and whether spectral norm vectors are to be settled.
-
-    StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.
-    """
-    text = os.fspath(name_or_folder)
-    folder = Path(text)
-    is_folder = (folder / "config.json").is_file()
-    if is_folder:
-        config, tag = ModelConfig.from_file(folder / "config.json"), "default"
-    elif folder.is_dir() and not _is_name(text):
-        raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or a folder with config.json")
-    else:
-        base, tag = registry.split_tag(text)
-        config = registry.config(base)
-    if wanted == "random":
-        return config, None, False
-    if wanted.endswith(".safetensors"):
-        return config, Path(wanted), False
-    if is_folder and wanted == "default":
-        return config, folder / "model.safetensors", False
-    tag = tag if wanted == "default" else wanted
-    upstream = _weights.entry(config, tag).upstream
-    return config, _weights.locate(config, tag, cache_dir), upstream is not None and upstream.source == "studiogan"
-
-
-def _is_name(text: str) -> bool:
-    try:
-        registry.resolve(registry.split_tag(text)[0])
-    except ZooError:
-        return False
-    return True
 
 
 def pick_device(device: str | torch.device) -> torch.device:
@@ -225,18 +151,18 @@ class GAN:
             if self.num_classes:
                 drawn = latents.labels(seed, start + first, count, self.num_classes)
                 y = drawn if chosen is None else chosen[first : first + count]
-            yield Images.from_float(
-                self.generate(z, y), labels=y, seed=seed, start=start + first, model=self.config.name
-            )
+            images = self._images(z, y, start + first)
+            yield Images.from_float(images, labels=y, seed=seed, start=start + first, model=self.config.name)
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
         _check_count("n", n, minimum=0)
         return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
 
-    @torch.inference_mode()
     def generate(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
-        """Images for given latents: float32 (N, C, H, W) in [-1, 1] on the CPU or the model's device.
+        """Images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z, without gradients.
+
+        For gradients with respect to z, call `model.generator`.
 
         Args:
             z: latents (N, latent_dim), standard normal in training.
@@ -246,23 +172,25 @@ class GAN:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
         if y is None and self.num_classes:
             raise LabelError(f"{self.config.name} is conditional: give y, one label or one for each latent")
-        y = labels.indices(self.config, y, len(z))
-        chunk = _CHUNK.get(self.device.type, 16)
-        outputs = [
-            self._run(z[i : i + chunk], None if y is None else y[i : i + chunk], chunk) for i in range(0, len(z), chunk)
-        ]
-        if not outputs:
-            g = self.config.generator
-            return torch.empty(0, g.image_channels, g.resolution, g.resolution, device=z.device)
-        return torch.cat(outputs).to(z.device)
+        return self._images(z, labels.indices(self.config, y, len(z)), 0).to(z.device)
 
-    def _run(self, z: Tensor, y: Tensor | None, chunk: int) -> Tensor:
-        """One chunk through the network, padded to the chunk's full size."""
-        n = len(z)
-        z = nn.functional.pad(z, (0, 0, 0, chunk - n)).to(self.device, self.dtype)
-        if y is not None:
-            y = nn.functional.pad(y, (0, chunk - n)).to(self.device)
-        images = self._network(z, y)[:n].float()
+    @torch.no_grad()
+    def _images(self, z: Tensor, y: Tensor | None, start: int) -> Tensor:
+        """Images start ... start + N - 1 as float32 (N, 3, H, W), in whole chunks.
+
+        Image i is always at place i % chunk of a chunk: what pads the others' places does not reach it.
+        """
+        n, chunk = len(z), self._chunk
+        before = start % chunk
+        padding = (before, -(before + n) % chunk)
+        z = nn.functional.pad(z, (0, 0, *padding))
+        y = None if y is None else nn.functional.pad(y, padding)
+        outputs = [z.new_empty(0, self.config.generator.image_channels, self.resolution, self.resolution)]
+        for i in range(0, len(z), chunk):
+            here = slice(i, i + chunk)
+            labels_here = None if y is None else y[here].to(self.device)
+            outputs.append(self._network(z[here].to(self.device, self.dtype), labels_here).float())
+        images = torch.cat([output.to(self.device) for output in outputs])[before : before + n].expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
     def interpolate(self, a: int, b: int, steps: int, label: Label = None) -> Images:
@@ -284,8 +212,13 @@ class GAN:
 
     # ----------------------------------------------------------------------------------------------------- private
 
+    @property
+    def _chunk(self) -> int:
+        return _CHUNK.get(self.device.type, 16)
+
     def _default_batch_size(self) -> int:
-        return max(_CHUNK.get(self.device.type, 16), (1 << 21) // self.resolution**2 // 4)
+        """Whole chunks of about half a million pixels."""
+        return self._chunk * max(1, (1 << 19) // self.resolution**2 // self._chunk)
 
     def _empty(self, seed: int | None) -> Images:
         pixels = torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)

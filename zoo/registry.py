@@ -77,6 +77,15 @@ def resolve(name: str) -> str:
     raise UnknownModelError(f'no model is called "{name}"; {hint}')
 
 
+def exported(folder: str | os.PathLike) -> ModelConfig | None:
+    """The config of an exported folder; None if this is no folder with config.json in it."""
+    path = Path(folder) / "config.json"
+    try:
+        return ModelConfig.from_file(path) if path.is_file() else None
+    except OSError:  # a name too long for a path is no path
+        return None
+
+
 def config(name: str) -> ModelConfig:
     """The config of a model, by name in any spelling; a tag is allowed and ignored."""
     canonical = resolve(split_tag(name)[0])

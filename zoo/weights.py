@@ -142,7 +142,8 @@ def read(path: str | Path) -> dict[str, Tensor]:
         raise WeightsUnavailableError(f"{path} cannot be read ({error.strerror}); check the path") from None
     if not data:
         raise WeightsCorruptedError(f"{path} is empty; fetch it again")
-    if data[:2] == b"PK" or data[:1] == b"\x80":
+    # A safetensors header may begin with any length, 0x80 included; its JSON begins at the ninth byte.
+    if data[8:9] != b"{" and data.startswith((b"PK\x03\x04", b"\x80")):
         raise WeightsCorruptedError(
             f"{path} is a PyTorch pickle, not safetensors; convert it with: zoo import NAME@TAG --from {path}"
         )

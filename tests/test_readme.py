@@ -1,0 +1,56 @@
+"""What the README and the cards say is so."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo import card, registry
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BUNDLED = [n for n in registry.names() if any(w.bundled for w in registry.config(n).weights)]
+
+
+def test_the_first_command_makes_the_picture_in_the_readme(tmp_path):
+    command = re.search(r"pip install \. && zoo (sample .+)", README)[1]
+    result = subprocess.run([sys.executable, "-m", "zoo", *shlex.split(command)], cwd=tmp_path, capture_output=True)
+    assert result.returncode == 0, result.stderr
+    made, shown = Image.open(tmp_path / "digits.png"), Image.open(ROOT / "docs" / "digits.png")
+    assert made.size == shown.size
+    difference = np.abs(np.asarray(made, int) - np.asarray(shown, int))
+    assert (difference > 2).mean() < 0.001, "the same images, but for other processors' rounding"
+
+
+@pytest.mark.parametrize("block", range(len(re.findall(r"```python\n", README))))
+def test_python_examples_run(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = "\n".join(blocks[: block + 1]).replace("50_000", "50")
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_count_of_models_is_right():
+    assert f"The registry holds {len(zoo.list_models())} models" in README
+    for name in BUNDLED:
+        assert f"`{name}`" in README
+
+
+def test_names_in_the_readme_exist():
+    methods = {name.split("/")[0] for name in registry.names()}
+    table = README.split("| methods |")[1].split("\n\n")[0]
+    for name in re.findall(r"`([a-z][a-z0-9-]+)`", table):
+        assert name in methods
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_cards_are_rendered_from_the_configs(name):
+    config = registry.config(name)
+    path = ROOT / "model_cards" / card.filename(config)
+    assert path.read_text(encoding="utf-8") == card.render(config), f"run: zoo card {name} -o model_cards"

@@ -1,0 +1,162 @@
+"""The plain loop: it changes what it should, repeats itself exactly, and leaves a folder that loads."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from narrow import tiny
+
+import zoo
+from training import engine, losses, objectives
+from training.data import Batches
+from training.trainer import Options, train
+from zoo import datasets, registry, weights
+from zoo.errors import ConfigError, DataUnavailableError, ZooError
+
+
+def short(name: str, steps: int = 3, **changes):
+    return tiny(registry.config(name)).updated({"training.steps": steps, "training.batch_size": 4, **changes})
+
+
+@pytest.mark.parametrize("name", ["infomax-gan/digits", "contragan/digits"])
+def test_a_run_leaves_a_model_and_a_log(name, tmp_path):
+    out = train(short(name), Options(tmp_path / "run", device="cpu", log_every=1, save_every=2))
+    model = zoo.load(out)
+    assert model.sample(4, seed=0).shape == (4, 3, 32, 32)
+    log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in log] == [1, 2, 3]
+    assert all(np.isfinite(value) for record in log for value in record.values())
+    expected = {"d/infomax", "g/infomax"} if "infomax" in name else {"d/contrastive", "g/contrastive"}
+    assert expected <= log[0].keys()
+    assert sorted(p.name for p in (out / "samples").iterdir()) == ["0000002.png", "0000003.png"]
+    with pytest.raises(ZooError, match="holds a run already"):
+        train(short(name), Options(out))
+
+
+def test_the_same_seed_is_the_same_run(tmp_path):
+    runs = [
+        train(short("contragan/digits"), Options(tmp_path / str(i), seed=s, device="cpu"))
+        for i, s in enumerate((1, 1, 2))
+    ]
+    a, b, c = (weights.read(run / "model.safetensors") for run in runs)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n in registry.names()
+        if not {r.type for r in registry.config(n).training.regularizers}
+        - {"gradient-penalty", "weight-clipping", "consistency"}
+        and registry.config(n).training.conditioning.type != "d2d-ce"
+        and registry.config(n).training.accumulation == 1
+    ],
+)
+def test_every_objective_that_is_trained_takes_a_step(name):
+    """Losses are finite, both networks change, and the generator's step leaves the discriminator's weights alone."""
+    torch.manual_seed(0)
+    config = short(name)
+    run = engine.Engine(config, engine.Networks.build(config))
+    side, classes = config.data.resolution, max(config.num_classes, 1)
+    images = torch.randint(0, 256, (16, 3, side, side), dtype=torch.uint8)
+    batches = Batches(config, datasets.Dataset(images, torch.arange(16) % classes, classes), seed=0)
+
+    def parameters(network):
+        return {n: p.detach().clone() for n, p in network.named_parameters()}
+
+    g, d = parameters(run.networks.generator), parameters(run.networks.discriminator)
+    logged = run.discriminator_step(*batches.real(0), *batches.fake(0))
+    d_after = parameters(run.networks.discriminator)
+    assert any(not torch.equal(d[n], d_after[n]) for n in d)
+    assert all(torch.equal(g[n], p) for n, p in run.networks.generator.named_parameters())
+    logged |= run.generator_step(*batches.fake(1), 0)
+    assert any(not torch.equal(g[n], p) for n, p in run.networks.generator.named_parameters())
+    assert all(torch.equal(d_after[n], p) for n, p in run.networks.discriminator.named_parameters())
+    assert all(value.isfinite() for value in logged.values())
+
+
+def test_what_is_not_trained_here_says_so():
+    with pytest.raises(ConfigError, match="cannot train with d2d-ce"):
+        objectives.build(registry.config("reacgan/cifar10"))
+    with pytest.raises(ConfigError, match="accumulation=1"):
+        objectives.build(registry.config("biggan-b2048/imagenet128"))
+
+
+def test_batches_are_numbered_not_drawn():
+    config = short("contragan/digits", **{"training.batch_size": 8})  # does not divide 20: batches straddle epochs
+    data = datasets.Dataset(
+        torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 3, 32, 32), torch.arange(20) % 10, 10
+    )
+    batches = Batches(config, data, seed=4)
+    seen = torch.cat([batches.real(k)[0][:, 0, 0, 0] for k in range(5)])  # two epochs of 20 in batches of 8
+    values = ((seen + 1) * 127.5).round().int()
+    assert sorted(values[:20].tolist()) == sorted(values[20:40].tolist()) == list(range(20))
+    assert values[:20].tolist() != values[20:40].tolist(), "each epoch has its own order"
+    again = Batches(config, data, seed=4)
+    assert torch.equal(again.real(3)[0], batches.real(3)[0]), "batch 3 without the batches before it"
+    assert torch.equal(again.fake(9)[0], batches.fake(9)[0])
+
+
+def test_closed_forms():
+    n, locations = 5, 9
+    local, global_ = torch.zeros(n, 4, 3, 3), torch.zeros(n, 4)
+    assert losses.infonce(local, global_, "all").item() == pytest.approx(np.log(n * locations), rel=1e-6)
+    assert losses.infonce(local, global_).item() == pytest.approx(
+        np.log(1 + (n - 1) * locations + locations * np.exp(-10)), rel=1e-6
+    )
+    logits = torch.linspace(-3, 3, 7)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = bce(logits, torch.ones(7)) + bce(logits - 1, torch.zeros(7))
+    assert losses.non_saturating_discriminator(logits, logits - 1).item() == pytest.approx(expected.item(), rel=1e-6)
+    slope = torch.randn(12)
+    x = torch.randn(6, 12, requires_grad=True)
+    penalty = losses.gradient_penalty(x @ slope, x)  # a linear critic has the same gradient everywhere
+    assert penalty.item() == pytest.approx((slope.norm().item() - 1) ** 2, rel=1e-5)
+
+
+def test_digits_are_the_real_ones():
+    data = datasets.load("digits")
+    assert data.images.shape == (1797, 3, 32, 32)
+    assert data.images.dtype == torch.uint8
+    assert torch.bincount(data.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert torch.equal(data.images[:, 0], data.images[:, 2])
+
+
+def test_data_from_an_npz_file(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, train_images=np.zeros((6, 28, 28), np.uint8), train_labels=np.arange(6))
+    data = datasets.load("mnist", root=path)
+    assert data.images.shape == (6, 3, 32, 32)
+    assert data.num_classes == 6
+    with pytest.raises(DataUnavailableError, match="test_images"):
+        datasets.load("mnist", "test", root=path)
+    with pytest.raises(DataUnavailableError, match="does not exist"):
+        datasets.load("mnist", root=tmp_path / "no.npz")
+    with pytest.raises(DataUnavailableError, match="npz"):
+        datasets.load("celeba")
+    with pytest.raises(ZooError, match="10 classes, the data has 6"):
+        train(short("contragan/digits"), Options(tmp_path / "run", data=path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command(tmp_path):
+    command = [sys.executable, "-m", "training", "infomax-gan/digits", "--device", "cpu", "--batch-size", "4"]
+    dry = subprocess.run(
+        [*command, "-o", "x", "--dry-run", "--set", "training.optimizer.beta1=0.25"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(dry.stdout)["training"]["optimizer"]["beta1"] == 0.25
+    run = subprocess.run(
+        [*command, "-o", str(tmp_path / "run"), "--steps", "1"], capture_output=True, text=True, check=True
+    )
+    assert "zoo sample" in run.stdout
+    again = subprocess.run([*command, "-o", str(tmp_path / "run")], capture_output=True, text=True)
+    assert again.returncode == 1
+    assert again.stderr.count("\n") == 1
