@@ -4,20 +4,38 @@ import io
 import json
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import zoo
-from zoo import registry
+from zoo import cli, registry
 
 
-def run(*arguments, cwd=None):
-    return subprocess.run([sys.executable, "-m", "zoo", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+class Result(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_list_and_its_json():
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run the command in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments) -> Result:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Result(stop.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def test_list_and_its_json(run):
     table = run("list").stdout
     assert all(name in table for name in registry.names())
     rows = [json.loads(line) for line in run("list", "*/cifar10", "--conditional", "--json").stdout.splitlines()]
@@ -42,12 +60,12 @@ def test_every_model_can_be_described_and_has_a_card(name):
         assert f"{published.value:g}" in text
 
 
-def test_info_json_is_the_config():
+def test_info_json_is_the_config(run):
     result = run("info", "ContraGAN-CIFAR10", "--json")
     assert zoo.ModelConfig.from_dict(json.loads(result.stdout)) == zoo.info("contragan/cifar10")
 
 
-def test_sample_writes_a_grid_by_class(tmp_path):
+def test_sample_writes_a_grid_by_class(run, tmp_path):
     out = tmp_path / "digits.png"
     result = run("sample", "contragan/digits", "-n", 20, "--label", "all", "--seed", 3, "-o", out)
     assert result.returncode == 0, result.stderr
@@ -57,7 +75,7 @@ def test_sample_writes_a_grid_by_class(tmp_path):
     assert np.array_equal(np.asarray(Image.open(out)), np.asarray(expected.grid(columns=2)))
 
 
-def test_sample_writes_a_folder_and_an_npz(tmp_path):
+def test_sample_writes_a_folder_and_an_npz(run, tmp_path):
     assert (
         run(
             "sample", "contragan/digits", "-n", 9, "-l", "1,2,8", "-o", tmp_path / "d", "--batch-size", 4, "-q"
@@ -72,14 +90,14 @@ def test_sample_writes_a_folder_and_an_npz(tmp_path):
         )
 
 
-def test_the_default_file_and_no_overwriting(tmp_path):
-    assert run("sample", "contragan-digits", "-n", 1, cwd=tmp_path).returncode == 0
+def test_the_default_file_and_no_overwriting(run, tmp_path):
+    assert run("sample", "contragan-digits", "-n", 1).returncode == 0
     before = (tmp_path / "contragan-digits.png").read_bytes()
-    again = run("sample", "contragan-digits", "-n", 1, cwd=tmp_path)
+    again = run("sample", "contragan-digits", "-n", 1)
     assert again.returncode == 1
     assert "--force" in again.stderr
     assert (tmp_path / "contragan-digits.png").read_bytes() == before
-    assert run("sample", "contragan-digits", "-n", 1, "--force", cwd=tmp_path).returncode == 0
+    assert run("sample", "contragan-digits", "-n", 1, "--force").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -102,8 +120,8 @@ def test_the_default_file_and_no_overwriting(tmp_path):
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
-def test_errors_are_one_line_with_the_right_status(arguments, status, words, tmp_path):
-    result = run(*arguments, cwd=tmp_path)
+def test_errors_are_one_line_with_the_right_status(run, tmp_path, arguments, status, words):
+    result = run(*arguments)
     assert result.returncode == status
     assert words in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
@@ -112,9 +130,9 @@ def test_errors_are_one_line_with_the_right_status(arguments, status, words, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_version_help_and_completion():
+def test_version_help_and_completion(run):
     assert run("--version").stdout == f"zoo {zoo.__version__}\n"
+    module = subprocess.run([sys.executable, "-m", "zoo", "--version"], capture_output=True, text=True, check=True)
+    assert module.stdout == f"zoo {zoo.__version__}\n"
     assert "sample" in run("--help").stdout
-    from zoo.cli import _complete_name
-
-    assert _complete_name("contragan/ti") == ["contragan/tiny-imagenet"]
+    assert cli._complete_name("contragan/ti") == ["contragan/tiny-imagenet"]
