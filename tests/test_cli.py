@@ -100,6 +100,13 @@ def test_the_default_file_and_no_overwriting(run, tmp_path):
     assert run("sample", "contragan-digits", "-n", 1, "--force").returncode == 0
 
 
+def test_a_folder_is_checked_before_anything_is_written(run, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "000019.png").write_bytes(b"precious")
+    assert "000019.png exists" in run("sample", "contragan/digits", "-n", 20, "--batch-size", 4, "-o", "d").stderr
+    assert [p.name for p in (tmp_path / "d").iterdir()] == ["000019.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [

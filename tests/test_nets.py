@@ -69,6 +69,15 @@ def test_conditional_networks_ask_for_labels():
         nets.build_discriminator(config.discriminator)(torch.randn(2, 3, 32, 32))
 
 
+def test_the_nonlinear_projection_has_a_hidden_layer():
+    """ContraGAN appendix D compares linear and nonlinear projections of the image embedding."""
+    config = tiny(registry.config("contragan/cifar10")).updated({"discriminator.head.projection": "nonlinear"})
+    discriminator = nets.build_discriminator(config.discriminator)
+    out = discriminator(torch.randn(2, 3, 32, 32), torch.tensor([0, 1]))
+    assert torch.allclose(out.embedding.norm(dim=1), torch.ones(2), atol=1e-6)
+    assert "heads.projector.0.weight" in discriminator.state_dict()
+
+
 def test_spectral_norm_bounds_the_largest_singular_value():
     layer = nets.layers.Layers(True, 1e-12).conv(6, 10, 3)
     layer.power_iterate(200)

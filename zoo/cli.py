@@ -225,12 +225,10 @@ def sample(
     """
     out = out or Path(f"{Path(name.partition('@')[0]).name if Path(name).is_dir() else _file_stem(name)}.png")
     from . import latents
-    from .images import Images, output_kind, refuse_overwriting
+    from .images import Images, refuse_overwriting, targets_of
     from .loading import load
 
-    if output_kind(out):
-        refuse_overwriting(out, force)
-
+    refuse_overwriting(targets_of(out, 0, n), force)  # before the work, not after
     model = load(name, weights=weights, device=device, dtype=dtype)
     seed = latents.check_seed(seed)
     labels, per_class = _spread(label, n, model)

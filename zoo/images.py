@@ -136,9 +136,8 @@ class Images:
         """
         path = Path(path)
         suffix = output_kind(path)
-        targets = [path] if suffix else [path / f"{self.start + i:06d}.png" for i in range(len(self))]
-        for target in targets:
-            refuse_overwriting(target, force)
+        targets = targets_of(path, self.start, len(self))
+        refuse_overwriting(targets, force)
         from .weights import write_atomically
 
         if suffix == ".npz":
@@ -180,9 +179,15 @@ def output_kind(path: Path) -> str:
     return suffix
 
 
-def refuse_overwriting(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise ZooError(f"{path} exists; give another path, or force=True (--force) to overwrite it")
+def targets_of(path: Path, start: int, n: int) -> list[Path]:
+    """The files that images start ... start + n - 1 are written to: the path itself, or one PNG each in a folder."""
+    return [path] if output_kind(path) else [path / f"{start + i:06d}.png" for i in range(n)]
+
+
+def refuse_overwriting(targets: list[Path], force: bool) -> None:
+    for target in targets:
+        if target.exists() and not force:
+            raise ZooError(f"{target} exists; give another path, or force=True (--force) to overwrite it")
 
 
 def _pil(image: torch.Tensor) -> Image:
