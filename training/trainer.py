@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-from zoo import datasets, latents, weights
+from zoo import datasets, weights
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.images import Images
-from zoo.model import pick_device
+from zoo.model import GAN, pick_device
 
 from .data import Batches
 from .engine import Engine, Networks
@@ -111,18 +111,14 @@ def export(networks: Networks, config: ModelConfig, options: Options, step: int)
         "device": torch.cuda.get_device_name() if next(sampler.parameters()).is_cuda else "CPU",
     }
     weights.save(options.out / "model.safetensors", tensors, provenance)
-    sheet(sampler, config).save(options.out / "samples" / f"{step:07d}.png", force=True)
+    sheet(sampler, config).save(options.out / "samples" / f"{step:07d}.png", columns=10, force=True)
 
 
 def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
     """rows x 10 images of seed 0 from a generator in eval mode; a column a class where there are up to ten."""
     n = rows * 10
-    device = next(generator.parameters()).device
-    z = latents.normal(0, 0, n, config.generator.latent_dim).to(device)
-    y = (torch.arange(n, device=device) % min(config.num_classes, 10)) if config.conditional else None
-    with torch.no_grad():
-        images = generator(z, y)
-    return Images.from_float(images if config.data.range == "[-1, 1]" else images * 2 - 1, columns=10)
+    labels = [i % min(config.num_classes, 10) for i in range(n)] if config.conditional else None
+    return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0)
 
 
 def _run_config(config: ModelConfig) -> ModelConfig:

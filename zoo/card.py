@@ -19,7 +19,7 @@ def render(config: ModelConfig) -> str:
 
 
 def filename(config: ModelConfig) -> str:
-    return config.name.replace("/", "-") + ".md"
+    return f"{config.slug}.md"
 
 
 def _front_matter(config: ModelConfig) -> str:
@@ -52,13 +52,11 @@ def _use(config: ModelConfig) -> str:
 
 def _training(config: ModelConfig) -> str:
     t, data = config.training, config.data
-    parts = (t.conditioning, *t.auxiliary, *t.regularizers)
-    objective = " + ".join([t.adversarial, *(part.type for part in parts if part.type != "none")])
     adam = t.optimizer
     lines = [
         f"- data: {data.dataset}, {data.split} split, {data.resolution}x{data.resolution}"
         + (", random flips" * data.flip),
-        f"- objective: {objective}",
+        f"- objective: {t.objective}",
         f"- {t.steps:,} generator steps, {t.discriminator_steps} discriminator steps each, batch {t.batch_size}",
         f"- Adam: learning rates {adam.generator_lr:g} (G) and {adam.discriminator_lr:g} (D), betas {adam.beta1:g} and "
         f"{adam.beta2:g}, eps {adam.eps:g}, decay {t.lr_decay}",
@@ -82,17 +80,13 @@ def _weights(config: ModelConfig) -> str:
 
 
 def _measured(tag: str, score: Measured) -> str:
-    spread = f" ± {score.std:g}" if score.std is not None else ""
-    return f"| `@{tag}` | {score.metric} | {score.value:g}{spread} | {score.protocol} |"
+    return f"| `@{tag}` | {score.metric} | {score} | {score.protocol} |"
 
 
 def _published(scores: tuple[Published, ...]) -> str:
     lines = ["| metric | value | real / fake | weights | source |", "|---|---|---|---|---|"]
     for score in scores:
-        spread = f" ± {score.std:g}" if score.std is not None else ""
-        counts = f"{score.num_real or '?'} / {score.num_fake or '?'}" if score.num_real or score.num_fake else ""
-        settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
-        source = score.source + (f" ({settings})" if settings else "") + (f". {score.note}" if score.note else "")
+        source = score.origin + (f". {score.note}" if score.note else "")
         tag = f"`@{score.tag}`" if score.tag else ""
-        lines.append(f"| {score.metric} | {score.value:g}{spread} | {counts} | {tag} | {source} |")
+        lines.append(f"| {score.metric} | {score} | {score.counts} | {tag} | {source} |")
     return "## Published scores\n\n" + "\n".join(lines)

@@ -247,7 +247,7 @@ def sample(
 def _file_stem(name: str) -> str:
     from . import registry
 
-    return registry.resolve(registry.split_tag(name)[0]).replace("/", "-")
+    return registry.config(name).slug
 
 
 def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:

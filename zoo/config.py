@@ -60,12 +60,27 @@ class Score(Part):
     ] = {}  # where the run differs from `training`
     note: str | None = None
 
+    def __str__(self) -> str:
+        """The value and its spread, such as "15.12 ± 0.1"."""
+        return f"{self.value:g}" + (f" ± {self.std:g}" if self.std is not None else "")
+
+    @property
+    def counts(self) -> str:
+        """Real and generated images, "?" where one is not known; empty where neither is."""
+        return f"{self.num_real or '?'} / {self.num_fake or '?'}" if self.num_real or self.num_fake else ""
+
 
 class Published(Score):
     """A number somebody published. `tag` names the weights it was published with; None: no weights were released."""
 
     source: Annotated[str, Field(min_length=1)]  # paper and table, or repository and commit
     tag: Tag | None = None
+
+    @property
+    def origin(self) -> str:
+        """The source, and where its settings differ from the model's recipe."""
+        settings = ", ".join(f"{key} {value}" for key, value in self.settings.items())
+        return self.source + (f" ({settings})" if settings else "")
 
 
 class Measured(Score):
@@ -149,6 +164,11 @@ class ModelConfig(Part):
     @property
     def method(self) -> str:
         return self.name.split("/")[0]
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a file name: "contragan-cifar10"."""
+        return self.name.replace("/", "-")
 
     @property
     def num_classes(self) -> int:

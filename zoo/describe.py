@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import labels, weights
-from .config import ModelConfig, Score
+from .config import ModelConfig
 
 if TYPE_CHECKING:
     from .architecture import Discriminator, Generator
@@ -74,15 +74,11 @@ def _discriminator(d: Discriminator) -> str:
 def _training(config: ModelConfig) -> dict[str, str]:
     t, data = config.training, config.data
     adam = t.optimizer
-    losses = [
-        t.adversarial,
-        *(part.type for part in (t.conditioning, *t.auxiliary, *t.regularizers) if part.type != "none"),
-    ]
     rates = f"G {adam.generator_lr:g}, D {adam.discriminator_lr:g}, betas {adam.beta1:g} {adam.beta2:g}"
     return {
         "data": f"{data.dataset}, {data.split} split, {data.resolution}x{data.resolution}"
         + (", flips" if data.flip else ""),
-        "objective": " + ".join(losses),
+        "objective": t.objective,
         "schedule": f"{t.steps:,} generator steps, each after {t.discriminator_steps} of the discriminator, batch "
         f"{t.batch_size}",
         "Adam": rates + (", linear decay" if t.lr_decay == "linear" else ""),
@@ -100,24 +96,18 @@ def _weights(config: ModelConfig) -> RenderableType:
         where = "bundled" if entry.bundled else "here" if here else weights.how_to_get(config, entry)
         table.add_row(f"@{entry.tag}{default}", Text(where + (f"  {entry.note}" if entry.note else "")))
         for score in entry.scores:
-            table.add_row("", Text(f"{score.metric} {_value(score)}, measured: {score.protocol}"))
+            table.add_row("", Text(f"{score.metric} {score}, measured: {score.protocol}"))
     return table
 
 
 def _scores(config: ModelConfig) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("metric", "value", "real/fake", "weights", "source"):
+    for column in ("metric", "value", "real / fake", "weights", "source"):
         table.add_column(column)
     for score in config.published:
-        counts = f"{score.num_real or '?'}/{score.num_fake or '?'}" if score.num_real or score.num_fake else ""
-        settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
-        source = score.source + (f" ({settings})" if settings else "")
-        table.add_row(score.metric, _value(score), counts, f"@{score.tag}" if score.tag else "", source)
+        tag = f"@{score.tag}" if score.tag else ""
+        table.add_row(score.metric, str(score), score.counts, tag, score.origin)
     return table
-
-
-def _value(score: Score) -> str:
-    return f"{score.value:g}" + (f" ± {score.std:g}" if score.std is not None else "")
 
 
 def _join(parts: list[str]) -> str:

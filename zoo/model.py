@@ -185,12 +185,14 @@ class GAN:
         padding = (before, -(before + n) % chunk)
         z = nn.functional.pad(z, (0, 0, *padding))
         y = None if y is None else nn.functional.pad(y, padding)
-        outputs = [z.new_empty(0, self.config.generator.image_channels, self.resolution, self.resolution)]
+        # An empty part in front, so that no images are a batch like any other.
+        shape = (0, self.config.generator.image_channels, self.resolution, self.resolution)
+        outputs = [torch.empty(shape, device=self.device)]
         for i in range(0, len(z), chunk):
             here = slice(i, i + chunk)
             labels_here = None if y is None else y[here].to(self.device)
             outputs.append(self._network(z[here].to(self.device, self.dtype), labels_here).float())
-        images = torch.cat([output.to(self.device) for output in outputs])[before : before + n].expand(-1, 3, -1, -1)
+        images = torch.cat(outputs)[before : before + n].expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
     def interpolate(self, a: int, b: int, steps: int, label: Label = None) -> Images:
@@ -222,8 +224,8 @@ class GAN:
 
     def _empty(self, seed: int | None) -> Images:
         pixels = torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)
-        labels = torch.empty(0, dtype=torch.int64) if self.num_classes else None
-        return Images(pixels, labels=labels, seed=seed, model=self.config.name)
+        y = torch.empty(0, dtype=torch.int64) if self.num_classes else None
+        return Images(pixels, labels=y, seed=seed, model=self.config.name)
 
 
 def _check_count(name: str, value: int, minimum: int) -> None:

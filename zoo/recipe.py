@@ -171,3 +171,9 @@ class Training(Part):
     track_statistics_in_discriminator_step: bool = True  # StudioGAN leaves G's running statistics alone there
     as_paper: dict[str, JsonValue] = {}  # what the paper says where the run differs, by dotted field
     notes: tuple[str, ...] = ()
+
+    @property
+    def objective(self) -> str:
+        """The losses and regularisers by name, such as "hinge + infomax"."""
+        parts = (self.conditioning, *self.auxiliary, *self.regularizers)
+        return " + ".join([self.adversarial, *(part.type for part in parts if part.type != "none")])
