@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo import registry
 from zoo.config import ModelConfig
 
 
@@ -15,3 +16,8 @@ def tiny(config: ModelConfig) -> ModelConfig:
     if data["discriminator"]["infomax"]:
         data["discriminator"]["infomax"]["projection_dim"] = 16
     return ModelConfig.from_dict(data, config.name)
+
+
+def short(name: str, steps: int = 3, **changes) -> ModelConfig:
+    """A tiny model of the registry with a run of a few steps on small batches."""
+    return tiny(registry.config(name)).updated({"training.steps": steps, "training.batch_size": 4, **changes})

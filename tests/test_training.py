@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from narrow import tiny
+from narrow import short
 
 import zoo
 from training import engine, losses, objectives
@@ -15,10 +15,6 @@ from training.data import Batches
 from training.trainer import Options, train
 from zoo import datasets, registry, weights
 from zoo.errors import ConfigError, DataUnavailableError, ZooError
-
-
-def short(name: str, steps: int = 3, **changes):
-    return tiny(registry.config(name)).updated({"training.steps": steps, "training.batch_size": 4, **changes})
 
 
 @pytest.mark.parametrize("name", ["infomax-gan/digits", "contragan/digits"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,10 @@ import typer
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="Model name in any spelling, or the path of a config file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder; must not hold a run yet.")],
+    name: Annotated[str, typer.Argument(help="Model name in any spelling, a config file, or a run folder.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Run folder; default: NAME, where that is a run folder.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="An .npz file, or torchvision's folder; default: downloaded or cached.")
     ] = None,
@@ -26,9 +29,16 @@ def train(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and latents.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="float32, or bfloat16: autocast with float32 weights.")] = "float32",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="float32, tf32 or bfloat16 (autocast), instead of the recipe's."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the run folder, to the bit.")
+    ] = False,
+    keep: Annotated[int, typer.Option(min=1, help="Newest checkpoints to keep.")] = 2,
     log_every: Annotated[int, typer.Option(min=1, help="Generator steps between log lines.")] = 50,
-    save_every: Annotated[int, typer.Option(min=1, help="Generator steps between exports and sample sheets.")] = 1000,
+    save_every: Annotated[int, typer.Option(min=1, help="Generator steps between checkpoints.")] = 1000,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the config that would be trained, and stop.")
     ] = False,
@@ -40,7 +50,11 @@ def train(
     from zoo import registry
     from zoo.config import ModelConfig
 
-    config = ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)
+    is_run = (Path(name) / "config.json").is_file()
+    if is_run:
+        config = ModelConfig.from_file(Path(name) / "config.json")
+    else:
+        config = ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)
     if as_paper:
         config = config.as_paper()
     changes = dict(_parsed(item) for item in change or ())
@@ -48,15 +62,22 @@ def train(
         changes["training.steps"] = steps
     if batch_size is not None:
         changes["training.batch_size"] = batch_size
+    if precision is not None:
+        changes["training.precision"] = precision
     config = config.updated(changes)
     if dry_run:
         print(config.to_json(), end="")
         return
+    if out is None:
+        if not is_run:
+            raise typer.BadParameter("give a folder for the run", param_hint="--out")
+        out = Path(name)
     from .trainer import Options
     from .trainer import train as run
 
-    run(config, Options(out, data, seed, device, precision, log_every, save_every))
-    print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
+    run(config, Options(out, data, seed, device, resume, log_every, save_every, keep))
+    if os.environ.get("RANK", "0") == "0":
+        print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
 
 
 def _parsed(item: str) -> tuple[str, object]:
@@ -76,7 +97,8 @@ def main() -> None:
     try:
         typer.run(train)
     except ZooError as error:
-        sys.exit(f"training: {error}")
+        print(f"training: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -9,45 +12,137 @@ from zoo import latents
 from zoo.config import ModelConfig
 from zoo.datasets import Dataset
 
+from .processes import Processes
+
 _ORDER, _FLIP = (1 << 24) + 1, (1 << 24) + 2  # purposes of random words, beside those of zoo.latents
+_DRAWN_AT_ONCE = 64  # batches of latents: drawing many together costs as many small operations as drawing one
+_DEVICE_SHARE = 0.6  # of a GPU's free memory that the images may take
+
+
+class Real(NamedTuple):
+    """Images (N, C, H, W) in the data's range, and labels (N,), None without classes."""
+
+    images: Tensor
+    labels: Tensor | None
+
+
+class Fake(NamedTuple):
+    """Latents (N, latent_dim), and labels (N,), None without classes."""
+
+    z: Tensor
+    labels: Tensor | None
 
 
 class Batches:
-    """Real images and fake inputs of one run. The data lives on the device as uint8."""
+    """Real images and fake inputs of one run; every process takes its rows of each global batch.
 
-    def __init__(self, config: ModelConfig, dataset: Dataset, seed: int, device: torch.device | str = "cpu"):
-        self.config, self.seed, self.device = config, seed, torch.device(device)
-        self.images, self.labels = dataset.images.to(device), dataset.labels.to(device)
+    The images are on the device as uint8 where they fit, else they stay where they are (in memory, or in a
+    memory-mapped file) and the next batches are fetched while the present ones are used.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        dataset: Dataset,
+        seed: int,
+        device: torch.device | str = "cpu",
+        processes: Processes = Processes(),  # noqa: B008 (immutable)
+    ):
+        self.config, self.seed, self.device, self.processes = config, seed, torch.device(device), processes
+        self.resident = fits(dataset.images, self.device)
+        self.images = dataset.images.to(self.device) if self.resident else dataset.images
+        self.labels = dataset.labels.to(self.device)
         self.batch_size = config.training.batch_size
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._orders: dict[int, Tensor] = {}
+        self._drawn: dict[int, Fake] = {}
+        self._ahead: tuple[int, Future] | None = None
+        self._fetcher = None if self.resident else ThreadPoolExecutor(1, thread_name_prefix="batches")
 
-    def real(self, k: int) -> tuple[Tensor, Tensor | None]:
-        """The k-th batch of real images, in the data's range, and its labels (None without classes).
+    # ------------------------------------------------------------------------------------------------ real images
+
+    def real(self, k: int) -> Real:
+        """This process's rows of the k-th batch of real images.
 
         Images come in a fresh random order every epoch; a batch may straddle two epochs.
         """
-        first = k * self.batch_size
-        indices = torch.stack([self._index(i) for i in range(first, first + self.batch_size)]).to(self.device)
-        images = self.images[indices].float()
+        return self._reals(k, 1)[0]
+
+    def _reals(self, first: int, count: int) -> list[Real]:
+        """Batches first ... first + count - 1, looked up together."""
+        start, n = first * self.batch_size, count * self.batch_size
+        indices = self._own_rows(self._indices(start, n))
+        images = self.images[indices.to(self.images.device)].to(self.device, non_blocking=True).float()
         images = images / 127.5 - 1 if self.config.data.range == "[-1, 1]" else images / 255
         if self.config.data.flip:
-            heads = latents.words(self.seed, first, self.batch_size, _FLIP) & 1 == 1
+            heads = self._own_rows(latents.words(self.seed, start, n, _FLIP) & 1 == 1)
             images = torch.where(heads.to(self.device)[:, None, None, None], images.flip(3), images)
-        images = images.contiguous(memory_format=torch.channels_last)
-        return images, self.labels[indices] if self.config.conditional else None
-
-    def fake(self, k: int) -> tuple[Tensor, Tensor | None]:
-        """The k-th batch of latents (N, latent_dim) and uniform labels (None without classes)."""
-        first, n = k * self.batch_size, self.batch_size
-        z = latents.normal(self.seed, first, n, self.config.generator.latent_dim).to(self.device)
+        images = images.contiguous(memory_format=torch.channels_last).chunk(count)
         if not self.config.conditional:
-            return z, None
-        return z, latents.labels(self.seed, first, n, self.config.num_classes).to(self.device)
+            return [Real(part, None) for part in images]
+        return [Real(*pair) for pair in zip(images, self.labels[indices.to(self.device)].chunk(count), strict=True)]
 
-    def _index(self, position: int) -> Tensor:
-        epoch, offset = divmod(position, len(self.images))
-        if epoch != self._epoch:
-            n = len(self.images)
-            self._order = latents.words(self.seed, epoch * n, n, _ORDER).argsort(stable=True)
-            self._epoch = epoch
-        return self._order[offset]
+    def _own_rows(self, values: Tensor) -> Tensor:
+        """Of values for whole global batches, one after the other, those of this process's rows."""
+        return values.view(-1, self.batch_size)[:, self.processes.rows(self.batch_size)].flatten()
+
+    def _indices(self, first: int, n: int) -> Tensor:
+        """Where the images at positions first ... first + n - 1 of the stream are in the data."""
+        size, parts = len(self.images), []
+        while n:
+            epoch, offset = divmod(first, size)
+            parts.append(self._order(epoch)[offset : offset + n])
+            first, n = first + len(parts[-1]), n - len(parts[-1])
+        return torch.cat(parts)
+
+    def _order(self, epoch: int) -> Tensor:
+        if epoch not in self._orders:
+            size = len(self.images)
+            order = latents.words(self.seed, epoch * size, size, _ORDER).argsort(stable=True)
+            self._orders = {e: o for e, o in self._orders.items() if e == epoch - 1} | {epoch: order}
+        return self._orders[epoch]
+
+    # ------------------------------------------------------------------------------------------------ fake inputs
+
+    def fake(self, k: int) -> Fake:
+        """This process's rows of the k-th batch of latents, with uniform labels."""
+        block, place = divmod(k, _DRAWN_AT_ONCE)
+        if block not in self._drawn:
+            self._drawn = {e: d for e, d in self._drawn.items() if e == block - 1} | {block: self._draw(block)}
+        drawn = self._drawn[block]
+        rows = self.processes.rows(self.batch_size)
+        place = slice(place * self.batch_size + rows.start, place * self.batch_size + rows.stop)
+        return Fake(drawn.z[place], None if drawn.labels is None else drawn.labels[place])
+
+    def _draw(self, block: int) -> Fake:
+        n = _DRAWN_AT_ONCE * self.batch_size
+        z = latents.normal(self.seed, block * n, n, self.config.generator.latent_dim).to(self.device)
+        if not self.config.conditional:
+            return Fake(z, None)
+        return Fake(z, latents.labels(self.seed, block * n, n, self.config.num_classes).to(self.device))
+
+    # --------------------------------------------------------------------------------------------------- one step
+
+    def of_step(self, step: int) -> tuple[list[Real], list[Fake]]:
+        """All batches of one generator step: real and fake ones of each discriminator update, then fake ones of the
+        generator's; `accumulation` batches an update."""
+        training = self.config.training
+        real = training.discriminator_steps * training.accumulation
+        fake = real + training.accumulation
+        return self._fetched(step, real), [self.fake(k) for k in range(step * fake, (step + 1) * fake)]
+
+    def _fetched(self, step: int, count: int) -> list[Real]:
+        """The real batches of a step; the next step's are fetched meanwhile where that means reading."""
+        if self._fetcher is None:
+            return self._reals(step * count, count)
+        fetching = self._ahead[1] if self._ahead and self._ahead[0] == step else None
+        batches = fetching.result() if fetching else self._reals(step * count, count)
+        self._ahead = (step + 1, self._fetcher.submit(self._reals, (step + 1) * count, count))
+        return batches
+
+
+def fits(images: Tensor, device: torch.device) -> bool:
+    """Whether the images may live on the device as they are: on a CPU if they are in memory already."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return images.numel() < _DEVICE_SHARE * free
+    return device.type != "cpu" or images.device.type == "cpu"

@@ -23,8 +23,7 @@ class Ema:
         """Take in the model as it is after generator step `step`, counted from 0."""
         decay = self.decay if step >= self.start else 0.0
         averaged, current = self.module.state_dict(), model.state_dict()
-        for name, target in averaged.items():
-            if target.is_floating_point():
-                target.lerp_(current[name], 1 - decay)
-            else:
-                target.copy_(current[name])
+        floating = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([averaged[n] for n in floating], [current[n] for n in floating], 1 - decay)
+        for name in averaged.keys() - set(floating):
+            averaged[name].copy_(current[name])

@@ -1,125 +1,198 @@
-"""The inner loop: one step is `discriminator_steps` discriminator updates and one generator update."""
+"""The inner loop: one step is `discriminator_steps` discriminator updates and one generator update.
+
+`Engine.step` is a function of given batches; `graph.GraphedEngine` is the same step as one CUDA graph.
+"""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from zoo import nets
 from zoo.config import ModelConfig
 
 from . import objectives
-from .ema import Ema
+from .data import Fake, Real
+from .networks import Networks, set_learning_rate
+from .processes import Processes
 
+_PIXELS_AT_ONCE = 1 << 23  # generated in one pass without gradients: the fakes of a step up to 128 pixels at batch 64
 
-@dataclass
-class Networks:
-    """Everything that training changes."""
-
-    generator: nn.Module
-    discriminator: nn.Module
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
-    ema: Ema | None
-
-    @classmethod
-    def build(cls, config: ModelConfig, device: torch.device | str = "cpu") -> Networks:
-        """Fresh networks from torch's current random state."""
-        generator = nets.build_generator(config.generator).to(device, memory_format=torch.channels_last)
-        discriminator = nets.build_discriminator(config.discriminator).to(device, memory_format=torch.channels_last)
-        adam, ema = config.training.optimizer, config.training.ema
-
-        def optimizer(network: nn.Module, lr: float) -> torch.optim.Adam:
-            return torch.optim.Adam(network.parameters(), lr, (adam.beta1, adam.beta2), adam.eps, fused=True)
-
-        return cls(
-            generator,
-            discriminator,
-            optimizer(generator, adam.generator_lr),
-            optimizer(discriminator, adam.discriminator_lr),
-            Ema(generator, ema.decay, ema.start) if ema else None,
-        )
-
-    def sampler(self) -> nn.Module:
-        """A copy of the generator to sample from, in eval mode: of the average where there is one.
-
-        The averages of spectral norm vectors are no singular vectors, so these are brought back to the averaged
-        weights. (StudioGAN iterates while it samples, to the same end.)
-        """
-        sampler = copy.deepcopy(self.ema.module if self.ema else self.generator).eval()
-        nets.settle_spectral_norm(sampler)
-        return sampler
+Metrics = dict[str, Tensor]
 
 
 @dataclass
 class Engine:
-    """Runs steps of one objective on given batches; nothing is drawn but by regularisers (their `draw`)."""
+    """Runs steps of one objective on given batches; nothing is drawn but by regularisers.
+
+    Args:
+        config: the model and its recipe.
+        networks: what is trained, in place.
+        processes: who else trains on other rows of the same batches.
+        fold_resampling: compute convolutions beside a resampling as one folded convolution.
+        together: few large operations: all fakes of a step's discriminator updates in one generator pass, and all
+            layers' power iterations at once; None: on GPUs.
+    """
 
     config: ModelConfig
     networks: Networks
-    autocast: torch.dtype | None = None  # None = float32
+    processes: Processes = Processes()  # noqa: RUF009 (immutable)
+    fold_resampling: bool = True
+    together: bool | None = None
     terms: list[objectives.Term] = field(init=False)
 
     def __post_init__(self):
-        self.terms = objectives.build(self.config)
-
-    def discriminator_step(self, real: Tensor, real_labels, z: Tensor, fake_labels) -> dict[str, float | Tensor]:
-        """One update of the discriminator on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
         n = self.networks
+        self.terms = objectives.build(self.config)
+        self._precision = self.config.training.precision
+        self._generator = self._replicated(n.generator)
+        self._discriminator = self._replicated(n.discriminator)
+        if self.together is None:
+            self.together = n.device.type == "cuda"
+        for network in (n.generator, n.discriminator):
+            nets.fold_resampling(network, self.fold_resampling)
+            if self.together:
+                nets.iterate_together(network)
+            if self.processes.size > 1 and self.config.training.sync_batch_norm:
+                nets.synchronise(network, self.processes.mean)
+
+    def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
+        """One generator step (counted from 0) on the batches that `Batches.of_step` gives for it.
+
+        Returns what was lost, by name, each a tensor () on the device: of the last discriminator update, and of the
+        generator's.
+        """
+        self.set_learning_rates(step)
+        metrics = self.updates(reals, fakes, step)
+        self.average(step)
+        return metrics
+
+    def updates(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
+        """All optimiser updates of a step."""
+        size = self.config.training.accumulation
+        images = self._generated(fakes[: len(reals)])
+        metrics: Metrics = {}
+        for first in range(0, len(reals), size):
+            part = slice(first, first + size)
+            metrics = self._update_discriminator(list(zip(reals[part], fakes[part], images[part], strict=True)), step)
+        return metrics | self._update_generator(fakes[len(reals) :], step)
+
+    def set_learning_rates(self, step: int) -> None:
+        training, n = self.config.training, self.networks
+        decay = 1 - step / training.steps if training.lr_decay == "linear" else 1.0
+        set_learning_rate(n.generator_optimizer, training.optimizer.generator_lr * decay)
+        set_learning_rate(n.discriminator_optimizer, training.optimizer.discriminator_lr * decay)
+
+    def average(self, step: int) -> None:
+        if self.networks.ema:
+            self.networks.ema.update(self.networks.generator, step)
+
+    # ----------------------------------------------------------------------------------------- single updates
+
+    def discriminator_step(self, real: Tensor, real_labels, z: Tensor, fake_labels) -> Metrics:
+        """One update of the discriminator on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
+        fake = Fake(z, fake_labels)
+        return self._update_discriminator([(Real(real, real_labels), fake, self._generated([fake])[0])], 0)
+
+    def generator_step(self, z: Tensor, fake_labels, step: int) -> Metrics:
+        """One update of the generator, and of its average; `step` counts generator updates from 0."""
+        metrics = self._update_generator([Fake(z, fake_labels)], step)
+        self.average(step)
+        return metrics
+
+    @torch.no_grad()
+    def _generated(self, fakes: Sequence[Fake]) -> list[Tensor]:
+        """Images for each batch of latents, without gradients, as one generator forward each would make them.
+
+        Made together, all batches share the spectral norms of the last of these forwards.
+        """
+        generator = self.networks.generator
         track = self.config.training.track_statistics_in_discriminator_step
-        with torch.no_grad(), self._precision(), nullcontext() if track else untracked_statistics(n.generator):
-            fake = n.generator(z, fake_labels).float()
-        with self._precision():
-            real_out = n.discriminator(real, real_labels)
-            fake_out = n.discriminator(fake, fake_labels)
-            batch = objectives.Batch(n.discriminator, fake, fake_labels, fake_out, real, real_labels, real_out)
-            parts = {term.name: term.discriminator(batch) for term in self.terms}
-        self._update(n.discriminator_optimizer, parts)
+        pixels = sum(len(fake.z) for fake in fakes) * self.config.data.resolution**2
+        with self._autocast(), nullcontext() if track else nets.untracked_statistics(generator):
+            if not self.together or len(fakes) == 1 or pixels > _PIXELS_AT_ONCE:
+                return [generator(*fake).float() for fake in fakes]
+            z = torch.cat([fake.z for fake in fakes])
+            labels = None if fakes[0].labels is None else torch.cat([fake.labels for fake in fakes])
+            nets.settle_spectral_norm(generator, len(fakes) - 1)
+            with nets.concatenated_batches(generator, len(fakes)):
+                return list(generator(z, labels).float().chunk(len(fakes)))
+
+    def _update_discriminator(self, batches: Sequence[tuple[Real, Fake, Tensor]], step: int) -> Metrics:
+        n, metrics = self.networks, []
+        n.discriminator_optimizer.zero_grad(set_to_none=True)
+        for (real, real_labels), (_, fake_labels), fake in self._synchronised_last(self._discriminator, batches):
+            with self._autocast():
+                real_out = self._discriminator(real, real_labels)
+                fake_out = n.discriminator(fake, fake_labels)
+                batch = self._batch(fake, fake_labels, fake_out, real, real_labels, real_out)
+                parts = _present({term.name: term.discriminator(batch) for term in self.terms})
+            (sum(parts.values()) / len(batches)).backward()
+            scores = {"real": real_out.logits.mean(), "fake": fake_out.logits.mean()}
+            metrics.append({f"d/{name}": value.detach() for name, value in (parts | scores).items()})
+        n.discriminator_optimizer.step()
         for term in self.terms:
             term.after_discriminator_step(n.discriminator)
-        return _log("d", parts) | {"d/real": real_out.logits.detach().mean(), "d/fake": fake_out.logits.detach().mean()}
+        return _mean(metrics)
 
-    def generator_step(self, z: Tensor, fake_labels, step: int) -> dict[str, float | Tensor]:
-        """One update of the generator, and of its average; `step` counts generator updates from 0."""
-        n = self.networks
-        n.discriminator.requires_grad_(False)
-        with self._precision():
-            fake = n.generator(z, fake_labels)
-            batch = objectives.Batch(n.discriminator, fake, fake_labels, n.discriminator(fake, fake_labels))
-            parts = {term.name: term.generator(batch) for term in self.terms}
-        self._update(n.generator_optimizer, parts)
-        n.discriminator.requires_grad_(True)
-        if n.ema:
-            n.ema.update(n.generator, step)
-        return _log("g", parts)
+    def _update_generator(self, batches: Sequence[Fake], step: int) -> Metrics:
+        n, metrics = self.networks, []
+        n.generator_optimizer.zero_grad(set_to_none=True)
+        with frozen(n.discriminator):
+            for z, labels in self._synchronised_last(self._generator, batches):
+                with self._autocast():
+                    fake = self._generator(z, labels)
+                    batch = self._batch(fake, labels, n.discriminator(fake, labels))
+                    parts = _present({term.name: term.generator(batch) for term in self.terms})
+                (sum(parts.values()) / len(batches)).backward()
+                metrics.append({f"g/{name}": value.detach() for name, value in parts.items()})
+        n.generator_optimizer.step()
+        return _mean(metrics)
 
-    def _update(self, optimizer: torch.optim.Optimizer, parts: dict[str, Tensor | None]) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        sum(part for part in parts.values() if part is not None).backward()
-        optimizer.step()
+    def _batch(self, fake: Tensor, fake_labels, fake_out, real=None, real_labels=None, real_out=None):
+        return objectives.Batch(self.networks.discriminator, fake, fake_labels, fake_out, real, real_labels, real_out)
 
-    def _precision(self):
-        if self.autocast is None:
+    # ---------------------------------------------------------------------------------------------- many processes
+
+    def _replicated(self, network: nn.Module) -> nn.Module:
+        """The network, its gradients averaged over processes at the end of each backward pass that began here."""
+        if self.processes.size == 1:
+            return network
+        return DistributedDataParallel(network, gradient_as_bucket_view=True)
+
+    def _synchronised_last(self, network: nn.Module, batches: Sequence) -> Iterable:
+        """The batches of one update; gradients travel with the last of them only."""
+        for number, batch in enumerate(batches, start=1):
+            waits = self.processes.size > 1 and number < len(batches)
+            with network.no_sync() if waits else nullcontext():
+                yield batch
+
+    def _autocast(self):
+        if self._precision != "bfloat16":
             return nullcontext()
-        return torch.autocast(next(self.networks.generator.parameters()).device.type, self.autocast)
+        return torch.autocast(self.networks.device.type, torch.bfloat16)
 
 
 @contextmanager
-def untracked_statistics(network: nn.Module):
-    """Batch norm uses batch statistics and leaves its running ones alone, as StudioGAN does in discriminator steps."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.track_running_stats = False
+def frozen(network: nn.Module):
+    """Inside, the network's parameters collect no gradients."""
+    network.requires_grad_(False)
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        network.requires_grad_(True)
 
 
-def _log(prefix: str, parts: dict[str, Tensor | None]) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": part.detach() for name, part in parts.items() if part is not None}
+def _present(parts: dict[str, Tensor | None]) -> Metrics:
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _mean(metrics: Sequence[Metrics]) -> Metrics:
+    if len(metrics) == 1:
+        return metrics[0]
+    return {name: torch.stack([m[name] for m in metrics]).mean() for name in metrics[0]}

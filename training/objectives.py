@@ -193,10 +193,5 @@ def _terms_of(part) -> list[Term]:
 def build(config: ModelConfig) -> list[Term]:
     """The terms of a config's objective; raises ConfigError for what this version does not train with."""
     training = config.training
-    if training.accumulation > 1:
-        raise ConfigError(
-            f"{config.name} sums the gradients of {training.accumulation} batches, which this version cannot; train "
-            f"with training.accumulation=1 and a larger training.batch_size"
-        )
     parts = (training.conditioning, *training.auxiliary, *training.regularizers)
     return [Adversarial(training.adversarial), *(term for part in parts for term in _terms_of(part))]

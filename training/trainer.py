@@ -1,15 +1,13 @@
-"""One run in one folder: config.json, metrics.jsonl, sheets of fixed latents over time, and the generator.
-
-The folder is a model: `zoo.load("runs/x")` samples from it while it trains and after.
-"""
+"""A run from its config to its weights: begin or go on, step, log, save, stop when told to."""
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +15,18 @@ import torch
 
 from zoo import datasets, weights
 from zoo.config import ModelConfig
-from zoo.errors import ZooError
+from zoo.errors import WeightsCorruptedError, ZooError
 from zoo.images import Images
 from zoo.model import GAN, pick_device
 
+from . import checkpoint, plots
 from .data import Batches
-from .engine import Engine, Networks
+from .engine import Engine
+from .graph import GraphedEngine
+from .networks import Networks
+from .processes import Processes, check_divides, joined, local_device
+from .progress import RunProgress
+from .run_folder import RunFolder, environment
 
 
 @dataclass(frozen=True)
@@ -30,88 +34,254 @@ class Options:
     """How to run, as opposed to what to train, which is the config's."""
 
     out: Path
-    data: Path | None = None  # .npz file or torchvision folder
+    data: Path | None = None  # .npz file, image folder, or the folder of torchvision's files
     seed: int = 0
     device: str = "auto"
-    precision: str = "float32"  # or "bfloat16": autocast with float32 master weights
+    resume: bool = False
     log_every: int = 50  # generator steps
-    save_every: int = 1000  # generator steps
+    save_every: int = 1000  # generator steps between checkpoints, sheets and exports
+    keep: int = 2  # newest checkpoints
+    cuda_graph: bool = True  # on GPUs
 
 
-def train(config: ModelConfig, options: Options) -> Path:
+class RunStoppedError(ZooError):
+    """The run was told to stop, and has saved."""
+
+    def __init__(self, number: int, message: str):
+        super().__init__(message)
+        self.exit_status = 128 + number
+
+
+Hook = Callable[["Run"], "dict[str, float] | None"]
+
+
+def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> Path:
     """Train a config and export its generator; returns the run folder.
 
+    Args:
+        hooks: called with the run after each generator step (`run.step` have been done); what they return is logged
+            with the losses. A hook looks; if it changes or draws anything, resuming is as exact as the hook is.
+
     Raises:
-        ZooError: the folder holds a run already.
+        ZooError: the folder holds a run already, or (with `resume`) none, or one of another config, seed, data or
+            number of processes; a loss is not finite; the disk is full.
         DataUnavailableError: the data set is not here.
+        RunStoppedError: SIGINT or SIGTERM came; everything is saved.
     """
-    out = options.out
-    if options.precision not in ("float32", "bfloat16"):
-        raise ZooError(f'precision "{options.precision}" is not known; give float32 or bfloat16')
-    device = pick_device(options.device)
-    if (out / "config.json").exists():
-        raise ZooError(f"{out} holds a run already; give another folder, or remove it")
-    dataset = datasets.load(config.data.dataset, config.data.split, config.data.resolution, options.data)
-    _check_classes(config, dataset)
-    torch.manual_seed(options.seed)  # of the initial weights; batches and latents are counted, not drawn
-    engine = Engine(
-        config,
-        Networks.build(config, device),
-        torch.bfloat16 if options.precision == "bfloat16" else None,
-    )
-    batches = Batches(config, dataset, options.seed, device)
-    out.mkdir(parents=True, exist_ok=True)
-    weights.write_atomically(out / "config.json", _run_config(config).to_json().encode())
-    total, started = config.training.steps, time.monotonic()
-    with _stop_on_signal() as stopped, (out / "metrics.jsonl").open("a", encoding="utf-8") as log:
-        for step, metrics in _steps(engine, batches, total):
-            done = step + 1
-            last = done == total or stopped()
-            if done % options.log_every == 0 or last:
-                seconds = round(time.monotonic() - started, 1)
-                record = {"step": done, "seconds": seconds} | {k: round(float(v), 5) for k, v in metrics.items()}
-                print(json.dumps(record), file=log, flush=True)
-                print(_progress(record, total), flush=True)
-            if done % options.save_every == 0 or last:
-                export(engine.networks, config, options, done)
-            if last:
-                break
-    return out
+    device = local_device(pick_device(options.device))
+    with joined(device) as processes:
+        check_divides(config.training.batch_size, processes)
+        run = Run(_own(config), options, device, processes, hooks)
+        with run.folder.locked() if processes.is_writer else nullcontext():
+            run.start()
+            run.go()
+    return options.out
 
 
-def _steps(engine: Engine, batches: Batches, total: int) -> Iterator[tuple[int, dict]]:
-    """Every generator step with its metrics. Real and fake batches are numbered, so step k never depends on luck."""
-    training, networks = engine.config.training, engine.networks
-    per_step = training.discriminator_steps
-    for step in range(total):
-        decay = 1 - step / total if training.lr_decay == "linear" else 1.0
-        for group in networks.generator_optimizer.param_groups:
-            group["lr"] = training.optimizer.generator_lr * decay
-        for group in networks.discriminator_optimizer.param_groups:
-            group["lr"] = training.optimizer.discriminator_lr * decay
-        metrics: dict = {}
-        for k in range(step * per_step, (step + 1) * per_step):
-            metrics = engine.discriminator_step(*batches.real(k), *batches.fake(2 * k))
-        metrics |= engine.generator_step(*batches.fake(2 * step * per_step + 1), step)
-        yield step, metrics
+class Run:
+    """One start of a run, fresh or resumed."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        options: Options,
+        device: torch.device,
+        processes: Processes,
+        hooks: Sequence[Hook] = (),
+    ):
+        self.config, self.options, self.device, self.processes = config, options, device, processes
+        self.hooks = hooks
+        self.folder = RunFolder(options.out)
+        if options.resume:
+            self.folder.check_same(config)
+        elif self.folder.exists():
+            self.folder.create(config)  # refuses
+        self.dataset = datasets.load(config.data.dataset, config.data.split, config.data.resolution, options.data)
+        check_classes(config, self.dataset)
+        self.identity = {
+            "name": config.name,
+            "config": checkpoint.config_digest(config.to_json()),
+            "seed": str(options.seed),
+            "data": self.dataset.checksum,
+            "processes": str(processes.size),
+        }
+        set_precision(config.training.precision)
+        torch.manual_seed(options.seed)  # of the initial weights; batches and latents are counted, not drawn
+        self.networks = Networks.build(config, device)
+        self.step = 0
+
+    def start(self) -> None:
+        """Make the folder, or take the state from it."""
+        message = self._resume() if self.options.resume else None
+        if self.processes.is_writer:
+            if not self.options.resume:
+                self.folder.create(self.config)
+            self.folder.rewind(self.step)
+            about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
+            self.folder.note_start(about)
+            if message:
+                print(message, flush=True)
+
+    def _resume(self) -> str:
+        """The newest checkpoint that is whole; a damaged one is named, never passed over in silence."""
+        damaged = []
+        for step in reversed(checkpoint.steps(self.folder.checkpoints)):
+            path = self.folder.checkpoints / f"step-{step:07d}.safetensors"
+            try:
+                header = checkpoint.load(path, self.networks)
+            except WeightsCorruptedError as error:
+                damaged.append(str(error))
+                continue
+            self._check_identity(header, path)
+            self.step = step
+            return "".join(f"{text}\n" for text in damaged) + f"going on from step {step} ({path})"
+        if damaged:
+            raise ZooError(f"no checkpoint of {self.folder.path} can be read: {'; '.join(damaged)}")
+        return f"{self.folder.path} has no checkpoint yet: starting at step 0"
+
+    def _check_identity(self, header: dict[str, str], path: Path) -> None:
+        what = {"seed": "--seed", "data": "--data", "processes": "--nproc-per-node", "config": "the config"}
+        for key, option in what.items():
+            if header.get(key) != self.identity[key]:
+                raise ZooError(
+                    f"{path} was made with {key} {_short(header.get(key))}, not {_short(self.identity[key])}; resume "
+                    f"with the same {option}, or start another run in another folder"
+                )
+
+    # ---------------------------------------------------------------------------------------------------- the loop
+
+    def go(self) -> None:
+        """All steps that are left."""
+        training, options = self.config.training, self.options
+        total = training.steps
+        engine: Engine | GraphedEngine = Engine(self.config, self.networks, self.processes)
+        if self.device.type == "cuda" and options.cuda_graph and self.processes.size == 1:
+            engine = GraphedEngine(engine)
+        batches = Batches(self.config, self.dataset, options.seed, self.device, self.processes)
+        images = training.batch_size * training.accumulation * training.discriminator_steps
+        with ExitStack() as stack:
+            stopped = stack.enter_context(stop_signals())
+            progress = stack.enter_context(RunProgress(self.step, total, images, self.processes.is_writer))
+            log = stack.enter_context(MetricsLog(self.folder, self.step, self.processes.is_writer))
+            while self.step < total:
+                metrics = engine.step(*batches.of_step(self.step), self.step)
+                self.step += 1
+                noted = {name: value for hook in self.hooks for name, value in (hook(self) or {}).items()}
+                logs, saves = self.step % options.log_every == 0, self.step % options.save_every == 0
+                stopping = self.processes.any(bool(stopped())) if self._asks(logs or saves) else False
+                if logs or saves or stopping or noted or self.step == total:
+                    values = self._values(metrics) | noted
+                    log.write(self.step, values, progress.rate(self.step))
+                    progress.report(self.step, values)
+                if saves or stopping or self.step == total:
+                    self.save()
+                if stopping and self.step < total:
+                    raise RunStoppedError(
+                        stopped() or signal.SIGTERM,
+                        f"stopped after step {self.step}, saved; go on with the same command and --resume",
+                    )
+                progress.advance(self.step)
+        if self.processes.is_writer:
+            self._export_if_missing()
+
+    def _asks(self, regular: bool) -> bool:
+        """Several processes agree on a stop now and then; one alone looks after every step."""
+        return regular or self.processes.size == 1 or self.step % 10 == 0
+
+    def _values(self, metrics: dict[str, torch.Tensor]) -> dict[str, float]:
+        """The metrics over all processes as numbers; raises ZooError where one is not finite."""
+        stacked = self.processes.mean(torch.stack([value.float() for value in metrics.values()]))
+        values = dict(zip(metrics, stacked.tolist(), strict=True))
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            last = checkpoint.newest(self.folder.checkpoints)
+            raise ZooError(
+                f"{', '.join(bad)} is not finite after step {self.step}; the last good checkpoint is "
+                f"{last or 'none'}. Lower the learning rates, or use --set training.precision=float32, in another run"
+            )
+        return values
+
+    # -------------------------------------------------------------------------------------------------------- saving
+
+    def save(self) -> None:
+        """A checkpoint, a sheet of fixed latents, the loss plot and the exported generator."""
+        if not self.processes.is_writer:
+            return
+        if not self.networks.are_finite():
+            raise ZooError(f"a weight is not finite after step {self.step}; older checkpoints are intact")
+        checkpoint.save(self.folder.checkpoints, self.step, self.networks, self.identity)
+        checkpoint.prune(self.folder.checkpoints, self.options.keep)
+        self.export()
+
+    def export(self) -> None:
+        """Write the sampling generator and the discriminator as float16 safetensors with their provenance."""
+        sampler = self.networks.sampler()
+        provenance = {
+            **self.identity,
+            "step": str(self.step),
+            "precision": self.config.training.precision,
+            "torch": torch.__version__,
+            "device": environment(self.device)["device"],
+        }
+        path = self.folder.path
+        try:
+            weights.save(path / "discriminator.safetensors", _half(self.networks.discriminator), provenance)
+            weights.save(path / "model.safetensors", _half(sampler), provenance)
+            sheet(sampler, self.config).save(path / "samples" / f"{self.step:07d}.png", columns=10, force=True)
+            records = self.folder.records()
+            if records:
+                weights.write_atomically(path / "losses.png", plots.losses(records))
+        except OSError as error:
+            raise ZooError(
+                f"{error.filename or path} cannot be written ({error.strerror}); the checkpoint of step {self.step} is "
+                f"saved. Make room, then go on with --resume"
+            ) from None
+
+    def _export_if_missing(self) -> None:
+        """For a run that was killed between its last checkpoint and its export."""
+        model = self.folder.path / "model.safetensors"
+        if not model.exists() or weights.metadata(model).get("step") != str(self.step):
+            self.export()
 
 
-def export(networks: Networks, config: ModelConfig, options: Options, step: int) -> None:
-    """Write the sampling generator as float16 model.safetensors with provenance, and a sheet of fixed latents."""
-    sampler = networks.sampler()
-    tensors = {
-        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in sampler.state_dict().items()
-    }
-    provenance = {
-        "name": config.name,
-        "step": str(step),
-        "seed": str(options.seed),
-        "precision": options.precision,
-        "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if next(sampler.parameters()).is_cuda else "CPU",
-    }
-    weights.save(options.out / "model.safetensors", tensors, provenance)
-    sheet(sampler, config).save(options.out / "samples" / f"{step:07d}.png", columns=10, force=True)
+class MetricsLog:
+    """metrics.jsonl, and TensorBoard events where the package is installed."""
+
+    def __init__(self, folder: RunFolder, step: int, writes: bool):
+        self.folder, self.start, self.writes = folder, step, writes
+
+    def __enter__(self) -> MetricsLog:
+        if self.writes:
+            earlier = self.folder.records()
+            self._seconds = earlier[-1]["seconds"] if earlier else 0.0
+            self._file = self.folder.metrics.open("a", encoding="utf-8")
+            self._events = _event_writer(self.folder.path / "tensorboard", self.start)
+        return self
+
+    def write(self, step: int, values: dict[str, float], rate: float) -> None:
+        """One line: the step, seconds of training over all starts, and every loss."""
+        if not self.writes:
+            return
+        seconds = round(self._seconds + (step - self.start) / max(rate, 1e-9), 1)
+        record = {"step": step, "seconds": seconds} | {name: round(value, 5) for name, value in values.items()}
+        print(json.dumps(record), file=self._file, flush=True)
+        if self._events:
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
+
+    def __exit__(self, *exception) -> None:
+        if self.writes:
+            self._file.close()
+            if self._events:
+                self._events.close()
+
+
+def _event_writer(folder: Path, step: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # an optional package; metrics.jsonl has everything
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
@@ -121,12 +291,15 @@ def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Im
     return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0)
 
 
-def _run_config(config: ModelConfig) -> ModelConfig:
-    """The run's own config: nothing that belongs to other weights goes with it."""
-    return config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
+def set_precision(precision: str) -> None:
+    """float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast."""
+    mode = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = mode
+    torch.backends.cudnn.conv.fp32_precision = mode
+    torch.backends.cudnn.benchmark = True
 
 
-def _check_classes(config: ModelConfig, dataset: datasets.Dataset) -> None:
+def check_classes(config: ModelConfig, dataset: datasets.Dataset) -> None:
     if config.conditional and dataset.num_classes != config.num_classes:
         raise ZooError(
             f"{config.name} has {config.num_classes} classes, the data has {dataset.num_classes}; give data with "
@@ -134,20 +307,32 @@ def _check_classes(config: ModelConfig, dataset: datasets.Dataset) -> None:
         )
 
 
+def _own(config: ModelConfig) -> ModelConfig:
+    """The run's own config: nothing that belongs to other weights goes with it."""
+    return config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
+
+
+def _half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
+
+
+def _short(text: str | None) -> str:
+    return text[:12] if text else "none"
+
+
 @contextmanager
-def _stop_on_signal():
-    """SIGINT and SIGTERM end the run after the current step, with everything saved."""
+def stop_signals() -> Iterator[Callable[[], int]]:
+    """SIGINT and SIGTERM, once received, are what the function returns; a second one ends the process at once."""
     received: list[int] = []
-    handlers = {s: signal.signal(s, lambda number, _: received.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _) -> None:
+        if received:
+            os._exit(128 + number)
+        received.append(number)
+
+    handlers = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(received)
+        yield lambda: received[0] if received else 0
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _progress(record: dict, total: int) -> str:
-    rate = record["step"] / max(record["seconds"], 1e-9)
-    left = (total - record["step"]) / max(rate, 1e-9)
-    parts = "  ".join(f"{key} {value:.3f}" for key, value in record.items() if "/" in key)
-    return f"step {record['step']}/{total}  {rate:.2f} steps/s  {left / 60:.0f} min left  {parts}"

@@ -32,7 +32,8 @@ def main() -> None:
     try:
         app()
     except ZooError as error:
-        sys.exit(_say(str(error)))
+        _say(str(error))
+        sys.exit(error.exit_status)
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `zoo list | head`
             sys.stderr.close()

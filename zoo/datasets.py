@@ -26,6 +26,8 @@ class Dataset(NamedTuple):
     images: Tensor  # (N, 3, S, S) uint8
     labels: Tensor  # (N,) int64; all 0 where the data has no classes
     num_classes: int
+    checksum: str = ""
+    source: str = ""
 
 
 @cache

@@ -6,6 +6,8 @@ from __future__ import annotations
 class ZooError(Exception):
     """Base of every error the zoo raises on purpose; the message is one clear line."""
 
+    exit_status = 1  # of a command that ends with it
+
     def __str__(self) -> str:
         # KeyError would show the repr of its argument; users are to read the plain message.
         return str(self.args[0]) if self.args else ""

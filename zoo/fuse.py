@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from .nets import BigGANGenerator, DCGANGenerator, ResNetGenerator, SpectralNorm
 from .nets.layers import ConditionalBatchNorm2d, SelfAttention
-from .nets.resnet import GeneratorBlock, squash, upsample
+from .nets.resample import upsample, upsampling_kernel
+from .nets.resnet import GeneratorBlock, squash
 
 
 @torch.no_grad()
@@ -105,16 +106,9 @@ def plain_deconv(conv: nn.ConvTranspose2d, scaling: Scaling = None) -> UpConv:
 
 
 def up_conv(conv: nn.Conv2d, scaling: Scaling = None) -> UpConv:
-    """Nearest-neighbour x2, then this 3x3 convolution, as one stride-2 4x4 transposed convolution.
-
-    Output row 2i + p of the upsampled image sees input rows i - 1 + p and i + p; the taps of the 3x3 kernel that fall
-    on the same input row add up.
-    """
-    weight, bias = scaled(conv, scaling)  # (out, in, 3, 3)
-    for axis in (2, 3):
-        first, middle, last = weight.split(1, dim=axis)
-        weight = torch.cat((last, middle + last, first + middle, first), dim=axis)
-    return UpConv(weight.transpose(0, 1), bias)  # (in, out, 4, 4)
+    """Nearest-neighbour x2, then this 3x3 convolution, as one stride-2 4x4 transposed convolution."""
+    weight, bias = scaled(conv, scaling)
+    return UpConv(upsampling_kernel(weight), bias)
 
 
 def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

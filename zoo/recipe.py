@@ -160,7 +160,7 @@ class Training(Part):
     steps: PositiveInt
     batch_size: PositiveInt
     discriminator_steps: PositiveInt = 1  # n_dis
-    accumulation: PositiveInt = 1  # batches whose gradients are summed before an update
+    accumulation: PositiveInt = 1  # batches whose mean gradient makes one update
     adversarial: Literal["hinge", "non-saturating", "wasserstein", "least-squares"] = "hinge"
     conditioning: Conditioning = NoConditioning()
     auxiliary: tuple[Auxiliary, ...] = ()
@@ -168,6 +168,8 @@ class Training(Part):
     optimizer: Optimizer
     lr_decay: Literal["none", "linear"] = "none"  # linear: to zero over all steps
     ema: Ema | None = None
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # bfloat16: autocast, weights and losses in float32
+    sync_batch_norm: bool = False  # among several processes: statistics of the whole batch, not of a process's rows
     track_statistics_in_discriminator_step: bool = True  # StudioGAN leaves G's running statistics alone there
     as_paper: dict[str, JsonValue] = {}  # what the paper says where the run differs, by dotted field
     notes: tuple[str, ...] = ()

@@ -153,6 +153,17 @@ def read(path: str | Path) -> dict[str, Tensor]:
         raise WeightsCorruptedError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from None
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """The text that stands in a safetensors file's header; raises WeightsCorruptedError where it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsCorruptedError(f"{path} cannot be read ({error}); remove it") from None
+
+
 def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:
     """Give a network (which may be on the meta device) its tensors, half precision widened.
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from torch import nn
 
 from .. import architecture
+from .batch_norm import concatenated_batches, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .heads import DiscriminatorOutput
 from .layers import SpectralNorm, keep_iterating, settle_spectral_norm
+from .power_iteration import iterate_together
+from .resample import fold_resampling
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
 __all__ = [
@@ -21,8 +24,13 @@ __all__ = [
     "SpectralNorm",
     "build_discriminator",
     "build_generator",
+    "concatenated_batches",
+    "fold_resampling",
+    "iterate_together",
     "keep_iterating",
     "settle_spectral_norm",
+    "synchronise",
+    "untracked_statistics",
 ]
 
 _GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DCGANGenerator}

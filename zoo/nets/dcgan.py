@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .. import architecture
+from .batch_norm import BatchNorm2d
 from .heads import DiscriminatorOutput, Heads
 from .layers import Layers, SelfAttention, activation, initialise
 from .resnet import make_norm, one_hot, squash
@@ -59,7 +60,7 @@ class ConvBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, kernel: int, stride: int):
         super().__init__()
         self.conv = layers.conv(in_channels, out_channels, kernel, stride)
-        self.norm = nn.BatchNorm2d(out_channels, eps=spec.batch_norm_eps) if spec.batch_norm else nn.Identity()
+        self.norm = BatchNorm2d(out_channels, eps=spec.batch_norm_eps) if spec.batch_norm else nn.Identity()
         self.act = activation(spec.activation)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .batch_norm import BatchNorm2d
+
 
 class SpectralNorm(nn.Module):
     """Mixin for a layer whose weight is divided by an estimate of its largest singular value.
@@ -23,6 +25,7 @@ class SpectralNorm(nn.Module):
     """
 
     output_axis = 0  # of the weight; 1 for transposed convolutions
+    prepared: Tensor | None = None  # the normalised weight, where `power_iteration` has made it for this forward
     weight: Tensor
     u: Tensor
     v: Tensor
@@ -52,6 +55,8 @@ class SpectralNorm(nn.Module):
 
     def normalized_weight(self) -> Tensor:
         """weight / sigma, after a power iteration where the mode asks for one."""
+        if self.prepared is not None:
+            return self.prepared
         with torch.autocast(self.weight.device.type, enabled=False):  # the iteration needs full precision
             matrix, u, v = self.weight_matrix(), self.u, self.v
             if self.training or self.iterates_in_eval:
@@ -131,7 +136,7 @@ class ConditionalBatchNorm2d(nn.Module):
     def __init__(self, channels: int, condition_dim: int, layers: Layers, eps: float, offset: int):
         super().__init__()
         self.offset = offset
-        self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
+        self.norm = BatchNorm2d(channels, eps=eps, affine=False)
         self.gain = layers.linear(condition_dim, channels, bias=False)
         self.bias = layers.linear(condition_dim, channels, bias=False)
 
@@ -163,11 +168,6 @@ class SelfAttention(nn.Module):
 
 def activation(name: str) -> nn.Module:
     return nn.ReLU() if name == "relu" else nn.LeakyReLU(0.1)  # the slope of StudioGAN
-
-
-def upsample(x: Tensor, mode: str) -> Tensor:
-    """Double the resolution of (N, C, H, W)."""
-    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
@@ -206,7 +206,7 @@ def keep_iterating(network: nn.Module) -> None:
 
 
 def settle_spectral_norm(network: nn.Module, iterations: int = 20) -> None:
-    """Bring all stored spectral norm vectors to the singular vectors of the weights as they are."""
+    """Bring all stored spectral norm vectors nearer to the singular vectors of the weights as they are."""
     for module in network.modules():
         if isinstance(module, SpectralNorm):
             module.power_iterate(iterations)

@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import architecture
+from .batch_norm import BatchNorm2d
 from .heads import DiscriminatorOutput, Heads
-from .layers import ConditionalBatchNorm2d, Layers, SelfAttention, activation, initialise, upsample
+from .layers import ConditionalBatchNorm2d, Layers, SelfAttention, activation, initialise
+from .resample import Resampling
 
 
-class GeneratorBlock(nn.Module):
+class GeneratorBlock(Resampling):
     """norm, act, upsample, conv, norm, act, conv; the shortcut is upsampled and convolved (1x1), not activated."""
 
     def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, condition_dim: int):
@@ -28,14 +30,14 @@ class GeneratorBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: tuple[Tensor, ...] = ()) -> Tensor:
         h = self.act(self.norm1(x, *condition))
-        h = self.conv1(upsample(h, self.mode))
+        h = self.upsampled_conv(self.conv1, h, self.mode)
         h = self.act(self.norm2(h, *condition))
-        return self.conv2(h) + self.shortcut(upsample(x, self.mode))
+        return self.conv2(h) + self.upsampled_conv(self.shortcut, x, self.mode)
 
 
 def make_norm(channels: int, spec, layers: Layers, condition_dim: int) -> nn.Module:
     if condition_dim == 0:
-        return nn.BatchNorm2d(channels, eps=spec.batch_norm_eps)
+        return BatchNorm2d(channels, eps=spec.batch_norm_eps)
     offset = getattr(spec, "norm_gain_offset", 1)
     if offset == 0:
         layers = Layers(False, layers.eps)
@@ -60,7 +62,7 @@ class ResNetGenerator(nn.Module):
         self.attention = nn.ModuleDict(
             {str(block): SelfAttention(spec.channels[block], layers) for block in spec.attention_after}
         )
-        self.norm = nn.BatchNorm2d(rest[-1], eps=spec.batch_norm_eps)
+        self.norm = BatchNorm2d(rest[-1], eps=spec.batch_norm_eps)
         self.act = activation(spec.activation)
         self.output = layers.conv(rest[-1], spec.image_channels, 3)
         initialise(self, spec.init)
@@ -100,7 +102,7 @@ def squash(x: Tensor, output: str) -> Tensor:
     return x.tanh() if output == "tanh" else x.sigmoid()
 
 
-class DiscriminatorBlock(nn.Module):
+class DiscriminatorBlock(Resampling):
     """act, conv, act, conv, average-pool, plus a shortcut convolved (1x1) where the shape changes.
 
     The first ("optimised") block has no leading activation and pools the image before its shortcut convolution.
@@ -118,7 +120,7 @@ class DiscriminatorBlock(nn.Module):
         self.shortcut = layers.conv(in_channels, out_channels, 1) if convolved else nn.Identity()
 
         def norm(channels: int, present: bool = True) -> nn.Module:
-            return nn.BatchNorm2d(channels, eps=spec.batch_norm_eps) if spec.batch_norm and present else nn.Identity()
+            return BatchNorm2d(channels, eps=spec.batch_norm_eps) if spec.batch_norm and present else nn.Identity()
 
         self.norm1 = norm(in_channels, not first)
         self.norm2 = norm(hidden)
@@ -127,11 +129,13 @@ class DiscriminatorBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = x if self.first else self.act(self.norm1(x))
         shortcut = h if self.rectify_shortcut else x
-        h = self.conv2(self.act(self.norm2(self.conv1(h))))
+        h = self.act(self.norm2(self.conv1(h)))
         if self.first:
-            return F.avg_pool2d(h, 2) + self.shortcut(self.shortcut_norm(F.avg_pool2d(x, 2)))
-        shortcut = self.shortcut(self.shortcut_norm(shortcut))
-        return F.avg_pool2d(h + shortcut, 2) if self.downsample else h + shortcut
+            return self.pooled_conv(self.conv2, h) + self.shortcut(self.shortcut_norm(F.avg_pool2d(x, 2)))
+        shortcut = self.shortcut_norm(shortcut)
+        if self.downsample:
+            return self.pooled_conv(self.conv2, h) + self.pooled_conv(self.shortcut, shortcut)
+        return self.conv2(h) + self.shortcut(shortcut)
 
 
 class ResNetDiscriminator(nn.Module):

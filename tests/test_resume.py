@@ -1,0 +1,174 @@
+"""A run that was killed and resumed is the run that never stopped; what cannot be resumed says why."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from narrow import short
+
+from training import checkpoint
+from training.trainer import Options, RunStoppedError, train
+from zoo import weights
+from zoo.errors import WeightsCorruptedError, ZooError
+
+TESTS = Path(__file__).parent
+
+
+def last(out: Path) -> dict[str, torch.Tensor]:
+    return weights.read(checkpoint.newest(out / "checkpoints"))
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_kill_nine_at_any_moment(tmp_path):
+    """Five SIGKILLs, three of them in the middle of writing a file; `kill_and_resume.py --kills 50` does more."""
+    command = [sys.executable, TESTS / "kill_and_resume.py", tmp_path, "--kills", "5"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["kills"] == {"moment": 2, "write": 3}
+
+
+@pytest.mark.parametrize("name", ["contragan/digits", "contragan-cr/cifar10", "dcgan/stacked-mnist"])
+def test_resuming_is_exact_with_averages_regularisers_and_odd_intervals(name, tmp_path, some_data):
+    config, data = short(name, 5), some_data(name)
+    whole = train(config, Options(tmp_path / "whole", data, device="cpu", save_every=100))
+    parts = tmp_path / "parts"
+    with pytest.raises(RunStoppedError) as stop:
+        train(config, Options(parts, data, device="cpu", log_every=1, save_every=2), stop_after(3))
+    assert stop.value.exit_status == 128 + signal.SIGTERM
+    assert checkpoint.steps(parts / "checkpoints") == [2, 3]
+    train(config, Options(parts, data, device="cpu", log_every=1, save_every=2, resume=True))
+    assert same(last(whole), last(parts))
+    steps = [json.loads(line)["step"] for line in (parts / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5]
+    assert [start["step"] for start in json.loads((parts / "environment.json").read_text())["starts"]] == [0, 3]
+
+
+def stop_after(step: int, number: int = signal.SIGTERM):
+    """A hook that sends this process a signal."""
+
+    def hook(run):
+        if run.step == step:
+            os.kill(os.getpid(), number)
+
+    return [hook]
+
+
+@pytest.fixture
+def stopped(tmp_path) -> Options:
+    """How to go on with a run of digits that was stopped after 3 of 5 steps, with checkpoints of 2 and 3."""
+    out = tmp_path / "run"
+    with pytest.raises(RunStoppedError, match="stopped after step 3, saved"):
+        train(short("contragan/digits", 5), Options(out, device="cpu", save_every=2), stop_after(3, signal.SIGINT))
+    return Options(out, device="cpu", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(stopped, capsys):
+    newest = checkpoint.newest(stopped.out / "checkpoints")
+    data = bytearray(newest.read_bytes())
+    data[-5] ^= 1  # in a tensor: the file still parses
+    newest.write_bytes(data)
+    train(short("contragan/digits", 5), stopped)
+    told = capsys.readouterr().out
+    assert f"{newest} is damaged" in told
+    assert "going on from step 2" in told
+
+
+def test_when_every_checkpoint_is_damaged_nothing_starts_over(stopped):
+    for path in (stopped.out / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ZooError, match=r"no checkpoint of .* can be read"):
+        train(short("contragan/digits", 5), stopped)
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        ({"training.optimizer.beta1": 0.3}, {}, r"another config \(different: training.optimizer.beta1\)"),
+        ({}, {"seed": 1}, "made with seed 0, not 1"),
+        ({}, {"resume": False}, "holds a run already; go on with it by --resume"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_touched(stopped, config, options, message):
+    before = {path: path.read_bytes() for path in stopped.out.rglob("*") if path.is_file()}
+    with pytest.raises(ZooError, match=message):
+        train(short("contragan/digits", 5, **config), Options(**{**vars(stopped), **options}))
+    after = {path: path.read_bytes() for path in stopped.out.rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_other_data_is_refused(tmp_path, some_data):
+    config, data = short("infomax-gan/cifar10", 3), some_data("infomax-gan/cifar10")
+    with pytest.raises(RunStoppedError):
+        train(config, Options(tmp_path / "run", data, device="cpu"), stop_after(1))
+    with np.load(data) as archive:
+        arrays = dict(archive)
+    arrays["train_images"][0, 0, 0, 0] ^= 1
+    np.savez(data, **arrays)
+    with pytest.raises(ZooError, match=r"made with data .*resume with the same --data"):
+        train(config, Options(tmp_path / "run", data, device="cpu", resume=True))
+
+
+def test_resuming_needs_a_run(tmp_path):
+    with pytest.raises(ZooError, match="holds no run to resume"):
+        train(short("contragan/digits"), Options(tmp_path / "none", resume=True))
+
+
+def test_two_runs_cannot_share_a_folder(stopped):
+    with pytest.raises(ZooError, match="another process is training into"):
+        train(short("contragan/digits", 5), stopped, [lambda run: train(run.config, stopped) and None])
+
+
+def test_not_a_number_ends_the_run_before_it_is_saved(tmp_path):
+    def poison(run):
+        if run.step == 3:
+            with torch.no_grad():
+                next(run.networks.discriminator.parameters()).fill_(torch.nan)
+
+    out = tmp_path / "run"
+    with pytest.raises(ZooError, match=r"not finite after step 4; the last good checkpoint is .*step-0000002"):
+        train(short("contragan/digits", 6), Options(out, device="cpu", save_every=2), [poison])
+    assert all(tensor.isfinite().all() for tensor in last(out).values())
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    """Stands in for the disk: once the first save is complete, writing fails half-way, as write(2) does."""
+    real = os.fdopen
+
+    def fdopen(handle, *arguments):
+        file = real(handle, *arguments)
+        if (tmp_path / "run" / "losses.png").exists():
+            file.write(b"some of it")
+            file.close()
+            raise OSError(28, "No space left on device")
+        return file
+
+    monkeypatch.setattr(os, "fdopen", fdopen)
+    with pytest.raises(ZooError, match=r"No space left on device.*last good checkpoint is .*step-0000002"):
+        train(short("contragan/digits", 6), Options(tmp_path / "run", device="cpu", log_every=1, save_every=2))
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-0000002.safetensors"]
+
+
+def test_a_checkpoint_of_other_networks_is_refused(stopped):
+    from training.networks import Networks
+
+    path = checkpoint.newest(stopped.out / "checkpoints")
+    with pytest.raises(WeightsCorruptedError, match="belongs to other networks"):
+        checkpoint.load(path, Networks.build(short("infomax-gan/digits")))
+
+
+def test_a_run_folder_is_enough_to_go_on(stopped):
+    command = [sys.executable, "-m", "training", stopped.out, "--resume", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "going on from step 3" in done.stdout
+    assert checkpoint.steps(stopped.out / "checkpoints")[-1] == 5

@@ -1,0 +1,73 @@
+"""Everything that training changes: the two networks, their optimisers, and the generator's average."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from zoo import nets
+from zoo.config import ModelConfig
+
+from .ema import Ema
+
+
+@dataclass
+class Networks:
+    generator: nn.Module
+    discriminator: nn.Module
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    ema: Ema | None
+
+    @classmethod
+    def build(cls, config: ModelConfig, device: torch.device | str = "cpu") -> Networks:
+        """Fresh networks from torch's current random state."""
+        device = torch.device(device)
+        generator = nets.build_generator(config.generator).to(device, memory_format=torch.channels_last)
+        discriminator = nets.build_discriminator(config.discriminator).to(device, memory_format=torch.channels_last)
+        adam, ema = config.training.optimizer, config.training.ema
+
+        def optimizer(network: nn.Module, lr: float) -> torch.optim.Adam:
+            # A CUDA graph reads the learning rate and the step from the device.
+            on_gpu = device.type == "cuda"
+            rate = torch.tensor(lr, device=device) if on_gpu else lr
+            betas = (adam.beta1, adam.beta2)
+            return torch.optim.Adam(network.parameters(), rate, betas, adam.eps, fused=True, capturable=on_gpu)
+
+        return cls(
+            generator,
+            discriminator,
+            optimizer(generator, adam.generator_lr),
+            optimizer(discriminator, adam.discriminator_lr),
+            Ema(generator, ema.decay, ema.start) if ema else None,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+    def sampler(self) -> nn.Module:
+        """A copy of the generator to sample from, in eval mode: of the average where there is one.
+
+        The averages of spectral norm vectors are no singular vectors, so these are brought back to the averaged
+        weights. (StudioGAN iterates while it samples, to the same end.)
+        """
+        sampler = copy.deepcopy(self.ema.module if self.ema else self.generator).eval()
+        nets.settle_spectral_norm(sampler)
+        return sampler
+
+    def are_finite(self) -> bool:
+        """Whether every weight of both networks is a number."""
+        parameters = [*self.generator.parameters(), *self.discriminator.parameters()]
+        return bool(torch.stack([p.detach().isfinite().all() for p in parameters]).all())
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

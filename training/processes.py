@@ -1,0 +1,126 @@
+"""The processes of one run, under `torchrun` or alone: who am I, and what do we say to each other.
+
+A batch is global: `training.batch_size` images, of which each process takes its rows. Losses that look across the
+batch see all of it (`gather`), so 2 processes x 32 images are 1 x 64.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among `size`; the defaults are a run alone."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_writer(self) -> bool:
+        """One process writes files and speaks."""
+        return self.rank == 0
+
+    def rows(self, batch_size: int) -> slice:
+        """This process's rows of a global batch."""
+        share = batch_size // self.size
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """The tensors of all processes, concatenated in rank order; gradients flow back to each."""
+        return tensor if self.size == 1 else _Gather.apply(tensor)
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean over all processes, differentiable."""
+        return tensor if self.size == 1 else _Mean.apply(tensor)
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true for one of us."""
+        if self.size == 1:
+            return flag
+        flags = torch.tensor(float(flag), device=_collective_device())
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
+
+
+class _Gather(torch.autograd.Function):
+    """All-gather. Every process computes the same loss from what it gathers, so the gradient of one process's rows is
+    the sum over processes; the mean that data parallelism takes of parameter gradients then gives the gradient of that
+    one loss."""
+
+    @staticmethod
+    def forward(ctx, tensor: Tensor) -> Tensor:
+        ctx.rows = len(tensor)
+        parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient[dist.get_rank() * ctx.rows :][: ctx.rows]
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tensor: Tensor) -> Tensor:
+        return _mean(tensor)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _mean(gradient)
+
+
+def _mean(tensor: Tensor) -> Tensor:
+    total = tensor.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
+
+
+def _collective_device() -> str:
+    return "cuda" if dist.get_backend() == "nccl" else "cpu"
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """This process's place as `torchrun` says; alone without it. NCCL on GPUs, gloo elsewhere."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def local_device(device: torch.device) -> torch.device:
+    """Under `torchrun`, "cuda" is the GPU of this process's local rank."""
+    if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
+        return device
+    index, present = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if index >= present:
+        raise ZooError(
+            f"process {index} has no GPU, this machine has {present}; start at most {present} processes a node"
+        )
+    return torch.device("cuda", index)
+
+
+def check_divides(batch_size: int, processes: Processes) -> None:
+    if batch_size % processes.size:
+        raise ZooError(
+            f"batch size {batch_size} does not divide into {processes.size} processes; change --batch-size or "
+            f"--nproc-per-node"
+        )

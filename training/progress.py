@@ -1,0 +1,69 @@
+"""What a run shows while it runs: a live bar on a terminal, a line every so often elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class RunProgress:
+    """Counts generator steps; shows losses, images a second and the time left. Silent unless `shown`."""
+
+    def __init__(self, start: int, total: int, images_per_step: int, shown: bool):
+        self.start, self.total, self.images_per_step, self.shown = start, total, images_per_step, shown
+        self.started = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> RunProgress:
+        if self.shown and sys.stderr.isatty():
+            from rich.console import Console
+
+            self._bar = Progress(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[losses]}"),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", completed=self.start, total=self.total, losses="", rate="")
+        return self
+
+    def __exit__(self, *exception) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def rate(self, step: int) -> float:
+        """Generator steps a second since this start."""
+        return (step - self.start) / max(time.monotonic() - self.started, 1e-9)
+
+    def advance(self, step: int) -> None:
+        if self._bar:
+            self._bar.update(self._task, completed=step)
+
+    def report(self, step: int, losses: dict[str, float]) -> None:
+        """Show the losses after a step; called at every line of the log."""
+        rate = self.rate(step)
+        images = f"{rate * self.images_per_step:,.0f} images/s"
+        text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        if self._bar:
+            self._bar.update(self._task, completed=step, losses=text, rate=images)
+        elif self.shown:
+            left = (self.total - step) / max(rate, 1e-9)
+            print(f"step {step}/{self.total}  {rate:.2f} steps/s  {images}  {_duration(left)} left  {text}", flush=True)
+
+    def say(self, message: str) -> None:
+        if self._bar:
+            self._bar.console.print(message, highlight=False)
+        elif self.shown:
+            print(message, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{hours:.1f} h" if hours >= 2 else f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"

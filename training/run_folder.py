@@ -1,0 +1,137 @@
+"""The folder of one run, which is also a model: `zoo.load("runs/x")` samples from it while it trains and after.
+
+config.json         the resolved config
+environment.json    versions, device, data and git revision of each start
+metrics.jsonl       losses, one line every so many steps
+losses.png          the same as a plot; tensorboard/ has it as events
+samples/            sheets of fixed latents over time
+checkpoints/        the whole state, to go on from
+model.safetensors   the sampling generator; discriminator.safetensors beside it
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+import zoo
+from zoo import weights
+from zoo.config import ModelConfig
+from zoo.errors import ZooError
+
+
+class RunFolder:
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.metrics = path / "metrics.jsonl"
+
+    def create(self, config: ModelConfig) -> None:
+        """Begin a run here; raises ZooError where one is."""
+        if self.exists():
+            raise ZooError(f"{self.path} holds a run already; go on with it by --resume, or give another folder")
+        weights.write_atomically(self.path / "config.json", config.to_json().encode())
+
+    def exists(self) -> bool:
+        return (self.path / "config.json").exists()
+
+    def check_same(self, config: ModelConfig) -> None:
+        """Raises ZooError, naming the fields, where the run here is of another config."""
+        if not self.exists():
+            raise ZooError(f"{self.path} holds no run to resume; start one without --resume")
+        here = ModelConfig.from_file(self.path / "config.json")
+        if here != config:
+            fields = ", ".join(_differences(here.to_dict(), config.to_dict()))
+            raise ZooError(
+                f"{self.path} is a run of another config (different: {fields}); resume it as it was, with `zoo train "
+                f"{self.path} --resume`, or start another in another folder"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Inside, no other process on this machine trains into this folder; a killed one no longer counts."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ZooError(f"another process is training into {self.path}; stop it, or give another folder") from None
+        try:
+            for leftover in (path for path in self.path.rglob(".*.*") if path.is_file()):
+                leftover.unlink()  # of writes that a kill cut short
+            yield
+        finally:
+            lock.release()
+
+    # ------------------------------------------------------------------------------------------------- the record
+
+    def note_start(self, about: dict[str, Any]) -> None:
+        """Add this start to environment.json."""
+        path = self.path / "environment.json"
+        starts = json.loads(path.read_text())["starts"] if path.exists() else []
+        text = json.dumps({"starts": [*starts, about]}, indent=2)
+        weights.write_atomically(path, text.encode())
+
+    def rewind(self, step: int) -> None:
+        """Forget the metrics after a step: they will be measured again."""
+        if self.metrics.exists():
+            lines = [f"{json.dumps(record)}\n" for record in self.records() if record["step"] <= step]
+            weights.write_atomically(self.metrics, "".join(lines).encode())
+
+    def records(self) -> list[dict[str, float]]:
+        """All lines of metrics.jsonl; a last line that a kill cut short is left out."""
+        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True) if self.metrics.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _differences(a: Any, b: Any, path: str = "") -> list[str]:
+    """The dotted fields in which two configs' plain data differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = [*a, *(key for key in b if key not in a)]
+        return [
+            field
+            for key in keys
+            for field in _differences(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    return [] if a == b else [path]
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, machine and revision of the code: what one needs to run this again."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "zoo": zoo.__version__,
+        "revision": _revision(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads",
+    }
+
+
+def _revision() -> str | None:
+    """The git revision of this code, "+changes" where files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        top = _git(here, "rev-parse", "--show-toplevel")
+        if Path(top) != here.parent:  # a checkout of something else that this package is installed inside
+            return None
+        return _git(here, "rev-parse", "HEAD") + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

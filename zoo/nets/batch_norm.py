@@ -1,0 +1,82 @@
+"""Batch norm that knows two things more than PyTorch's: several batches in one pass, and batches over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """nn.BatchNorm2d, and in training mode:
+
+    - `groups` batches that were concatenated are normalised each by its own statistics, and the running statistics
+      see them one after the other, as if each had been a forward of its own.
+    - `mean_over_processes` (tensor -> its differentiable mean over all processes) makes the statistics those of the
+      whole batch, wherever its parts are. PyTorch's SyncBatchNorm does the same, but on GPUs only.
+    """
+
+    groups = 1
+    mean_over_processes: Callable[[Tensor], Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalise = super().forward if self.mean_over_processes is None else self._synchronised
+        if not self.training:
+            return super().forward(x)
+        if self.groups == 1:
+            return normalise(x)
+        return torch.cat([normalise(part) for part in x.chunk(self.groups)])
+
+    def _synchronised(self, x: Tensor) -> Tensor:
+        values = x.float()
+        mean = self.mean_over_processes(values.mean(dim=(0, 2, 3)))
+        variance = self.mean_over_processes((values - mean[:, None, None]).square().mean(dim=(0, 2, 3)))
+        if self.track_running_stats:
+            with torch.no_grad():
+                self.num_batches_tracked += 1
+                n = x.numel() // x.shape[1] * torch.distributed.get_world_size()
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (n / (n - 1)), self.momentum)
+        scale = (variance + self.eps).rsqrt()
+        if self.affine:
+            scale = scale * self.weight
+        shift = -mean * scale + (self.bias if self.affine else 0)
+        return (values * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+
+
+def _norms(network: nn.Module) -> list[BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, BatchNorm2d)]
+
+
+@contextmanager
+def concatenated_batches(network: nn.Module, groups: int) -> Iterator[None]:
+    """Inside, a forward of `groups` concatenated batches equals as many forwards."""
+    norms = _norms(network)
+    for norm in norms:
+        norm.groups = groups
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.groups = 1
+
+
+@contextmanager
+def untracked_statistics(network: nn.Module) -> Iterator[None]:
+    """Inside, batch norm uses batch statistics and leaves its running ones alone (StudioGAN's discriminator steps)."""
+    norms = _norms(network)
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
+def synchronise(network: nn.Module, mean_over_processes: Callable[[Tensor], Tensor]) -> None:
+    """Make every batch norm of a network use the statistics of all processes' batches."""
+    for norm in _norms(network):
+        norm.mean_over_processes = mean_over_processes
