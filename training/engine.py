@@ -14,6 +14,7 @@ from zoo.config import ModelConfig
 
 from . import objectives
 from .ema import Ema
+from .noise import CountedNoise, Noise
 
 
 @dataclass
@@ -57,26 +58,34 @@ class Networks:
 
 @dataclass
 class Engine:
-    """Runs steps of one objective on given batches; nothing is drawn but by regularisers (their `draw`)."""
+    """Runs steps of one objective on given batches; nothing is drawn but by terms, from `noise`."""
 
     config: ModelConfig
     networks: Networks
     autocast: torch.dtype | None = None  # None = float32
+    noise: Noise | None = None  # None = counted, of seed 0
     terms: list[objectives.Term] = field(init=False)
 
     def __post_init__(self):
         self.terms = objectives.build(self.config)
+        if self.noise is None:
+            self.noise = CountedNoise(0, next(self.networks.generator.parameters()).device)
 
     def discriminator_step(self, real: Tensor, real_labels, z: Tensor, fake_labels) -> dict[str, float | Tensor]:
         """One update of the discriminator on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
         n = self.networks
         track = self.config.training.track_statistics_in_discriminator_step
-        with torch.no_grad(), self._precision(), nullcontext() if track else untracked_statistics(n.generator):
-            fake = n.generator(z, fake_labels).float()
+
+        def generate(z: Tensor) -> Tensor:
+            with torch.no_grad(), self._precision(), nullcontext() if track else untracked_statistics(n.generator):
+                return n.generator(z, fake_labels).float()
+
+        real, fake = self._augmented(real), self._augmented(generate(z))
         with self._precision():
             real_out = n.discriminator(real, real_labels)
             fake_out = n.discriminator(fake, fake_labels)
             batch = objectives.Batch(n.discriminator, fake, fake_labels, fake_out, real, real_labels, real_out)
+            batch.noise, batch.latents, batch.generate = self.noise, z, generate
             parts = {term.name: term.discriminator(batch) for term in self.terms}
         self._update(n.discriminator_optimizer, parts)
         for term in self.terms:
@@ -88,8 +97,9 @@ class Engine:
         n = self.networks
         n.discriminator.requires_grad_(False)
         with self._precision():
-            fake = n.generator(z, fake_labels)
+            fake = self._augmented(n.generator(z, fake_labels))
             batch = objectives.Batch(n.discriminator, fake, fake_labels, n.discriminator(fake, fake_labels))
+            batch.noise, batch.latents, batch.generate = self.noise, z, lambda z: n.generator(z, fake_labels)
             parts = {term.name: term.generator(batch) for term in self.terms}
         self._update(n.generator_optimizer, parts)
         n.discriminator.requires_grad_(True)
@@ -97,10 +107,16 @@ class Engine:
             n.ema.update(n.generator, step)
         return _log("g", parts)
 
+    def _augmented(self, images: Tensor) -> Tensor:
+        for term in self.terms:
+            images = term.augment(images, self.noise)
+        return images
+
     def _update(self, optimizer: torch.optim.Optimizer, parts: dict[str, Tensor | None]) -> None:
         optimizer.zero_grad(set_to_none=True)
         sum(part for part in parts.values() if part is not None).backward()
         optimizer.step()
+        self.noise.advance()
 
     def _precision(self):
         if self.autocast is None:

@@ -23,6 +23,7 @@ from zoo.model import GAN, pick_device
 
 from .data import Batches
 from .engine import Engine, Networks
+from .noise import CountedNoise
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def train(config: ModelConfig, options: Options) -> Path:
         config,
         Networks.build(config, device),
         torch.bfloat16 if options.precision == "bfloat16" else None,
+        CountedNoise(options.seed, device),
     )
     batches = Batches(config, dataset, options.seed, device)
     out.mkdir(parents=True, exist_ok=True)
