@@ -134,7 +134,7 @@ def test_accumulation_is_the_mean_gradient_of_its_batches():
         torch.manual_seed(1)
         networks = Networks.build(config)
         engine = Engine(config, networks)
-        engine.updates(reals, [*fakes, *fakes], 0)
+        engine.updates(reals, [*fakes, *fakes])
         return {name: p.grad for name, p in networks.discriminator.named_parameters()}
 
     both = gradients(config2, reals, fakes[:2])

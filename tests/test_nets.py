@@ -100,3 +100,20 @@ def test_parameter_counts_are_the_published_ones(name, millions):
     with torch.device("meta"):
         generator = nets.build_generator(registry.config(name).generator)
     assert sum(p.numel() for p in generator.parameters()) == round(millions * 1e6)
+
+
+def test_wgan_gp_leaves_shortcuts_to_pytorch():
+    """Xavier's bound for 3x3 convolutions has gain sqrt(2); PyTorch's is 1 / sqrt(fan in)."""
+    torch.manual_seed(0)
+    config = registry.config("wgan-gp/cifar10").at_width(64)
+    generator, discriminator = nets.build_generator(config.generator), nets.build_discriminator(config.discriminator)
+
+    def bound(layer) -> float:
+        return layer.weight.abs().max().item()
+
+    for block in (generator.blocks[0], discriminator.blocks[1]):
+        assert bound(block.conv1) == pytest.approx((2 * 6 / (9 * 128)) ** 0.5, rel=0.01)
+        assert bound(block.shortcut) == pytest.approx(1 / 64**0.5, rel=0.01)
+    assert bound(generator.output) == pytest.approx(1 / (9 * 64) ** 0.5, rel=0.02)
+    plain = nets.build_generator(registry.config("sngan/cifar10").at_width(64).generator)
+    assert bound(plain.blocks[0].shortcut) == pytest.approx((6 / 128) ** 0.5, rel=0.01)

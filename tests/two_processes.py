@@ -34,7 +34,7 @@ def gradients(name: str, processes) -> dict[str, torch.Tensor]:
     for letter in "dg":
         torch.manual_seed(1)
         networks = Networks.build(config)
-        engine = Engine(config, networks, processes)
+        engine = Engine(config, networks, processes=processes)
         if letter == "d":
             metrics, network = engine.discriminator_step(*batches.real(0), *batches.fake(0)), networks.discriminator
         else:

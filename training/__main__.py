@@ -21,12 +21,18 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Generator steps, instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    width: Annotated[
+        int | None, typer.Option(min=8, help="Channels of each network's narrowest layer; the others keep their ratio.")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="field=value, such as training.optimizer.beta1=0.5; repeatable.")
     ] = None,
     as_paper: Annotated[
         bool, typer.Option("--as-paper", help="The paper's values where the published run differs.")
     ] = False,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="A Python file that registers losses of your own; repeatable.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and latents.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     precision: Annotated[
@@ -57,6 +63,8 @@ def train(
         config = ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)
     if as_paper:
         config = config.as_paper()
+    if width is not None:
+        config = config.at_width(width)
     changes = dict(_parsed(item) for item in change or ())
     if steps is not None:
         changes["training.steps"] = steps
@@ -72,10 +80,13 @@ def train(
         if not is_run:
             raise typer.BadParameter("give a folder for the run", param_hint="--out")
         out = Path(name)
+    from .objectives import load_plugin
     from .trainer import Options
     from .trainer import train as run
 
-    run(config, Options(out, data, seed, device, resume, log_every, save_every, keep))
+    for path in plugin or ():
+        load_plugin(path)
+    run(config, Options(out, data, seed, device, resume, log_every, save_every, keep, tuple(plugin or ())))
     if os.environ.get("RANK", "0") == "0":
         print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
 

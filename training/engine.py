@@ -19,6 +19,7 @@ from zoo.config import ModelConfig
 from . import objectives
 from .data import Fake, Real
 from .networks import Networks, set_learning_rate
+from .noise import CountedNoise, Noise
 from .processes import Processes
 
 _PIXELS_AT_ONCE = 1 << 23  # generated in one pass without gradients: the fakes of a step up to 128 pixels at batch 64
@@ -28,11 +29,12 @@ Metrics = dict[str, Tensor]
 
 @dataclass
 class Engine:
-    """Runs steps of one objective on given batches; nothing is drawn but by regularisers.
+    """Runs steps of one objective on given batches; nothing is drawn but by terms, from `noise`.
 
     Args:
         config: the model and its recipe.
         networks: what is trained, in place.
+        noise: None: counted, of seed 0.
         processes: who else trains on other rows of the same batches.
         fold_resampling: compute convolutions beside a resampling as one folded convolution.
         together: few large operations: all fakes of a step's discriminator updates in one generator pass, and all
@@ -41,6 +43,7 @@ class Engine:
 
     config: ModelConfig
     networks: Networks
+    noise: Noise | None = None
     processes: Processes = Processes()  # noqa: RUF009 (immutable)
     fold_resampling: bool = True
     together: bool | None = None
@@ -49,6 +52,9 @@ class Engine:
     def __post_init__(self):
         n = self.networks
         self.terms = objectives.build(self.config)
+        if self.noise is None:
+            first_row = self.processes.rows(self.config.training.batch_size).start
+            self.noise = CountedNoise(0, n.device, first_row)
         self._precision = self.config.training.precision
         self._generator = self._replicated(n.generator)
         self._discriminator = self._replicated(n.discriminator)
@@ -67,26 +73,28 @@ class Engine:
         Returns what was lost, by name, each a tensor () on the device: of the last discriminator update, and of the
         generator's.
         """
-        self.set_learning_rates(step)
-        metrics = self.updates(reals, fakes, step)
+        self.prepare(step)
+        metrics = self.updates(reals, fakes)
         self.average(step)
         return metrics
 
-    def updates(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
+    def prepare(self, step: int) -> None:
+        """What a step takes from its number: learning rates, and where the noise begins."""
+        training, n = self.config.training, self.networks
+        decay = 1 - step / training.steps if training.lr_decay == "linear" else 1.0
+        set_learning_rate(n.generator_optimizer, training.optimizer.generator_lr * decay)
+        set_learning_rate(n.discriminator_optimizer, training.optimizer.discriminator_lr * decay)
+        self.noise.begin(step * (training.discriminator_steps + 1))
+
+    def updates(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> Metrics:
         """All optimiser updates of a step."""
         size = self.config.training.accumulation
         images = self._generated(fakes[: len(reals)])
         metrics: Metrics = {}
         for first in range(0, len(reals), size):
             part = slice(first, first + size)
-            metrics = self._update_discriminator(list(zip(reals[part], fakes[part], images[part], strict=True)), step)
-        return metrics | self._update_generator(fakes[len(reals) :], step)
-
-    def set_learning_rates(self, step: int) -> None:
-        training, n = self.config.training, self.networks
-        decay = 1 - step / training.steps if training.lr_decay == "linear" else 1.0
-        set_learning_rate(n.generator_optimizer, training.optimizer.generator_lr * decay)
-        set_learning_rate(n.discriminator_optimizer, training.optimizer.discriminator_lr * decay)
+            metrics = self._update_discriminator(list(zip(reals[part], fakes[part], images[part], strict=True)))
+        return metrics | self._update_generator(fakes[len(reals) :])
 
     def average(self, step: int) -> None:
         if self.networks.ema:
@@ -97,11 +105,11 @@ class Engine:
     def discriminator_step(self, real: Tensor, real_labels, z: Tensor, fake_labels) -> Metrics:
         """One update of the discriminator on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
         fake = Fake(z, fake_labels)
-        return self._update_discriminator([(Real(real, real_labels), fake, self._generated([fake])[0])], 0)
+        return self._update_discriminator([(Real(real, real_labels), fake, self._generated([fake])[0])])
 
     def generator_step(self, z: Tensor, fake_labels, step: int) -> Metrics:
         """One update of the generator, and of its average; `step` counts generator updates from 0."""
-        metrics = self._update_generator([Fake(z, fake_labels)], step)
+        metrics = self._update_generator([Fake(z, fake_labels)])
         self.average(step)
         return metrics
 
@@ -123,39 +131,64 @@ class Engine:
             with nets.concatenated_batches(generator, len(fakes)):
                 return list(generator(z, labels).float().chunk(len(fakes)))
 
-    def _update_discriminator(self, batches: Sequence[tuple[Real, Fake, Tensor]], step: int) -> Metrics:
+    def _update_discriminator(self, batches: Sequence[tuple[Real, Fake, Tensor]]) -> Metrics:
         n, metrics = self.networks, []
         n.discriminator_optimizer.zero_grad(set_to_none=True)
-        for (real, real_labels), (_, fake_labels), fake in self._synchronised_last(self._discriminator, batches):
+        for real, fake, images in self._synchronised_last(self._discriminator, batches):
+            real_images, fake_images = self._augmented(real.images), self._augmented(images)
             with self._autocast():
-                real_out = self._discriminator(real, real_labels)
-                fake_out = n.discriminator(fake, fake_labels)
-                batch = self._batch(fake, fake_labels, fake_out, real, real_labels, real_out)
+                real_out = self._discriminator(real_images, real.labels)
+                fake_out = n.discriminator(fake_images, fake.labels)
+                batch = self._batch(
+                    fake, fake_images, fake_out, lambda z, y=fake.labels: self._generated([Fake(z, y)])[0]
+                )
+                batch.real, batch.real_labels, batch.real_out = real_images, real.labels, real_out
                 parts = _present({term.name: term.discriminator(batch) for term in self.terms})
             (sum(parts.values()) / len(batches)).backward()
             scores = {"real": real_out.logits.mean(), "fake": fake_out.logits.mean()}
             metrics.append({f"d/{name}": value.detach() for name, value in (parts | scores).items()})
         n.discriminator_optimizer.step()
+        self.noise.advance()
         for term in self.terms:
             term.after_discriminator_step(n.discriminator)
         return _mean(metrics)
 
-    def _update_generator(self, batches: Sequence[Fake], step: int) -> Metrics:
+    def _update_generator(self, batches: Sequence[Fake]) -> Metrics:
         n, metrics = self.networks, []
         n.generator_optimizer.zero_grad(set_to_none=True)
         with frozen(n.discriminator):
-            for z, labels in self._synchronised_last(self._generator, batches):
+            for fake in self._synchronised_last(self._generator, batches):
                 with self._autocast():
-                    fake = self._generator(z, labels)
-                    batch = self._batch(fake, labels, n.discriminator(fake, labels))
+                    images = self._augmented(self._generator(fake.z, fake.labels))
+                    out = n.discriminator(images, fake.labels)
+                    batch = self._batch(fake, images, out, lambda z, y=fake.labels: n.generator(z, y))
                     parts = _present({term.name: term.generator(batch) for term in self.terms})
                 (sum(parts.values()) / len(batches)).backward()
                 metrics.append({f"g/{name}": value.detach() for name, value in parts.items()})
         n.generator_optimizer.step()
+        self.noise.advance()
         return _mean(metrics)
 
-    def _batch(self, fake: Tensor, fake_labels, fake_out, real=None, real_labels=None, real_out=None):
-        return objectives.Batch(self.networks.discriminator, fake, fake_labels, fake_out, real, real_labels, real_out)
+    def _batch(self, fake: Fake, images: Tensor, out: nets.DiscriminatorOutput, generate) -> objectives.Batch:
+        """What the terms see of generated images; the discriminator's turn adds the real ones."""
+        rows = len(fake.z)
+        return objectives.Batch(
+            self.networks.discriminator,
+            images,
+            fake.labels,
+            out,
+            noise=self.noise,
+            latents=fake.z,
+            generate=generate,
+            gather=self.processes.gather,
+            first_row=self.processes.rank * rows,
+            global_size=self.processes.size * rows,
+        )
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        for term in self.terms:
+            images = term.augment(images, self.noise)
+        return images
 
     # ---------------------------------------------------------------------------------------------- many processes
 

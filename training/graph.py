@@ -28,12 +28,12 @@ class GraphedEngine:
 
     def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
         """As `Engine.step`; the metrics' tensors are overwritten by the next step."""
-        self.engine.set_learning_rates(step)
+        self.engine.prepare(step)
         if self._graph is None and self._done < _WARM_UP:
-            metrics = self._eager(reals, fakes, step)
+            metrics = self._eager(reals, fakes)
         else:
             if self._graph is None:
-                self._capture(reals, fakes, step)
+                self._capture(reals, fakes)
             torch._foreach_copy_(self._inputs, _tensors(reals, fakes))
             self._graph.replay()
             metrics = self._metrics
@@ -41,21 +41,21 @@ class GraphedEngine:
         self.engine.average(step)
         return metrics
 
-    def _eager(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
+    def _eager(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> Metrics:
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            metrics = self.engine.updates(reals, fakes, step)
+            metrics = self.engine.updates(reals, fakes)
         current.wait_stream(self._stream)
         return metrics
 
-    def _capture(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> None:
+    def _capture(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> None:
         reals = [Real(*(_buffer(part) for part in batch)) for batch in reals]
         fakes = [Fake(*(_buffer(part) for part in batch)) for batch in fakes]
         self._inputs = _tensors(reals, fakes)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, stream=self._stream):
-            self._metrics = self.engine.updates(reals, fakes, step)
+            self._metrics = self.engine.updates(reals, fakes)
 
 
 def _buffer(tensor: Tensor | None) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 InfoMax-GAN: Lee, Tran, Cheung, WACV 2021 (arXiv 2007.04589). ContraGAN: Kang, Park, NeurIPS 2020 (arXiv 2006.12681).
 Where a paper and the code behind its published checkpoints differ, an argument chooses and its default is the code.
+No function asks what is in its tensors, so all of them can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ def non_saturating_generator(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def non_saturating_discriminator_shifted(real: Tensor, fake: Tensor) -> Tensor:
+    """-mean log sigmoid(D(x)) - mean log sigmoid(1 - D(G(z))): StudioGAN's form until November 2021.
+
+    It compares the logits of generated images with 1 where Goodfellow et al. compare them with 0.
+    """
+    return F.softplus(-real).mean() + F.softplus(fake - 1).mean()
+
+
 def non_saturating_generator_floored(fake: Tensor) -> Tensor:
     """-mean log(sigmoid(D(G(z))) + 1e-8), Mimicry's form: at most 18.42, with a vanishing gradient there."""
     return -(fake.sigmoid() + 1e-8).log().mean()
@@ -63,6 +72,8 @@ def least_squares_generator(fake: Tensor) -> Tensor:
 ADVERSARIAL = {
     "hinge": (hinge_discriminator, hinge_generator),
     "non-saturating": (non_saturating_discriminator, non_saturating_generator),
+    "non-saturating-floored": (non_saturating_discriminator, non_saturating_generator_floored),
+    "non-saturating-shifted": (non_saturating_discriminator_shifted, non_saturating_generator),
     "wasserstein": (wasserstein_discriminator, wasserstein_generator),
     "least-squares": (least_squares_discriminator, least_squares_generator),
 }
@@ -74,62 +85,119 @@ def infonce(local: Tensor, global_: Tensor, negatives: str = "other-images") -> 
     """InfoMax-GAN Eq. 4 with the scores of Eq. 5: which local vector belongs to this global vector?
 
     Args:
-        local: projected local features (N, R, H, W).
-        global_: projected global features (N, R).
-        negatives: "all" is the paper: an image's vector at one location against all N * H * W vectors, its own other
+        local: projected local features (N, R, ...), with any number of axes for their L locations.
+        global_: projected global features (N, R); or (N, R, ...), G vectors an image, each of which asks the question
+            (the local-local design of A.5).
+        negatives: "all" is the paper: an image's vector at one location against all N * L vectors, its own other
             locations included. "other-images" is the released code: against the other images' vectors, while its own
             locations stand in the denominator with a constant score of -10.
     """
-    n, _, h, w = local.shape
-    locations = h * w
     with torch.autocast(local.device.type, enabled=False):
-        scores = global_.float() @ local.float().flatten(2).transpose(0, 1).flatten(1)  # (N, N * HW)
-        scores = scores.view(n, n, locations)  # (global of image i, local of image j, location)
-        own = scores.diagonal(dim1=0, dim2=1).t()  # (N, HW): the positives
+        local, global_ = local.float().flatten(2), global_.float()[..., None].flatten(2)  # (N, R, L), (N, R, G)
+        n, _, locations = local.shape
+        asking = global_.transpose(1, 2).flatten(0, 1)  # (N * G, R)
+        scores = (asking @ local.transpose(0, 1).flatten(1)).view(n, -1, n, locations)  # (N, G, N, L)
+        own = scores.diagonal(dim1=0, dim2=2).movedim(2, 0)  # (N, G, L): the positives
         if negatives == "all":
-            return (scores.flatten(1).logsumexp(dim=1)[:, None] - own).mean()
-        is_own = torch.eye(n, dtype=torch.bool, device=local.device)[:, :, None]
-        others = scores.masked_fill(is_own, -10.0).flatten(1).logsumexp(dim=1)
-        return (torch.logaddexp(own, others[:, None]) - own).mean()
+            return (scores.flatten(2).logsumexp(dim=2, keepdim=True) - own).mean()
+        is_own = torch.eye(n, dtype=torch.bool, device=local.device)[:, None, :, None]
+        others = scores.masked_fill(is_own, -10.0).flatten(2).logsumexp(dim=2, keepdim=True)
+        return (torch.logaddexp(own, others) - own).mean()
 
 
 def contrastive_2c(
     embedding: Tensor,
-    proxy: Tensor,
+    proxy: Tensor | None,
     labels: Tensor,
     temperature: float = 1.0,
+    same_class_in_numerator: bool = True,
     self_in_numerator: bool = False,
+    augmented: Tensor | None = None,
 ) -> Tensor:
     """2C loss, ContraGAN Eq. 8: pull an image to its class embedding and to the images of its class.
 
     Args:
         embedding: image embeddings (N, E), normalised here (the score is a cosine).
+        proxy: class embedding of each image's label (N, E), normalised here; None for augmented positives instead.
+        labels: class labels (N,).
+        temperature: t.
+        same_class_in_numerator: False is Eq. 7, which pushes images of one class apart like any others.
+        self_in_numerator: True is Eq. 8 as printed, whose numerator also counts exp(1/t) of the image with itself;
+            the released code leaves it out.
+        augmented: embeddings of augmented images (N, E), normalised here: image i is pulled to its own one (augmented
+            positive samples, Section 4.5, in the form of the code that was released with the paper).
+    """
+    with torch.autocast(embedding.device.type, enabled=False):
+        embedding = F.normalize(embedding.float(), dim=1, eps=1e-8)
+        anchors = [F.normalize(anchor.float(), dim=1, eps=1e-8) for anchor in (proxy, augmented) if anchor is not None]
+        to_anchors = [(embedding * anchor).sum(dim=1, keepdim=True) / temperature for anchor in anchors]  # (N, 1) each
+        to_images = embedding @ embedding.t() / temperature  # (N, N)
+    same_class, is_self = _pairs(labels)
+    in_numerator = same_class if self_in_numerator else same_class & ~is_self
+    numerator, denominator = to_anchors, [*to_anchors, to_images.masked_fill(is_self, -torch.inf)]
+    if same_class_in_numerator:
+        numerator = [*to_anchors, to_images.masked_fill(~in_numerator, -torch.inf)]
+    return (torch.cat(denominator, dim=1).logsumexp(dim=1) - torch.cat(numerator, dim=1).logsumexp(dim=1)).mean()
+
+
+def d2d_ce(
+    embedding: Tensor,
+    proxy: Tensor,
+    labels: Tensor,
+    temperature: float,
+    positive_margin: float,
+    shift_negatives: bool = True,
+) -> Tensor:
+    """Data-to-data cross entropy (ReACGAN, arXiv 2111.01118): an image against the images of other classes.
+
+    With p = min(0, l_i . e_i - m_p) / t for the class embedding e_i, and q_k = max(0, l_i . l_k + m_p - 1) / t for
+    each image k of another class: the mean of -log(exp(p) / (exp(p) + sum of exp(q_k))).
+
+    Args:
+        embedding: image embeddings (N, E), normalised here.
         proxy: class embedding of each image's label (N, E), normalised here.
         labels: class labels (N,).
         temperature: t.
-        self_in_numerator: True is Eq. 8 as printed, whose numerator also counts exp(1/t) of the image with itself;
-            the released code leaves it out.
+        positive_margin: m_p; the margin of the negatives is 1 - m_p.
+        shift_negatives: the released code subtracts from each q_k, but not from p, the largest
+            (l_i . l_k + m_p - 1) / t over all images k but i, as a constant. False is the paper's formula.
     """
-    embedding, proxy = F.normalize(embedding, dim=1, eps=1e-8), F.normalize(proxy, dim=1, eps=1e-8)
-    to_proxy = (embedding * proxy).sum(dim=1, keepdim=True) / temperature  # (N, 1)
     with torch.autocast(embedding.device.type, enabled=False):
-        to_images = embedding.float() @ embedding.float().t() / temperature  # (N, N)
-    is_self = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    same_class = labels[:, None] == labels[None, :]
-    in_numerator = same_class if self_in_numerator else same_class & ~is_self
-    numerator = torch.cat((to_proxy, to_images.masked_fill(~in_numerator, -torch.inf)), dim=1).logsumexp(dim=1)
-    denominator = torch.cat((to_proxy, to_images.masked_fill(is_self, -torch.inf)), dim=1).logsumexp(dim=1)
-    return (denominator - numerator).mean()
+        embedding, proxy = (F.normalize(x.float(), dim=1, eps=1e-8) for x in (embedding, proxy))
+        positive = (positive_margin - (embedding * proxy).sum(dim=1)).relu() / temperature  # (N,): -p
+        scores = (embedding @ embedding.t() + positive_margin - 1) / temperature  # (N, N)
+    same_class, is_self = _pairs(labels)
+    negatives = scores.relu()
+    if shift_negatives:
+        negatives = negatives - scores.masked_fill(is_self, -torch.inf).amax(dim=1, keepdim=True).detach()
+    negatives = negatives.masked_fill(same_class, -torch.inf)
+    return (positive + torch.cat((-positive[:, None], negatives), dim=1).logsumexp(dim=1)).mean()
+
+
+def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Which pairs of images are of one class, and which are one image: (N, N) bool each."""
+    return labels[:, None] == labels[None, :], torch.eye(len(labels), dtype=torch.bool, device=labels.device)
 
 
 # ----------------------------------------------------------------------------------------------- self-supervision
 
 
-def rotate_quarters(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn image i of N by 90 * floor(4 i / N) degrees counter-clockwise; images (N, C, S, S) and labels (N,)."""
-    labels = torch.arange(len(images), device=images.device) * 4 // len(images)
-    rotated = torch.stack([image.rot90(k, (1, 2)) for image, k in zip(images, labels.tolist(), strict=True)])
-    return rotated, labels
+def rotate_quarters(images: Tensor, first: int = 0, total: int | None = None) -> tuple[Tensor, Tensor]:
+    """Turn image i of a batch of N by 90 * floor(4 i / N) degrees counter-clockwise (SSGAN, arXiv 1811.11212).
+
+    Args:
+        images: (n, C, S, S), images `first` ... `first` + n - 1 of the batch.
+        first: index in the whole batch of the first image given.
+        total: N; None means that the images given are the whole batch.
+
+    Returns:
+        The turned images (n, C, S, S), and how many quarter turns each made (n,).
+    """
+    n, total = len(images), total or len(images)
+    starts = [min(max(-(-k * total // 4) - first, 0), n) for k in range(5)]  # image i is in quarter k from k N / 4 on
+    rotated = [images[starts[k] : starts[k + 1]].rot90(k, (2, 3)) for k in range(4)]
+    turns = (torch.arange(first, first + n, device=images.device) * 4).div(total, rounding_mode="floor")
+    return torch.cat(rotated), turns
 
 
 # --------------------------------------------------------------------------------------------------- regularisers
@@ -138,6 +206,30 @@ def rotate_quarters(images: Tensor) -> tuple[Tensor, Tensor]:
 def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
     """alpha * real + (1 - alpha) * fake: where WGAN-GP looks at the gradient."""
     return alpha * real + (1 - alpha) * fake
+
+
+def perturb(real: Tensor, deviation: Tensor, alpha: Tensor, noise: Tensor) -> Tensor:
+    """real + alpha * deviation / 2 * noise: where DRAGAN looks at the gradient, in the form of StudioGAN's code.
+
+    Args:
+        real: images (N, C, H, W).
+        deviation: standard deviation of all values of the batch, a scalar.
+        alpha: in [0, 1), one an image (N, 1, 1, 1).
+        noise: in [0, 1), one a value (N, C, H, W).
+    """
+    return real + alpha * (0.5 * deviation * noise)
+
+
+def deviation(means: Tensor, squares: Tensor, count: int) -> Tensor:
+    """Standard deviation, with Bessel's correction, of all values of a batch from what each image says of its own.
+
+    Args:
+        means: mean of each image's values (N,).
+        squares: sum of each image's squared distances from its mean (N,).
+        count: values an image.
+    """
+    between = count * (means - means.mean()).square().sum()
+    return ((squares.sum() + between) / (len(means) * count - 1)).sqrt()
 
 
 def gradient_norms(logits: Tensor, images: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,11 @@ class RunFolder:
         if self.exists():
             raise ZooError(f"{self.path} holds a run already; go on with it by --resume, or give another folder")
         weights.write_atomically(self.path / "config.json", config.to_json().encode())
+
+    def keep_plugins(self, files: Sequence[Path]) -> None:
+        """Copies of the files that define the run's own losses."""
+        for file in files:
+            weights.write_atomically(self.path / "plugins" / file.name, file.read_bytes())
 
     def exists(self) -> bool:
         return (self.path / "config.json").exists()

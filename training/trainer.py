@@ -24,6 +24,7 @@ from .data import Batches
 from .engine import Engine
 from .graph import GraphedEngine
 from .networks import Networks
+from .noise import CountedNoise
 from .processes import Processes, check_divides, joined, local_device
 from .progress import RunProgress
 from .run_folder import RunFolder, environment
@@ -41,6 +42,7 @@ class Options:
     log_every: int = 50  # generator steps
     save_every: int = 1000  # generator steps between checkpoints, sheets and exports
     keep: int = 2  # newest checkpoints
+    plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
     cuda_graph: bool = True  # on GPUs
 
 
@@ -108,6 +110,8 @@ class Run:
         set_precision(config.training.precision)
         torch.manual_seed(options.seed)  # of the initial weights; batches and latents are counted, not drawn
         self.networks = Networks.build(config, device)
+        noise = CountedNoise(options.seed, device, processes.rows(config.training.batch_size).start)
+        self.engine = Engine(config, self.networks, noise, processes)
         self.step = 0
 
     def start(self) -> None:
@@ -116,6 +120,7 @@ class Run:
         if self.processes.is_writer:
             if not self.options.resume:
                 self.folder.create(self.config)
+                self.folder.keep_plugins(self.options.plugins)
             self.folder.rewind(self.step)
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
             self.folder.note_start(about)
@@ -154,9 +159,8 @@ class Run:
         """All steps that are left."""
         training, options = self.config.training, self.options
         total = training.steps
-        engine: Engine | GraphedEngine = Engine(self.config, self.networks, self.processes)
-        if self.device.type == "cuda" and options.cuda_graph and self.processes.size == 1:
-            engine = GraphedEngine(engine)
+        graphed = self.device.type == "cuda" and options.cuda_graph and self.processes.size == 1
+        engine = GraphedEngine(self.engine) if graphed else self.engine
         batches = Batches(self.config, self.dataset, options.seed, self.device, self.processes)
         images = training.batch_size * training.accumulation * training.discriminator_steps
         with ExitStack() as stack:

@@ -18,7 +18,7 @@ class Part(BaseModel):
 
 
 Activation = Literal["relu", "leaky_relu"]
-Initialisation = Literal["xavier", "orthogonal", "normal"]
+Initialisation = Literal["xavier", "xavier-main-path", "orthogonal", "normal"]
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
@@ -143,6 +143,8 @@ class InfoMaxCritics(Part):
     """Projections of local and global features (InfoMax-GAN Table 10)."""
 
     local_after: PositiveInt  # local features are the output of this block
+    # Global features are the pooled ones, or, in the local-local ablation (A.5), the output of this later block.
+    global_after: PositiveInt | None = None
     projection_dim: PositiveInt = 1024  # R
     rectify_local: bool = True  # Mimicry's in-place ReLU overwrites the local features before they are projected
     spectral_norm: bool = True
@@ -179,6 +181,12 @@ class _Discriminator(Part):
                 self.infomax.local_after < self.num_blocks,
                 f"infomax.local_after is {self.infomax.local_after}, but local features must come before the last of "
                 f"the {self.num_blocks} blocks",
+            )
+            later = self.infomax.global_after
+            _require(
+                later is None or self.infomax.local_after < later <= self.num_blocks,
+                f"infomax.global_after is {later}; give a block after {self.infomax.local_after} and up to "
+                f"{self.num_blocks}, or null for the pooled features",
             )
         _check_attention(self.attention_after, self.channels)
         return self

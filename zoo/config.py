@@ -299,11 +299,29 @@ class ModelConfig(Part):
         """This config with the values the paper gives, where the run behind the published weights differs."""
         return self.updated(self.training.as_paper)
 
+    def at_width(self, width: int) -> ModelConfig:
+        """This config with `width` channels in the narrowest layer of each network.
+
+        The other layers keep their ratio to it, rounded to multiples of 8. Latents, class embeddings and projections
+        stay as they are.
+
+        Raises:
+            ConfigError: `width` is no multiple of 8 (self-attention divides channels by 8).
+        """
+        if width < 8 or width % 8:
+            raise ConfigError(f"width {width} is not usable; give a multiple of 8, such as 32")
+        changes = {}
+        for part in ("generator", "discriminator"):
+            channels = getattr(self, part).channels
+            changes[f"{part}.channels"] = [8 * int(c * width / min(channels) / 8 + 0.5) for c in channels]
+        return self.updated(changes)
+
 
 def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[bool, str]]:
     heads = {"none": "plain", "projection": "projection", "classifier": "classifier", "contrastive": "contrastive"}
     wanted = heads.get(training.conditioning.type, "contrastive")
     auxiliary = {loss.type for loss in training.auxiliary}
+    regularizers = {regularizer.type for regularizer in training.regularizers}
     return [
         (
             d.head.type != wanted,
@@ -314,6 +332,14 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
         (
             "rotation" in auxiliary and not d.rotation_head,
             "training.auxiliary rotation needs discriminator.rotation_head",
+        ),
+        (
+            "augmented-positives" in regularizers and training.conditioning.type != "contrastive",
+            "training.regularizers augmented-positives needs training.conditioning contrastive, being part of it",
+        ),
+        (
+            {"diff-augment", "improved-consistency"} <= regularizers,
+            "training.regularizers diff-augment and improved-consistency do not combine: remove one of them",
         ),
     ]
 

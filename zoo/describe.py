@@ -12,7 +12,7 @@ from . import labels, weights
 from .config import ModelConfig
 
 if TYPE_CHECKING:
-    from .architecture import Discriminator, Generator
+    from .architecture import Discriminator, Generator, InfoMaxCritics
 
 
 def describe(config: ModelConfig) -> Group:
@@ -64,11 +64,16 @@ def _discriminator(d: Discriminator) -> str:
     extras = [
         f"{d.head.type} head",
         "rotation head" if d.rotation_head else "",
-        f"InfoMax critics after block {d.infomax.local_after}" if d.infomax else "",
+        _critics(d.infomax) if d.infomax else "",
         "spectral norm" if d.spectral_norm else "batch norm" if d.batch_norm else "no norm",
         f"attention after block {', '.join(map(str, d.attention_after))}" if d.attention_after else "",
     ]
     return f"{d.architecture}, {' '.join(map(str, d.channels))} channels, {_join(extras)}"
+
+
+def _critics(critics: InfoMaxCritics) -> str:
+    second = f" and block {critics.global_after}" if critics.global_after else ""
+    return f"InfoMax critics after block {critics.local_after}{second}"
 
 
 def _training(config: ModelConfig) -> dict[str, str]:

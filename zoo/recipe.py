@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .architecture import Part
 
@@ -28,6 +28,7 @@ class ClassifierConditioning(Part):
 
     type: Literal["classifier"] = "classifier"
     weight: PositiveFloat = 1.0
+    fakes_in_discriminator: bool = False  # the discriminator learns the classes of generated images too (ACGAN Eq. 3)
 
 
 class ContrastiveConditioning(Part):
@@ -36,16 +37,24 @@ class ContrastiveConditioning(Part):
     type: Literal["contrastive"] = "contrastive"
     weight: PositiveFloat = 1.0  # lambda
     temperature: PositiveFloat = 1.0
+    same_class_in_numerator: bool = True  # False is ContraGAN Eq. 7: only the class embedding attracts
     self_in_numerator: bool = False  # as Eq. 8 is printed; the code behind the published weights leaves it out
+
+    @model_validator(mode="after")
+    def _one_equation(self):
+        if self.self_in_numerator and not self.same_class_in_numerator:
+            raise ValueError("self_in_numerator needs same_class_in_numerator: an image is of its own class")
+        return self
 
 
 class D2DCEConditioning(Part):
-    """Data-to-data cross entropy (ReACGAN); recorded for its checkpoints, this repository does not train it."""
+    """Data-to-data cross entropy (ReACGAN, arXiv 2111.01118)."""
 
     type: Literal["d2d-ce"] = "d2d-ce"
     weight: PositiveFloat
     temperature: PositiveFloat
-    positive_margin: float
+    positive_margin: float  # m_p; the margin of the negatives is 1 - m_p
+    shift_negatives: bool = True  # the released code shifts the negatives' scores alone by the row's largest
 
 
 Conditioning = Annotated[
@@ -63,6 +72,8 @@ class InfoMax(Part):
     alpha: NonNegativeFloat = 0.2  # weight in the generator loss
     beta: NonNegativeFloat = 0.2  # weight in the discriminator loss
     negatives: Literal["other-images", "all"] = "other-images"  # "all" is Eq. 4; the released code leaves out the own
+    # Share of each feature map's vectors that is drawn at random and used; half of them in the ablation of A.5.
+    sampled_locations: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Rotation(Part):
@@ -73,7 +84,15 @@ class Rotation(Part):
     discriminator_weight: NonNegativeFloat = 1.0
 
 
-Auxiliary = Annotated[InfoMax | Rotation, Field(discriminator="type")]
+class Custom(Part):
+    """A loss or regulariser of the user's own, registered by a plugin (training/README.md, "Add your own loss")."""
+
+    type: Literal["custom"] = "custom"
+    name: Annotated[str, Field(min_length=1)]  # as given to training.objectives.register
+    arguments: dict[str, JsonValue] = {}
+
+
+Auxiliary = Annotated[InfoMax | Rotation | Custom, Field(discriminator="type")]
 
 # --------------------------------------------------------------------------------------------------- regularisers
 
@@ -92,45 +111,63 @@ class WeightClipping(Part):
     bound: PositiveFloat = 0.01
 
 
+Shifts = Literal["any", "ends"]  # whole pixels up to an eighth of the side: any number, or an eighth or none
+
+
 class Consistency(Part):
-    """Consistency regularisation (CR): squared change of the outputs under augmentation of real images."""
+    """Consistency regularisation (CR): squared change of the outputs when a real image is flipped and shifted."""
 
     type: Literal["consistency"] = "consistency"
     weight: PositiveFloat = 10.0
+    scores: Literal["all", "logits"] = "all"  # the code adds embeddings and class logits to the CR paper's logits
+    shifts: Shifts = "any"
 
 
 class AugmentedPositives(Part):
-    """Augmented positive samples (APS, ContraGAN Section 4.5): class embeddings replaced by augmented positives."""
+    """Augmented positive samples (APS, ContraGAN Section 4.5): the 2C loss also attracts an image to its augmentation.
+
+    The text says that augmented positives replace the class embeddings; the run kept them (`keep_class_embeddings`).
+    """
 
     type: Literal["augmented-positives"] = "augmented-positives"
+    keep_class_embeddings: bool = True
+    shifts: Shifts = "ends"
 
 
 class Dragan(Part):
-    """Gradient penalty around real images (DRAGAN); recorded for its checkpoints, not trained here."""
+    """(|grad D| - 1)^2 around real images (DRAGAN, arXiv 1705.07215)."""
 
     type: Literal["dragan"] = "dragan"
     weight: PositiveFloat = 10.0
 
 
 class ImprovedConsistency(Part):
-    """Improved consistency regularisation (ICR); recorded for its checkpoints, not trained here."""
+    """Improved consistency regularisation (ICR, arXiv 2002.04724): of real and generated images, and of latents."""
 
     type: Literal["improved-consistency"] = "improved-consistency"
-    real_weight: PositiveFloat
-    fake_weight: PositiveFloat
-    latent_radius: PositiveFloat
-    latent_generator_weight: PositiveFloat
-    latent_discriminator_weight: PositiveFloat
+    real_weight: PositiveFloat  # lambda_real
+    fake_weight: PositiveFloat  # lambda_fake
+    latent_radius: PositiveFloat  # sigma_noise
+    latent_generator_weight: PositiveFloat  # lambda_gen
+    latent_discriminator_weight: PositiveFloat  # lambda_dis
 
 
 class DiffAugment(Part):
-    """Differentiable augmentation; recorded for its checkpoints, not trained here."""
+    """Differentiable augmentation (arXiv 2006.10738) of all that the discriminator sees."""
 
     type: Literal["diff-augment"] = "diff-augment"
+    policy: tuple[Literal["color", "translation", "cutout"], ...] = ("color", "translation", "cutout")
 
 
 Regularizer = Annotated[
-    GradientPenalty | WeightClipping | Consistency | AugmentedPositives | Dragan | ImprovedConsistency | DiffAugment,
+    GradientPenalty
+    | WeightClipping
+    | Consistency
+    | AugmentedPositives
+    | Dragan
+    | ImprovedConsistency
+    | DiffAugment
+    | Custom,
     Field(discriminator="type"),
 ]
 
@@ -154,14 +191,24 @@ class Ema(Part):
     start: NonNegativeInt = 0
 
 
+Adversarial = Literal[
+    "hinge",
+    "non-saturating",
+    "non-saturating-floored",  # Mimicry's DCGAN: the generator's loss ends at 18.42
+    "non-saturating-shifted",  # StudioGAN until November 2021: the discriminator compares generated images with 1
+    "wasserstein",
+    "least-squares",
+]
+
+
 class Training(Part):
     """One training run. A step is one generator update, preceded by `discriminator_steps` discriminator updates."""
 
     steps: PositiveInt
     batch_size: PositiveInt
     discriminator_steps: PositiveInt = 1  # n_dis
-    accumulation: PositiveInt = 1  # batches whose mean gradient makes one update
-    adversarial: Literal["hinge", "non-saturating", "wasserstein", "least-squares"] = "hinge"
+    accumulation: PositiveInt = 1  # batches whose gradients are averaged into one update
+    adversarial: Adversarial = "hinge"
     conditioning: Conditioning = NoConditioning()
     auxiliary: tuple[Auxiliary, ...] = ()
     regularizers: tuple[Regularizer, ...] = ()
@@ -178,4 +225,5 @@ class Training(Part):
     def objective(self) -> str:
         """The losses and regularisers by name, such as "hinge + infomax"."""
         parts = (self.conditioning, *self.auxiliary, *self.regularizers)
-        return " + ".join([self.adversarial, *(part.type for part in parts if part.type != "none")])
+        names = (getattr(part, "name", part.type) for part in parts)  # a custom part has a name of its own
+        return " + ".join([self.adversarial, *(name for name in names if name != "none")])

@@ -1,15 +1,17 @@
-"""Cases come from the manifest of a folder: the one here, or any other of the same schema in $ZOO_GOLDEN."""
+"""Cases come from the manifests of this folder and of extra/, or from another folder of that schema in $ZOO_GOLDEN."""
 
 import json
 import os
 from pathlib import Path
 
-FOLDER = Path(os.environ.get("ZOO_GOLDEN", Path(__file__).parent))
+HERE = Path(__file__).parent
+FOLDERS = [Path(os.environ["ZOO_GOLDEN"])] if "ZOO_GOLDEN" in os.environ else [HERE, HERE / "extra"]
 
 
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
-        cases = json.loads((FOLDER / "manifest.json").read_text())["cases"]
-        for case in cases:
-            case["path"] = FOLDER / case["file"]
+        cases = []
+        for folder in FOLDERS:
+            for case in json.loads((folder / "manifest.json").read_text())["cases"]:
+                cases.append(case | {"path": folder / case["file"]})
         metafunc.parametrize("case", cases, ids=[case["file"].removesuffix(".safetensors") for case in cases])

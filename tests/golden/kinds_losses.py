@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from given_noise import GivenNoise
 from golden import Case, kind
 from kinds_networks import key_map, mimicry_network, studiogan_network
 from torch import Tensor, nn
 
 from training import augment, losses
+from training.noise import CountedNoise
 from training.objectives import Batch, Consistency, GradientPenalty
+from zoo import recipe
 from zoo.nets import DiscriminatorOutput
 
 
@@ -118,9 +121,9 @@ def stored_alpha(case: Case) -> Tensor:
 
 
 def _check_penalty(case: Case, network: nn.Module, name: str, weight: float) -> None:
-    term = GradientPenalty(weight, draw=lambda real: stored_alpha(case))
     batch = Batch(network, case["in.fake"], None, None, case["in.real"], case.get("in.real_labels"))
-    penalty = term.discriminator(batch)
+    batch.noise = GivenNoise(case["in.alpha"])
+    penalty = GradientPenalty(weight).discriminator(batch)
     case.check(name, penalty)
     penalty.backward()
     check_parameter_gradients(case, "grad.", network)
@@ -156,7 +159,8 @@ def consistency(case: Case):
         real, augmented = output("real"), output("prl")
         images = torch.empty(len(real.logits), 3, 8, 8)
         batch = Batch(lambda *_, out=augmented: out, images, None, None, images, None, real)
-        value = Consistency(weight).discriminator(batch)
+        batch.noise = CountedNoise(0)
+        value = Consistency(recipe.Consistency(weight=weight)).discriminator(batch)
         case.check(f"out.{condition}.consistency", value / weight)
         case.check(f"out.{condition}.weighted", value)
         _check_gradients(case, f"grad.{condition}.", value, leaves)
@@ -169,6 +173,6 @@ def augmentation(case: Case):
     stay = torch.zeros_like(up)
     case.check("out.flip_only", augment.flip_and_shift(images, flip, stay, stay))
     case.check("out.image", augment.flip_and_shift(images, flip, up, left))
-    _, *shifts = augment.draw_flip_and_shift(images)
+    _, *shifts = augment.draw_flip_and_shift(images, CountedNoise(0))
     for shift, side in zip(shifts, images.shape[2:], strict=True):
         assert shift.abs().max() <= side // 8

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from given_noise import GivenNoise
 from golden import Case, kind
-from kinds_losses import check_parameter_gradients, stored_alpha
+from kinds_losses import check_parameter_gradients
 from kinds_networks import key_map, load, mimicry_spec, studiogan_spec
 from torch import Tensor, nn
 
 from training.ema import Ema
 from training.engine import Engine, Networks
-from training.objectives import GradientPenalty
 from zoo.architecture import Part
 from zoo.config import ModelConfig
 from zoo.nets.layers import Layers
@@ -27,7 +27,7 @@ _ADVERSARIAL = {  # the references' names of the losses
     "vanilla": "non-saturating",
     "logistic": "non-saturating",
     "gan": "non-saturating",
-    "ns": "non-saturating",
+    "ns": "non-saturating-floored",
 }
 _MIMICRY_ADVERSARIAL = {"WGANGP": "wasserstein", "DCGAN": "ns"}  # by family; hinge elsewhere
 
@@ -107,13 +107,10 @@ def studiogan_step(case: Case):
 
 def _check_step(case: Case, config: ModelConfig) -> None:
     """Losses, images, gradients, buffers and updated parameters, in the manner of README.md section 6."""
-    engine = Engine(config, Networks.build(config))
+    engine = Engine(config, Networks.build(config), noise=GivenNoise(*case.group("in.alpha").values()))
     networks = {"G": engine.networks.generator, "D": engine.networks.discriminator}
     for letter, network in networks.items():
         load(network, case.group(f"state.{letter}."), case.meta["reference"])
-    for term in engine.terms:
-        if isinstance(term, GradientPenalty):
-            term.draw = lambda real: stored_alpha(case)
     fakes, logits = [], []
     networks["G"].register_forward_hook(lambda module, inputs, images: fakes.append(images))
     networks["D"].register_forward_hook(lambda module, inputs, out: logits.append(out.logits))

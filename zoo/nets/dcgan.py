@@ -96,12 +96,12 @@ class DCGANDiscriminator(nn.Module):
         return nn.Sequential(widen, ConvBlock(out_channels, out_channels, spec, layers, kernel=4, stride=2))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
-        local = None
+        kept = {}
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
-            if self.spec.infomax and number == self.spec.infomax.local_after:
-                local = x
+            if number in self.heads.kept_blocks:
+                kept[number] = x
         features = x.flatten(1) if self.spec.layout == "strided" else x.sum(dim=(2, 3))
-        return self.heads(features, local, y)
+        return self.heads(features, kept, y)

@@ -25,11 +25,12 @@ class DiscriminatorOutput:
     embedding: Tensor | None = None  # (N, E) of the images, for 2C
     proxy: Tensor | None = None  # (N, E) of the labels, for 2C
     rotation_logits: Tensor | None = None  # (N, 4)
-    local_features: Tensor | None = None  # (N, C, H, W)
+    local_features: Tensor | None = None  # (N, C, H, W), for InfoMax
+    later_features: Tensor | None = None  # (N, C', H', W') of a later block, in the local-local design of InfoMax
 
 
 class Heads(nn.Module):
-    """All heads of one discriminator, over its pooled features (N, D) and local features (N, C, H, W)."""
+    """All heads of one discriminator, over its pooled features (N, D) and the outputs of `kept_blocks` (N, C, H, W)."""
 
     def __init__(self, spec, feature_dim: int):
         super().__init__()
@@ -47,18 +48,16 @@ class Heads(nn.Module):
                 self.projector = nn.Sequential(hidden, nn.ReLU(), self.projector)
             self.proxies = layers.embedding(spec.num_classes, spec.head.embedding_dim)
         self.rotation = layers.linear(feature_dim, 4) if spec.rotation_head else None
-        self.critics = None
-        if spec.infomax:
-            critic_layers = Layers(spec.infomax.spectral_norm, spec.spectral_norm_eps)
-            local_dim = spec.channels[spec.infomax.local_after - 1]
-            self.critics = InfoMaxCritics(local_dim, feature_dim, spec.infomax.projection_dim, critic_layers)
+        self.kept_blocks = (spec.infomax.local_after, spec.infomax.global_after) if spec.infomax else ()
+        self.critics = InfoMaxCritics(spec, feature_dim) if spec.infomax else None
 
-    def forward(self, features: Tensor, local: Tensor | None, y: Tensor | None) -> DiscriminatorOutput:
+    def forward(self, features: Tensor, kept: dict[int, Tensor], y: Tensor | None) -> DiscriminatorOutput:
         with torch.autocast(features.device.type, enabled=False):  # scores and losses stay in float32
-            return self._forward(features.float(), local, y)
+            return self._forward(features.float(), kept, y)
 
-    def _forward(self, features: Tensor, local: Tensor | None, y: Tensor | None) -> DiscriminatorOutput:
-        out = DiscriminatorOutput(self.logit(features).squeeze(1), features, local_features=local)
+    def _forward(self, features: Tensor, kept: dict[int, Tensor], y: Tensor | None) -> DiscriminatorOutput:
+        local, later = (kept.get(block) for block in self.kept_blocks or (None, None))
+        out = DiscriminatorOutput(self.logit(features).squeeze(1), features, local_features=local, later_features=later)
         if self.head.type in ("projection", "contrastive") and y is None:
             raise ValueError(f"a discriminator with a {self.head.type} head needs labels y of shape (N,)")
         if self.head.type == "projection":
@@ -92,14 +91,26 @@ class Critic(nn.Module):
 class InfoMaxCritics(nn.Module):
     """Project local (N, C, H, W) and global (N, D) features to R dimensions: (N, R, H, W) and (N, R).
 
+    In the local-local design a later feature map takes the place of the global features: (N, R, H', W').
+
     A method of its own rather than a part of `Heads.forward`: a power iteration of these layers belongs to each use
     of the InfoMax loss, not to each forward of the discriminator.
     """
 
-    def __init__(self, local_dim: int, global_dim: int, projection_dim: int, layers: Layers):
+    def __init__(self, spec, feature_dim: int):
         super().__init__()
-        self.local_critic = Critic(lambda i, o: layers.conv(i, o, 1), local_dim, projection_dim)
-        self.global_critic = Critic(layers.linear, global_dim, projection_dim)
+        infomax = spec.infomax
+        layers = Layers(infomax.spectral_norm, spec.spectral_norm_eps)
+
+        def of_block(number: int) -> Critic:
+            return Critic(lambda i, o: layers.conv(i, o, 1), spec.channels[number - 1], infomax.projection_dim)
+
+        self.local_critic = of_block(infomax.local_after)
+        if infomax.global_after:
+            self.global_critic = of_block(infomax.global_after)
+        else:
+            self.global_critic = Critic(layers.linear, feature_dim, infomax.projection_dim)
 
     def forward(self, out: DiscriminatorOutput) -> tuple[Tensor, Tensor]:
-        return self.local_critic(out.local_features), self.global_critic(out.features)
+        global_features = out.features if out.later_features is None else out.later_features
+        return self.local_critic(out.local_features), self.global_critic(global_features)

@@ -172,17 +172,19 @@ def activation(name: str) -> nn.Module:
 
 def initialise(network: nn.Module, scheme: str) -> None:
     """Draw all weights. "xavier" (Mimicry): gain sqrt(2) for the 3x3 convolutions of a block, 1 elsewhere, attention
-    and biases as PyTorch leaves them. "orthogonal" and "normal" (StudioGAN; deviation 0.02): biases zero. A network on
-    the meta device is left alone: it is about to be given its weights."""
+    and biases as PyTorch leaves them. "xavier-main-path" (Mimicry's WGAN-GP): so, but shortcuts and the generator's
+    last convolution are left to PyTorch too. "orthogonal" and "normal" (StudioGAN; deviation 0.02): biases zero. A
+    network on the meta device is left alone: it is about to be given its weights."""
     if next(network.parameters()).is_meta:
         return
     for name, module in network.named_modules():
         if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
             continue
-        if scheme == "xavier":
-            if "attention" not in name:
-                gain = math.sqrt(2) if name.rpartition(".")[2] in ("conv1", "conv2") else 1.0
-                nn.init.xavier_uniform_(module.weight, gain)
+        if scheme.startswith("xavier"):
+            leaf = name.rpartition(".")[2]
+            left_alone = "attention" in name or (scheme == "xavier-main-path" and leaf in ("shortcut", "output"))
+            if not left_alone:
+                nn.init.xavier_uniform_(module.weight, math.sqrt(2) if leaf in ("conv1", "conv2") else 1.0)
             continue
         if scheme == "orthogonal":
             nn.init.orthogonal_(module.weight)

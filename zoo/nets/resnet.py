@@ -158,13 +158,13 @@ class ResNetDiscriminator(nn.Module):
         initialise(self, spec.init)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
-        local = None
+        kept = {}
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
-            if self.spec.infomax and number == self.spec.infomax.local_after:
-                local = self.act(x) if self.spec.infomax.rectify_local else x
+            if number in self.heads.kept_blocks:
+                kept[number] = self.act(x) if self.spec.infomax.rectify_local else x
         x = self.act(x)
         features = x.sum(dim=(2, 3)) if self.spec.pooling == "sum" else x.mean(dim=(2, 3))
-        return self.heads(features, local, y)
+        return self.heads(features, kept, y)

@@ -1,0 +1,132 @@
+"""Regularisers of the discriminator: gradient penalties, weight clipping, consistency, augmentation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zoo import recipe
+from zoo.nets import DiscriminatorOutput
+
+from .. import augment, losses
+from ..noise import Noise
+from .term import Batch, Term
+
+
+class GradientPenalty(Term):
+    """WGAN-GP Eq. 3, on one random point between each real and generated image, scored with the real label."""
+
+    name = "gradient_penalty"
+
+    def __init__(self, weight: float):
+        self.weight = weight
+
+    def discriminator(self, batch: Batch) -> Tensor:
+        alpha = batch.noise.uniform(len(batch.real), 1, 1, 1)
+        return self.weight * _penalty(batch, losses.interpolate(batch.real, batch.fake, alpha))
+
+
+class Dragan(Term):
+    """DRAGAN (arXiv 1705.07215) in the form of StudioGAN's code, on one random point near each real image."""
+
+    name = "dragan"
+
+    def __init__(self, weight: float):
+        self.weight = weight
+
+    def discriminator(self, batch: Batch) -> Tensor:
+        real, noise = batch.real, batch.noise
+        values = real.flatten(1)
+        means = values.mean(dim=1)
+        squares = (values - means[:, None]).square().sum(dim=1)
+        deviation = losses.deviation(batch.gather(means), batch.gather(squares), values.shape[1])
+        alpha = noise.uniform(len(real), 1, 1, 1)
+        points = losses.perturb(real, deviation, alpha, noise.uniform(*real.shape))
+        return self.weight * _penalty(batch, points)
+
+
+def _penalty(batch: Batch, points: Tensor) -> Tensor:
+    points = points.detach().requires_grad_()
+    return losses.gradient_penalty(batch.discriminator(points, batch.real_labels).logits, points)
+
+
+class WeightClipping(Term):
+    """WGAN (arXiv 1701.07875) Algorithm 1: all weights of the discriminator in [-bound, bound]."""
+
+    name = "weight_clipping"
+
+    def __init__(self, bound: float):
+        self.bound = bound
+
+    def after_discriminator_step(self, discriminator: nn.Module) -> None:
+        with torch.no_grad():
+            for parameter in discriminator.parameters():
+                parameter.clamp_(-self.bound, self.bound)
+
+
+class Consistency(Term):
+    """CR: what the discriminator says about a real image should not change when the image is flipped and shifted."""
+
+    name = "consistency"
+
+    def __init__(self, part: recipe.Consistency):
+        self.part = part
+
+    def discriminator(self, batch: Batch) -> Tensor:
+        return self.part.weight * _change(
+            batch, batch.real, batch.real_labels, batch.real_out, self.part.scores, self.part.shifts
+        )
+
+
+class ImprovedConsistency(Term):
+    """ICR (arXiv 2002.04724): balanced consistency (Algorithm 1) and latent consistency (Algorithm 2).
+
+    The discriminator's outputs should change little when real or generated images are flipped and shifted, or when a
+    latent moves a little; the generator's images should change much when a latent moves.
+    """
+
+    name = "improved_consistency"
+
+    def __init__(self, part: recipe.ImprovedConsistency):
+        self.part = part
+
+    def discriminator(self, batch: Batch) -> Tensor:
+        part = self.part
+        real = _change(batch, batch.real, batch.real_labels, batch.real_out)
+        fake = _change(batch, batch.fake, batch.fake_labels, batch.fake_out)
+        moved = batch.discriminator(self._moved(batch), batch.fake_labels)
+        latent = losses.consistency(_scores(batch.fake_out), _scores(moved))
+        return part.real_weight * real + part.fake_weight * fake + part.latent_discriminator_weight * latent
+
+    def generator(self, batch: Batch) -> Tensor:
+        return -self.part.latent_generator_weight * losses.consistency([batch.fake], [self._moved(batch)])
+
+    def _moved(self, batch: Batch) -> Tensor:
+        """Images of the latents after a normal step with deviation `latent_radius`."""
+        z = batch.latents
+        return batch.generate(z + self.part.latent_radius * batch.noise.normal(*z.shape))
+
+
+class DiffAugment(Term):
+    """Differentiable augmentation (arXiv 2006.10738): the discriminator sees nothing else, in both turns."""
+
+    name = "diff_augment"
+
+    def __init__(self, policy: tuple[str, ...]):
+        self.policy = policy
+
+    def augment(self, images: Tensor, noise: Noise) -> Tensor:
+        return augment.diff_augment(images, noise, self.policy)
+
+
+def _change(
+    batch: Batch, images: Tensor, labels: Tensor | None, out: DiscriminatorOutput, kinds: str = "all", shifts="any"
+) -> Tensor:
+    """How the discriminator's outputs differ between images and the same images flipped and shifted."""
+    moved = augment.flip_and_shift(images, *augment.draw_flip_and_shift(images, batch.noise, shifts))
+    return losses.consistency(_scores(out, kinds), _scores(batch.discriminator(moved, labels), kinds))
+
+
+def _scores(out: DiscriminatorOutput, kinds: str = "all") -> list[Tensor]:
+    scores = [out.logits] if kinds == "logits" else [out.logits, out.embedding, out.class_logits]
+    return [score for score in scores if score is not None]
