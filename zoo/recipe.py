@@ -215,7 +215,7 @@ class Training(Part):
     optimizer: Optimizer
     lr_decay: Literal["none", "linear"] = "none"  # linear: to zero over all steps
     ema: Ema | None = None
-    track_statistics_in_discriminator_step: bool = True  # StudioGAN leaves G's running statistics alone there
+    track_statistics_in_discriminator_step: bool = True  # since September 2021 StudioGAN leaves G's alone there
     as_paper: dict[str, JsonValue] = {}  # what the paper says where the run differs, by dotted field
     notes: tuple[str, ...] = ()
 
