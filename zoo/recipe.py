@@ -217,7 +217,7 @@ class Training(Part):
     ema: Ema | None = None
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # bfloat16: autocast, weights and losses in float32
     sync_batch_norm: bool = False  # among several processes: statistics of the whole batch, not of a process's rows
-    track_statistics_in_discriminator_step: bool = True  # StudioGAN leaves G's running statistics alone there
+    track_statistics_in_discriminator_step: bool = True  # since September 2021 StudioGAN leaves G's alone there
     as_paper: dict[str, JsonValue] = {}  # what the paper says where the run differs, by dotted field
     notes: tuple[str, ...] = ()
 
