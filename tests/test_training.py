@@ -14,7 +14,7 @@ from training import engine, losses, objectives
 from training.data import Batches
 from training.trainer import Options, train
 from zoo import datasets, registry, weights
-from zoo.errors import ConfigError, DataUnavailableError, ZooError
+from zoo.errors import ConfigError, ZooError
 
 
 def short(name: str, steps: int = 3, **changes):
@@ -117,31 +117,6 @@ def test_closed_forms():
     x = torch.randn(6, 12, requires_grad=True)
     penalty = losses.gradient_penalty(x @ slope, x)  # a linear critic has the same gradient everywhere
     assert penalty.item() == pytest.approx((slope.norm().item() - 1) ** 2, rel=1e-5)
-
-
-def test_digits_are_the_real_ones():
-    data = datasets.load("digits")
-    assert data.images.shape == (1797, 3, 32, 32)
-    assert data.images.dtype == torch.uint8
-    assert torch.bincount(data.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert torch.equal(data.images[:, 0], data.images[:, 2])
-
-
-def test_data_from_an_npz_file(tmp_path):
-    path = tmp_path / "data.npz"
-    np.savez(path, train_images=np.zeros((6, 28, 28), np.uint8), train_labels=np.arange(6))
-    data = datasets.load("mnist", root=path)
-    assert data.images.shape == (6, 3, 32, 32)
-    assert data.num_classes == 6
-    with pytest.raises(DataUnavailableError, match="test_images"):
-        datasets.load("mnist", "test", root=path)
-    with pytest.raises(DataUnavailableError, match="does not exist"):
-        datasets.load("mnist", root=tmp_path / "no.npz")
-    with pytest.raises(DataUnavailableError, match="npz"):
-        datasets.load("celeba")
-    with pytest.raises(ZooError, match="10 classes, the data has 6"):
-        train(short("contragan/digits"), Options(tmp_path / "run", data=path))
-    assert not (tmp_path / "run").exists()
 
 
 def test_the_command(tmp_path):
