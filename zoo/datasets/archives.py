@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataCorruptedError, DataUnavailableError
 from .catalogue import CATALOGUE
+from .folder import has_images
 from .locks import locked
 from .names import class_names
 from .source import Arrays, fingerprint_of, fingerprint_of_files
@@ -32,6 +33,10 @@ class Torchvision(Arrays):
         """The folder of the files; None if there is none."""
         folder = self.root / CATALOGUE[self.dataset].folder
         return folder if folder.is_dir() else None
+
+    def can_fetch(self) -> bool:
+        """Whether this is a place to download it to."""
+        return not has_images(self.root)
 
     def fingerprint(self) -> str:
         folder = self.root / CATALOGUE[self.dataset].folder
@@ -109,6 +114,9 @@ class StackedMnist(Arrays):
     def locate(self) -> Path | None:
         return self.mnist.locate()
 
+    def can_fetch(self) -> bool:
+        return self.mnist.can_fetch()
+
     def fingerprint(self) -> str:
         return self.mnist.fingerprint()
 
@@ -148,6 +156,9 @@ class Digits(Arrays):
 
     def locate(self) -> None:
         """There is no path to it."""
+
+    def can_fetch(self) -> bool:
+        return False
 
     def fingerprint(self) -> str:
         return fingerprint_of([])

@@ -60,8 +60,24 @@ def _blocks(source: Source, how: Preparation, side: int) -> Iterator[np.ndarray]
 
 
 def _prepared(source: Source, i: int, how: Preparation, side: int) -> np.ndarray:
+    with _opened(source, i) as image:
+        return how.apply(image, side)
+
+
+def sampled_sizes(source: Source, n: int = 16) -> list[tuple[int, int]]:
+    """(width, height) of n evenly spaced images."""
+    sizes = []
+    for i in range(min(n, len(source))):
+        with _opened(source, i * len(source) // min(n, len(source))) as image:
+            sizes.append(image.size)
+    return sizes
+
+
+@contextmanager
+def _opened(source: Source, i: int):
     try:
-        return how.apply(source.image(i), side)
+        with source.image(i) as image:
+            yield image
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
         raise DataCorruptedError(
             f"{source.where(i)} cannot be read as an image ({error}); repair or remove it"

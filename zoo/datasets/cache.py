@@ -114,7 +114,7 @@ def complete(request: Request) -> Prepared | None:
 def current(request: Request, source: Source) -> Prepared | None:
     """What was prepared from this very source, unless the source has changed since."""
     found = read(request.folder(source.origin))
-    if found is None:
+    if found is None or (source.anywhere and not found.manifest["complete"]):
         return None
     fingerprint = source.fingerprint()
     if found.manifest["fingerprint"] == fingerprint:
@@ -160,9 +160,11 @@ def build(request: Request, source: Source, progress: bool = False) -> Prepared:
 
 
 def _build(request: Request, source: Source, folder: Path, progress: bool) -> Prepared:
+    from .builder import sampled_sizes
+
     full = _is_full_split(request, source)
     side = request.resolution
-    how = request.preparation.fitted(source.sizes())
+    how = request.preparation.fitted(sampled_sizes(source))
     _refuse_without_room(folder.parent, _bytes((len(source), side, side, 3)))
     folder.mkdir(exist_ok=True)
     _remove_leftovers(folder)

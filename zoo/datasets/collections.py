@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataCorruptedError, DataUnavailableError
 from .archives import unavailable
 from .catalogue import CATALOGUE
-from .folder import File, Folder, scan, split_folders, split_names
+from .folder import File, Folder, has_images, scan, split_folders, split_names
 from .locks import locked
 from .names import class_ids, class_names
 from .source import Source, fingerprint_of_files
@@ -58,6 +58,10 @@ class Collection(Folder):
                 return place
         return None
 
+    def can_fetch(self) -> bool:
+        """Whether this is a place to download or extract it to."""
+        return not has_images(self.path)
+
     def fetch(self) -> None:
         """Download or extract what is missing, if it can be had."""
 
@@ -65,8 +69,16 @@ class Collection(Folder):
 class ImageNet(Collection):
     """ILSVRC 2012, as the folders train and val, or as the archives, which torchvision extracts."""
 
+    def archives(self) -> Path | None:
+        """The folder of the archives; None if there is none."""
+        places = (self.path / "imagenet", self.path)
+        return next((place for place in places if any(place.glob("ILSVRC2012_img_*.tar"))), None)
+
+    def can_fetch(self) -> bool:
+        return self.archives() is not None
+
     def fetch(self) -> None:
-        place = next((p for p in (self.path / "imagenet", self.path) if any(p.glob("ILSVRC2012_*.tar"))), None)
+        place = self.archives()
         if place is None:
             return
         try:
@@ -162,6 +174,9 @@ class LsunBedroom(Source):
         name = f"bedroom_{self.split}_lmdb"
         places = [self.path, self.path / name, self.path / "lsun" / name]
         return next((place for place in places if (place / "data.mdb").is_file()), None)
+
+    def can_fetch(self) -> bool:
+        return False
 
     @cached_property
     def database(self) -> Path:

@@ -8,7 +8,7 @@ from ..errors import DataUnavailableError
 from .archives import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE, default_root
 from .collections import CelebA, ImageNet, LsunBedroom, TinyImageNet
-from .folder import Folder, has_images
+from .folder import Folder
 from .npz import Npz
 from .source import Source
 
@@ -43,7 +43,7 @@ def find(dataset: str, split: str, root: str | Path | None) -> Source:
         raise DataUnavailableError(f"{path} {problem}; give a folder of images, or an .npz file with {split}_images")
     if entry and split in entry.splits:
         source = public(dataset, split, path, anywhere=False)
-        if source.locate() or (entry.how == "download" and not has_images(path)):
+        if source.locate() or source.can_fetch():
             return source
     return Folder(path, split, dataset, entry.classes if entry else True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,27 +42,42 @@ class Npz(Arrays):
     def _sha256(self) -> str:
         return sha256(self.path)
 
-    def read(self) -> tuple[np.ndarray, np.ndarray]:
+    @contextmanager
+    def _opened(self):
+        """The archive and the prefix of the split's arrays."""
         import numpy as np
 
         try:
-            archive = np.load(self.path, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it is one array, an .npy file")
+            with zipfile.ZipFile(self.path):  # np.load would take other formats for what they are not
+                archive = np.load(self.path, allow_pickle=False)
             with archive:
                 prefix = next((p for p in (f"{self.split}_", "") if f"{p}images" in archive), None)
                 if prefix is None:
                     raise DataUnavailableError(
                         f"{self.path} has no {self.split}_images and no images; it holds {', '.join(archive.files)}"
                     )
-                images = archive[f"{prefix}images"]
-                labels = archive[f"{prefix}labels"] if f"{prefix}labels" in archive else np.zeros(len(images), int)
+                yield archive, prefix
         except DataUnavailableError:
             raise
         except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as error:
             raise DataCorruptedError(f"{self.path} is damaged or not an .npz file ({error}); make it again") from None
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        with self._opened() as (archive, prefix):
+            images = archive[f"{prefix}images"]
+            labels = archive[f"{prefix}labels"] if f"{prefix}labels" in archive else np.zeros(len(images), np.int64)
         self._check(images, labels)
         return images, labels.astype(np.int64)
+
+    def _shape(self) -> tuple[int, ...]:
+        """Of the images, which are not read."""
+        from numpy.lib import format as npy
+
+        with self._opened() as (archive, prefix), archive.zip.open(f"{prefix}images.npy") as file:
+            read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+            return read_header[npy.read_magic(file)](file)[0]
 
     def _check(self, images: np.ndarray, labels: np.ndarray) -> None:
         fits = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3, 4))
@@ -82,7 +99,8 @@ class Npz(Arrays):
     def ready(self, side: int) -> np.ndarray | None:
         import numpy as np
 
-        images = self.pixels
-        if images.shape[1:3] != (side, side) or images.shape[3:] == (4,) or len(images) * side * side * 3 > _IN_MEMORY:
+        shape = self._shape()
+        if shape[1:3] != (side, side) or shape[3:] == (4,) or math.prod((*shape[:3], 3)) > _IN_MEMORY:
             return None
+        images = self.pixels
         return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)

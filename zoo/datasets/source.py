@@ -39,6 +39,7 @@ class Source:
         return None
 
     def image(self, i: int) -> Image:
+        """Image i, which is decoded as it is used; to be closed by who asked for it."""
         raise NotImplementedError
 
     def where(self, i: int) -> str:
@@ -48,10 +49,6 @@ class Source:
     def ready(self, side: int) -> np.ndarray | None:
         """All images (N, side, side, 3) uint8 if that takes no work worth keeping, else None."""
         return None
-
-    def sizes(self, n: int = 16) -> list[tuple[int, int]]:
-        """(width, height) of n evenly spaced images."""
-        return [self.image(i * len(self) // n).size for i in range(min(n, len(self)))]
 
 
 class Arrays(Source):
