@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from zoo import registry
@@ -18,3 +20,11 @@ def _own_cache(tmp_path_factory, monkeypatch):
 def _registry_as_shipped():
     yield
     registry._registered.clear()
+
+
+@pytest.fixture
+def data_root(tmp_path, monkeypatch) -> Path:
+    """An empty data folder for one test."""
+    folder = tmp_path / "root"
+    monkeypatch.setenv("ZOO_DATA", str(folder))
+    return folder

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -222,6 +223,8 @@ def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, pro
         Path(temporary).replace(folder / name)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):  # unless there is something older in it
+            folder.rmdir()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             _no_room(folder.parent, _bytes((len(source), side, side, 3)), error.strerror)
         raise
@@ -232,12 +235,12 @@ def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, pro
 def _refuse_without_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        _no_room(folder, needed, f"{free / 1e9:.1f} GB are free")
+        _no_room(folder, needed, f"{_size(free)} are free")
 
 
 def _no_room(folder: Path, needed: int, reason: str) -> NoReturn:
     raise ZooError(
-        f"{needed / 1e9:.1f} GB are needed in {folder} ({reason}); free some room, or set ZOO_DATA to a folder on "
+        f"{_size(needed)} are needed in {folder} ({reason}); free some room, or set ZOO_DATA to a folder on "
         f"another disk"
     ) from None
 
@@ -268,6 +271,10 @@ def _flush_folder(folder: Path) -> None:
 
 def _bytes(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _pillow_version() -> str:

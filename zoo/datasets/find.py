@@ -7,8 +7,8 @@ from pathlib import Path
 from ..errors import DataUnavailableError
 from .archives import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE, default_root
-from .collections import CelebA, ImageNet, LsunBedroom, TinyImageNet
 from .folder import Folder
+from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
 from .npz import Npz
 from .source import Source
 
