@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pictures import npz, picture, prepared
+from pictures import image_folder, noise, npz, picture, prepared
 from PIL import Image
 from torchvision import transforms
 
@@ -77,6 +77,12 @@ def test_celeba_is_cropped_as_published(data_root):
     (data_root / "celeba" / "list_eval_partition.txt").write_text("000000.png 0\n000001.png 2\n000002.png 0\n")
     assert datasets.load("celeba", "train", 64, root=data_root).images.shape == (2, 3, 64, 64)
     assert datasets.load("celeba", "test", 178, root=folder).images[:, 2, 0, 0].tolist() == [1]
+
+
+def test_images_of_the_wanted_size_are_taken_as_they_are(tmp_path):
+    folder = image_folder(tmp_path / "own", ["n01440764/1.png", "n01440764/2.png"], side=250)
+    data = datasets.load("imagenet", resolution=250, root=folder)
+    assert np.array_equal(data.images[1].permute(1, 2, 0), noise(250, 250, 3, seed=1))
 
 
 def test_images_that_were_reduced_before_are_not_framed_in_black(tmp_path):

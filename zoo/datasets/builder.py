@@ -78,6 +78,8 @@ def _opened(source: Source, i: int):
     try:
         with source.image(i) as image:
             yield image
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
         raise DataCorruptedError(
             f"{source.where(i)} cannot be read as an image ({error}); repair or remove it"

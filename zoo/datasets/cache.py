@@ -165,7 +165,7 @@ def _build(request: Request, source: Source, folder: Path, progress: bool) -> Pr
 
     full = _is_full_split(request, source)
     side = request.resolution
-    how = request.preparation.fitted(sampled_sizes(source))
+    how = request.preparation.fitted(sampled_sizes(source), side)
     _refuse_without_room(folder.parent, _bytes((len(source), side, side, 3)))
     folder.mkdir(exist_ok=True)
     _remove_leftovers(folder)

@@ -34,7 +34,10 @@ def load_split(
     found = (cache.complete(request) if source.anywhere else None) or cache.current(request, source)
     if found and verify:
         found.verify()
-    return _mapped(found or cache.build(request, source, progress))
+    try:
+        return _mapped(found or cache.build(request, source, progress))
+    except FileNotFoundError:  # another process has just prepared a changed source, and removed the older pixels
+        return _mapped(cache.build(request, source, progress))
 
 
 def _in_memory(request: cache.Request, source: Source, images) -> Dataset:

@@ -38,12 +38,13 @@ class Preparation:
         """What goes into the manifest and the checksum."""
         return asdict(self)
 
-    def fitted(self, sizes: list[tuple[int, int]]) -> Preparation:
+    def fitted(self, sizes: list[tuple[int, int]], side: int) -> Preparation:
         """This preparation for images of which a sample has these (width, height).
 
-        If all are smaller than the crop, they have been reduced before, and the crop would only frame them in black.
+        If all have the wanted size, or are smaller than the crop, they have been prepared before: another crop would
+        enlarge them, or frame them in black.
         """
-        if self.crop is not None and all(max(size) < self.crop for size in sizes):
+        if all(size == (side, side) or max(size) < (self.crop or 0) for size in sizes):
             return replace(self, crop=None)
         return self
 
