@@ -50,6 +50,8 @@ def test_a_part_of_a_public_split_counts_only_where_it_was_asked_for(data_root, 
     assert len(datasets.load("mnist", root=data_root)) == 30
     with pytest.raises(DataCorruptedError, match="has 30 train images instead of 60,000; extract its archives again"):
         datasets.load("mnist")
+    with pytest.raises(DataCorruptedError, match=r"mnist in .* has 30 train images instead of 60,000"):
+        datasets.load("stacked-mnist")
     monkeypatch.setitem(datasets.CATALOGUE["mnist"].splits, "train", 30)
     elsewhere = tmp_path / "elsewhere"
     mnist_files(elsewhere)
@@ -125,6 +127,8 @@ def test_classes_that_do_not_fit_are_explained(tmp_path):
         f"the data has 1 class; there is one folder level too many: 10 class folders lie in {right}; give that one"
     )
     assert message in refusal(right.parent)
+    below_train = image_folder(tmp_path / "parts", [f"train/images/{i}/1.png" for i in range(10)])
+    assert f"10 class folders lie in {below_train / 'train' / 'images'}" in refusal(below_train)
     flat = image_folder(tmp_path / "flat", ["1.png"])
     assert f"put the images of each class in a folder of its own below {flat}" in refusal(flat)
     unlabelled = npz(tmp_path / "x.npz", images=noise(4, 20, 20, 3))

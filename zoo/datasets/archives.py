@@ -11,7 +11,7 @@ from .catalogue import CATALOGUE
 from .folder import has_images
 from .locks import locked
 from .names import class_names
-from .source import Arrays, fingerprint_of, fingerprint_of_files
+from .source import Arrays, fingerprint_of, fingerprint_of_files, is_full_split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,9 +107,13 @@ class StackedMnist(Arrays):
     num_classes = 1000
 
     def __init__(self, mnist: Arrays, split: str, seed: int = 0):
-        self.mnist, self.seed, self.origin = mnist, seed, mnist.origin
-        self.official, self.anywhere = mnist.official, mnist.anywhere
+        self.mnist, self.split, self.seed = mnist, split, seed
+        self.origin, self.anywhere = mnist.origin, mnist.anywhere
         self.count = CATALOGUE["stacked-mnist"].splits[split]
+
+    @property
+    def official(self) -> bool:
+        return is_full_split("mnist", self.split, self.mnist)
 
     def locate(self) -> Path | None:
         return self.mnist.locate()

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DataCorruptedError, ZooError
 from ..weights import sha256, write_atomically
-from .catalogue import CATALOGUE, default_root
+from .catalogue import default_root
 from .locks import locked
 from .preparation import Preparation
-from .source import Source
+from .source import Source, is_full_split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +163,7 @@ def build(request: Request, source: Source, progress: bool = False) -> Prepared:
 def _build(request: Request, source: Source, folder: Path, progress: bool) -> Prepared:
     from .builder import sampled_sizes
 
-    full = _is_full_split(request, source)
+    full = is_full_split(request.dataset, request.split, source)
     side = request.resolution
     how = request.preparation.fitted(sampled_sizes(source), side)
     _refuse_without_room(folder.parent, _bytes((len(source), side, side, 3)))
@@ -194,18 +194,6 @@ def _build(request: Request, source: Source, folder: Path, progress: bool) -> Pr
     _write_manifest(folder, manifest)
     _remove_leftovers(folder)
     return Prepared(folder, manifest)
-
-
-def _is_full_split(request: Request, source: Source) -> bool:
-    """Whether this is the publisher's split with all its images; refuses a part of it that nobody has asked for."""
-    entry = CATALOGUE.get(request.dataset)
-    expected = entry.splits.get(request.split) if entry and source.official else None
-    if source.anywhere and expected is not None and len(source) != expected:
-        raise DataCorruptedError(
-            f"{request.dataset} in {source.origin} has {len(source):,} {request.split} images instead of {expected:,}; "
-            f"extract its archives again, or give its path as the data to use it as it is"
-        )
-    return len(source) == expected
 
 
 def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, progress: bool) -> tuple[str, str]:

@@ -97,12 +97,13 @@ def check_classes(config: ModelConfig, dataset: Dataset) -> None:
 
 def _how_to_have_classes(source: Path) -> str | None:
     """Why a source has a single class: one folder level too many, a flat folder, or no labels."""
-    from .folder import has_images, subfolders
+    from .folder import has_images, split_folders, subfolders
 
     if source.suffix == ".npz":
         return f"add labels to {source}, one integer for each image"
     if not source.is_dir():
         return None
+    source = split_folders(source, "all")[0]
     below = subfolders(source)
     if len(below) == 1:
         classes = [folder for folder in subfolders(below[0]) if has_images(folder)]

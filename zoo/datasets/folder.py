@@ -31,6 +31,9 @@ class File(NamedTuple):
 class Folder(Source):
     """The images of one split below a folder, in the order of torchvision's ImageFolder.
 
+    Labels too are in its order, that of the names of the class folders, unless these are numbers (2 before 10), or the
+    public class names or WordNet ids of the data set (whose order is public as well).
+
     Args:
         path: it is the split itself, unless its folders are called train, val or test.
         dataset: whose class names or WordNet ids the folders may have, for the order of the labels.

@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import DataCorruptedError
+from .catalogue import CATALOGUE
+
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
@@ -78,6 +81,22 @@ class Arrays(Source):
         from PIL import Image
 
         return Image.fromarray(self.pixels[i])
+
+
+def is_full_split(dataset: str, split: str, source: Source) -> bool:
+    """Whether this is the publisher's split with all its images.
+
+    Raises:
+        DataCorruptedError: it is a part of it, and nobody has asked for that.
+    """
+    entry = CATALOGUE.get(dataset)
+    expected = entry.splits.get(split) if entry and source.official else None
+    if source.anywhere and expected is not None and len(source) != expected:
+        raise DataCorruptedError(
+            f"{dataset} in {source.origin} has {len(source):,} {split} images instead of {expected:,}; extract its "
+            f"archives again, or give its path as the data to use it as it is"
+        )
+    return len(source) == expected
 
 
 def fingerprint_of(files: Iterable[tuple[str, int, int]]) -> str:
