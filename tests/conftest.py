@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from zoo import registry
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path_factory.getbasetemp() / "data"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
@@ -33,3 +36,11 @@ def some_data(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def data_root(tmp_path, monkeypatch) -> Path:
+    """An empty data folder for one test."""
+    folder = tmp_path / "root"
+    monkeypatch.setenv("ZOO_DATA", str(folder))
+    return folder

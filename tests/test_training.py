@@ -13,7 +13,7 @@ import zoo
 from training.data import Batches
 from training.trainer import Options, train
 from zoo import datasets, weights
-from zoo.errors import DataUnavailableError, ZooError
+from zoo.errors import ZooError
 
 
 @pytest.mark.parametrize("name", ["infomax-gan/digits", "contragan/digits"])
@@ -54,31 +54,6 @@ def test_batches_are_numbered_not_drawn():
     again = Batches(config, data, seed=4)
     assert torch.equal(again.real(3)[0], batches.real(3)[0]), "batch 3 without the batches before it"
     assert torch.equal(again.fake(9)[0], batches.fake(9)[0])
-
-
-def test_digits_are_the_real_ones():
-    data = datasets.load("digits")
-    assert data.images.shape == (1797, 3, 32, 32)
-    assert data.images.dtype == torch.uint8
-    assert torch.bincount(data.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert torch.equal(data.images[:, 0], data.images[:, 2])
-
-
-def test_data_from_an_npz_file(tmp_path):
-    path = tmp_path / "data.npz"
-    np.savez(path, train_images=np.zeros((6, 28, 28), np.uint8), train_labels=np.arange(6))
-    data = datasets.load("mnist", root=path)
-    assert data.images.shape == (6, 3, 32, 32)
-    assert data.num_classes == 6
-    with pytest.raises(DataUnavailableError, match="test_images"):
-        datasets.load("mnist", "test", root=path)
-    with pytest.raises(DataUnavailableError, match="does not exist"):
-        datasets.load("mnist", root=tmp_path / "no.npz")
-    with pytest.raises(DataUnavailableError, match="npz"):
-        datasets.load("celeba")
-    with pytest.raises(ZooError, match="10 classes, the data has 6"):
-        train(short("contragan/digits"), Options(tmp_path / "run", data=path))
-    assert not (tmp_path / "run").exists()
 
 
 def test_the_command(tmp_path):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -98,8 +99,10 @@ class Run:
             self.folder.check_same(config)
         elif self.folder.exists():
             self.folder.create(config)  # refuses
-        self.dataset = datasets.load(config.data.dataset, config.data.split, config.data.resolution, options.data)
-        check_classes(config, self.dataset)
+        self.dataset = datasets.load_for(
+            config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
+        )
+        datasets.check_classes(config, self.dataset)
         self.identity = {
             "name": config.name,
             "config": checkpoint.config_digest(config.to_json()),
@@ -124,6 +127,7 @@ class Run:
             self.folder.rewind(self.step)
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
             self.folder.note_start(about)
+            print(datasets.describe(self.dataset), flush=True)
             if message:
                 print(message, flush=True)
 
@@ -301,14 +305,6 @@ def set_precision(precision: str) -> None:
     torch.backends.cuda.matmul.fp32_precision = mode
     torch.backends.cudnn.conv.fp32_precision = mode
     torch.backends.cudnn.benchmark = True
-
-
-def check_classes(config: ModelConfig, dataset: datasets.Dataset) -> None:
-    if config.conditional and dataset.num_classes != config.num_classes:
-        raise ZooError(
-            f"{config.name} has {config.num_classes} classes, the data has {dataset.num_classes}; give data with "
-            f"{config.num_classes} classes, or change generator.num_classes and discriminator.num_classes"
-        )
 
 
 def _own(config: ModelConfig) -> ModelConfig:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     ConfigError,
+    DataCorruptedError,
     DataUnavailableError,
     LabelError,
     UnknownModelError,
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GAN",
     "ConfigError",
+    "DataCorruptedError",
     "DataUnavailableError",
     "Images",
     "LabelError",

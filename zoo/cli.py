@@ -12,6 +12,7 @@ import typer
 from training.__main__ import train
 
 from . import __version__
+from .commands import data
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -288,3 +289,8 @@ def import_command(
     from .upstream.importer import import_checkpoint
 
     print(import_checkpoint(name, source, force=force))
+
+
+# --------------------------------------------------------------------------------------------------- other commands
+
+app.add_typer(data.app, name="data")

@@ -40,6 +40,7 @@ class Data(Part):
     dataset: DatasetName | Annotated[str, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
     resolution: PositiveInt
     split: str = "train"
+    preparation: Literal["mimicry", "studiogan"] | None = None  # whose crop and filter; None = the data set's usual
     range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
     flip: bool = False  # random horizontal flips
     class_names: tuple[str, ...] | None = None  # None = the data set's public names

@@ -35,3 +35,7 @@ class LabelError(ZooError, ValueError):
 
 class DataUnavailableError(ZooError, FileNotFoundError):
     """A data set is not on this machine; the message says how to get it."""
+
+
+class DataCorruptedError(ZooError):
+    """A file of a data set is damaged or not what it should be; the message names the file."""

@@ -1,0 +1,1 @@
+"""Groups of subcommands of `zoo`, one module each."""

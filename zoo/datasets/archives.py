@@ -1,0 +1,191 @@
+"""Data sets that are a few arrays: CIFAR, STL-10 and MNIST by torchvision, Stacked MNIST made of it, and the digits."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataCorruptedError, DataUnavailableError
+from .catalogue import CATALOGUE
+from .folder import has_images
+from .locks import locked
+from .names import class_names
+from .source import Arrays, fingerprint_of, fingerprint_of_files, is_full_split
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "stl10": "STL10"}
+_PURPOSE = (1 << 24) + 9  # of random words, beside those of zoo.latents and training.data
+
+
+class Torchvision(Arrays):
+    """CIFAR-10, CIFAR-100, STL-10 or MNIST, read by torchvision from its folder, where it downloads what is missing."""
+
+    official = True
+
+    def __init__(self, dataset: str, split: str, root: Path, anywhere: bool):
+        self.dataset, self.split, self.root, self.anywhere = dataset, split, root, anywhere
+        self.origin = str(root.resolve())
+
+    def locate(self) -> Path | None:
+        """The folder of the files; None if there is none."""
+        folder = self.root / CATALOGUE[self.dataset].folder
+        return folder if folder.is_dir() else None
+
+    def can_fetch(self) -> bool:
+        """Whether this is a place to download it to."""
+        return not has_images(self.root)
+
+    def fingerprint(self) -> str:
+        folder = self.root / CATALOGUE[self.dataset].folder
+        return fingerprint_of_files(path for path in folder.glob("*") if path.is_file())
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return class_names(self.dataset) if self.num_classes > 1 else ()
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        torchvision = _import_torchvision(self.dataset)
+        cls = getattr(torchvision.datasets, _TORCHVISION[self.dataset])
+        which = {"split": self.split} if self.dataset == "stl10" else {"train": self.split == "train"}
+        data = self._open(cls, which)
+        images = np.asarray(data.data)
+        labels = np.asarray(data.labels if self.dataset == "stl10" else data.targets, dtype=np.int64)
+        if self.dataset == "stl10":
+            images = images.transpose(0, 2, 3, 1)
+        return images, np.maximum(labels, 0)  # STL-10's unlabeled images carry -1
+
+    def _open(self, cls, which: dict):
+        try:
+            try:
+                return cls(self.root, download=False, **which)
+            except RuntimeError:  # not there, or not with the publisher's checksums
+                self.root.mkdir(parents=True, exist_ok=True)
+                with locked(self.root / f".{self.dataset}.lock"):
+                    return cls(self.root, download=True, **which)
+        except (OSError, RuntimeError) as error:
+            raise unavailable(self.dataset, self.root, f"cannot be downloaded ({error})") from None
+        except (ValueError, EOFError, KeyError, AssertionError) as error:
+            folder = self.root / CATALOGUE[self.dataset].folder
+            raise DataCorruptedError(
+                f"{folder} is damaged ({error}); remove it, and it is downloaded again if there is a network"
+            ) from None
+
+
+def unavailable(dataset: str, root: Path, reason: str) -> DataUnavailableError:
+    """Where to get a data set and where to put it."""
+    reason = reason if len(reason) < 160 else f"{reason[:160]}...)"  # a network library can say a lot
+    return DataUnavailableError(
+        f"{dataset} is not in {root} and {reason}; {CATALOGUE[dataset].instructions.format(root=root)}, or give the "
+        f"path of an .npz file or of a folder of images as the data"
+    )
+
+
+def _import_torchvision(dataset: str):
+    try:
+        import torchvision.datasets
+    except ImportError:
+        raise DataUnavailableError(
+            f"{dataset} is read with torchvision, which is not installed; run: pip install torchvision"
+        ) from None
+    return torchvision
+
+
+class StackedMnist(Arrays):
+    """Three random MNIST digits a, b, c as red, green and blue; the label is 100 a + 10 b + c.
+
+    After Metz et al. ("Unrolled GANs", arXiv 1611.02163), whom InfoMax-GAN follows (appendix A.4) without a number of
+    images; PacGAN's repeat of that experiment draws as it trains. Here the draws are fixed: 128,000 of the training
+    digits and 26,000 of the test digits, the numbers of PacGAN's other experiment (arXiv 1712.04086, VEEGAN's
+    setting). Which digits image i is made of depends on (seed, i) and on the order of the digits alone.
+    """
+
+    num_classes = 1000
+
+    def __init__(self, mnist: Arrays, split: str, seed: int = 0):
+        self.mnist, self.split, self.seed = mnist, split, seed
+        self.origin, self.anywhere = mnist.origin, mnist.anywhere
+        self.count = CATALOGUE["stacked-mnist"].splits[split]
+
+    @property
+    def official(self) -> bool:
+        return is_full_split("mnist", self.split, self.mnist)
+
+    def locate(self) -> Path | None:
+        return self.mnist.locate()
+
+    def can_fetch(self) -> bool:
+        return self.mnist.can_fetch()
+
+    def fingerprint(self) -> str:
+        return self.mnist.fingerprint()
+
+    def content(self) -> str | None:
+        return self.mnist.content()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(f"{label:03d}" for label in range(1000))
+
+    @cached_property
+    def choice(self) -> np.ndarray:
+        """Which three digits each image is made of, (N, 3) int64."""
+        from .. import latents
+
+        words = latents.words(self.seed, 0, 3 * self.count, _PURPOSE)
+        return (words * len(self.mnist) >> 32).view(-1, 3).numpy()
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        return self.mnist.labels[self.choice] @ [100, 10, 1]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def image(self, i: int):
+        from PIL import Image
+
+        return Image.merge("RGB", [Image.fromarray(self.mnist.pixels[j]) for j in self.choice[i]])
+
+
+class Digits(Arrays):
+    """1,797 grey 8x8 images of handwritten digits (UCI, 1998), values 0 ... 16."""
+
+    official = anywhere = True
+    origin = "scikit-learn"
+
+    def locate(self) -> None:
+        """There is no path to it."""
+
+    def can_fetch(self) -> bool:
+        return False
+
+    def fingerprint(self) -> str:
+        return fingerprint_of([])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return class_names("digits")
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            from sklearn.datasets import load_digits
+        except ImportError:
+            raise DataUnavailableError(
+                "the digits data set ships with scikit-learn, which is not installed; run: pip install scikit-learn"
+            ) from None
+        digits = load_digits()
+        return (digits.images * (255 / 16)).round().astype("uint8"), digits.target.astype("int64")
+
+    def ready(self, side: int) -> np.ndarray:
+        """Resized in floating point, as for the models that ship with the package; Pillow would clip between passes."""
+        import torch
+        import torch.nn.functional as F
+
+        images = torch.from_numpy(self.pixels)[:, None].float()
+        images = F.interpolate(images, (side, side), mode="bicubic", antialias=True).round().clamp(0, 255).byte()
+        return images.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()

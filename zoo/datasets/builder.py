@@ -1,0 +1,113 @@
+"""Decode, crop and resize all images of a source on all cores, and write them in order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import DataCorruptedError
+from .preparation import Preparation
+from .source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_CHUNK = 32  # images a task
+
+
+def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, progress: bool) -> str:
+    """Write (N, side, side, 3) uint8, image after image; returns the sha256 of what was written.
+
+    Threads suffice: Pillow decodes and resizes without Python's lock.
+
+    Raises:
+        DataCorruptedError: an image cannot be read; the first such one is named.
+    """
+    digest = hashlib.sha256()
+    with _bar(len(source), progress) as advance:
+        for block in _blocks(source, how, side):
+            file.write(block)
+            digest.update(block)
+            advance(len(block))
+    return digest.hexdigest()
+
+
+def _blocks(source: Source, how: Preparation, side: int) -> Iterator[np.ndarray]:
+    """(up to 32, side, side, 3) uint8 in order, with a few in the making."""
+    import numpy as np
+
+    def prepared(start: int) -> np.ndarray:
+        return np.stack([_prepared(source, i, how, side) for i in range(start, min(start + _CHUNK, len(source)))])
+
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pending: deque[Future] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for start in range(0, len(source), _CHUNK):
+                pending.append(pool.submit(prepared, start))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:  # on an error, a signal, or a full disk, what has not begun never will
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepared(source: Source, i: int, how: Preparation, side: int) -> np.ndarray:
+    with _opened(source, i) as image:
+        return how.apply(image, side)
+
+
+def sampled_sizes(source: Source, n: int = 16) -> list[tuple[int, int]]:
+    """(width, height) of n evenly spaced images."""
+    sizes = []
+    for i in range(min(n, len(source))):
+        with _opened(source, i * len(source) // min(n, len(source))) as image:
+            sizes.append(image.size)
+    return sizes
+
+
+@contextmanager
+def _opened(source: Source, i: int):
+    try:
+        with source.image(i) as image:
+            yield image
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
+        raise DataCorruptedError(
+            f"{source.where(i)} cannot be read as an image ({error}); repair or remove it"
+        ) from error
+
+
+@contextmanager
+def _bar(total: int, wanted: bool):
+    """A progress bar on standard error with images a second and the time left; yields its advance function."""
+    if not wanted:
+        yield lambda n: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("preparing images"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+        task = bar.add_task("", total=total, rate="")
+
+        def advance(n: int) -> None:
+            bar.advance(task, n)
+            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield advance

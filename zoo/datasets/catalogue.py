@@ -1,0 +1,105 @@
+"""The data sets that have a name: their splits, where their files are looked for, and how one gets them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def default_root() -> Path:
+    """$ZOO_DATA, else $XDG_CACHE_HOME/contrastive-gan-zoo/data, else ~/.cache/contrastive-gan-zoo/data."""
+    if "ZOO_DATA" in os.environ:
+        return Path(os.environ["ZOO_DATA"]).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "contrastive-gan-zoo" / "data"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set of the catalogue."""
+
+    splits: dict[str, int]  # split -> number of images; the first is the one that models are trained on
+    resolution: int  # that models are trained at most often
+    how: str  # "download", "by hand" or "installed"
+    instructions: str  # one sentence: where to get it and where to put it; {root} is the folder
+    folder: str | None = None  # of its files, below the root
+    classes: bool = True  # False = every label is 0
+
+    @property
+    def default_split(self) -> str:
+        return next(iter(self.splits))
+
+
+CATALOGUE = {
+    "cifar10": Entry(
+        {"train": 50_000, "test": 10_000},
+        32,
+        "download",
+        "extract cifar-10-python.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html in {root}",
+        "cifar-10-batches-py",
+    ),
+    "cifar100": Entry(
+        {"train": 50_000, "test": 10_000},
+        32,
+        "download",
+        "extract cifar-100-python.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html in {root}",
+        "cifar-100-python",
+    ),
+    "stl10": Entry(
+        {"unlabeled": 100_000, "train": 5_000, "test": 8_000},
+        48,
+        "download",
+        "extract stl10_binary.tar.gz of https://cs.stanford.edu/~acoates/stl10 in {root}",
+        "stl10_binary",
+    ),
+    "celeba": Entry(
+        {"all": 202_599, "train": 162_770, "valid": 19_867, "test": 19_962},
+        64,
+        "download",
+        "get img_align_celeba.zip and list_eval_partition.txt from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html "
+        "(non-commercial research only) and extract them in {root}/celeba; or run pip install gdown, and they are "
+        "downloaded from Google Drive",
+        "celeba",
+        classes=False,
+    ),
+    "lsun-bedroom": Entry(
+        {"train": 3_033_042, "val": 300},
+        128,
+        "by hand",
+        "get bedroom_train_lmdb.zip (43 GB) from http://dl.yf.io/lsun/scenes and extract it in {root}/lsun",
+        "lsun",
+        classes=False,
+    ),
+    "imagenet": Entry(
+        {"train": 1_281_167, "val": 50_000},
+        128,
+        "by hand",
+        "its terms allow no automatic download: get ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and "
+        "ILSVRC2012_devkit_t12.tar.gz from https://image-net.org (an account is needed) and put them, or the folders "
+        "train and val with one folder a class, in {root}/imagenet",
+        "imagenet",
+    ),
+    "tiny-imagenet": Entry(
+        {"train": 100_000, "val": 10_000},
+        64,
+        "download",
+        "extract http://cs231n.stanford.edu/tiny-imagenet-200.zip in {root}",
+        "tiny-imagenet-200",
+    ),
+    "mnist": Entry(
+        {"train": 60_000, "test": 10_000},
+        32,
+        "download",
+        "put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte of "
+        "https://ossci-datasets.s3.amazonaws.com/mnist, extracted, in {root}/MNIST/raw",
+        "MNIST/raw",
+    ),
+    "stacked-mnist": Entry(
+        {"train": 128_000, "test": 26_000},
+        32,
+        "download",
+        "it is made of MNIST, whose extracted files belong in {root}/MNIST/raw",
+        "MNIST/raw",
+    ),
+    "digits": Entry({"train": 1_797}, 32, "installed", "it ships with scikit-learn: pip install scikit-learn"),
+}

@@ -1,0 +1,112 @@
+"""One split of a data set as tensors, and what it is worth knowing about it before it is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ZooError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..config import ModelConfig
+
+_LOOKED_AT = 10_000  # images of which `describe` reads the pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """All images of one split."""
+
+    images: Tensor  # (N, 3, S, S) uint8, in memory as (N, S, S, 3); mapped from disk, so read where it is looked at
+    labels: Tensor  # (N,) int64; all 0 where the data has no classes
+    num_classes: int
+    checksum: str = ""  # sha256 that stands for data set, split, preparation, labels and pixels
+    class_names: tuple[str, ...] = ()  # in label order; empty where the classes have no names
+    source: str = ""  # where the images came from
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def describe(dataset: Dataset) -> str:
+    """What is in it, in a few lines: source, number and size, images a class, range and mean of the pixels."""
+    import torch
+
+    n, side = len(dataset), dataset.images.shape[-1]
+    looked_at = dataset.images[:: -(-n // _LOOKED_AT)]
+    values = looked_at.permute(1, 0, 2, 3).flatten(1)
+    mean = ", ".join(f"{channel.to(torch.float64).mean():.1f}" for channel in values)
+    lines = {
+        "source": dataset.source or "memory",
+        "images": f"{n:,} of {side}x{side}, 8-bit RGB, {n * side * side * 3 / 1e6:,.0f} MB",
+        "classes": _classes(dataset),
+        "pixels": f"{int(values.min())} ... {int(values.max())}, mean ({mean})"
+        + ("" if len(looked_at) == n else f" of {len(looked_at):,} evenly spaced images"),
+        "checksum": dataset.checksum or "none",
+    }
+    return "\n".join(f"{key:10}{value}" for key, value in lines.items())
+
+
+def _classes(dataset: Dataset) -> str:
+    """How many images each class has, or for many classes the smallest and the largest."""
+    import torch
+
+    if dataset.num_classes == 1:
+        return "none" if not dataset.class_names else f'1, "{dataset.class_names[0]}"'
+    labels, counts = torch.unique(dataset.labels, return_counts=True)
+    number = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    if dataset.num_classes <= 12:
+        listed = ", ".join(f"{_name(dataset, i)} {number.get(i, 0):,}" for i in range(dataset.num_classes))
+        return f"{dataset.num_classes}: {listed}"
+    empty = dataset.num_classes - len(number)
+    few, many = min(number, key=number.get), max(number, key=number.get)
+    spread = (
+        f"{number[few]:,} images each"
+        if number[few] == number[many]
+        else f"{number[few]:,} ({_name(dataset, few)}) to {number[many]:,} ({_name(dataset, many)}) images"
+    )
+    return f"{dataset.num_classes:,}, {spread}" + (f"; {empty:,} without images" if empty else "")
+
+
+def _name(dataset: Dataset, label: int) -> str:
+    return dataset.class_names[label] if label < len(dataset.class_names) else str(label)
+
+
+def check_classes(config: ModelConfig, dataset: Dataset) -> None:
+    """Refuse data whose classes are not the model's, with the reason if it can be seen.
+
+    Raises:
+        ZooError: the model is conditional and the data has another number of classes.
+    """
+    if not config.conditional or dataset.num_classes == config.num_classes:
+        return
+    classes = "1 class" if dataset.num_classes == 1 else f"{dataset.num_classes} classes"
+    advice = _how_to_have_classes(Path(dataset.source)) if dataset.num_classes == 1 else None
+    raise ZooError(
+        f"{config.name} has {config.num_classes} classes, the data has {classes}; "
+        + (
+            advice
+            or f"give data with {config.num_classes} classes, or change generator.num_classes and "
+            f"discriminator.num_classes"
+        )
+    )
+
+
+def _how_to_have_classes(source: Path) -> str | None:
+    """Why a source has a single class: one folder level too many, a flat folder, or no labels."""
+    from .folder import has_images, split_folders, subfolders
+
+    if source.suffix == ".npz":
+        return f"add labels to {source}, one integer for each image"
+    if not source.is_dir():
+        return None
+    source = split_folders(source, "all")[0]
+    below = subfolders(source)
+    if len(below) == 1:
+        classes = [folder for folder in subfolders(below[0]) if has_images(folder)]
+        if len(classes) > 1:
+            return f"there is one folder level too many: {len(classes)} class folders lie in {below[0]}; give that one"
+    return f"put the images of each class in a folder of its own below {source}"

@@ -1,0 +1,67 @@
+"""From what a user says, a name and perhaps a path, to the source of the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DataUnavailableError
+from .archives import Digits, StackedMnist, Torchvision
+from .catalogue import CATALOGUE, default_root
+from .folder import Folder
+from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
+from .npz import Npz
+from .source import Source
+
+_COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyImageNet}
+
+
+def find(dataset: str, split: str, root: str | Path | None) -> Source:
+    """The source of one split; reads and downloads nothing yet.
+
+    A path is an .npz file, the folder that the archives of a public data set belong in, or a folder of images.
+
+    Raises:
+        DataUnavailableError: unknown name or split, or nothing of use at the path.
+    """
+    entry = CATALOGUE.get(dataset)
+    if root is None:
+        if entry is None:
+            raise DataUnavailableError(
+                f"{dataset} is no data set of the zoo ({', '.join(CATALOGUE)}), so its path is needed: a folder of "
+                f"images, or an .npz file with {split}_images (N, H, W, 3) uint8 and {split}_labels (N,)"
+            )
+        _check_split(dataset, split)
+        return public(dataset, split, default_root(), anywhere=True)
+    path = Path(root).expanduser()
+    if path.suffix == ".npz" and not path.is_dir():
+        if dataset == "stacked-mnist":
+            _check_split(dataset, split)
+            return StackedMnist(Npz(path, split), split)
+        return Npz(path, split)
+    if not path.is_dir():
+        problem = "is neither a folder nor an .npz file" if path.exists() else "does not exist"
+        raise DataUnavailableError(f"{path} {problem}; give a folder of images, or an .npz file with {split}_images")
+    if entry and split in entry.splits:
+        source = public(dataset, split, path, anywhere=False)
+        if source.locate() or source.can_fetch():
+            return source
+    return Folder(path, split, dataset, entry.classes if entry else True)
+
+
+def public(dataset: str, split: str, root: Path, anywhere: bool) -> Source:
+    """The publisher's files below a root."""
+    if dataset == "digits":
+        return Digits()
+    if dataset == "lsun-bedroom":
+        return LsunBedroom(split, root, anywhere)
+    if dataset in _COLLECTIONS:
+        return _COLLECTIONS[dataset](dataset, split, root, anywhere)
+    if dataset == "stacked-mnist":
+        return StackedMnist(Torchvision("mnist", split, root, anywhere), split)
+    return Torchvision(dataset, split, root, anywhere)
+
+
+def _check_split(dataset: str, split: str) -> None:
+    splits = CATALOGUE[dataset].splits
+    if split not in splits:
+        raise DataUnavailableError(f"{dataset} has no {split} split; it has {', '.join(splits)}; choose one of these")

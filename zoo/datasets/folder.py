@@ -1,0 +1,188 @@
+"""A folder of images: flat, or one folder a class, or either of these below train, val and test."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import DataCorruptedError, DataUnavailableError
+from .names import class_ids, class_names
+from .source import Source, fingerprint_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+_SPLITS = [("train", "training"), ("val", "valid", "validation"), ("test", "testing")]
+
+
+class File(NamedTuple):
+    """An image file below a folder."""
+
+    name: str  # relative path
+    label: int
+    size: int  # bytes
+    modified: int  # nanoseconds
+
+
+class Folder(Source):
+    """The images of one split below a folder, in the order of torchvision's ImageFolder.
+
+    Labels too are in its order, that of the names of the class folders, unless these are numbers (2 before 10), or the
+    public class names or WordNet ids of the data set (whose order is public as well).
+
+    Args:
+        path: it is the split itself, unless its folders are called train, val or test.
+        dataset: whose class names or WordNet ids the folders may have, for the order of the labels.
+        classes: False = all labels are 0 however the files are filed.
+    """
+
+    def __init__(self, path: Path, split: str, dataset: str = "custom", classes: bool = True):
+        self.path, self.split, self.dataset, self.classes = path, split, dataset, classes
+        self.origin = str(path.resolve())
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where the images of the split are; several if the split is "all"."""
+        return split_folders(self.path, self.split)
+
+    def fingerprint(self) -> str:
+        return fingerprint_of((file.name, file.size, file.modified) for file in self.files)
+
+    @cached_property
+    def _scanned(self) -> tuple[list[File], tuple[str, ...]]:
+        return scan(self.folders, self.path, self.classes, self.dataset)
+
+    @property
+    def files(self) -> list[File]:
+        return self._scanned[0]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._scanned[1]
+
+    @property
+    def num_classes(self) -> int:
+        return max(len(self.class_names), 1)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        import numpy as np
+
+        return np.array([file.label for file in self.files], np.int64)
+
+    def image(self, i: int) -> Image:
+        from PIL import Image
+
+        return Image.open(self.path / self.files[i].name)
+
+    def where(self, i: int) -> str:
+        return str(self.path / self.files[i].name)
+
+
+def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[list[File], tuple[str, ...]]:
+    """All image files of these folders, class after class, and the class names (none if the images lie flat).
+
+    Raises:
+        DataUnavailableError: there are no images.
+        DataCorruptedError: images beside class folders, an empty class folder, or folders that disagree on the classes.
+    """
+    found = [_images(folder) for folder in folders]
+    if not any(found):
+        raise DataUnavailableError(
+            f"{folders[0]} holds no images ({', '.join(SUFFIXES)}); give a folder of images, flat or with one "
+            f"folder a class"
+        )
+    names = _class_folders(folders, found, dataset) if classes else ()
+    index = {name: label for label, name in enumerate(names)}
+    files = []
+    for folder, images in zip(folders, found, strict=True):
+        below = "" if folder == base else f"{folder.relative_to(base)}{os.sep}"
+        for name, size, modified in images:
+            files.append(File(below + name, index[name.partition(os.sep)[0]] if names else 0, size, modified))
+    files.sort(key=lambda file: (file.label, file.name.rpartition(os.sep)))
+    public = class_names(dataset)
+    return files, public if names and names == class_ids(dataset) else names
+
+
+def _class_folders(folders: list[Path], found: list[list], dataset: str) -> tuple[str, ...]:
+    """The names of the class folders in label order, which are the same in all folders; none if the images lie flat."""
+    filed = [{name.partition(os.sep)[0] for name, _, _ in images if os.sep in name} for images in found]
+    names = filed[0]
+    for folder, images, own in zip(folders, found, filed, strict=True):
+        if own and (loose := sum(os.sep not in name for name, _, _ in images)):
+            raise DataCorruptedError(f"{folder} holds {loose} images beside folders of images; move them into a class")
+        if own != names:
+            raise DataCorruptedError(f"{folder} and {folders[0]} have different class folders; make them the same")
+        if own and (empty := {path.name for path in subfolders(folder)} - own):
+            raise DataCorruptedError(
+                f"{folder / min(empty)} holds no images, and every folder beside it is a class; fill or remove it"
+            )
+    for public in (class_ids(dataset), class_names(dataset)):
+        if names and names == set(public):
+            return public
+    return tuple(sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names))
+
+
+def split_folders(path: Path, split: str) -> list[Path]:
+    """The folder of a split, as the path itself where it has no folders called train, val or test.
+
+    A class may be called "train" too; it is one if other folders beside it hold images.
+    """
+    if not path.is_dir():
+        raise DataUnavailableError(f"{path} does not exist; give a folder of images, or an .npz file")
+    below = subfolders(path)
+    known = {alias for aliases in _SPLITS for alias in aliases}
+    splits = [folder for folder in below if folder.name.lower() in known]
+    if not splits or any(folder not in splits and has_images(folder) for folder in below):
+        return [path]
+    if split == "all":
+        return splits
+    for folder in splits:
+        if folder.name.lower() in split_names(split):
+            return [folder]
+    raise DataUnavailableError(
+        f"{path} has no {split} split; it has {', '.join(folder.name for folder in splits)}; choose one of these"
+    )
+
+
+def split_names(split: str) -> tuple[str, ...]:
+    """What the folder of a split may be called."""
+    return next((aliases for aliases in _SPLITS if split in aliases), (split,))
+
+
+def subfolders(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not _ignored(entry.name))
+
+
+def has_images(path: Path) -> bool:
+    """Whether there is an image in this folder or below it."""
+    return next(_walk(path), None) is not None
+
+
+def _images(folder: Path) -> list[tuple[str, int, int]]:
+    """(relative path, bytes, modification time) of the images below a folder."""
+    found, start = [], len(f"{folder}{os.sep}")
+    for entry in _walk(folder):
+        stat = entry.stat()
+        found.append((entry.path[start:], stat.st_size, stat.st_mtime_ns))
+    return found
+
+
+def _walk(folder: str | Path):
+    """Image files below a folder, links followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _ignored(entry.name):
+                continue
+            if entry.is_dir():
+                yield from _walk(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                yield entry
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))

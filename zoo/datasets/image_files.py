@@ -1,0 +1,222 @@
+"""Public data sets that come as files of one image each: CelebA, ImageNet, Tiny ImageNet, and LSUN in its database."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataCorruptedError, DataUnavailableError
+from .archives import unavailable
+from .catalogue import CATALOGUE
+from .folder import File, Folder, has_images, scan, split_folders, split_names
+from .locks import locked
+from .names import class_ids, class_names
+from .source import Source, fingerprint_of_files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+_CELEBA_SPLITS = {"train": "0", "valid": "1", "test": "2"}
+
+
+class Collection(Folder):
+    """A public data set below a root, where its archives put it; fetched there if that is possible.
+
+    Args:
+        anywhere: the user has named no root, so this is the default one, which holds other data sets too.
+    """
+
+    official = True
+
+    def __init__(self, dataset: str, split: str, root: Path, anywhere: bool):
+        super().__init__(root, split, dataset, CATALOGUE[dataset].classes)
+        self.anywhere = anywhere
+
+    @cached_property
+    def folders(self) -> list[Path]:
+        found = self.locate()
+        if found is None:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with locked(self.path / f".{self.dataset}.lock"):
+                if self.locate() is None:  # another process may have fetched it meanwhile
+                    self.fetch()
+            found = self.locate()
+        if found is None:
+            raise unavailable(self.dataset, self.path, "cannot be downloaded")
+        return split_folders(found, self.split)
+
+    def locate(self) -> Path | None:
+        """The folder of the images or of the splits; None if there is none."""
+        folder = self.path / CATALOGUE[self.dataset].folder
+        for place in (folder,) if self.anywhere else (folder, self.path):
+            if any((place / name).is_dir() for name in split_names(self.split)):
+                return place
+        return None
+
+    def can_fetch(self) -> bool:
+        """Whether this is a place to download or extract it to."""
+        return not has_images(self.path)
+
+    def fetch(self) -> None:
+        """Download or extract what is missing, if it can be had."""
+
+
+class ImageNet(Collection):
+    """ILSVRC 2012, as the folders train and val, or as the archives, which torchvision extracts."""
+
+    def archives(self) -> Path | None:
+        """The folder of the archives; None if there is none."""
+        places = (self.path / "imagenet", self.path)
+        return next((place for place in places if any(place.glob("ILSVRC2012_img_*.tar"))), None)
+
+    def can_fetch(self) -> bool:
+        return self.archives() is not None
+
+    def fetch(self) -> None:
+        place = self.archives()
+        if place is None:
+            return
+        try:
+            from torchvision.datasets import ImageNet
+
+            ImageNet(place, self.split)
+        except (ImportError, OSError, RuntimeError) as error:
+            raise unavailable("imagenet", self.path, f"its archives cannot be extracted ({error})") from None
+
+
+class TinyImageNet(Collection):
+    """Tiny ImageNet: train/<class>/images, and for val one folder with a table of classes."""
+
+    url = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+    md5 = "90528d7ca1a48142e341f4ef8d21d0de"
+
+    def fetch(self) -> None:
+        extracted = self.path / ".tiny-imagenet-200.part"  # renamed when whole
+        try:
+            from torchvision.datasets.utils import download_and_extract_archive
+
+            shutil.rmtree(extracted, ignore_errors=True)
+            download_and_extract_archive(self.url, self.path, extracted, "tiny-imagenet-200.zip", self.md5)
+            (extracted / "tiny-imagenet-200").replace(self.path / "tiny-imagenet-200")
+            extracted.rmdir()
+        except (ImportError, OSError, RuntimeError) as error:
+            raise unavailable("tiny-imagenet", self.path, f"cannot be downloaded ({error})") from None
+
+    @cached_property
+    def _scanned(self) -> tuple[list[File], tuple[str, ...]]:
+        table = self.folders[0] / "val_annotations.txt"
+        if not table.is_file():
+            return super()._scanned
+        label = {wnid: i for i, wnid in enumerate(class_ids(self.dataset))}
+        files, _ = scan(self.folders, self.path, False, self.dataset)
+        rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())
+        try:
+            labels = {name: label[wnid] for name, wnid, *_ in rows}
+            files = [file._replace(label=labels[file.name.rpartition(os.sep)[2]]) for file in files]
+        except (KeyError, ValueError) as error:
+            raise DataCorruptedError(f"{table} does not fit the images beside it ({error}); extract it again") from None
+        return sorted(files, key=lambda file: (file.label, file.name)), class_names(self.dataset)
+
+
+class CelebA(Collection):
+    """CelebA, aligned and cropped; the splits other than "all" are in list_eval_partition.txt."""
+
+    def locate(self) -> Path | None:
+        places = [self.path / "celeba" / "img_align_celeba", self.path / "img_align_celeba"]
+        if self.path.name == "img_align_celeba":
+            places.append(self.path)
+        return next((place for place in places if place.is_dir()), None)
+
+    def fetch(self) -> None:
+        try:
+            from torchvision.datasets import CelebA
+
+            CelebA(self.path, split="all", download=True)
+        except (ImportError, OSError, RuntimeError) as error:
+            raise unavailable("celeba", self.path, f"cannot be downloaded ({error})") from None
+
+    @cached_property
+    def _scanned(self) -> tuple[list[File], tuple[str, ...]]:
+        files, names = super()._scanned
+        if self.split == "all":
+            return files, names
+        folder = self.folders[0]
+        table = folder.parent / "list_eval_partition.txt"
+        if not table.is_file():
+            raise DataUnavailableError(
+                f"the {self.split} split of celeba needs {table}; get it from "
+                f"https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+            )
+        rows = (line.split() for line in table.read_text(encoding="utf-8").splitlines())
+        wanted = {row[0] for row in rows if row[1:] == [_CELEBA_SPLITS[self.split]]}
+        return [file for file in files if file.name.rpartition(os.sep)[2] in wanted], names
+
+
+class LsunBedroom(Source):
+    """LSUN's bedrooms in their LMDB, in the order of the keys.
+
+    Read with lmdb itself: torchvision's LSUN leaves a pickle of the keys in the working folder.
+    """
+
+    official = True
+    class_names = ()
+
+    def __init__(self, split: str, root: Path, anywhere: bool):
+        self.split, self.path, self.anywhere, self.origin = split, root, anywhere, str(root.resolve())
+
+    def locate(self) -> Path | None:
+        """The folder of the database; None if there is none."""
+        name = f"bedroom_{self.split}_lmdb"
+        places = [self.path, self.path / name, self.path / "lsun" / name]
+        return next((place for place in places if (place / "data.mdb").is_file()), None)
+
+    def can_fetch(self) -> bool:
+        return False
+
+    @cached_property
+    def database(self) -> Path:
+        found = self.locate()
+        if found is None:
+            raise unavailable("lsun-bedroom", self.path, "has no automatic download")
+        return found
+
+    def fingerprint(self) -> str:
+        return fingerprint_of_files([self.database / "data.mdb"])
+
+    @cached_property
+    def _environment(self):
+        try:
+            import lmdb
+        except ImportError:
+            raise DataUnavailableError(
+                "LSUN's database is read with lmdb, which is not installed; run: pip install lmdb"
+            ) from None
+        try:
+            return lmdb.open(str(self.database), readonly=True, lock=False, readahead=False, max_readers=1024)
+        except lmdb.Error as error:
+            raise DataCorruptedError(f"{self.database} is damaged ({error}); extract it again") from None
+
+    @cached_property
+    def _keys(self) -> list[bytes]:
+        with self._environment.begin() as transaction:
+            return list(transaction.cursor().iternext(keys=True, values=False))
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        import numpy as np
+
+        return np.zeros(len(self._keys), np.int64)
+
+    def image(self, i: int) -> Image:
+        from PIL import Image
+
+        with self._environment.begin() as transaction:
+            return Image.open(io.BytesIO(transaction.get(self._keys[i])))
+
+    def where(self, i: int) -> str:
+        return f"image {self._keys[i].decode(errors='replace')} of {self.database}"

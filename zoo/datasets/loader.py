@@ -1,0 +1,131 @@
+"""Ties a source, its preparation and the cache together."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..errors import UnknownModelError, ZooError
+from . import cache, preparation
+from .catalogue import CATALOGUE, default_root
+from .dataset import Dataset
+from .find import find, public
+from .names import class_names
+from .source import Source
+
+
+def load_split(
+    dataset: str,
+    split: str,
+    resolution: int,
+    root: str | Path | None,
+    progress: bool,
+    who: preparation.Who | None,
+    verify: bool = False,
+) -> Dataset:
+    """See `zoo.datasets.load`; `verify` reads what was prepared before and raises if it is damaged."""
+    if resolution < 1:
+        raise ZooError(f"resolution {resolution} is not usable; give a number of pixels")
+    request = cache.Request(dataset, split, resolution, preparation.of(dataset, who))
+    source = find(dataset, split, root)
+    images = source.ready(resolution)
+    if images is not None:
+        return _in_memory(request, source, images)
+    found = (cache.complete(request) if source.anywhere else None) or cache.current(request, source)
+    if found and verify:
+        found.verify()
+    try:
+        return _mapped(found or cache.build(request, source, progress))
+    except FileNotFoundError:  # another process has just prepared a changed source, and removed the older pixels
+        return _mapped(cache.build(request, source, progress))
+
+
+def _in_memory(request: cache.Request, source: Source, images) -> Dataset:
+    import numpy as np
+
+    images = np.ascontiguousarray(images)
+    digest = hashlib.sha256(images).hexdigest()
+    return _dataset(
+        images,
+        source.labels,
+        source.num_classes,
+        cache.checksum(request, request.preparation, source.labels, digest),
+        source.class_names or _public_names(request.dataset, source.num_classes),
+        source.origin,
+    )
+
+
+def _mapped(prepared: cache.Prepared) -> Dataset:
+    about = prepared.manifest
+    return _dataset(
+        prepared.pixels(),
+        prepared.labels(),
+        about["num_classes"],
+        about["checksum"],
+        tuple(about["class_names"]) or _public_names(about["dataset"], about["num_classes"]),
+        about["source"],
+    )
+
+
+def _public_names(dataset: str, num_classes: int) -> tuple[str, ...]:
+    names = class_names(dataset)
+    return names if len(names) == num_classes else ()
+
+
+def _dataset(pixels, labels, *about) -> Dataset:
+    import torch
+
+    return Dataset(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels), *about)
+
+
+def defaults_of(name: str) -> tuple[str, str, int | None, preparation.Who | None]:
+    """Data set, split, resolution and preparation that belong to a data set, a model or a config file of this name.
+
+    Raises:
+        ZooError: nothing has this name.
+    """
+    if entry := CATALOGUE.get(name):
+        return name, entry.default_split, entry.resolution, None
+    if name.startswith("custom"):
+        return name, "train", None, None
+    from .. import registry
+    from ..config import ModelConfig
+
+    try:
+        data = (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)).data
+    except UnknownModelError as error:
+        raise ZooError(f"{name} is no data set ({', '.join(CATALOGUE)}, custom) and no model: {error}") from None
+    return data.dataset, data.split, data.resolution, data.preparation
+
+
+def overview() -> list[dict]:
+    """One row a data set, and one for each that a user has prepared from a path of his own."""
+    prepared: dict[str, list[cache.Prepared]] = {name: [] for name in CATALOGUE}
+    for found in cache.everything():
+        prepared.setdefault(found.manifest["dataset"], []).append(found)
+    return [_row(name, found) for name, found in prepared.items()]
+
+
+def _row(name: str, prepared: list[cache.Prepared]) -> dict:
+    entry = CATALOGUE.get(name)
+    files = None
+    if entry:
+        located = (public(name, split, default_root(), anywhere=True).locate() for split in entry.splits)
+        files = next((str(place) for place in located if place), None)
+    return {
+        "name": name,
+        "splits": entry.splits if entry else {},
+        "get": entry.how if entry else "own",
+        "files": files,
+        "prepared": [
+            {
+                "split": found.manifest["split"],
+                "resolution": found.manifest["resolution"],
+                "count": found.manifest["count"],
+                "bytes": found.path.stat().st_size,
+                "source": found.manifest["source"],
+                "folder": str(found.folder),
+            }
+            for found in prepared
+        ],
+    }
