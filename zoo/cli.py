@@ -12,6 +12,7 @@ import typer
 from training.__main__ import train
 
 from . import __version__
+from .commands.evaluate import evaluate, verify
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -287,3 +288,9 @@ def import_command(
     from .upstream.importer import import_checkpoint
 
     print(import_checkpoint(name, source, force=force))
+
+
+# ------------------------------------------------------------------------------------------- zoo evaluate and verify
+
+app.command("evaluate")(evaluate)
+app.command("verify")(verify)

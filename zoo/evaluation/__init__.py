@@ -1,0 +1,35 @@
+"""Evaluation: `evaluate`, `verify`, protocols as data, reports.
+
+    zoo.evaluate("infomax-gan/digits", extractor="efficientnet-lite0", num_fake=1000)
+    zoo.verify("infomax-gan/cifar10")
+
+Nothing heavy is imported until one of these is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .protocols import PROTOCOLS, Protocol
+    from .report import Report
+    from .running import evaluate
+    from .verifying import verify, verify_all
+
+_LAZY = {
+    "PROTOCOLS": "protocols",
+    "Protocol": "protocols",
+    "Report": "report",
+    "evaluate": "running",
+    "verify": "verifying",
+    "verify_all": "verifying",
+}
+
+__all__ = ["PROTOCOLS", "Protocol", "Report", "evaluate", "verify", "verify_all"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'zoo.evaluation' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
