@@ -7,6 +7,7 @@ really do, is in README.md beside this file; the checks, one function a kind, ar
 from __future__ import annotations
 
 import kinds_losses  # noqa: F401 (registers its kinds)
+import kinds_metrics  # noqa: F401
 import kinds_networks  # noqa: F401
 import kinds_steps  # noqa: F401
 import pytest
