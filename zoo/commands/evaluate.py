@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -69,29 +71,27 @@ def evaluate(
     """
     import zoo
 
-    from ..evaluation.running import save_location
-
-    save_location(out, force)
-    report = zoo.evaluate(
-        source,
-        tuple(name.strip() for name in metrics.split(",") if name.strip()),
-        extractor=extractor,
-        protocol=protocol,
-        data=data,
-        split=split,
-        num_real=num_real,
-        num_fake=num_fake,
-        seeds=seeds,
-        labels=labels,
-        curve=curve,
-        weights=weights,
-        inception_weights=inception_weights,
-        device=device,
-        batch_size=batch_size,
-        cache_dir=cache_dir,
-        progress=not quiet and sys.stderr.isatty(),
-    )
-    _finish(report, out, force, as_json)
+    with _ranks(out, force):
+        report = zoo.evaluate(
+            source,
+            tuple(name.strip() for name in metrics.split(",") if name.strip()),
+            extractor=extractor,
+            protocol=protocol,
+            data=data,
+            split=split,
+            num_real=num_real,
+            num_fake=num_fake,
+            seeds=seeds,
+            labels=labels,
+            curve=curve,
+            weights=weights,
+            inception_weights=inception_weights,
+            device=device,
+            batch_size=batch_size,
+            cache_dir=cache_dir,
+            progress=not quiet and sys.stderr.isatty(),
+        )
+        _finish(report, out, force, as_json)
 
 
 def verify(
@@ -122,8 +122,6 @@ def verify(
     """
     import zoo
 
-    from ..evaluation.running import save_location
-
     names = names or []
     if everything == bool(names):
         raise ZooError("give the names of models, or --all for every one that is here")
@@ -139,19 +137,34 @@ def verify(
         "progress": not quiet and sys.stderr.isatty(),
     }
     if len(names) == 1:
-        save_location(out, force)
-        report = zoo.verify(names[0], **options)
-        _finish(report, out, force, as_json)
+        with _ranks(out, force):
+            report = zoo.verify(names[0], **options)
+            _finish(report, out, force, as_json)
         if report.verdict == "not reproduced":
             raise typer.Exit(1)
         return
     _verify_many(names, out or Path("reports"), options)
 
 
+@contextmanager
+def _ranks(out: Path | None, force: bool) -> Iterator[None]:
+    """Around the work: refuse to overwrite before it, and leave torchrun's group after it."""
+    from ..evaluation import distributed
+    from ..evaluation.report import refuse_overwriting
+
+    if out is not None:
+        refuse_overwriting(out, force)
+    try:
+        yield
+    finally:
+        distributed.stop()
+
+
 def _verify_many(names: list[str], out: Path, options: dict) -> None:
     from ..evaluation import verify_all
 
-    outcomes = verify_all(names or None, out, tell=_tell, **options)
+    with _ranks(None, force=False):
+        outcomes = verify_all(names or None, out, tell=_tell, **options)
     done = [outcome for outcome in outcomes if outcome.report]
     print(f"{out / 'summary.md'}: {len(done)} verified, {len(outcomes) - len(done)} not verified here")
     if not done:
@@ -176,13 +189,13 @@ def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
 
     from ..evaluation import distributed
 
-    if distributed.rank() == 0:
-        if out is not None:
-            report.save(out, force=force)
-        if as_json:
-            print(report.to_json(), end="")
-        else:
-            Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(report)
-            if out is not None:
-                print(f"\n{out}: report.json, report.md and pictures")
-    distributed.stop()
+    if distributed.rank() != 0:
+        return
+    if out is not None:
+        report.save(out, force=force)
+    if as_json:
+        print(report.to_json(), end="")
+        return
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(report)
+    if out is not None:
+        print(f"\n{out}: report.json, report.md and pictures")

@@ -322,7 +322,9 @@ def of_score(score: Score, config: ModelConfig) -> Protocol | None:
         protocol = next(fits, None)
     if protocol is None:
         return None
-    counts = {key: value for key in ("num_real", "num_fake") if (value := getattr(score, key)) is not None}
+    # Precision and recall take a part of the real images of the split, so their count is not the split's.
+    stated = ("num_fake",) if score.metric.startswith(("precision", "recall")) else ("num_real", "num_fake")
+    counts = {key: value for key in stated if (value := getattr(score, key)) is not None}
     if doubt := doubt_about(score, config, protocol):
         counts["num_fake"] = doubt.num_fake
     if score.split:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ZooError
@@ -201,11 +200,3 @@ def report_of(engine: Engine, tasks: list[Task], found: Findings | None) -> Repo
         text = report.to_json()
     report = Report.model_validate_json(distributed.from_first(text))
     return report.with_samples(found.samples if found is not None else None)
-
-
-def save_location(out: str | os.PathLike | None, force: bool) -> None:
-    """Refuse a report's folder before the work rather than after it."""
-    if out is not None:
-        from .report import refuse_overwriting
-
-        refuse_overwriting(Path(out), force)
