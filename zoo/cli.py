@@ -178,20 +178,20 @@ def info(
 def card_command(
     name: Name,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md; default: print.")
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print."),
     ] = None,
 ) -> None:
     """Render a model card from the config."""
     import zoo
 
     from . import card
-    from .weights import write_atomically
 
     config = zoo.info(name)
     if out is None:
         print(card.render(config), end="")
-    else:  # rendered, never edited by hand, so there is nothing to lose
-        write_atomically(out / card.filename(config), card.render(config).encode())
+    else:
+        card.write(config, out)
 
 
 # ------------------------------------------------------------------------------------------------------- zoo sample

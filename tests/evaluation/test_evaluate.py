@@ -144,6 +144,18 @@ def test_the_batch_size_does_not_change_a_score(model):
     assert small == pytest.approx(large, rel=1e-5)
 
 
+def test_cifar10_is_scored_without_its_images(monkeypatch):
+    def not_here(*_, **__):
+        raise DataUnavailableError("cifar10 is not here")
+
+    monkeypatch.setattr(datasets, "load", not_here)
+    offline = {"extractor": "efficientnet-lite0", "seeds": 1, "num_fake": 24}
+    report = evaluate("infomax-gan/cifar10-small", ("fid",), **offline)
+    assert (report["fid"].num_real, report.references[0]["from"]) == (50_000, "shipped")
+    with pytest.raises(DataUnavailableError, match=r"cifar10 is not here\. The metrics fid and is need no images"):
+        evaluate("infomax-gan/cifar10-small", ("fid", "kid"), **offline)
+
+
 # ------------------------------------------------------------------------------------------------- what is refused
 
 

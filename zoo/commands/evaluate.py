@@ -24,7 +24,7 @@ DataOption = Annotated[
     typer.Option("--data", help="Real images: a data set's name, an .npz or a folder; default: the model's."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Images at a time.")]
 CacheDir = Annotated[Path | None, typer.Option("--cache-dir", help="Where reference statistics are kept.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
@@ -59,7 +59,7 @@ def evaluate(
         Path | None, typer.Option("-o", "--out", help="Folder for report.json, report.md and pictures.")
     ] = None,
     device: Device = "auto",
-    batch_size: BatchSize = 64,
+    batch_size: BatchSize = None,
     cache_dir: CacheDir = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -110,7 +110,7 @@ def verify(
         Path | None, typer.Option("-o", "--out", help="Folder for the reports; with several models, default reports.")
     ] = None,
     device: Device = "auto",
-    batch_size: BatchSize = 64,
+    batch_size: BatchSize = None,
     cache_dir: CacheDir = None,
     force: Force = False,
     as_json: AsJson = False,

@@ -21,7 +21,8 @@ _group = None  # gloo, for CPU tensors, whatever the default group's backend is
 def start() -> None:
     """Join the process group that torchrun's environment describes, if there is one and it is not joined yet."""
     global _group
-    if "WORLD_SIZE" in os.environ and dist.is_available() and not dist.is_initialized():
+    launched = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    if launched and dist.is_available() and not dist.is_initialized():
         dist.init_process_group("gloo")
     if _active() and _group is None:
         _group = dist.new_group(backend="gloo")

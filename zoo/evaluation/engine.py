@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import ZooError
+from ..errors import DataUnavailableError, ZooError
 from ..model import pick_device
 from . import classwise, convergence, distributed, extractors, metrics, plan, references
 from .features import Features, Timings, extract
@@ -78,15 +78,16 @@ class Engine:
         *,
         inception_weights: str | Path | None = None,
         device: str = "auto",
-        batch_size: int = 64,
+        batch_size: int | None = None,
         cache_dir: str | Path | None = None,
     ):
         self.target, self.extractor_name, self.data = target, extractor, data
-        self.inception_weights, self.batch_size, self.cache_dir = inception_weights, batch_size, cache_dir
+        self.inception_weights, self.cache_dir = inception_weights, cache_dir
         self.device = target.model.device if target.model else pick_device(distributed.device(device))
+        self.batch_size = batch_size if batch_size is not None else 256 if self.device.type == "cuda" else 64
         self._extractors: dict[str, extractors.Extractor] = {}
         self._data: dict[str, references.Data] = {}
-        if batch_size < 1:
+        if self.batch_size < 1:
             raise ZooError(f"batch_size is {batch_size}; give 1 or more")
 
     def extractor(self, resize: str) -> extractors.Extractor:
@@ -123,9 +124,18 @@ class Engine:
             data, available = self.data_of(task), 0
             if task.needs_real:
                 with_features = self._needs_features(task, tasks)
-                available = references.size_of(data, task.wanted_real, extractor, with_features)
+                available = self._available(task, data, extractor, with_features)
             settled.append(plan.settle(task, self.target, extractor, data, available))
         return settled
+
+    def _available(self, task: Task, data: references.Data, extractor, with_features: bool) -> int:
+        """How many real images there will be; where they are not here but their statistics are, the error says so."""
+        try:
+            return references.size_of(data, task.wanted_real, extractor, with_features)
+        except DataUnavailableError as error:
+            if data.shipped(task.wanted_real, extractor):
+                raise DataUnavailableError(f"{error}. The metrics fid and is need no images of {data}") from None
+            raise
 
     def _reference_key(self, task: Task) -> tuple:
         return self.data_of(task).split, task.selection, self.extractor(task.protocol.resize).preprocessing

@@ -7,7 +7,6 @@ sample sheet and plots, whole or not at all.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -284,15 +283,18 @@ def machine(device: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     from .. import __version__
+    from . import distributed
 
     where = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
     threads = f", {torch.get_num_threads()} threads" if device == "cpu" else ""
+    if device.startswith("cuda"):
+        where += ", TF32 convolutions" if torch.backends.cudnn.allow_tf32 else ", float32 convolutions"
     return {
         "zoo": __version__,
         **versions,
         "python": platform.python_version(),
         "device": f"{device} ({where}{threads})",
-        "ranks": os.environ.get("WORLD_SIZE", "1"),
+        "ranks": str(distributed.world_size()),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else "",
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }

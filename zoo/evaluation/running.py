@@ -39,7 +39,7 @@ def evaluate(
     weights: str = "default",
     inception_weights: str | os.PathLike | None = None,
     device: str = "auto",
-    batch_size: int = 64,
+    batch_size: int | None = None,
     cache_dir: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> Report:
@@ -67,7 +67,8 @@ def evaluate(
         weights: "default", a tag, "random", or a .safetensors file.
         inception_weights: torch-fidelity's file, where it is not in torch.hub's folder and cannot be downloaded.
         device: "auto", "cpu", "cuda", ...
-        batch_size: images at a time, rounded up to a multiple of 64; does not change a score beyond rounding.
+        batch_size: images at a time, rounded up to a multiple of 64 (default 64, on CUDA 256); does not change a score
+            beyond rounding.
         cache_dir: default $ZOO_CACHE, else ~/.cache/contrastive-gan-zoo.
         progress: show bars with the time left.
 

@@ -127,7 +127,7 @@ def data_for(target: Target, data: Any, split: str | None) -> Data:
     if data is None and own is None:
         raise ZooError("images alone do not say what they imitate; give the real ones as data (--data cifar10)")
     name, colon, named_split = str(data or own).partition(":")
-    if data is not None and (Path(data).exists() or str(data).endswith(".npz")):
+    if data is not None and name not in _known_datasets() and (Path(data).exists() or str(data).endswith(".npz")):
         return Data(own or "custom", split or "", side, root=Path(data))
     if own != name:
         _check_side(name, side)
@@ -146,9 +146,17 @@ def _check_side(dataset: str, side: int) -> None:
 
 def _sides(dataset: str) -> tuple[int, ...]:
     """The resolutions at which the models of this data set are; raises where there is no such data set."""
-    configs = [registry.config(name) for name in registry.names()]
-    sides = {c.data.resolution for c in configs if c.data.dataset == dataset}
-    if not sides:
-        known = ", ".join(sorted({c.data.dataset for c in configs}))
-        raise DataUnavailableError(f'no data set is called "{dataset}"; there are {known}, or give a path')
-    return tuple(sorted(sides))
+    known = _known_datasets()
+    if dataset not in known:
+        names = ", ".join(sorted(known))
+        raise DataUnavailableError(f'no data set is called "{dataset}"; there are {names}, or give a path')
+    return tuple(sorted(known[dataset]))
+
+
+def _known_datasets() -> dict[str, set[int]]:
+    """The data sets of the registry's models, and their resolutions."""
+    found: dict[str, set[int]] = {}
+    for name in registry.names():
+        data = registry.config(name).data
+        found.setdefault(data.dataset, set()).add(data.resolution)
+    return found

@@ -95,7 +95,7 @@ def verify(
     data: object = None,
     inception_weights: str | os.PathLike | None = None,
     device: str = "auto",
-    batch_size: int = 64,
+    batch_size: int | None = None,
     cache_dir: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> Report:
