@@ -98,9 +98,7 @@ def test_verify_by_its_exit_status(run, tmp_path):
 
 
 def test_verify_all_where_nothing_is_reachable(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "zoo.evaluation.verifying._stated", lambda: ["infomax-gan/cifar10@mimicry", "sngan/stl10@mimicry"]
-    )
+    monkeypatch.setattr("zoo.evaluation.rounds._stated", lambda: ["infomax-gan/cifar10@mimicry", "sngan/stl10@mimicry"])
     result = run("verify", "--all")
     assert result.returncode == 1
     assert "nothing could be verified here; reports/summary.md says why" in result.stderr

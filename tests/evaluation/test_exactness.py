@@ -10,7 +10,7 @@ from PIL import Image
 import zoo
 from zoo import datasets
 from zoo.evaluation import efficientnet, extractors, features, metrics, quantise
-from zoo.evaluation.protocols import FID, IS, KID, Protocol
+from zoo.evaluation.protocol import FID, IS, KID, Protocol
 from zoo.evaluation.sources import Fixed, folder
 
 COUNT = 16

@@ -7,6 +7,7 @@ import pytest
 
 from zoo import registry
 from zoo.evaluation import protocols, verdicts
+from zoo.evaluation.protocol import Sampling
 from zoo.evaluation.protocols import PROTOCOLS
 
 FACTS = Path(__file__).parent.parent / "published"
@@ -125,9 +126,9 @@ def test_differences_are_told_by_field():
 
 def test_a_protocol_refuses_nonsense():
     with pytest.raises(ValueError, match="batch_size belongs to"):
-        protocols.Sampling(batch_norm="batch")
+        Sampling(batch_norm="batch")
     with pytest.raises(ValueError, match="batch_size belongs to"):
-        protocols.Sampling(batch_size=50)
+        Sampling(batch_size=50)
 
 
 # --------------------------------------------------------------------------------------------------- verdicts

@@ -10,8 +10,8 @@ from torch import nn
 import zoo
 from zoo import latents
 from zoo.errors import ZooError
-from zoo.evaluation import quantise, sources
-from zoo.evaluation.protocols import Sampling
+from zoo.evaluation import batch_norm, quantise, sources
+from zoo.evaluation.protocol import Sampling
 from zoo.evaluation.sources import Generated
 
 
@@ -70,7 +70,7 @@ def test_batch_statistics_are_those_of_each_group(model):
 
 
 def test_standing_statistics_come_from_the_generator_itself(model, monkeypatch):
-    monkeypatch.setattr(sources, "STANDING_BATCHES", 40)
+    monkeypatch.setattr(batch_norm, "STANDING_BATCHES", 40)
     sampling = Sampling(batch_norm="standing", batch_size=8)
     images = Generated(model, sampling, 16, seed=0).floats(0, 16)
     assert torch.equal(images, Generated(model, sampling, 16, seed=0).floats(0, 16)), "they are drawn from a seed"

@@ -8,7 +8,7 @@ import zoo
 from zoo import datasets, registry
 from zoo.config import Measured, Published
 from zoo.errors import DataUnavailableError, WeightsUnavailableError, ZooError
-from zoo.evaluation import PROTOCOLS, verifying
+from zoo.evaluation import PROTOCOLS, claims, rounds
 from zoo.evaluation import verdicts as verdicts_of
 from zoo.evaluation.report import Report
 
@@ -127,18 +127,18 @@ def test_published_scores_under_their_protocols(inception_weights, small_incepti
 
 
 def test_doubtful_rows_are_measured_with_the_papers_count_and_say_so():
-    claims = verifying.claims(registry.config("infomax-gan/imagenet128"), "mimicry")
-    claim = next(c for c in claims if c.score.metric == "FID" and c.score.tag == "mimicry")
+    stated = claims.claims(registry.config("infomax-gan/imagenet128"), "mimicry")
+    claim = next(c for c in stated if c.score.metric == "FID" and c.score.tag == "mimicry")
     assert claim.protocol.fid.num_fake == 10_000
     assert claim.score.num_fake == 50_000
     assert "equals the value of the paper" in claim.note
     assert "measured with 10,000" in claim.note
-    swapped = verifying.claims(registry.config("wgan/tiny-imagenet"), "studiogan")
+    swapped = claims.claims(registry.config("wgan/tiny-imagenet"), "studiogan")
     assert all("Listed in the README as WGAN-GP" in claim.note for claim in swapped if claim.protocol)
 
 
 def test_every_set_of_weights_with_scores_has_claims():
-    names = list(verifying._stated())
+    names = list(rounds._stated())
     assert len(names) > 70
     for name in ("infomax-gan/cifar10@mimicry", "contragan/tiny-imagenet@studiogan"):
         assert name in names
@@ -184,9 +184,9 @@ def test_a_round_goes_on_where_it_stopped(tmp_path, monkeypatch, measured):
     register("test/two", [bad])
     names = ["test/one@zoo", "test/two@zoo", "infomax-gan/cifar10@mimicry"]
     told = []
-    first = verifying.verify_all(names[:1], tmp_path, tell=told.append, device="cpu")
+    first = rounds.verify_all(names[:1], tmp_path, tell=told.append, device="cpu")
     stamp = (tmp_path / "test-one-zoo" / "report.json").stat().st_mtime_ns
-    again = verifying.verify_all(names, tmp_path, tell=told.append, device="cpu")
+    again = rounds.verify_all(names, tmp_path, tell=told.append, device="cpu")
     assert [o.resumed for o in first + again] == [False, True, False, False]
     assert (tmp_path / "test-one-zoo" / "report.json").stat().st_mtime_ns == stamp
     assert [o.report.verdict if o.report else None for o in again] == ["reproduced", "not reproduced", None]
@@ -199,6 +199,6 @@ def test_a_round_goes_on_where_it_stopped(tmp_path, monkeypatch, measured):
 
     (tmp_path / "test-two-zoo" / "report.json").write_text("{")
     register("test/one", [recorded("FD tiny", good.value * 1.01)])  # another score is stated now
-    third = verifying.verify_all(names[:2], tmp_path, device="cpu")
+    third = rounds.verify_all(names[:2], tmp_path, device="cpu")
     assert [o.resumed for o in third] == [False, False]
     assert Report.from_file(tmp_path / "test-two-zoo" / "report.json").verdict == "not reproduced"

@@ -12,18 +12,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .protocols import PROTOCOLS, Protocol
+    from .protocol import Protocol
+    from .protocols import PROTOCOLS
     from .report import Report
+    from .rounds import verify_all
     from .running import evaluate
-    from .verifying import verify, verify_all
+    from .verifying import verify
 
 _LAZY = {
     "PROTOCOLS": "protocols",
-    "Protocol": "protocols",
+    "Protocol": "protocol",
     "Report": "report",
     "evaluate": "running",
     "verify": "verifying",
-    "verify_all": "verifying",
+    "verify_all": "rounds",
 }
 
 __all__ = ["PROTOCOLS", "Protocol", "Report", "evaluate", "verify", "verify_all"]

@@ -19,7 +19,7 @@ from ..model import pick_device
 from . import classwise, convergence, distributed, extractors, metrics, plan, references
 from .features import Features, Timings, extract
 from .plan import Task
-from .protocols import IS, KID, PrecisionRecall, Sampling
+from .protocol import IS, KID, PrecisionRecall, Sampling
 from .sources import Fixed, Folder, Generated, Source
 from .targets import Target
 
@@ -33,6 +33,7 @@ class Progress(AbstractContextManager):
         self._bar = None
         if wanted and distributed.rank() == 0:
             from rich import progress as p
+            from rich.console import Console
 
             columns = (
                 p.TextColumn("{task.description}"),
@@ -40,7 +41,7 @@ class Progress(AbstractContextManager):
                 p.MofNCompleteColumn(),
                 p.TimeRemainingColumn(),
             )
-            self._bar = p.Progress(*columns, transient=True)
+            self._bar = p.Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
 
     def task(self, title: str, total: int) -> Callable[[int], None]:

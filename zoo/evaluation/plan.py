@@ -8,7 +8,7 @@ from ..config import ModelConfig
 from ..errors import ZooError
 from .classwise import check_classes
 from .extractors import Extractor, metric_name
-from .protocols import FID, IS, KID, PrecisionRecall, Protocol, Sampling
+from .protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
 from .references import Data, Selection
 from .sources import Generated
 from .targets import Target

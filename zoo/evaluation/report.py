@@ -20,7 +20,7 @@ from ..config import Measured
 from ..errors import ConfigError, ZooError
 from .classwise import ClassReport
 from .convergence import Convergence
-from .protocols import Protocol
+from .protocol import Protocol
 from .verdicts import Comparison
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Report(Part):
     warnings: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     seconds: dict[str, float] = {}
+    request: str | None = None  # of `verify`: what was asked, so that a round knows what is done
     format: int = 1
     _samples: Any = PrivateAttr(default=None)  # the first images, uint8 (N, 3, H, W), for the sheet
     _columns: int | None = PrivateAttr(default=None)
@@ -264,37 +265,3 @@ def summary(reports: Sequence[Report]) -> list[dict[str, str]]:
                 }
             )
     return rows
-
-
-def machine(device: str) -> dict[str, str]:
-    """Versions, processor and command: what a later reader needs to know about the run."""
-    import platform
-    import sys
-    from datetime import datetime, timezone
-    from importlib import metadata
-
-    import torch
-
-    packages = ("torch", "torch-fidelity", "numpy", "scikit-learn", "torchvision")
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    from .. import __version__
-    from . import distributed
-
-    where = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
-    threads = f", {torch.get_num_threads()} threads" if device == "cpu" else ""
-    if device.startswith("cuda"):
-        where += ", TF32 convolutions" if torch.backends.cudnn.allow_tf32 else ", float32 convolutions"
-    return {
-        "zoo": __version__,
-        **versions,
-        "python": platform.python_version(),
-        "device": f"{device} ({where}{threads})",
-        "ranks": str(distributed.world_size()),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else "",
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }

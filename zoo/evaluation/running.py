@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ZooError
 from . import distributed, extractors, protocols
 from .engine import Engine, Findings
+from .environment import machine
 from .plan import Task, tasks_of
-from .protocols import Protocol
-from .report import Extraction, Report, Result, machine
+from .protocol import Protocol
+from .report import Extraction, Report, Result
 from .targets import Target, data_for, open_target
 
 if TYPE_CHECKING:
