@@ -27,6 +27,12 @@ class Evaluation:
     def __call__(self, run: Run) -> dict[str, float] | None:
         if run.step % self.every and run.step != run.config.training.steps:
             return None
+        metric, value = self.score(run)
+        run.offer_best(metric, value)
+        return {metric: value}
+
+    def score(self, run: Run) -> tuple[str, float]:
+        """The metric's name and its value now; less is better."""
         import zoo
 
         report = zoo.evaluate(
@@ -40,5 +46,4 @@ class Evaluation:
             device=str(run.device),
         )
         (result,) = report.results
-        run.offer_best(result.metric, result.value)
-        return {result.metric: result.value}
+        return result.metric, result.value
