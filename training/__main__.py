@@ -17,7 +17,7 @@ def train(
         Path | None, typer.Option("-o", "--out", help="Run folder; default: NAME, where that is a run folder.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="An .npz file, or torchvision's folder; default: downloaded or cached.")
+        Path | None, typer.Option(help="A folder of images, an .npz file, or where the publisher's files are.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Generator steps, instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
