@@ -194,6 +194,13 @@ def test_too_few_images_for_a_covariance_are_refused_unless_asked_for(unconditio
     assert evaluate(images, ("kid",), data="digits", num_fake=None)["kid"].num_fake == 10
 
 
+def test_labels_as_in_data_of_other_classes_are_refused():
+    digits = datasets.load("digits")
+    five = datasets.Dataset(digits.images, digits.labels // 2, 5)
+    with pytest.raises(LabelError, match="has 5 classes, contragan/digits has 10"):
+        evaluate("contragan/digits", ("fid",), data=five, labels="data")
+
+
 def test_data_without_a_class_is_refused():
     digits = datasets.load("digits")
     keep = digits.labels != 7

@@ -63,9 +63,7 @@ def _claim(score: Score, config: ModelConfig, wanted: str) -> Claim:
     note = "; ".join(filter(None, [score.note, doubt and f"measured with {doubt.num_fake:,}, since {doubt.why}"]))
     if wanted in ("published", own.name):
         return Claim(score, *found, protocol=own, note=note or None)
-    other = protocols.find(wanted)
-    counts = {key: value for key in ("num_real", "num_fake") if (value := getattr(score, key))}
-    other = other.updated(**counts, splits=own.splits, seeds=own.seeds)
+    other = protocols.with_counts(protocols.find(wanted), score, config).updated(splits=own.splits, seeds=own.seeds)
     apart = own.differences(other, ("fid",) if task == "classes" else (task,))
     why = f"another protocol ({'; '.join(apart)})" if apart else None
     return Claim(score, *found, protocol=other, why_not=why, note=note or None)

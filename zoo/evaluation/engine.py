@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,41 +18,12 @@ from ..model import pick_device
 from . import classwise, convergence, distributed, extractors, metrics, plan, references
 from .features import Features, Timings, extract
 from .plan import Task
+from .progress import Progress
 from .protocol import IS, KID, PrecisionRecall, Sampling
 from .sources import Fixed, Folder, Generated, Source
 from .targets import Target
 
 _SHEET = 64  # images on a sample sheet
-
-
-class Progress(AbstractContextManager):
-    """Bars with images done, rate and time left; none on ranks other than 0, or where they are not wanted."""
-
-    def __init__(self, wanted: bool):
-        self._bar = None
-        if wanted and distributed.rank() == 0:
-            from rich import progress as p
-            from rich.console import Console
-
-            columns = (
-                p.TextColumn("{task.description}"),
-                p.BarColumn(),
-                p.MofNCompleteColumn(),
-                p.TimeRemainingColumn(),
-            )
-            self._bar = p.Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-
-    def task(self, title: str, total: int) -> Callable[[int], None]:
-        """A bar; what is returned advances it."""
-        if self._bar is None:
-            return lambda count: None
-        task = self._bar.add_task(title, total=total)
-        return lambda count: self._bar.advance(task, count)
-
-    def __exit__(self, *_) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
 
 @dataclass
@@ -203,14 +173,14 @@ class Engine:
         return classifier
 
     def _passes(self, tasks: list[Task], seed: int) -> dict[tuple, list[Task]]:
-        """Tasks that can share one set of samples: same sampling, same resizing, and same count where the scale of
+        """Tasks that can share one set of samples: same sampling, same resizing, and the same count where the scale of
         one image depends on all."""
         passes: dict[tuple, list[Task]] = {}
         for task in tasks:
             if seed not in self._seeds(task):
                 continue
             sampling = task.sampling(self.target.config)
-            together = task.num_fake if sampling.quantise == "min-max" or self.target.fixed else 0
+            together = task.num_fake if sampling.quantise == "min-max" and not self.target.fixed else 0
             key = (sampling.model_dump_json(), task.protocol.resize, together)
             passes.setdefault(key, []).append(task)
         return passes
@@ -241,16 +211,22 @@ class Engine:
         images = self.target.images
         if n == len(images):
             return images
-        chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:n].sort().values
+        chosen = _some(len(images), n)
         if isinstance(images, Folder):
             return Folder([images.files[i] for i in chosen.tolist()])
         assert isinstance(images, Fixed)
         return Fixed(images.images[chosen], None if images.known_labels is None else images.known_labels[chosen])
 
+    def _fake(self, task: Task, features: Features) -> Tensor:
+        """The features of a task's generated images: the first ones of a seed; of images that exist, some of them."""
+        values = features.layers[task.layer(self.extractor(task.protocol.resize))]
+        if self.target.fixed and task.num_fake < len(values):
+            return values[_some(len(values), task.num_fake)]
+        return values[: task.num_fake]
+
     def _score(self, task: Task, features: Features, found: Findings, classifier) -> None:
         clock = time.perf_counter()
-        extractor = self.extractor(task.protocol.resize)
-        fake = features.layers[task.layer(extractor)][: task.num_fake]
+        fake = self._fake(task, features)
         real = found.references[self._reference_key(task)] if task.needs_real else None
         for kind, spread in self._values(task, fake, features, real, found, classifier).items():
             found.values[task].setdefault(kind, []).append(spread)
@@ -275,19 +251,22 @@ class Engine:
             size = min(settings.subset_size, len(fake), len(real.features))
             return {"kid": metrics.kernel_distance(fake, real.features, settings.subsets, size)}
         if isinstance(settings, PrecisionRecall):
-            few = torch.randperm(len(real.features), generator=torch.Generator().manual_seed(0))[: task.num_real].sort()
-            precision, recall = metrics.precision_recall(fake, real.features[few.values], settings.neighbours)
+            some = real.features[_some(len(real.features), task.num_real)]
+            precision, recall = metrics.precision_recall(fake, some, settings.neighbours)
             return {"precision": metrics.Spread(precision), "recall": metrics.Spread(recall)}
         return {"fid": metrics.Spread(metrics.frechet_distance(metrics.statistics(fake), real.statistics))}
 
     def _converge(self, task: Task, features: Features, found: Findings, bars: Progress) -> None:
         clock = time.perf_counter()
-        extractor = self.extractor(task.protocol.resize)
-        fake = features.layers[task.layer(extractor)][: task.num_fake]
-        real = found.references[self._reference_key(task)]
+        fake, real = self._fake(task, features), found.references[self._reference_key(task)]
         advance = bars.task("distance against sample count", convergence.POINTS)
         found.convergence = convergence.curve(fake, real.statistics, advance=advance)
         found.timings.add("convergence", clock)
+
+
+def _some(total: int, count: int) -> Tensor:
+    """`count` of the indices below `total`, drawn once and for all, in ascending order."""
+    return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count].sort().values
 
 
 def _in_order_of_class(features: Features) -> Tensor | None:

@@ -93,16 +93,13 @@ def metric_name(metric: str, extractor: str) -> str:
     return f"{metric} {extractor}"
 
 
-def metric_and_extractor(name: str, extractor: str | None = None) -> tuple[str, str] | None:
+def metric_and_extractor(name: str) -> tuple[str, str] | None:
     """("fid", "inception") for "FID", ("fid", "efficientnet-lite0") for "FD efficientnet-lite0"; None if unknown."""
-    short, _, carried = name.partition(" ")
     for metric, (own, other) in _NAMES.items():
         if name == own:
             return metric, INCEPTION
-        if short == other and carried:
-            return metric, carried
-    if name in ("F_1/8", "F_8") or not carried or carried != (extractor or carried):
-        return None
+        if name.startswith(f"{other} "):
+            return metric, name.removeprefix(f"{other} ")
     for metric in ("precision", "recall", "class accuracy"):
         if name.startswith(f"{metric} "):
             return metric, name.removeprefix(f"{metric} ")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import torch
@@ -74,7 +75,9 @@ def _download(target: Path) -> Path:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_S)  # torch.hub sets none, and a silent firewall would hold us for minutes
     try:
-        torch.hub.download_url_to_file(URL_INCEPTION_V3, str(target), hash_prefix=SHA256_PREFIX, progress=False)
+        torch.hub.download_url_to_file(
+            URL_INCEPTION_V3, str(target), hash_prefix=SHA256_PREFIX, progress=sys.stderr.isatty()
+        )
     finally:
         socket.setdefaulttimeout(before)
     return target

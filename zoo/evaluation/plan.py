@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..config import ModelConfig
-from ..errors import ZooError
+from ..errors import LabelError, ZooError
 from .classwise import check_classes
 from .extractors import Extractor, metric_name
 from .protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
@@ -109,6 +109,8 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
         raise ZooError(f"{settings.splits} splits need as many images, there are {fake}; give more images")
     if isinstance(settings, PrecisionRecall) and fake <= settings.neighbours:
         raise ZooError(f"{settings.neighbours} neighbours need more than {fake} images; give more images")
+    if target.model and settings.sampling.labels == "data":
+        _check_class_counts(target, data)
     if task.metric == "classes":
         _check_labels(target, data, task.sampling(target.config), fake, task.protocol.seeds[0])
     return replace(task, num_fake=fake, num_real=real if task.needs_real else 0, warnings=tuple(warnings))
@@ -132,6 +134,12 @@ def _few(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
             f"{option} {fake if fake <= width else real} to have it all the same"
         )
     yield f"{text} and the distance is biased upwards; KID is not"
+
+
+def _check_class_counts(target: Target, data: Data) -> None:
+    mine, theirs = target.model.num_classes, data.loaded.num_classes
+    if mine not in (0, theirs):
+        raise LabelError(f"{data} has {theirs} classes, {target.subject.name} has {mine}; use --labels uniform")
 
 
 def _check_labels(target: Target, data: Data, sampling: Sampling, count: int, seed: int) -> None:

@@ -168,16 +168,21 @@ def of_score(score: Score, config: ModelConfig) -> Protocol | None:
         protocol = next(fits, None)
     if protocol is None:
         return None
+    return with_counts(protocol, score, config)
+
+
+def with_counts(protocol: Protocol, score: Score, config: ModelConfig) -> Protocol:
+    """A protocol with the counts, the split and the number of seeds of one score."""
     # Precision and recall take a part of the real images of the split, so their count is not the split's.
     stated = ("num_fake",) if score.metric.startswith(("precision", "recall")) else ("num_real", "num_fake")
-    counts = {key: value for key in stated if (value := getattr(score, key)) is not None}
+    changes = {key: value for key in stated if (value := getattr(score, key)) is not None}
     if doubt := doubt_about(score, config, protocol):
-        counts["num_fake"] = doubt.num_fake
+        changes["num_fake"] = doubt.num_fake
     if score.split:
-        counts["splits"] = {config.data.dataset: score.split}
+        changes["splits"] = {config.data.dataset: score.split}
     if isinstance(score, Measured):
-        counts["seeds"] = tuple(range(score.seeds))
-    return protocol.updated(**counts)
+        changes["seeds"] = tuple(range(score.seeds))
+    return protocol.updated(**changes)
 
 
 def doubt_about(score: Score, config: ModelConfig, protocol: Protocol) -> Doubt | None:

@@ -48,7 +48,11 @@ class Result(Part):
 
     @property
     def text(self) -> str:
-        return f"{number(self.value)}" + (f" ± {number(self.std, self.value)}" if self.std is not None else "")
+        """The value with its spread over seeds or, for a single one, over KID subsets or IS splits."""
+        if self.std is None and self.spread is not None:
+            parts = "splits" if self.kind == "is" else "subsets"
+            return f"{number(self.value)} (± {number(self.spread, self.value)} over {parts})"
+        return number(self.value) + (f" ± {number(self.std, self.value)}" if self.std is not None else "")
 
     @property
     def counts(self) -> str:
@@ -71,7 +75,6 @@ class Subject(Part):
     name: str
     tag: str | None = None
     weights_sha256: str | None = None
-    published_by_others: bool = False
     num_images: int | None = None
 
 

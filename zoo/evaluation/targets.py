@@ -94,12 +94,10 @@ def weights_of(name: str, wanted: str = "default", cache_dir=None) -> tuple[Mode
 
 def _of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig | None = None) -> Target:
     config = config or model.config
-    entry = next((w for w in config.weights if w.tag == tag), None)
     subject = Subject(
         name=config.name,
         tag=tag,
         weights_sha256=weight_files.sha256(file) if file else state_sha256(model.generator),
-        published_by_others=bool(entry and entry.upstream),
     )
     return Target(subject, config, model, side=model.resolution)
 
