@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from narrow import short
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import zoo
 from training import checkpoint
@@ -29,6 +31,14 @@ def test_a_run_leaves_a_model_and_a_log(name, tmp_path):
     expected = {"d/infomax", "g/infomax"} if "infomax" in name else {"d/contrastive", "g/contrastive"}
     assert expected <= log[0].keys()
     assert sorted(p.name for p in (out / "samples").iterdir()) == ["0000002.png", "0000003.png"]
+    with Image.open(out / "losses.png") as plot:
+        assert plot.size == (800, 600)
+    events = EventAccumulator(str(out / "tensorboard")).Reload()
+    logged = [event.value for event in events.Scalars("d/adversarial")]
+    assert logged == pytest.approx([record["d/adversarial"] for record in log], abs=1e-4)
+    start = json.loads((out / "environment.json").read_text())["starts"][0]
+    assert start["data"] == datasets.load("digits").checksum
+    assert start["torch"] == torch.__version__
     with pytest.raises(ZooError, match="holds a run already"):
         train(short(name), Options(out))
 
