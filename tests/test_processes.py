@@ -47,7 +47,7 @@ def test_losses_gradients_and_statistics_are_those_of_one_process(name, found_by
     for key, expected in one.items():
         # a gradient that is zero in exact arithmetic is rounding noise, so the scale is the network's
         scale = largest[key[0]] if "/" in key else expected.abs()
-        assert torch.allclose(two[key], expected, rtol=1e-4, atol=1e-5 * float(scale) + 1e-7), key
+        assert torch.allclose(two[key], expected, rtol=1e-4, atol=5e-5 * float(scale) + 1e-7), key
 
 
 def test_a_run_of_two_processes_and_its_resumption(tmp_path):
