@@ -1,0 +1,1 @@
+"""Commands of `zoo`, a module a topic; `zoo.cli` puts them together."""
