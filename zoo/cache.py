@@ -76,7 +76,12 @@ class Record:
 
 
 def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: str, original: str) -> Record:
-    """Put a converted checkpoint under its name. At no instant is a file there whose checksum is not on record."""
+    """Put a converted checkpoint under its name. At no instant is a file there whose checksum is not on record.
+
+    For the holder of the lock.
+    """
+    for abandoned in path.parent.glob(f".{path.stem}.*"):  # by processes that were killed
+        abandoned.unlink()
     replaced = files.sha256(path) if path.is_file() else None
     with files.replacing(path) as temporary:
         files.write_safetensors(temporary, tensors, metadata)

@@ -208,7 +208,7 @@ def push(
     from huggingface_hub import HfApi
 
     api = HfApi(token=token)
-    with _explained(address, "upload"):
+    with _explained(address, "the upload"):
         patiently(lambda: api.create_repo(address.repo_id, private=private, exist_ok=True))
         commit = api.upload_folder(
             repo_id=address.repo_id,
@@ -261,4 +261,4 @@ def _explain(error: Exception, address: Address, what: str) -> str:
         return f"{root.filename or hub_cache()} cannot be written ({root.strerror}); set HF_HOME to a folder that can"
     if isinstance(root, OSError):  # the client's check of the length
         return f"{what} of {address} came incomplete ({in_short(root)}); run the same command again"
-    return f"{what} of {address} cannot be had ({in_short(root)})"
+    return f"{what} of {address} failed ({in_short(root)})"
