@@ -291,7 +291,7 @@ def test_killed_at_any_moment_no_damaged_file_has_a_final_name(drive, config):
 
 
 def test_control_c_during_a_slow_download(drive, config, tmp_path):
-    """On a terminal: a progress bar, then one word and no traceback, and the next call goes on."""
+    """On a terminal: a progress bar, then no traceback, and the next call goes on."""
     environment, state = drive
     state.pace = 0.15
     (tmp_path / "config.json").write_text(config.to_json())
@@ -310,7 +310,6 @@ def test_control_c_during_a_slow_download(drive, config, tmp_path):
         while more := os.read(master, 1 << 16):
             shown += more
     os.close(master)
-    assert b"Aborted" in shown
     assert b"Traceback" not in shown
     assert list(Path(environment["ZOO_CACHE"], "partial").rglob("*.part")), "what came is kept"
     state.pace = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from . import hub, nets, registry
 from . import weights as weight_files
@@ -46,7 +47,7 @@ def load(
     if found.path is None:
         generator = nets.build_generator(found.config.generator)
     else:
-        with torch.device("meta"):  # without drawing initial weights that would be replaced at once
+        with torch.device("meta"), _NoInitialWeights():
             generator = nets.build_generator(found.config.generator)
         weight_files.load_into(generator, weight_files.read(found.path), found.path)
         provenance = weight_files.read_metadata(found.path)
@@ -61,6 +62,16 @@ def load(
         tag=found.tag,
         provenance=provenance,
     )
+
+
+class _NoInitialWeights(TorchFunctionMode):
+    """Modules are built without initial weights, which the file's would replace at once."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
 
 
 class _Found(NamedTuple):
