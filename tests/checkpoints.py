@@ -21,8 +21,9 @@ def narrow(name: str, width: int = 16) -> ModelConfig:
 
 
 def with_weights(config: ModelConfig, **entry: Any) -> ModelConfig:
-    """The config with one set of weights, tagged "test"."""
-    return config.updated({"weights": [{"tag": "test", **entry}], "default_tag": "test"})
+    """The config with one set of weights, tagged "test" unless the entry says otherwise."""
+    entry = {"tag": "test", **entry}
+    return config.updated({"weights": [entry], "default_tag": entry["tag"]})
 
 
 def random_state(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:

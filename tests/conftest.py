@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from typing import NamedTuple
+
 import pytest
 
-from zoo import registry
+from zoo import cli, registry
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +20,24 @@ def _own_cache(tmp_path_factory, monkeypatch):
 def _registry_as_shipped():
     yield
     registry._registered.clear()
+
+
+class Result(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Run the `zoo` command in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments) -> Result:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Result(stop.value.code or 0, *capsys.readouterr())
+
+    return command
