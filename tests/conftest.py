@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from zoo import registry
+from zoo import cli, registry
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +46,24 @@ def data_root(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "root"
     monkeypatch.setenv("ZOO_DATA", str(folder))
     return folder
+
+
+class Result(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Run the `zoo` command in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments) -> Result:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Result(stop.value.code or 0, *capsys.readouterr())
+
+    return command

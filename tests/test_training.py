@@ -99,7 +99,7 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     assert [record["FD test"] for record in log] == [30, 10, 20, 25]
     assert json.loads((out / "best.json").read_text()) == {"step": 2, "metric": "FD test", "value": 10}
     assert checkpoint.steps(out / "checkpoints") == [2, 4]
-    assert weights.metadata(out / "best.safetensors")["step"] == "2"
+    assert weights.read_metadata(out / "best.safetensors")["step"] == "2"
 
     real = train(short("infomax-gan/digits", 1), Options(tmp_path / "b", device="cpu"), [Evaluation(1, num_images=64)])
     (record,) = [json.loads(line) for line in (real / "metrics.jsonl").read_text().splitlines()]

@@ -1,5 +1,6 @@
 """A weights file is whole, the right one, and checked before it is used; or the error says which of these it is not."""
 
+import os
 import shutil
 
 import pytest
@@ -154,7 +155,7 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
     def fail(handle):
         raise OSError("disk full")
 
-    monkeypatch.setattr(weights.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         weights.write_atomically(target, b"new")
     assert target.read_bytes() == b"old"

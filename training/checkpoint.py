@@ -49,7 +49,7 @@ def load(path: Path, networks: Networks) -> dict[str, str]:
     Raises:
         WeightsCorruptedError: the file is damaged, or belongs to other networks.
     """
-    tensors, header = weights.read(path), weights.metadata(path)
+    tensors, header = weights.read(path), weights.read_metadata(path)
     if header.get("sha256") != digest(tensors):
         raise WeightsCorruptedError(f"{path} is damaged: its tensors are not those that were saved; remove it")
     _restore(networks, tensors, path)

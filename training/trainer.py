@@ -256,7 +256,7 @@ class Run:
     def _export_if_missing(self) -> None:
         """For a run that was killed between its last checkpoint and its export."""
         model = self.folder.path / "model.safetensors"
-        if not model.exists() or weights.metadata(model).get("step") != str(self.step):
+        if not model.exists() or weights.read_metadata(model).get("step") != str(self.step):
             self.export()
 
 

@@ -90,9 +90,13 @@ def __dir__() -> list[str]:
 def info(name: str) -> ModelConfig:
     """The config of a model, or of an exported folder: architecture, data, training, weights, published scores.
 
+    Args:
+        name: a name in any spelling, a folder, or `hf://user/repo[@revision]`.
+
     Raises:
         UnknownModelError: nothing has this name; the message names the nearest.
     """
-    from . import registry
+    from . import hub, registry
 
+    name = hub.local_folder(name, with_weights=False)
     return registry.exported(name) or registry.config(name)

@@ -12,8 +12,12 @@ import typer
 from training.__main__ import train
 
 from . import __version__
+from .commands import cache as cache_commands
 from .commands import data
+from .commands.doctor import doctor
 from .commands.evaluate import evaluate, verify
+from .commands.export import export
+from .commands.publish import publish
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -105,29 +109,34 @@ def list_command(
 
 
 def _row(config: ModelConfig) -> dict:
+    from . import weights
+
     return {
         "name": config.name,
         "data set": config.data.dataset,
         "size": config.generator.resolution,
         "classes": config.num_classes,
         "default": config.default_tag,
-        "weights": _where(config),
+        "weights": {entry.tag: entry.place for entry in config.weights},
+        "here": [entry.tag for entry in config.weights if weights.is_local(config, entry)],
         "published FID": _published_fid(config),
     }
 
 
-def _where(config: ModelConfig) -> str | None:
-    """Where the default weights are: bundled, imported, or the place to fetch them from."""
-    from . import weights
-
-    if config.default_tag is None:
-        return None
-    entry = weights.entry(config, "default")
-    if entry.bundled:
-        return "bundled"
-    if weights.is_local(config, entry):
-        return "imported"
-    return "Hub" if entry.hub or entry.upstream.hub_repo else "Google Drive"
+def _cells(row: dict) -> dict:
+    """A row as the table shows it: tags, the default first, and the place of each."""
+    tags = sorted(row["weights"], key=lambda tag: tag != row["default"])
+    fetched = set(row["here"]) - {tag for tag in tags if row["weights"][tag] == "bundled"}
+    places = [row["weights"][tag] + (" (here)" if tag in fetched else "") for tag in tags]
+    return {
+        "name": row["name"],
+        "data set": row["data set"],
+        "size": f"{row['size']}x{row['size']}",
+        "classes": row["classes"] or "",
+        "tags": ", ".join(tags),
+        "where": ", ".join(dict.fromkeys(places)) or "none",
+        "published FID": row["published FID"],
+    }
 
 
 def _published_fid(config: ModelConfig) -> float | None:
@@ -142,10 +151,10 @@ def _print_table(rows: list[dict]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
+    shown = [_cells(row) for row in rows]
+    for column in shown[0]:
         table.add_column(column, justify="right" if column in ("size", "classes", "published FID") else "left")
-    for row in rows:
-        cells = {**row, "size": f"{row['size']}x{row['size']}", "classes": row["classes"] or ""}
+    for cells in shown:
         table.add_row(*("" if cell is None else str(cell) for cell in cells.values()))
     # A pipe has no width; a table that is cut would lose names.
     console = Console() if sys.stdout.isatty() else Console(width=200)
@@ -226,7 +235,7 @@ def sample(
 
     zoo sample contragan/digits -n 100 --label all -o digits.png
     """
-    out = out or Path(f"{Path(name.partition('@')[0]).name if Path(name).is_dir() else _file_stem(name)}.png")
+    out = out or Path(f"{Path(name).name if Path(name).is_dir() else _file_stem(name)}.png")
     from . import latents
     from .images import Images, refuse_overwriting, targets_of
     from .loading import load
@@ -248,9 +257,9 @@ def sample(
 
 
 def _file_stem(name: str) -> str:
-    from . import registry
+    import zoo
 
-    return registry.config(name).slug
+    return zoo.info(name).slug
 
 
 def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:
@@ -292,8 +301,12 @@ def import_command(
     print(import_checkpoint(name, source, force=force))
 
 
-# --------------------------------------------------------------------------------------------------- other commands
+# ------------------------------------------------------------------------------------------------ topics of their own
 
+app.add_typer(cache_commands.app, name="cache")
 app.add_typer(data.app, name="data")
 app.command("evaluate")(evaluate)
 app.command("verify")(verify)
+app.command("export")(export)
+app.command("publish")(publish)
+app.command("doctor")(doctor)

@@ -20,6 +20,10 @@ from .recipe import Training
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DriveId = Annotated[str, Field(pattern=r"^[\w-]+$")]
+_PART = r"\w[\w-]*(\.[\w-]+)*"  # of a path or an id: neither hidden nor ".."
+REPO_ID = rf"{_PART}/{_PART}"
+REVISION = rf"{_PART}(/{_PART})*"
 DatasetName = Literal[
     "cifar10",
     "cifar100",
@@ -95,9 +99,9 @@ class Measured(Score):
 class HubFile(Part):
     """A safetensors file on the Hugging Face Hub."""
 
-    repo_id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    filename: str = "model.safetensors"
-    revision: str
+    repo_id: Annotated[str, Field(pattern=f"^{REPO_ID}$")]
+    filename: Annotated[str, Field(pattern=rf"^{REVISION}\.safetensors$")] = "model.safetensors"
+    revision: Annotated[str, Field(pattern=f"^{REVISION}$")]
     sha256: Sha256
 
 
@@ -105,10 +109,11 @@ class Upstream(Part):
     """A checkpoint as its authors published it: a pickle, converted on the first load."""
 
     source: Literal["mimicry", "studiogan"]
-    google_drive_file: str | None = None  # id of the file
-    google_drive_folder: str | None = None  # id of a folder
-    hub_repo: str | None = None
+    google_drive_file: DriveId | None = None  # id of the file
+    google_drive_folder: DriveId | None = None  # id of a folder
+    hub_repo: Annotated[str, Field(pattern=f"^{REPO_ID}$")] | None = None
     path: str  # file name, or pattern inside the folder or repository; newest match
+    sha256: Sha256 | None = None  # of the published file, where it is known
 
     @property
     def address(self) -> str:
@@ -136,6 +141,11 @@ class Weights(Part):
     upstream: Upstream | None = None
     scores: tuple[Measured, ...] = ()
     note: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the file is published: "bundled", "hub", "mimicry" or "studiogan"."""
+        return "bundled" if self.bundled else "hub" if self.hub else self.upstream.source
 
     @model_validator(mode="after")
     def _one_place(self):

@@ -153,7 +153,7 @@ class ConditionalAffine(nn.Module):
             self.register_buffer("offset", offset)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        both = self.table[condition] if self.by_class else F.linear(condition, self.weight, self.offset)
+        both = F.embedding(condition, self.table) if self.by_class else F.linear(condition, self.weight, self.offset)
         scale, shift = both[:, :, None, None].chunk(2, dim=1)
         return torch.addcmul(shift, x, scale)
 
@@ -175,11 +175,11 @@ class FusedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.project(x).split(self.widths, dim=1)
-        query = query.flatten(2).transpose(1, 2)  # (N, HW, C/8)
-        key = F.max_pool2d(key, 2).flatten(2).transpose(1, 2)  # (N, HW/4, C/8)
-        value = F.max_pool2d(value, 2).flatten(2).transpose(1, 2)  # (N, HW/4, C/2)
+        query = query.flatten(2).mT[:, None]  # (N, 1, HW, C/8): one head, which ONNX wants to see
+        key = F.max_pool2d(key, 2).flatten(2).mT[:, None]  # (N, 1, HW/4, C/8)
+        value = F.max_pool2d(value, 2).flatten(2).mT[:, None]  # (N, 1, HW/4, C/2)
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return x + self.output(attended.transpose(1, 2).unflatten(2, x.shape[2:]))
+        return x + self.output(attended[:, 0].mT.unflatten(2, x.shape[2:]))
 
 
 class FusedBlock(nn.Module):
@@ -220,7 +220,7 @@ class FusedResNet(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         z, conditions = self.conditions(z, y)
-        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        h = self.input(z).unflatten(1, (-1, self.spec.bottom_width, self.spec.bottom_width))
         h = h.contiguous(memory_format=torch.channels_last)
         for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True), start=1):
             h = block(h, condition)
@@ -240,7 +240,7 @@ class FusedBigGAN(FusedResNet):
 
     def conditions(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
         first, *chunks = z.split(self.spec.latent_chunk, dim=1)
-        embedded = self.embedding[y]
+        embedded = F.embedding(y, self.embedding)
         return first, [torch.cat((embedded, chunk), dim=1) for chunk in chunks]
 
 
@@ -260,7 +260,7 @@ class FusedDCGAN(nn.Module):
         self.act, self.output = generator.blocks[0].act, plain_conv(generator.output)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        h = self.input(z).unflatten(1, (-1, self.spec.bottom_width, self.spec.bottom_width))
         h = h.contiguous(memory_format=torch.channels_last)
         for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
             h = conv(h)

@@ -1,16 +1,18 @@
-"""From a name or a folder to a loaded generator."""
+"""From a name, a folder or an address on the Hub to a loaded generator."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch.overrides import TorchFunctionMode
 
-from . import nets, registry
+from . import hub, nets, registry
 from . import weights as weight_files
 from .config import ModelConfig
-from .errors import WeightsUnavailableError, ZooError
+from .errors import WeightsUnavailableError
 from .model import GAN
 
 
@@ -24,8 +26,11 @@ def load(
 ) -> GAN:
     """Load a generator by name, or from an exported folder with config.json and model.safetensors.
 
+    Published weights that are not on this machine are fetched, verified and converted first, once.
+
     Args:
-        name_or_folder: a name in any spelling, `name@tag`, or a folder's path.
+        name_or_folder: a name in any spelling, `name@tag`, a folder's path, or `hf://user/repo[@revision]` for a
+            folder on the Hugging Face Hub.
         weights: "default", a tag, "random" (untrained), or the path of a .safetensors file.
         device: "auto" (CUDA, then Apple's GPU, then the CPU) or a torch device.
         dtype: None for float32; "bfloat16" or "float16" trade exactness for speed.
@@ -34,52 +39,77 @@ def load(
 
     Raises:
         UnknownModelError: no model or folder has this name; the message names the nearest.
-        WeightsUnavailableError: the weights are not on this machine; the message says how to get them.
+        WeightsUnavailableError: the weights cannot be had; the message says why, and how to get them.
         WeightsCorruptedError: the file is damaged or belongs to another architecture.
     """
-    config, path, settle = _find(name_or_folder, os.fspath(weights), cache_dir)
-    if path is None:
-        generator = nets.build_generator(config.generator)
+    found = _find(name_or_folder, os.fspath(weights), cache_dir)
+    provenance: dict[str, str] = {}
+    if found.path is None:
+        generator = nets.build_generator(found.config.generator)
     else:
-        with torch.device("meta"):  # without drawing initial weights that would be replaced at once
-            generator = nets.build_generator(config.generator)
-        weight_files.load_into(generator, weight_files.read(path), path)
-    if settle:
-        nets.settle_spectral_norm(generator)
-    return GAN(config, generator, device=device, dtype=dtype, fuse=fuse)
+        with torch.device("meta"), _NoInitialWeights():
+            generator = nets.build_generator(found.config.generator)
+        weight_files.load_into(generator, weight_files.read(found.path), found.path)
+        provenance = weight_files.read_metadata(found.path)
+    settle = _averages_spectral_norm(found)
+    return GAN(
+        found.config,
+        generator,
+        device=device,
+        dtype=dtype,
+        fuse=fuse,
+        settle=settle,
+        tag=found.tag,
+        provenance=provenance,
+    )
 
 
-def _find(name_or_folder, wanted: str, cache_dir) -> tuple[ModelConfig, Path | None, bool]:
-    """The config, the file of its weights (None = random), and whether spectral norm vectors are to be settled.
+class _NoInitialWeights(TorchFunctionMode):
+    """Modules are built without initial weights, which the file's would replace at once."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
+
+
+class _Found(NamedTuple):
+    config: ModelConfig
+    path: Path | None  # of the weights; None = random
+    tag: str | None  # which of the config's weights
+    exported: bool = False  # a folder of its own
+
+
+def _averages_spectral_norm(found: _Found) -> bool:
+    """Whether spectral norm vectors are to be settled.
 
     StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.
     """
-    text = os.fspath(name_or_folder)
+    if found.tag is None or found.exported:
+        return False
+    upstream = weight_files.entry(found.config, found.tag).upstream
+    return upstream is not None and upstream.source == "studiogan"
+
+
+def _find(name_or_folder, wanted: str, cache_dir) -> _Found:
+    text = hub.local_folder(name_or_folder, with_weights=wanted == "default")
     folder, tag = Path(text), "default"
     exported = config = registry.exported(folder)
     if config is None:
-        if folder.is_dir() and not _is_name(text):
+        if folder.is_dir() and not registry.is_name(text):
             raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
         base, tag = registry.split_tag(text)
         config = registry.config(base)
     if wanted == "random":
-        return config, None, False
+        return _Found(config, None, None)
     if wanted.endswith(".safetensors"):
-        return config, Path(wanted), False
+        return _Found(config, Path(wanted), None)
     if Path(wanted).is_file():
         raise WeightsUnavailableError(
             f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
         )
     if exported and wanted == "default":
-        return config, folder / "model.safetensors", False
-    tag = tag if wanted == "default" else wanted
-    upstream = weight_files.entry(config, tag).upstream
-    return config, weight_files.locate(config, tag, cache_dir), upstream is not None and upstream.source == "studiogan"
-
-
-def _is_name(text: str) -> bool:
-    try:
-        registry.resolve(registry.split_tag(text)[0])
-    except ZooError:
-        return False
-    return True
+        return _Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True)
+    tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
+    return _Found(config, weight_files.locate(config, tag, cache_dir), tag)

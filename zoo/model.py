@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +16,8 @@ from .config import ModelConfig
 from .errors import LabelError, ZooError
 from .fuse import fuse as fuse_generator
 from .images import Images
+from .nets import settle_spectral_norm
+from .pretrained import Pretrained
 
 if TYPE_CHECKING:
     Label = int | str | Sequence[int | str] | None
@@ -45,13 +50,24 @@ def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     return chosen
 
 
-class GAN:
-    """A generator with its config.
+_PREPARING = Lock()
+
+
+@contextmanager
+def _preparing(device: torch.device) -> Iterator[None]:
+    """The same result wherever the first use happens: also in autocast, in inference mode, in several threads."""
+    with _PREPARING, torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
+        yield
+
+
+class GAN(Pretrained):
+    """A generator with its config. The network is moved to its device and fused when it is first used.
 
     Attributes:
         config: the ModelConfig.
-        generator: the plain module in eval mode, weights as they were trained.
         device, dtype: where and in which precision it computes.
+        tag: which of the config's weights these are; None for weights of one's own.
+        provenance: what the weights file says about itself, such as the source, its sha256 and the converter.
     """
 
     def __init__(
@@ -62,14 +78,34 @@ class GAN:
         device: str | torch.device = "auto",
         dtype: str | torch.dtype | None = None,
         fuse: bool = True,
+        settle: bool = False,
+        tag: str | None = None,
+        provenance: Mapping[str, str] | None = None,
     ):
+        """`settle`: bring the vectors of spectral norm to their fixed point first, as StudioGAN's sampling does."""
         self.config = config
         self.device, self.dtype = pick_device(device), _pick_dtype(dtype)
-        self.generator = generator.eval().requires_grad_(False).to(self.device)
-        network = fuse_generator(generator) if fuse else generator
         if self.dtype != torch.float32 and not fuse:
             raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
-        self._network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+        self.tag, self.provenance = tag, dict(provenance or {})
+        self._given, self._fuse, self._settle = generator.eval().requires_grad_(False), fuse, settle
+
+    @cached_property
+    def generator(self) -> nn.Module:
+        """The plain module in eval mode, weights as they were trained."""
+        with _preparing(self.device):
+            generator = self._given.to(self.device)
+            if self._settle:
+                settle_spectral_norm(generator)
+                self._settle = False
+        return generator
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        generator = self.generator
+        with _preparing(self.device):
+            network = fuse_generator(generator) if self._fuse else generator
+            return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
 
     @property
     def num_classes(self) -> int:

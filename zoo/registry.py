@@ -77,6 +77,15 @@ def resolve(name: str) -> str:
     raise UnknownModelError(f'no model is called "{name}"; {hint}')
 
 
+def is_name(text: str) -> bool:
+    """Whether a text, tag or not, names exactly one model."""
+    try:
+        resolve(split_tag(text)[0])
+    except ZooError:
+        return False
+    return True
+
+
 def exported(folder: str | os.PathLike) -> ModelConfig | None:
     """The config of an exported folder; None if this is no folder with config.json in it."""
     path = Path(folder) / "config.json"

@@ -1,35 +1,27 @@
 """Where weight bytes come from, and how they get into a network.
 
 Only safetensors are read here. A file is checked before anything is copied from it: that it is whole, that its
-sha256 is the config's where there is one, and that its tensors are exactly the network's.
+sha256 is the config's or the one on record, and that its tensors are exactly the network's.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import cache, hub
 from .config import ModelConfig, Weights
 from .errors import WeightsCorruptedError, WeightsUnavailableError
+from .files import save, sha256, verify_sha256, write_atomically
+from .network import OFFLINE, is_offline
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+__all__ = ["save", "sha256", "write_atomically"]  # of zoo.files, for those who know them by this place
 
-def default_cache_dir() -> Path:
-    """$ZOO_CACHE, else $XDG_CACHE_HOME/contrastive-gan-zoo, else ~/.cache/contrastive-gan-zoo."""
-    if "ZOO_CACHE" in os.environ:
-        return Path(os.environ["ZOO_CACHE"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "contrastive-gan-zoo"
-
-
-def cached_path(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Path:
-    """Where the converted upstream weights of a tag are kept."""
-    return Path(cache_dir or default_cache_dir()) / "weights" / config.name / f"{tag}.safetensors"
+cached_path = cache.weights_path
 
 
 def bundled_path(filename: str) -> Path:
@@ -57,15 +49,17 @@ def is_local(config: ModelConfig, weights: Weights, cache_dir: str | Path | None
     """Whether these weights load without a network."""
     if weights.bundled:
         return bundled_path(weights.bundled).is_file()
+    if weights.hub:
+        return hub.cached(weights.hub.repo_id, weights.hub.filename, weights.hub.revision) is not None
     return cached_path(config, weights.tag, cache_dir).is_file()
 
 
 def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | None = None) -> Path:
-    """The safetensors file of a tag on this machine.
+    """The verified safetensors file of a tag, fetched and converted first if it is not on this machine.
 
     Raises:
-        WeightsUnavailableError: no such tag, or not here; the message says what each tag needs.
-        WeightsCorruptedError: a bundled file whose sha256 is not the config's.
+        WeightsUnavailableError: no such tag, or it cannot be had; the message says why and what each tag needs.
+        WeightsCorruptedError: the file is not the one that the config or the first download names.
     """
     weights = entry(config, tag)
     if weights.bundled:
@@ -75,12 +69,28 @@ def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | No
         verify_sha256(path, weights.sha256)
         return path
     path = cached_path(config, weights.tag, cache_dir)
-    if path.is_file():
+    if weights.upstream and path.is_file():
+        cache.check(path, cache_dir)
         return path
-    raise WeightsUnavailableError(
-        f"{config.name}@{weights.tag} is not on this machine. {how_to_get(config, weights)}"
-        f"{_alternatives(config, weights)}"
-    )
+    try:
+        return _fetch(config, weights, cache_dir)
+    except WeightsUnavailableError as error:
+        reason = f": {str(error).rstrip('.')}." if str(error) else "."
+        raise WeightsUnavailableError(
+            f"{config.name}@{weights.tag} is not on this machine{reason} {how_to_get(config, weights)}"
+            f"{_alternatives(config, weights)}"
+        ) from None
+
+
+def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | Path | None) -> Path:
+    if weights.hub:
+        file = weights.hub
+        return hub.download(file.repo_id, file.filename, file.revision, file.sha256, cache_dir=cache_dir)
+    if is_offline():
+        raise WeightsUnavailableError(OFFLINE)
+    from .upstream.importer import download_checkpoint
+
+    return download_checkpoint(config, weights, cache_dir)
 
 
 def how_to_get(config: ModelConfig, weights: Weights) -> str:
@@ -92,10 +102,10 @@ def how_to_get(config: ModelConfig, weights: Weights) -> str:
             f"zoo import {config.name}@{weights.tag} --from FILE."
         )
     if weights.hub:
-        hub = weights.hub
+        file = weights.hub
         return (
-            f"Download {hub.filename} (revision {hub.revision}) from https://huggingface.co/{hub.repo_id}, then load "
-            f"it with weights=PATH."
+            f"Download {file.filename} (revision {file.revision}) from https://huggingface.co/{file.repo_id}, then "
+            f"load it with weights=PATH."
         )
     return "It ships with the package."
 
@@ -111,55 +121,40 @@ def _alternatives(config: ModelConfig, weights: Weights) -> str:
 # -------------------------------------------------------------------------------------------------- reading a file
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
-
-
-def _sha256(file) -> str:  # Python 3.10 has no file_digest
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def verify_sha256(path: Path, expected: str | None) -> None:
-    if expected is not None and (actual := sha256(path)) != expected:
-        raise WeightsCorruptedError(
-            f"{path} is damaged: its sha256 is {actual[:12]}..., expected {expected[:12]}...; fetch or install it again"
-        )
-
-
 def read(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file; raises WeightsCorruptedError with what is wrong with it."""
+    """All tensors of a safetensors file, mapped into memory; WeightsCorruptedError says what is wrong with it."""
     from safetensors import SafetensorError
-    from safetensors.torch import load
+    from safetensors.torch import load_file
 
     path = Path(path)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(9)
     except OSError as error:
         raise WeightsUnavailableError(f"{path} cannot be read ({error.strerror}); check the path") from None
-    if not data:
+    if not start:
         raise WeightsCorruptedError(f"{path} is empty; fetch it again")
     # A safetensors header may begin with any length, 0x80 included; its JSON begins at the ninth byte.
-    if data[8:9] != b"{" and data.startswith((b"PK\x03\x04", b"\x80")):
+    if start[8:9] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
         raise WeightsCorruptedError(
             f"{path} is a PyTorch pickle, not safetensors; convert it with: zoo import NAME@TAG --from {path}"
         )
     try:
-        return load(data)
+        return load_file(path)
     except SafetensorError as error:
         raise WeightsCorruptedError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from None
 
 
-def metadata(path: Path) -> dict[str, str]:
-    """The text that stands in a safetensors file's header; raises WeightsCorruptedError where it cannot be read."""
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says about itself: for converted weights their source, its sha256, the converter.
+
+    Raises WeightsCorruptedError where it cannot be read.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
+        with safe_open(path, framework="pt") as file:
+            return {key: value for key, value in (file.metadata() or {}).items() if key != "format"}
     except (OSError, SafetensorError) as error:
         raise WeightsCorruptedError(f"{path} cannot be read ({error}); remove it") from None
 
@@ -191,30 +186,3 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
-
-
-# -------------------------------------------------------------------------------------------------- writing a file
-
-
-def save(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file whole or not at all; raises FileExistsError never, the caller decides."""
-    from safetensors.torch import save as serialise
-
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(Path(path), serialise(contiguous, {"format": "pt", **(metadata or {})}))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write to a temporary file beside the target, then rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep a shared cache from its readers
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

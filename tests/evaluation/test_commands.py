@@ -1,42 +1,18 @@
 """`zoo evaluate` and `zoo verify` as a user meets them: tables, files, exit statuses, one-line errors."""
 
 import json
-import sys
-from typing import NamedTuple
 
 import pytest
 from PIL import Image
 
-from zoo import cli, registry
+from zoo import registry
 from zoo.config import Measured
-
-
-class Result(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run the command in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments) -> Result:
-        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return Result(stop.value.code or 0, *capsys.readouterr())
-
-    return run
-
 
 EVALUATE = ("evaluate", "infomax-gan/digits", "--extractor", "tiny", "--num-fake", "100", "--seeds", "1")
 
 
-def test_evaluate_prints_a_table_and_writes_a_report(run, tmp_path):
-    result = run(*EVALUATE, "--curve", "-o", "out")
+def test_evaluate_prints_a_table_and_writes_a_report(command, tmp_path):
+    result = command(*EVALUATE, "--curve", "-o", "out")
     assert result.returncode == 0, result.stderr
     for word in ("FD tiny", "KD tiny", "CS tiny", "precision tiny", "1,797 / 100", "fid.num_fake: 100, not 50000"):
         assert word in result.stdout
@@ -47,18 +23,18 @@ def test_evaluate_prints_a_table_and_writes_a_report(run, tmp_path):
         "samples.png",
         "convergence.png",
     }
-    again = run(*EVALUATE, "-o", "out")
+    again = command(*EVALUATE, "-o", "out")
     assert again.returncode == 1
     assert "--force" in again.stderr
-    assert run(*EVALUATE, "-m", "fid", "-o", "out", "--force").returncode == 0
+    assert command(*EVALUATE, "-m", "fid", "-o", "out", "--force").returncode == 0
 
 
-def test_json_is_the_report(run):
-    report = json.loads(run(*EVALUATE, "-m", "fid,is", "--json").stdout)
+def test_json_is_the_report(command):
+    report = json.loads(command(*EVALUATE, "-m", "fid,is", "--json").stdout)
     assert [r["metric"] for r in report["results"]] == ["FD tiny", "CS tiny"]
 
 
-def test_the_offline_extractor_on_a_bundled_model(run):
+def test_the_offline_extractor_on_a_bundled_model(command):
     """The command that needs no network and no data, on fewer images than the covariance has dimensions."""
     digits = (
         "--extractor",
@@ -72,34 +48,34 @@ def test_the_offline_extractor_on_a_bundled_model(run):
         "-m",
         "fid,kid",
     )
-    result = run("evaluate", "infomax-gan/digits", *digits)
+    result = command("evaluate", "infomax-gan/digits", *digits)
     assert result.returncode == 0, result.stderr
     assert "FD efficientnet-lite0 of 40 generated and 60 real images: fewer than the 1,280 features" in result.stdout
 
 
-def test_verify_by_its_exit_status(run, tmp_path):
+def test_verify_by_its_exit_status(command, tmp_path):
     score = {"extractor": "tiny", "protocol": "clean", "num_real": 1797, "num_fake": 100, "split": "train"}
-    measured = json.loads(run(*EVALUATE, "-m", "fid", "--json").stdout)["results"][0]["value"]
+    measured = json.loads(command(*EVALUATE, "-m", "fid", "--json").stdout)["results"][0]["value"]
     for name, value in (("test/right", measured), ("test/wrong", measured / 100)):
         config = registry.config("infomax-gan/digits")
         scores = (Measured(metric="FD tiny", value=value, **score),)
         weights = config.weights[0].model_copy(update={"scores": scores})
         registry.register(config.model_copy(update={"name": name, "weights": (weights,), "published": ()}))
-    right, wrong = run("verify", "test/right", "-o", "r"), run("verify", "test/wrong")
+    right, wrong = command("verify", "test/right", "-o", "r"), command("verify", "test/wrong")
     assert (right.returncode, wrong.returncode) == (0, 1)
     assert "not reproduced" in wrong.stdout
     assert wrong.stderr == ""
     assert (tmp_path / "r" / "report.json").is_file()
-    many = run("verify", "test/right", "test/wrong", "-o", "reports")
+    many = command("verify", "test/right", "test/wrong", "-o", "reports")
     assert many.returncode == 1
     assert "reports/summary.md: 2 verified, 0 not verified here" in many.stdout
-    again = run("verify", "test/right", "test/wrong", "-o", "reports")
+    again = command("verify", "test/right", "test/wrong", "-o", "reports")
     assert again.stdout.count("(from an earlier run)") == 2
 
 
-def test_verify_all_where_nothing_is_reachable(run, monkeypatch, tmp_path):
+def test_verify_all_where_nothing_is_reachable(command, monkeypatch, tmp_path):
     monkeypatch.setattr("zoo.evaluation.rounds._stated", lambda: ["infomax-gan/cifar10@mimicry", "sngan/stl10@mimicry"])
-    result = run("verify", "--all")
+    result = command("verify", "--all")
     assert result.returncode == 1
     assert "nothing could be verified here; reports/summary.md says why" in result.stderr
     assert "zoo import sngan/stl10@mimicry" in (tmp_path / "reports" / "summary.md").read_text()
@@ -121,9 +97,9 @@ def test_verify_all_where_nothing_is_reachable(run, monkeypatch, tmp_path):
         ([*EVALUATE, "--device", "cuda:9"], "cannot be used"),
     ],
 )
-def test_errors_are_one_line_and_nothing_is_written(run, tmp_path, arguments, words):
+def test_errors_are_one_line_and_nothing_is_written(command, tmp_path, arguments, words):
     (tmp_path / "empty").mkdir()
-    result = run(*arguments, "-o", "out")
+    result = command(*arguments, "-o", "out")
     assert result.returncode == 1
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
@@ -131,7 +107,7 @@ def test_errors_are_one_line_and_nothing_is_written(run, tmp_path, arguments, wo
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_a_picture_of_the_samples(run, tmp_path):
-    assert run(*EVALUATE, "-m", "is", "-o", "out").returncode == 0
+def test_a_picture_of_the_samples(command, tmp_path):
+    assert command(*EVALUATE, "-m", "is", "-o", "out").returncode == 0
     with Image.open(tmp_path / "out" / "samples.png") as picture:
         assert picture.size == (8 * 34 + 2, 8 * 34 + 2)

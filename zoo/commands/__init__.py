@@ -1,1 +1,1 @@
-"""Groups of subcommands of `zoo`, one module each."""
+"""Commands of `zoo`, a module a topic; `zoo.cli` puts them together."""

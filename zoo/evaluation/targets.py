@@ -55,7 +55,7 @@ def open_target(source: Any, *, weights: str = "default", device: str = "auto", 
     text, path = os.fspath(source), Path(source)
     if path.suffix == ".npz" and path.is_file():
         return _of_images(path.name, sources.from_npz(path))
-    if path.is_dir() and registry.exported(path) is None and not _is_name(text):
+    if path.is_dir() and registry.exported(path) is None and not registry.is_name(text):
         return _of_images(path.name, sources.folder(path))
     name, colon, split = text.partition(":")
     if colon and split in SPLITS:
@@ -63,14 +63,6 @@ def open_target(source: Any, *, weights: str = "default", device: str = "auto", 
         return _of_images(text, sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(text, weights, cache_dir)
     return _of_model(loading.load(text, weights=weights, device=device, cache_dir=cache_dir), tag, file, config)
-
-
-def _is_name(text: str) -> bool:
-    try:
-        registry.resolve(registry.split_tag(text)[0])
-    except ZooError:
-        return False
-    return True
 
 
 def weights_of(name: str, wanted: str = "default", cache_dir=None) -> tuple[ModelConfig, str | None, Path | None]:

@@ -1,19 +1,24 @@
-"""A checkpoint that somebody downloaded by hand, converted once into our cache.
+"""A published checkpoint, downloaded here or by hand, converted once into our cache.
 
-The only place where pickles are opened, with PyTorch's `weights_only=True`: tensors and plain data, no code.
+The first time that a file is seen its sha256 is recorded; from then on a file of that name has to be the same one.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .. import registry, weights
+from .. import cache, files, registry, weights
 from ..config import ModelConfig, Weights
 from ..errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
-from . import convert
+from . import convert, download, pickles
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONVERTER_VERSION = "1"
 
@@ -23,11 +28,11 @@ def import_checkpoint(name: str, source: str | Path, cache_dir: str | Path | Non
 
     Args:
         source: the checkpoint, or a folder that holds it.
-        force: replace an earlier import.
+        force: replace an earlier import, also by another file than the one on record.
 
     Raises:
         WeightsUnavailableError: no such file, or the tag is not one that is imported.
-        WeightsCorruptedError: the file is damaged or belongs to another model.
+        WeightsCorruptedError: the file is damaged, belongs to another model, or is not the one that is known.
         ZooError: these weights were imported before.
     """
     base, tag = registry.split_tag(name)
@@ -35,13 +40,80 @@ def import_checkpoint(name: str, source: str | Path, cache_dir: str | Path | Non
     entry = weights.entry(config, tag)
     if entry.upstream is None:
         raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
-    target = weights.cached_path(config, entry.tag, cache_dir)
+    target = cache.weights_path(config, entry.tag, cache_dir)
     if target.exists() and not force:
         raise ZooError(f"{target} exists; these weights were imported before (--force imports them again)")
     path = _checkpoint(Path(source), entry)
-    tensors = convert(_read(path), entry.upstream.source, config.generator)
-    weights.save(target, tensors, _provenance(config, entry, path))
-    return target
+    converted = _convert(config, entry, download.Original(path, path.name, str(path)), target, trust_anew=force)
+    with cache.lock(config, entry.tag, cache_dir):
+        return converted.store(target)
+
+
+def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | Path | None = None) -> Path:
+    """Fetch a published checkpoint and convert it; returns the safetensors file in the cache.
+
+    However many processes ask, one downloads. A download that was cut goes on where it stopped, also in another run.
+
+    Raises:
+        WeightsUnavailableError: it cannot be had; the message says why.
+        WeightsCorruptedError: the file is damaged, belongs to another model, or is not the one that is known.
+    """
+    target = cache.weights_path(config, entry.tag, cache_dir)
+    with cache.lock(config, entry.tag, cache_dir) as partial:
+        if target.is_file():  # another process was first
+            return target
+        partial.mkdir(parents=True, exist_ok=True)
+        original = download.fetch(entry.upstream, partial)
+        try:
+            path = _convert(config, entry, original, target).store(target)
+        except WeightsCorruptedError:  # going on with it would lead here again
+            download.discard(partial)
+            raise
+        download.discard(partial)
+        return path
+
+
+@dataclass(frozen=True)
+class _Converted:
+    name: str
+    tensors: dict[str, Tensor]
+    provenance: dict[str, str]
+    original: download.Original
+    sha256: str  # of the original
+    is_new: bool  # nothing was known of the original before
+
+    def store(self, target: Path) -> Path:
+        cache.store(target, self.tensors, self.provenance, self.sha256, self.original.address)
+        if self.is_new:
+            size = files.as_size(self.original.path.stat().st_size)
+            print(
+                f"zoo: {self.name} is {self.original.name}, {size}, sha256 {self.sha256}; this is on record now and "
+                f"will be enforced",
+                file=sys.stderr,
+            )
+        return target
+
+
+def _convert(
+    config: ModelConfig, entry: Weights, original: download.Original, target: Path, trust_anew: bool = False
+) -> _Converted:
+    name, digest, known = f"{config.name}@{entry.tag}", files.sha256(original.path), cache.Record.of(target)
+    again = "download it again"
+    _enforce(original, digest, original.sha256, f"that is what the place it came from says; {again}")
+    _enforce(original, digest, entry.upstream.sha256, f"that is the file its authors published; {again}")
+    if known and not trust_anew:
+        remedy = f"if you trust the new file, forget the old one: zoo cache clear {name} --forget, then load it again"
+        _enforce(original, digest, known.original_sha256, f"as on its first download; {remedy}")
+    state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
+    tensors = convert(state, entry.upstream.source, config.generator)
+    is_new = known is None and entry.upstream.sha256 is None
+    return _Converted(name, tensors, _provenance(config, entry, original, digest), original, digest, is_new)
+
+
+def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:
+    if expected not in (None, digest):
+        found = f"{original.name} from {original.address} has sha256 {digest[:12]}..."
+        raise WeightsCorruptedError(f"{found}, expected {expected[:12]}..., {remedy}")
 
 
 def _checkpoint(source: Path, entry: Weights) -> Path:
@@ -61,26 +133,13 @@ def _checkpoint(source: Path, entry: Weights) -> Path:
     return found[0]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    import torch
-
-    if path.suffix == ".safetensors":
-        return weights.read(path)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen unrelated types for a file that is not a checkpoint
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsCorruptedError(
-            f"{path} is no checkpoint that can be opened safely ({reason}); download it again"
-        ) from None
-
-
-def _provenance(config: ModelConfig, entry: Weights, path: Path) -> dict[str, str]:
+def _provenance(config: ModelConfig, entry: Weights, original: download.Original, digest: str) -> dict[str, str]:
     return {
         "name": config.name,
         "tag": entry.tag,
         "source": json.dumps(entry.upstream.model_dump(exclude_none=True)),
-        "original": path.name,
-        "original_sha256": weights.sha256(path),
+        "original": original.name,
+        "original_sha256": digest,
         "converter": CONVERTER_VERSION,
+        **({"revision": original.revision} if original.revision else {}),
     }

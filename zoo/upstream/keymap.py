@@ -75,6 +75,7 @@ class KeyMap:
             tensor = rename.reshape(state[name]) if rename.reshape else state[name]
             if tensor.shape != want.shape:
                 problems.append(f"{name} is {tuple(state[name].shape)}, which does not make {ours} {tuple(want.shape)}")
+                continue
             result[ours] = tensor.to(want.dtype).contiguous()
         unused = set(state) - used
         left_over = sorted(name for name in unused if not any(pattern.fullmatch(name) for pattern in self.ignored))

@@ -1,0 +1,98 @@
+"""A model as a folder: config.json, model.safetensors and a card. The same shape as a repository on the Hub."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import card, files, weights
+from .config import ModelConfig
+from .errors import ZooError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .model import GAN
+
+CONFIG, WEIGHTS, DISCRIMINATOR, CARD = "config.json", "model.safetensors", "discriminator.safetensors", "README.md"
+
+
+def export_folder(
+    source: GAN | str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    discriminator: nn.Module | Mapping[str, Tensor] | None = None,
+    dtype: str = "float32",
+    force: bool = False,
+) -> Path:
+    """Write a model as a folder that `zoo.load`, `GAN.from_pretrained` and the Hub take; returns the folder.
+
+    Args:
+        source: a loaded model, or what `zoo.load` takes: a name, a run folder, `hf://user/repo`.
+        out: the folder; it appears when it is complete, or not at all.
+        discriminator: written too; None takes the one of a source folder, if it has one.
+        dtype: "float32", or "float16" for half the size.
+        force: write into a folder that holds something, over files of these names.
+
+    Raises:
+        ZooError: the folder holds something, or the precision is unknown.
+    """
+    out = Path(out)
+    if dtype not in ("float32", "float16"):
+        raise ZooError(f'dtype "{dtype}" is not known; give float32 or float16')
+    if not force and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
+        raise ZooError(f"{out} exists; give another folder, or force (--force)")
+    model, discriminator = _load(source, discriminator)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+        folder = Path(temporary) / out.name
+        folder.mkdir()
+        _write(folder, model, discriminator, dtype)
+        _move(folder, out)
+    return out
+
+
+def _load(source, discriminator) -> tuple[GAN, Mapping[str, Tensor] | None]:
+    from .loading import load
+    from .model import GAN
+
+    if discriminator is None and not isinstance(source, GAN) and (Path(source) / DISCRIMINATOR).is_file():
+        discriminator = weights.read(Path(source) / DISCRIMINATOR)
+    model = source if isinstance(source, GAN) else load(source, device="cpu", fuse=False)
+    return model, discriminator.state_dict() if hasattr(discriminator, "state_dict") else discriminator
+
+
+def _write(folder: Path, model: GAN, discriminator: Mapping[str, Tensor] | None, dtype: str) -> None:
+    config = _config_of(model)
+    (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
+    (folder / CARD).write_text(card.render(config), encoding="utf-8")
+    files.save(folder / WEIGHTS, _as(dtype, model.generator.state_dict()), {"name": config.name, **model.provenance})
+    if discriminator is not None:
+        files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name})
+
+
+def _config_of(model: GAN) -> ModelConfig:
+    """The model's config, with the weights that go with it and no others."""
+    own = tuple(entry for entry in model.config.weights if entry.tag == model.tag)
+    return model.config.model_copy(update={"weights": own, "default_tag": model.tag if own else None})
+
+
+def _as(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    import torch
+
+    wanted = getattr(torch, dtype)
+    return {name: t.to(wanted) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _move(folder: Path, out: Path) -> None:
+    """All at once where there is nothing yet; else file by file, the config last."""
+    with suppress(OSError):  # a folder that holds something cannot be replaced
+        folder.replace(out)
+        return
+    for name in (CARD, DISCRIMINATOR, WEIGHTS, CONFIG):
+        if (folder / name).exists():
+            (folder / name).replace(out / name)

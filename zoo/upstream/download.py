@@ -1,0 +1,204 @@
+"""Fetching a checkpoint from where its authors put it.
+
+Google Drive through gdown (extra `upstream`), the Hugging Face Hub through its client. What a server calls a file
+decides nothing here: a download always has the same name, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import hub
+from ..config import Upstream
+from ..errors import WeightsUnavailableError
+from ..network import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, is_transport, pause
+from .pickles import MAX_BYTES
+
+_FILE = "original.pth"
+_TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A checkpoint as its authors published it."""
+
+    path: Path  # on this machine
+    name: str  # as they call it
+    address: str  # where it came from
+    sha256: str | None = None  # where the place it came from gives one
+    revision: str | None = None  # commit of its repository
+
+
+def fetch(upstream: Upstream, partial: Path) -> Original:
+    """Download into the folder `partial`, going on with what is there.
+
+    Raises:
+        WeightsUnavailableError: it cannot be had; the message says why.
+    """
+    if upstream.hub_repo:
+        return _from_hub(upstream, partial)
+    if upstream.google_drive_file:
+        return Original(_drive_file(upstream.google_drive_file, partial), upstream.path, upstream.address)
+    listed = _drive_folder(upstream.google_drive_folder)
+    name = newest(upstream.path, [name for _, name in listed], upstream.address)
+    file_id = next(file_id for file_id, other in listed if other == name)
+    return Original(_drive_file(file_id, partial), name, f"https://drive.google.com/uc?id={file_id}")
+
+
+def discard(partial: Path) -> None:
+    """Remove a download, complete or not."""
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def newest(pattern: str, paths: list[str], place: str) -> str:
+    """The path that fits the pattern; of several the one whose numbers (dates, steps) are highest.
+
+    A pattern without folders fits a file in any folder. Paths that would lead out of a folder fit nothing.
+    """
+    inside = [path for path in paths if not {"", ".", ".."} & set(re.split(r"[/\\]", path))]
+    fits = [
+        path for path in inside if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+    ]
+    if not fits:
+        raise WeightsUnavailableError(f"none of the {len(paths)} files at {place} is called {pattern}")
+    return max(fits, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)])
+
+
+def _from_hub(upstream: Upstream, partial: Path) -> Original:
+    commit, paths = hub.list_files(upstream.hub_repo)
+    name = newest(upstream.path, paths, upstream.address)
+    path, sha256 = hub.download_into(partial, upstream.hub_repo, name, commit)
+    return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)
+
+
+# ------------------------------------------------------------------------------------------------------- Google Drive
+
+
+def _drive_file(file_id: str, partial: Path) -> Path:
+    gdown = _gdown()
+    target = partial / _FILE
+    with _progress() as progress:
+        _persistently(
+            lambda: gdown.download(
+                id=file_id,
+                output=str(target),
+                quiet=True,
+                use_cookies=False,
+                resume=True,
+                timeout=_TIMEOUT,
+                progress=progress,
+            ),
+            f"https://drive.google.com/uc?id={file_id}",
+            partial,
+        )
+    return target
+
+
+def _drive_folder(folder_id: str) -> list[tuple[str, str]]:
+    """(id, path) of all files of a folder, without downloading any."""
+    gdown = _gdown()
+    url = f"https://drive.google.com/embeddedfolderview?id={folder_id}"
+    listed = _persistently(
+        lambda: gdown.download_folder(
+            id=folder_id, skip_download=True, quiet=True, use_cookies=False, timeout=_TIMEOUT
+        ),
+        url,
+    )
+    return [(file.id, file.path) for file in listed]
+
+
+def _gdown():
+    try:
+        import gdown
+    except ImportError:
+        raise WeightsUnavailableError(
+            "files on Google Drive are fetched by gdown, which is not installed (pip install "
+            "'contrastive-gan-zoo[upstream]')"
+        ) from None
+    return gdown
+
+
+def _persistently(request: Callable, url: str, partial: Path | None = None):
+    """The result of a request of gdown, made again while it gets further, or while Google asks to wait."""
+    waits, received, restarted = iter(WAITS), _received(partial), False
+    while True:
+        try:
+            return request()
+        except Exception as error:
+            if not _of_gdown(error):
+                raise
+            before, received = received, _received(partial)
+            if received > before:  # cut on the way: the rest comes next
+                waits = iter(WAITS)
+                continue
+            status, headers = _ask(url)
+            wait = next(waits, None)
+            if wait is not None and (status in TEMPORARY or (status is None and received)):
+                time.sleep(pause(headers, wait))
+            elif status is not None and status < 400 and received and not restarted:  # no rest to be had: all again
+                restarted, received = True, 0
+                discard(partial)
+                partial.mkdir()
+            else:
+                raise WeightsUnavailableError(_refusal(error, status, url)) from error
+
+
+def _of_gdown(error: Exception) -> bool:
+    from gdown import DownloadError
+
+    return isinstance(error, DownloadError) or is_transport(error)
+
+
+def _received(partial: Path | None) -> int:
+    return sum(path.stat().st_size for path in partial.glob(f"{_FILE}*")) if partial else 0
+
+
+def _ask(url: str) -> tuple[int | None, Mapping[str, str]]:
+    """Status and headers that an address answers with, which gdown keeps to itself; None where no answer comes."""
+    import requests
+
+    try:
+        with requests.get(url, stream=True, timeout=CONNECT_TIMEOUT) as response:
+            return response.status_code, response.headers
+    except requests.RequestException:
+        return None, {}
+
+
+def _refusal(error: Exception, status: int | None, url: str) -> str:
+    if status is None:
+        return f"Google Drive cannot be reached ({in_short(error)}); check the network and the proxy"
+    if status in (401, 403):
+        return f"Google Drive does not give {url} to everybody (HTTP {status}); open it in a browser"
+    if status == 404:
+        return f"Google Drive has no {url} any more (HTTP 404)"
+    if status in TEMPORARY:
+        return f"Google Drive is busy or in trouble (HTTP {status} for {url}); try again later"
+    # gdown's message is a paragraph with the reason in the middle
+    text = re.sub(r"^Failed to retrieve file url:|You may still be able to.*", "", " ".join(str(error).split()))
+    return f"Google Drive does not give {url} ({in_short(Exception(text.strip()))}); open it in a browser"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal; in any case a limit."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("Google Drive"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(received: int, total: int | None) -> None:
+            if max(received, total or 0) > MAX_BYTES:
+                raise WeightsUnavailableError(f"the file is larger than {MAX_BYTES >> 30} GiB, which is no checkpoint")
+            bar.update(task, completed=received, total=total)
+
+        yield show
