@@ -42,7 +42,7 @@ def load(
         WeightsUnavailableError: the weights cannot be had; the message says why, and how to get them.
         WeightsCorruptedError: the file is damaged or belongs to another architecture.
     """
-    found = _find(name_or_folder, os.fspath(weights), cache_dir)
+    found = find(name_or_folder, os.fspath(weights), cache_dir)
     provenance: dict[str, str] = {}
     if found.path is None:
         generator = nets.build_generator(found.config.generator)
@@ -74,14 +74,16 @@ class _NoInitialWeights(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """What a name or a folder stands for."""
+
     config: ModelConfig
     path: Path | None  # of the weights; None = random
     tag: str | None  # which of the config's weights
     exported: bool = False  # a folder of its own
 
 
-def _averages_spectral_norm(found: _Found) -> bool:
+def _averages_spectral_norm(found: Found) -> bool:
     """Whether spectral norm vectors are to be settled.
 
     StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.
@@ -92,7 +94,8 @@ def _averages_spectral_norm(found: _Found) -> bool:
     return upstream is not None and upstream.source == "studiogan"
 
 
-def _find(name_or_folder, wanted: str, cache_dir) -> _Found:
+def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> Found:
+    """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
     text = hub.local_folder(name_or_folder, with_weights=wanted == "default")
     folder, tag = Path(text), "default"
     exported = config = registry.exported(folder)
@@ -102,14 +105,14 @@ def _find(name_or_folder, wanted: str, cache_dir) -> _Found:
         base, tag = registry.split_tag(text)
         config = registry.config(base)
     if wanted == "random":
-        return _Found(config, None, None)
+        return Found(config, None, None)
     if wanted.endswith(".safetensors"):
-        return _Found(config, Path(wanted), None)
+        return Found(config, Path(wanted), None)
     if Path(wanted).is_file():
         raise WeightsUnavailableError(
             f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
         )
     if exported and wanted == "default":
-        return _Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True)
+        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
-    return _Found(config, weight_files.locate(config, tag, cache_dir), tag)
+    return Found(config, weight_files.locate(config, tag, cache_dir), tag)

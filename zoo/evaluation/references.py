@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import datasets
+from .. import cache, datasets
 from ..errors import ZooError
-from ..weights import default_cache_dir, write_atomically
+from ..files import write_atomically
 from . import distributed, features, shipped
 from .extractors import Extractor
 from .metrics import Statistics, check_finite, statistics
@@ -141,7 +141,7 @@ def key_of(identity: dict) -> str:
 
 
 def cache_folder(cache_dir: str | Path | None = None) -> Path:
-    return Path(cache_dir or default_cache_dir()) / "references"
+    return cache.root_of(cache_dir) / "references"
 
 
 def _read(path: Path, identity: dict) -> dict[str, Tensor] | None:

@@ -71,17 +71,10 @@ def weights_of(name: str, wanted: str = "default", cache_dir=None) -> tuple[Mode
     Raises:
         ZooError: nothing has this name, or the weights are not on this machine.
     """
-    exported = registry.exported(name)
-    base, tag = (name, "default") if exported else registry.split_tag(name)
-    config = exported or registry.config(base)
+    found = loading.find(name, wanted, cache_dir)
     if wanted == "random":
-        return config, "random", None
-    if wanted.endswith(".safetensors"):
-        return config, None, Path(wanted)
-    if exported and wanted == "default":
-        return config, None, Path(name) / "model.safetensors"
-    entry = weight_files.entry(config, tag if wanted == "default" else wanted)
-    return config, entry.tag, weight_files.locate(config, entry.tag, cache_dir)
+        return found.config, "random", None
+    return found.config, None if found.exported else found.tag, found.path
 
 
 def _of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig | None = None) -> Target:
