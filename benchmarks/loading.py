@@ -8,6 +8,7 @@ the process has more in the end, with every weight touched.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -32,9 +33,11 @@ WAYS = {
     "load_file, module built": READ.format(model=MODEL, context="if True:"),
     "load_file, module on meta": READ.format(model=MODEL, context="with torch.device('meta'):"),
     "zoo.load": f"network = zoo.load({MODEL!r}, device='cpu').generator",
-    "zoo.load and 8 images": (
-        f"model = zoo.load({MODEL!r}, device='cpu'); model.sample(8, seed=0); network = model.generator"
-    ),
+    "zoo.load and 8 images": f"""
+model = zoo.load({MODEL!r}, device='cpu')
+model.sample(8, seed=0)
+network = model.generator
+""",
 }
 MEASURE = """
 import json, time, torch, zoo
@@ -53,16 +56,15 @@ taken = time.perf_counter() - start
 weights_size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
 touched = sum(t.sum().item() for t in network.state_dict().values())
 after = kilobytes()
-grown = [(after[key] - before[key]) * 1024 / weights_size for key in ("VmRSS:", "RssAnon:")]
+grown = [(after[kind] - before[kind]) * 1024 / weights_size for kind in ("VmRSS:", "RssAnon:")]
 print(json.dumps([taken, *grown, weights_size]))
 """
 
 
 def run(code: str, folder: str) -> str:
-    environment = {**__import__("os").environ, "ZOO_CACHE": folder, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    ).stdout
+    environment = {**os.environ, "ZOO_CACHE": folder, "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def main() -> None:
@@ -73,11 +75,11 @@ def main() -> None:
         for _ in range(repetitions):
             for way, code in WAYS.items():
                 results[way].append(json.loads(run(MEASURE.format(code=code), folder)))
-    size = results["zoo.load"][0][3]
-    print(f"{MODEL}: {size / 1e6:.0f} MB of weights, {repetitions} processes each")
+    print(f"{MODEL}: {results['zoo.load'][0][-1] / 1e6:.0f} MB of weights, {repetitions} processes each")
     for way, measured in results.items():
-        taken, resident, own = (statistics.median(column) for column in list(zip(*measured, strict=True))[:3])
-        print(f"{way:28s} {1000 * taken:8.1f} ms   memory {resident:5.2f} x the weights, {own:5.2f} x of its own")
+        taken, resident, own, _ = (statistics.median(column) for column in zip(*measured, strict=True))
+        memory = f"memory {resident:4.2f} x the weights ({own:4.2f} x not shared with the file)"
+        print(f"{way:28s} {1000 * taken:8.1f} ms   {memory}")
 
 
 if __name__ == "__main__":

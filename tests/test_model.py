@@ -188,3 +188,15 @@ def test_studiogan_weights_are_sampled_with_settled_spectral_norm(tmp_path, monk
     weights.save(weights.cached_path(config, "studiogan"), generator.state_dict())
     loaded = zoo.load("contragan/cifar10").generator
     assert loaded.input.u.norm() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_model_is_prepared_when_it_is_first_used_and_the_same_wherever_that_is():
+    expected = zoo.load("contragan/digits", device="cpu").sample(4, seed=0).uint8
+    model = zoo.load("contragan/digits", device="cpu")
+    assert "_network" not in vars(model), "loading maps the file and no more"
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        model.generator, model._network  # noqa: B018
+    assert torch.equal(model.sample(4, seed=0).uint8, expected)
+    z = model.latents(2, seed=0).requires_grad_()
+    model.generator(z, torch.tensor([0, 1])).sum().backward()
+    assert z.grad.abs().sum() > 0

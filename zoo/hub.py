@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import cache
 from .config import REPO_ID, REVISION
 from .errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
-from .network import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, patiently
+from .network import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
 
 if TYPE_CHECKING:
     from huggingface_hub.file_download import HfFileMetadata
@@ -253,8 +253,10 @@ def _explain(error: Exception, address: Address, what: str) -> str:
         return f"the Hub asks to come back later (HTTP 429); wait a while, or {login} for a higher limit"
     if status is not None:
         return f"the Hub is in trouble (HTTP {status} for {what} of {address}); try again later"
-    if is_transport(root):
+    if is_unreachable(root):
         return f"{endpoint()} cannot be reached ({in_short(root)}); check the network, the proxy and HF_ENDPOINT"
+    if is_transport(root):
+        return f"{what} of {address} broke off ({in_short(root)}); run the same command again"
     if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{hub_cache()} is full ({root.strerror}); free some space, or set HF_HOME to another folder"
     if isinstance(root, OSError) and root.errno is not None:

@@ -24,15 +24,16 @@ def is_offline() -> bool:
 
 
 def patiently(request: Callable[[], T]) -> T:
-    """The request's result; asked again a few times where the server says that it is busy or in trouble."""
+    """The result of a request, made again a few times where the server is busy or in trouble, or was cut short."""
     for wait in WAITS:
         try:
             return request()
         except Exception as error:
             response = getattr(error, "response", None)
-            if getattr(response, "status_code", None) not in TEMPORARY:
+            busy = getattr(response, "status_code", None) in TEMPORARY
+            if not busy and (not is_transport(error) or is_unreachable(error)):
                 raise
-            time.sleep(pause(response.headers, wait))
+            time.sleep(pause(response.headers, wait) if busy else wait)
     return request()
 
 
@@ -44,7 +45,15 @@ def pause(headers: Mapping[str, str], otherwise: float) -> float:
 
 def is_transport(error: BaseException) -> bool:
     """Whether no answer came, or only a part of one, as opposed to an answer that says no."""
-    return type(error).__module__.partition(".")[0] in _LIBRARIES or isinstance(error, ConnectionError | TimeoutError)
+    of_library = type(error).__module__.partition(".")[0] in _LIBRARIES
+    return (of_library or isinstance(error, ConnectionError | TimeoutError)) and getattr(
+        error, "response", None
+    ) is None
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether there is no connection at all, which waiting does not help."""
+    return is_transport(error) and "Connect" in type(error).__name__
 
 
 def in_short(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from .. import hub
 from ..config import Upstream
 from ..errors import WeightsUnavailableError
-from ..network import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, is_transport, pause
+from ..network import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
 from .pickles import MAX_BYTES
 
 _FILE = "original.pth"
@@ -153,8 +153,9 @@ def _persistently(request: Callable, url: str, partial: Path | None = None):
 
 def _of_gdown(error: Exception) -> bool:
     from gdown import DownloadError
+    from requests import RequestException
 
-    return isinstance(error, DownloadError) or is_transport(error)
+    return isinstance(error, DownloadError | RequestException)
 
 
 def _received(partial: Path | None) -> int:
