@@ -130,9 +130,15 @@ class Report(Part):
                 protocol=result.protocol,
                 hardware=hardware or self.environment.get("device"),
                 seeds=len(result.per_seed),
+                note=self._note(result),
             )
             for result in self.results
         )
+
+    def _note(self, result: Result) -> str | None:
+        if result.kind == "class accuracy" and self.classes:
+            return f"The classifier is right on {self.classes.accuracy_on_real:.1%} of held-out real images."
+        return None
 
     # ------------------------------------------------------------------------------------------- text and files
 
