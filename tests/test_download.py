@@ -256,11 +256,16 @@ def _limited(config: ModelConfig, size: int) -> str:
 
 
 def test_a_full_and_a_read_only_disk(drive, config, published):
-    environment, _ = drive
-    for size in (300_000, len(published) - 20_000):  # full while it downloads, and while it converts
-        _fails(children.run(_limited, config, size, environment=environment), "is full", "ZOO_CACHE")
-        assert not _converted(environment)
+    environment, state = drive
+    _fails(children.run(_limited, config, 300_000, environment=environment), "is full", "ZOO_CACHE")
+    assert not _converted(environment)
+    (partial,) = Path(environment["ZOO_CACHE"], "partial").iterdir()
+    (partial / "original.pth").write_bytes(published)  # as if it had become full a moment later
+    asked = len(state.requests)
+    _fails(children.run(_limited, config, 300_000, environment=environment), "is full", "ZOO_CACHE")
+    assert not _converted(environment)
     assert children.run(_locate, config, environment=environment).error is None
+    assert len(state.requests) == asked, "what was downloaded is not downloaded again"
     nowhere = {**environment, "ZOO_CACHE": "/proc/nowhere"}  # not even root writes there
     _fails(children.run(_locate, config, environment=nowhere), "/proc/nowhere cannot be written", "ZOO_CACHE")
 

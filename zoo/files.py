@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,10 +75,18 @@ def save(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file in place; for a path that nobody reads yet."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, path, {"format": "pt", **(metadata or {})})
+    try:
+        save_file(contiguous, path, {"format": "pt", **(metadata or {})})
+    except SafetensorError as error:  # it wraps the system's errors
+        match = re.search(r"\(os error (\d+)\)", str(error))
+        if match is None:
+            raise
+        code = int(match[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
     _sort_metadata(path)
 
 

@@ -83,8 +83,10 @@ def _from_hub(upstream: Upstream, partial: Path) -> Original:
 
 
 def _drive_file(file_id: str, partial: Path) -> Path:
-    gdown = _gdown()
     target = partial / _FILE
+    if target.exists():  # complete, but not converted: the process or the disk came to an end
+        return target
+    gdown = _gdown()
     with _progress() as progress:
         _persistently(
             lambda: gdown.download(
