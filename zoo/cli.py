@@ -12,7 +12,7 @@ import typer
 from training.__main__ import train
 
 from . import __version__
-from .commands import data
+from .commands import data, demo
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -294,3 +294,4 @@ def import_command(
 # --------------------------------------------------------------------------------------------------- other commands
 
 app.add_typer(data.app, name="data")
+app.command("demo")(demo.demo)
