@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Union
+from typing import Any, Union, get_type_hints
 
 from .. import labels
 from . import files, pictures, validation
@@ -55,6 +55,7 @@ def register(service: Service) -> None:
         return await _answer(images, f"{config.slug}-{a}-{b}.png", about)
 
     for function in (sample, interpolate):
+        function.__annotations__ = get_type_hints(function)  # Gradio reads the types, which are postponed here
         gr.api(guarded(function), api_name=function.__name__, concurrency_limit=None)
 
 

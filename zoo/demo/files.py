@@ -72,10 +72,9 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
         strip = png(row.images.grid(len(row.images), padding=1))
         n = len(row.images)
         style = f"max-width: {max(96, row.images.shape[3] + 24) * n}px"
-        cells.append(
-            f'<tr><th scope="row">{html.escape(row.title)}</th>'
-            f"<td>{picture(strip, f'{alt}, {row.title}: {n} images', style=style)}</td></tr>"
-        )
+        title = f'<th scope="row">{html.escape(row.title)}</th>' if row.title else ""
+        told = ", ".join(part for part in (alt, row.title, f"{n} images") if part)
+        cells.append(f"<tr>{title}<td>{picture(strip, told, style=style)}</td></tr>")
     return (
         f'<table class="zoo-strips"><caption>{html.escape(heading)}</caption><tbody>{"".join(cells)}</tbody></table>'
     )

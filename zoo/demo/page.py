@@ -29,7 +29,7 @@ def look() -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The page and the endpoints for programs."""
-    with gr.Blocks(title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+    with gr.Blocks(title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as blocks:
         gr.HTML(style.HEADER)
         with gr.Row(equal_height=True, elem_classes="zoo-picker"):
             model = gr.Dropdown(
@@ -37,14 +37,14 @@ def build(service: Service) -> gr.Blocks:
                 value=catalogue.DEFAULT,
                 label="Model",
                 info=f"Type to search. {catalogue.HERE} loads without a network.",
-                scale=5,
+                scale=4,
                 min_width=260,
                 elem_id="model",
             )
             group = gr.Radio(
-                [("method", "method"), ("data set", "data set")], value="method", label="Group by", scale=1, min_width=170
+                [("method", "method"), ("data set", "data set")], value="method", label="Group by", scale=2, min_width=230
             )
-            here = gr.Checkbox(label="Only models on this machine", scale=1, min_width=170)
+            here = gr.Checkbox(label="Only models on this machine", scale=2, min_width=230)
         config = registry.config(catalogue.DEFAULT)
         facts = gr.HTML(catalogue.facts(config, catalogue.DEFAULT), elem_id="facts")
         note = gr.HTML(visible=False)

@@ -12,11 +12,11 @@ HEADER = """<header class="zoo-header"><h1>contrastive-gan-zoo</h1>
 HEAD = '<meta name="description" content="Sample, explore, compare and evaluate GANs in the browser.">'
 
 CSS = """
-.gradio-container { max-width: 1440px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1440px !important; width: 100%; margin: 0 auto !important; }
 .zoo-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; padding: .25rem 0; }
 .zoo-header h1 { font-size: 1.5rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
 .zoo-header p { margin: 0; color: var(--body-text-color-subdued); }
-.zoo-picker { align-items: stretch; }
+.zoo-picker .wrap { flex-wrap: nowrap; }
 .zoo-facts { margin: 0; color: var(--body-text-color-subdued); line-height: 1.6; }
 .zoo-facts strong { color: var(--body-text-color); margin-right: .5rem; }
 .zoo-here { color: #15803d; } .dark .zoo-here { color: #4ade80; }
@@ -26,6 +26,11 @@ CSS = """
 .zoo-status { color: var(--body-text-color-subdued); margin: 0; }
 .zoo-pixels, .zoo-gallery img { image-rendering: pixelated; }
 .zoo-gallery .caption-label { display: none; }
+.zoo-gallery .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; gap: 3px;
+  padding-top: 2rem; }
+.zoo-gallery .thumbnail-item { border-radius: 0 !important; border: 0; }
+#loop img { width: 100%; height: 100%; object-fit: contain; }
+.zoo-strips, .zoo-strips tr, .zoo-strips th, .zoo-strips td { border: 0 !important; background: none !important; }
 .zoo-strips { border-collapse: collapse; width: 100%; }
 .zoo-strips caption, .zoo-caption { text-align: left; color: var(--body-text-color-subdued); padding: 0 0 .5rem; }
 .zoo-strips th { font-weight: 500; text-align: right; white-space: nowrap; padding: 0 .75rem 0 0; width: 1%;

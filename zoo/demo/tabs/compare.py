@@ -28,7 +28,7 @@ def build(page) -> None:
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110, elem_id="compare-seed")
         with gr.Row():
             go = gr.Button("Compare", variant="primary", elem_id="compare")
-            cancel = gr.Button("Cancel", variant="stop")
+            cancel = gr.Button("Cancel")
         status = gr.HTML()
         shown = gr.HTML(elem_id="compared")
 

@@ -39,14 +39,14 @@ def build(page, sampling) -> Exploring:
                 )
             with gr.Row():
                 go_between = gr.Button("Interpolate", variant="primary", elem_id="interpolate")
-                other_seeds = gr.Button("🎲 Other seeds", elem_id="other-seeds")
+                other_seeds = gr.Button("⚄ Other seeds", elem_id="other-seeds")
             strip = gr.HTML(elem_id="strip")
             with gr.Row():
                 loop = gr.Image(
                     label="Loop", type="filepath", interactive=False, buttons=["download", "fullscreen"], height=280,
                     elem_classes="zoo-gallery", elem_id="loop", alt_text="The way between the two seeds, as a loop",
                 )
-                between_code = gr.Code(label="Python", language="python", interactive=False, lines=4)
+                between_code = gr.Code(label="Python", language="python", interactive=False, lines=3, wrap_lines=True)
         with gr.Tab("Classes", id="classes"):
             with gr.Row(equal_height=True):
                 classes = gr.Dropdown(

@@ -45,15 +45,15 @@ def build(page) -> Sampling:
             n = gr.Slider(1, settings.max_images, DEFAULT_N, step=1, label="Number of images", elem_id="n")
             with gr.Row(equal_height=True, elem_classes="zoo-seed"):
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=3, min_width=120, elem_id="seed")
-                dice = gr.Button("🎲 New seed", scale=1, min_width=110, elem_id="dice")
+                dice = gr.Button("⚄ New seed", scale=2, min_width=120, size="sm", elem_id="dice")
             truncation = gr.Slider(
                 0, 2, 0, step=0.05, label="Truncation", info="Redraw latents beyond this magnitude; 0: never",
                 elem_id="truncation",
             )
             columns = gr.Slider(1, 32, DEFAULT_COLUMNS, step=1, label="Columns", elem_id="columns")
             with gr.Row():
-                generate = gr.Button("Generate", variant="primary", elem_id="generate")
-                cancel = gr.Button("Cancel", variant="stop", elem_id="cancel")
+                generate = gr.Button("Generate", variant="primary", min_width=100, elem_id="generate")
+                cancel = gr.Button("Cancel", min_width=100, elem_id="cancel")
         with gr.Column(scale=3, min_width=320):
             gallery = gr.Gallery(
                 label="Images", columns=DEFAULT_COLUMNS, format="png", object_fit="contain", height="auto",
@@ -64,8 +64,8 @@ def build(page) -> Sampling:
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
             with gr.Accordion("Make the same pictures yourself", open=False):
-                python = gr.Code(label="Python", language="python", interactive=False, elem_id="python", lines=4)
-                command = gr.Code(label="Command line", language="shell", interactive=False, elem_id="command", lines=1)
+                python = gr.Code(label="Python", language="python", interactive=False, elem_id="python", lines=4, wrap_lines=True)
+                command = gr.Code(label="Command line", language="shell", interactive=False, elem_id="command", lines=1, wrap_lines=True)
             query = gr.Textbox(visible=False)
             link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
 
