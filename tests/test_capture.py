@@ -2,12 +2,16 @@
 
 import pytest
 import torch
-from narrow import tiny
+from narrow import short, tiny
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from training import objectives
+from training.data import Batches, Fake, Real
+from training.engine import Engine
+from training.graph import GraphedEngine
+from training.networks import Networks
 from training.noise import CountedNoise
-from zoo import nets, registry
+from zoo import datasets, nets, registry
 from zoo.config import ModelConfig
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need an NVIDIA GPU")
@@ -88,3 +92,52 @@ def test_a_replay_draws_for_its_own_update():
         other.begin(update)
         for ours, theirs in zip(drawn, draw(other), strict=True):
             assert torch.allclose(ours.cpu().double(), theirs.double(), atol=1e-6)
+
+
+def of_a_step(config: ModelConfig) -> tuple[list[Real], list[Fake]]:
+    """Random batches for one generator step."""
+    training, n, side = config.training, config.training.batch_size, config.data.resolution
+    count = training.discriminator_steps * training.accumulation
+    labels = torch.arange(n) % config.num_classes if config.conditional else None
+    reals = [Real(torch.randn(n, 3, side, side), labels) for _ in range(count)]
+    return reals, [
+        Fake(torch.randn(n, config.generator.latent_dim), labels) for _ in range(count + training.accumulation)
+    ]
+
+
+@pytest.mark.parametrize("name", ["infomax-gan/cifar10", "contragan-icr/cifar10", "wgan-gp/cifar10", "wgan/cifar10"])
+def test_a_whole_step_does_not_look_at_values(name):
+    """What a graph captures: both networks' updates, with their losses, regularisers and the fakes made together."""
+    config = short(name)
+    with FakeTensorMode():
+        networks = [nets.build_generator(config.generator), nets.build_discriminator(config.discriminator)]
+        optimizers = [torch.optim.Adam(network.parameters(), fused=True) for network in networks]
+        engine = Engine(config, Networks(*networks, *optimizers, ema=None), together=True)
+        metrics = engine.updates(*of_a_step(config))
+    assert {"d/adversarial", "g/adversarial"} <= metrics.keys()
+
+
+@CUDA
+@pytest.mark.parametrize("name", ["infomax-gan/cifar10", "contragan/cifar10", "ssgan/cifar10", "wgan-gp/cifar10"])
+def test_a_graphed_run_is_the_eager_run(name):
+    """Six steps: three that warm up, the capture, and replays; learning rates and the average change between them."""
+    config = short(name, 6, **{"training.batch_size": 8})
+    side, classes = config.data.resolution, max(config.num_classes, 1)
+    images = torch.randint(0, 256, (64, 3, side, side), dtype=torch.uint8)
+    runs = []
+    for graphed in (False, True):
+        torch.manual_seed(0)
+        networks = Networks.build(config, "cuda")
+        engine = Engine(config, networks)
+        batches = Batches(config, datasets.Dataset(images, torch.arange(64) % classes, classes), 0, "cuda")
+        run = GraphedEngine(engine) if graphed else engine
+        metrics = [{k: v.item() for k, v in run.step(*batches.of_step(step), step).items()} for step in range(6)]
+        runs.append((metrics, networks))
+    (eager, eager_networks), (graphed, graphed_networks) = runs
+    for a, b in zip(eager, graphed, strict=True):
+        assert a == pytest.approx(b, rel=1e-2, abs=1e-2)
+    rate = config.training.optimizer.generator_lr
+    for (key, a), b in zip(
+        eager_networks.generator.named_parameters(), graphed_networks.generator.parameters(), strict=True
+    ):
+        assert (a - b).abs().max() < 12 * rate, key

@@ -137,7 +137,7 @@ def test_imagenet_of_studiogan_is_prepared_as_studiogan_does(tmp_path):
         config = registry.config(name)
         published_by = {weights.upstream.source for weights in config.weights if weights.upstream}
         if config.data.dataset == "imagenet" and published_by:
-            assert published_by == {config.data.preparation or "mimicry"}, name
+            assert published_by == {config.data.preparation}, name
     folder = tmp_path / "train" / "n01440764"
     folder.mkdir(parents=True)
     picture(300, 260).save(folder / "a.png")

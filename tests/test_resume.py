@@ -13,7 +13,8 @@ import torch
 from narrow import short
 
 from training import checkpoint
-from training.trainer import Options, RunStoppedError, train
+from training.stopping import RunStoppedError
+from training.trainer import Options, train
 from zoo import weights
 from zoo.errors import WeightsCorruptedError, ZooError
 

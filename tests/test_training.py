@@ -10,7 +10,9 @@ import torch
 from narrow import short
 
 import zoo
+from training import checkpoint
 from training.data import Batches
+from training.evaluation import Evaluation
 from training.trainer import Options, train
 from zoo import datasets, weights
 from zoo.errors import ZooError
@@ -72,3 +74,28 @@ def test_the_command(tmp_path):
     again = subprocess.run([*command, "-o", str(tmp_path / "run")], capture_output=True, text=True)
     assert again.returncode == 1
     assert again.stderr.count("\n") == 1
+
+
+def test_scores_while_training_and_the_best_is_kept(tmp_path):
+    """Scores are those of `zoo.evaluate` on the exported weights; a best that is old outlives newer checkpoints."""
+    scores = iter((30.0, 10.0, 20.0, 25.0))
+
+    class Scripted(Evaluation):
+        def score(self, run):
+            return "FD test", next(scores)
+
+    out = train(short("infomax-gan/digits", 4), Options(tmp_path / "a", device="cpu", keep=1), [Scripted(1)])
+    log = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [record["FD test"] for record in log] == [30, 10, 20, 25]
+    assert json.loads((out / "best.json").read_text()) == {"step": 2, "metric": "FD test", "value": 10}
+    assert checkpoint.steps(out / "checkpoints") == [2, 4]
+    assert weights.metadata(out / "best.safetensors")["step"] == "2"
+
+    real = train(short("infomax-gan/digits", 1), Options(tmp_path / "b", device="cpu"), [Evaluation(1, num_images=64)])
+    (record,) = [json.loads(line) for line in (real / "metrics.jsonl").read_text().splitlines()]
+    report = zoo.evaluate(
+        zoo.load(real), ("fid",), extractor="efficientnet-lite0", num_fake=64, num_real=64, seeds=1, device="cpu"
+    )
+    assert record["FD efficientnet-lite0"] == pytest.approx(
+        report.results[0].value, rel=1e-2
+    )  # weights rounded to half

@@ -17,7 +17,7 @@ def train(
         Path | None, typer.Option("-o", "--out", help="Run folder; default: NAME, where that is a run folder.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="An .npz file, or torchvision's folder; default: downloaded or cached.")
+        Path | None, typer.Option(help="A folder of images, an .npz file, or where the publisher's files are.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Generator steps, instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
@@ -42,6 +42,12 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the run folder, to the bit.")
     ] = False,
+    evaluate_every: Annotated[
+        int | None, typer.Option(min=1, help="Generator steps between scores; the best checkpoint is kept.")
+    ] = None,
+    extractor: Annotated[
+        str, typer.Option(help="Of these scores: efficientnet-lite0, inception.")
+    ] = "efficientnet-lite0",
     keep: Annotated[int, typer.Option(min=1, help="Newest checkpoints to keep.")] = 2,
     log_every: Annotated[int, typer.Option(min=1, help="Generator steps between log lines.")] = 50,
     save_every: Annotated[int, typer.Option(min=1, help="Generator steps between checkpoints.")] = 1000,
@@ -80,13 +86,15 @@ def train(
         if not is_run:
             raise typer.BadParameter("give a folder for the run", param_hint="--out")
         out = Path(name)
+    from .evaluation import Evaluation
     from .objectives import load_plugin
     from .trainer import Options
     from .trainer import train as run
 
     for path in plugin or ():
         load_plugin(path)
-    run(config, Options(out, data, seed, device, resume, log_every, save_every, keep, tuple(plugin or ())))
+    hooks = [Evaluation(evaluate_every, extractor)] if evaluate_every else []
+    run(config, Options(out, data, seed, device, resume, log_every, save_every, keep, tuple(plugin or ())), hooks)
     if os.environ.get("RANK", "0") == "0":
         print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
 

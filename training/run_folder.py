@@ -86,6 +86,14 @@ class RunFolder:
         text = json.dumps({"starts": [*starts, about]}, indent=2)
         weights.write_atomically(path, text.encode())
 
+    def best(self) -> dict[str, Any] | None:
+        """The best score so far: {"step", "metric", "value"}."""
+        path = self.path / "best.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def note_best(self, best: dict[str, Any]) -> None:
+        weights.write_atomically(self.path / "best.json", json.dumps(best).encode())
+
     def rewind(self, step: int) -> None:
         """Forget the metrics after a step: they will be measured again."""
         if self.metrics.exists():
@@ -119,10 +127,12 @@ def environment(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"CPU, {torch.get_num_threads()} threads",
+        "device": device_name(device),
     }
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
 def _revision() -> str | None:

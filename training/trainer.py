@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +22,13 @@ from . import checkpoint, plots
 from .data import Batches
 from .engine import Engine
 from .graph import GraphedEngine
+from .metrics_log import MetricsLog
 from .networks import Networks
 from .noise import CountedNoise
 from .processes import Processes, check_divides, joined, local_device
 from .progress import RunProgress
-from .run_folder import RunFolder, environment
+from .run_folder import RunFolder, device_name, environment
+from .stopping import RunStoppedError, stop_signals
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,6 @@ class Options:
     keep: int = 2  # newest checkpoints
     plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
     cuda_graph: bool = True  # on GPUs
-
-
-class RunStoppedError(ZooError):
-    """The run was told to stop, and has saved."""
-
-    def __init__(self, number: int, message: str):
-        super().__init__(message)
-        self.exit_status = 128 + number
 
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
@@ -174,8 +166,9 @@ class Run:
             while self.step < total:
                 metrics = engine.step(*batches.of_step(self.step), self.step)
                 self.step += 1
+                self._is_best = False
                 noted = {name: value for hook in self.hooks for name, value in (hook(self) or {}).items()}
-                logs, saves = self.step % options.log_every == 0, self.step % options.save_every == 0
+                logs, saves = self.step % options.log_every == 0, self.step % options.save_every == 0 or self._is_best
                 stopping = self.processes.any(bool(stopped())) if self._asks(logs or saves) else False
                 if logs or saves or stopping or noted or self.step == total:
                     values = self._values(metrics) | noted
@@ -218,19 +211,25 @@ class Run:
         if not self.networks.are_finite():
             raise ZooError(f"a weight is not finite after step {self.step}; older checkpoints are intact")
         checkpoint.save(self.folder.checkpoints, self.step, self.networks, self.identity)
-        checkpoint.prune(self.folder.checkpoints, self.options.keep)
+        best = self.folder.best()
+        checkpoint.prune(self.folder.checkpoints, self.options.keep, best["step"] if best else None)
         self.export()
+
+    def offer_best(self, metric: str, value: float) -> None:
+        """Keep the present state if its score, of which less is better, is the best so far."""
+        best = self.folder.best()
+        if best and best["value"] <= value and best["step"] != self.step:
+            return
+        self._is_best = True  # saved once the score is in the log
+        if not self.processes.is_writer:
+            return
+        weights.save(self.folder.path / "best.safetensors", _half(self.networks.sampler()), self._provenance())
+        self.folder.note_best({"step": self.step, "metric": metric, "value": value})
 
     def export(self) -> None:
         """Write the sampling generator and the discriminator as float16 safetensors with their provenance."""
         sampler = self.networks.sampler()
-        provenance = {
-            **self.identity,
-            "step": str(self.step),
-            "precision": self.config.training.precision,
-            "torch": torch.__version__,
-            "device": environment(self.device)["device"],
-        }
+        provenance = self._provenance()
         path = self.folder.path
         try:
             weights.save(path / "discriminator.safetensors", _half(self.networks.discriminator), provenance)
@@ -245,51 +244,20 @@ class Run:
                 f"saved. Make room, then go on with --resume"
             ) from None
 
+    def _provenance(self) -> dict[str, str]:
+        return {
+            **self.identity,
+            "step": str(self.step),
+            "precision": self.config.training.precision,
+            "torch": torch.__version__,
+            "device": device_name(self.device),
+        }
+
     def _export_if_missing(self) -> None:
         """For a run that was killed between its last checkpoint and its export."""
         model = self.folder.path / "model.safetensors"
         if not model.exists() or weights.metadata(model).get("step") != str(self.step):
             self.export()
-
-
-class MetricsLog:
-    """metrics.jsonl, and TensorBoard events where the package is installed."""
-
-    def __init__(self, folder: RunFolder, step: int, writes: bool):
-        self.folder, self.start, self.writes = folder, step, writes
-
-    def __enter__(self) -> MetricsLog:
-        if self.writes:
-            earlier = self.folder.records()
-            self._seconds = earlier[-1]["seconds"] if earlier else 0.0
-            self._file = self.folder.metrics.open("a", encoding="utf-8")
-            self._events = _event_writer(self.folder.path / "tensorboard", self.start)
-        return self
-
-    def write(self, step: int, values: dict[str, float], rate: float) -> None:
-        """One line: the step, seconds of training over all starts, and every loss."""
-        if not self.writes:
-            return
-        seconds = round(self._seconds + (step - self.start) / max(rate, 1e-9), 1)
-        record = {"step": step, "seconds": seconds} | {name: round(value, 5) for name, value in values.items()}
-        print(json.dumps(record), file=self._file, flush=True)
-        if self._events:
-            for name, value in values.items():
-                self._events.add_scalar(name, value, step)
-
-    def __exit__(self, *exception) -> None:
-        if self.writes:
-            self._file.close()
-            if self._events:
-                self._events.close()
-
-
-def _event_writer(folder: Path, step: int):
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:  # an optional package; metrics.jsonl has everything
-        return None
-    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
@@ -318,21 +286,3 @@ def _half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def _short(text: str | None) -> str:
     return text[:12] if text else "none"
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], int]]:
-    """SIGINT and SIGTERM, once received, are what the function returns; a second one ends the process at once."""
-    received: list[int] = []
-
-    def handle(number: int, _) -> None:
-        if received:
-            os._exit(128 + number)
-        received.append(number)
-
-    handlers = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: received[0] if received else 0
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -25,6 +25,7 @@ from .errors import (
 if TYPE_CHECKING:
     from . import nets, upstream
     from .config import ModelConfig
+    from .evaluation import Report, evaluate, verify
     from .images import Images
     from .loading import load
     from .model import GAN
@@ -40,16 +41,19 @@ __all__ = [
     "Images",
     "LabelError",
     "ModelConfig",
+    "Report",
     "UnknownModelError",
     "WeightsCorruptedError",
     "WeightsUnavailableError",
     "ZooError",
+    "evaluate",
     "info",
     "list_models",
     "load",
     "nets",
     "register",
     "upstream",
+    "verify",
 ]
 
 _LAZY = {
@@ -57,6 +61,9 @@ _LAZY = {
     "load": "loading",
     "Images": "images",
     "ModelConfig": "config",
+    "Report": "evaluation",
+    "evaluate": "evaluation",
+    "verify": "evaluation",
     "list_models": "registry",
     "register": "registry",
     "nets": None,

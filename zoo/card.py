@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from . import labels, weights
-from .config import Measured, ModelConfig, Published
+from .card_metadata import front_matter
+from .config import Measured, ModelConfig, Published, Score
+
+if TYPE_CHECKING:
+    from .images import Images
+
+SHEET_SEED = 0
+
+# What the data brings into the images that are drawn from it.
+_DATA_LIMITS = {
+    "cifar10": "CIFAR-10 is 32x32 photographs of ten kinds of animals and vehicles, cut from a web collection "
+    "(80 Million Tiny Images) that its authors withdrew in 2020 for offensive labels and images.",
+    "cifar100": "CIFAR-100 is 32x32 photographs of a hundred kinds of things, people among them, cut from a web "
+    "collection (80 Million Tiny Images) that its authors withdrew in 2020 for offensive labels and images.",
+    "stl10": "STL-10's unlabelled images are photographs from ImageNet: what is rare there is rare here.",
+    "celeba": "CelebA is faces of celebrities from the web, not of people as they are: ages, skin tones and styles are "
+    "unevenly represented, and so they are in the images. The faces are of nobody; do not use them to portray anyone.",
+    "lsun-bedroom": "LSUN's bedrooms come from web searches in English: other homes are rare.",
+    "imagenet": "ImageNet is photographs from the web with labels of uneven quality; people and places are unevenly "
+    "represented, and so they are in the images.",
+    "tiny-imagenet": "Tiny ImageNet is 64x64 versions of ImageNet's photographs, with labels of uneven quality; people "
+    "and places are unevenly represented, and so they are in the images.",
+    "mnist": "MNIST is digits by some 500 writers in the United States.",
+    "stacked-mnist": "Stacked MNIST is three of MNIST's digits in the three colour channels, for counting modes.",
+    "digits": "The digits are 8x8 originals by 43 writers, enlarged.",
+}
 
 
 def render(config: ModelConfig) -> str:
     """The text of model_cards/<method>-<dataset>.md, with the front matter that the Hugging Face Hub reads."""
-    sections = [_front_matter(config), f"# {config.title}", _summary(config), _use(config), _training(config)]
+    sections = [front_matter(config), f"# {config.title}", _summary(config)]
+    if _bundled(config):
+        sections.append(f"![Samples of seed {SHEET_SEED}]({sheet_filename(config)})")
+    sections += [_use(config)]
+    if config.published or any(entry.scores for entry in config.weights):
+        sections.append(_scores(config))
+    sections.append(_training(config))
     if config.weights:
         sections.append(_weights(config))
-    if config.published:
-        sections.append(_published(config.published))
+    sections.append(_limits(config))
     if config.notes:
         sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in config.notes))
     return "\n\n".join(sections) + "\n"
@@ -22,18 +55,42 @@ def filename(config: ModelConfig) -> str:
     return f"{config.slug}.md"
 
 
-def _front_matter(config: ModelConfig) -> str:
-    tags = ["gan", config.method, config.data.dataset]
-    lines = [f"license: {config.license.lower()}", "library_name: contrastive-gan-zoo", f"tags: [{', '.join(tags)}]"]
-    return "\n".join(["---", *lines, "pipeline_tag: unconditional-image-generation", "---"])
+def sheet_filename(config: ModelConfig) -> str:
+    return f"{config.slug}.png"
+
+
+def write(config: ModelConfig, folder: str | Path) -> None:
+    """Write the card and, for bundled weights, the sheet of samples that it shows.
+
+    Both are rendered, never edited by hand, so there is nothing to lose.
+    """
+    folder = Path(folder)
+    weights.write_atomically(folder / filename(config), render(config).encode())
+    if _bundled(config):
+        sheet(config).save(folder / sheet_filename(config), columns=10 if config.num_classes else 16, force=True)
+
+
+def sheet(config: ModelConfig) -> Images:
+    """What the sheet shows: ten images of each class (of the first ten), row by row, or 64 without classes."""
+    from .loading import load
+
+    model = load(config.name, device="cpu")
+    if not model.num_classes:
+        return model.sample(64, seed=SHEET_SEED)
+    rows = min(model.num_classes, 10)
+    return model.sample(10 * rows, label=[i // 10 for i in range(10 * rows)], seed=SHEET_SEED)
+
+
+def _bundled(config: ModelConfig) -> bool:
+    return any(entry.bundled and entry.tag == config.default_tag for entry in config.weights)
 
 
 def _summary(config: ModelConfig) -> str:
     g = config.generator
-    kind = f"class-conditional ({config.num_classes} classes)" if config.conditional else "unconditional"
+    kind = f"a class-conditional ({config.num_classes} classes)" if config.conditional else "an unconditional"
     paper = f" The method: [arXiv {config.paper}](https://arxiv.org/abs/{config.paper})." if config.paper else ""
     return (
-        f"`{config.name}`, a {kind} generator of {g.resolution}x{g.resolution} images. Latents: {g.latent_dim} numbers "
+        f"`{config.name}`, {kind} generator of {g.resolution}x{g.resolution} images. Latents: {g.latent_dim} numbers "
         f"from N(0, 1). Output: [-1, 1].{paper}"
     )
 
@@ -48,6 +105,65 @@ def _use(config: ModelConfig) -> str:
         shown = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
         text += f"\n\nClasses, in label order: {shown}."
     return text
+
+
+# -------------------------------------------------------------------------------------------------------- scores
+
+
+def _scores(config: ModelConfig) -> str:
+    """Published and measured side by side: in one row where metric, counts, split and weights are the same."""
+    measured = [(entry.tag, score) for entry in config.weights for score in entry.scores]
+    lines = [
+        "| metric | published | measured here | real / generated | split | weights | source or protocol |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for published in config.published:
+        beside = next((m for m in measured if _same(published, *m)), None)
+        if beside:
+            measured.remove(beside)
+        lines.append(_row(published, beside[1] if beside else None, published.tag, _source(published)))
+    lines += [_row(None, score, tag, _protocol(score)) for tag, score in measured]
+    own = any(entry.scores for entry in config.weights)
+    remark = (
+        "\n\nOnly scores called FID, KID and IS are of Inception's features and comparable with published ones."
+        if own
+        else ""
+    )
+    verify = f"\n\nMeasure them again: `zoo verify {config.name}`." if config.weights else ""
+    return "## Scores\n\n" + "\n".join(lines) + remark + verify
+
+
+def _same(published: Published, tag: str, score: Measured) -> bool:
+    mine, theirs = ((s.metric, s.num_real, s.num_fake, s.split) for s in (score, published))
+    return published.tag in (tag, None) and not published.settings and mine == theirs
+
+
+def _row(published: Published | None, measured: Measured | None, tag: str | None, source: str) -> str:
+    stated: Score = published or measured
+    cells = [
+        stated.metric,
+        str(published) if published else "",
+        str(measured) if measured else "",
+        stated.counts,
+        stated.split or "",
+        f"`@{tag}`" if tag else "",
+        source,
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _source(score: Published) -> str:
+    return score.origin + (f". {score.note}" if score.note else "")
+
+
+def _protocol(score: Measured) -> str:
+    carried = score.extractor and score.extractor in score.metric
+    extractor = f"; {score.extractor}" if score.extractor and not carried else ""
+    seeds = f", {score.seeds} seeds" if score.seeds > 1 and "seed" not in score.protocol else ""
+    return score.protocol + seeds + extractor + (f". {score.note}" if score.note else "")
+
+
+# ------------------------------------------------------------------------------------------------- training, limits
 
 
 def _training(config: ModelConfig) -> str:
@@ -72,21 +188,15 @@ def _weights(config: ModelConfig) -> str:
         where = "bundled with the package." if entry.bundled else weights.how_to_get(config, entry)
         default = " (default)" if entry.tag == config.default_tag else ""
         lines.append(f"- `@{entry.tag}`{default}: {where}" + (f" {entry.note}" if entry.note else ""))
-    table = [_measured(entry.tag, score) for entry in config.weights for score in entry.scores]
-    if table:
-        head = ["", "| weights | metric | value | protocol |", "|---|---|---|---|"]
-        lines += [*head, *table]
     return "## Weights\n\n" + "\n".join(lines)
 
 
-def _measured(tag: str, score: Measured) -> str:
-    return f"| `@{tag}` | {score.metric} | {score} | {score.protocol} |"
-
-
-def _published(scores: tuple[Published, ...]) -> str:
-    lines = ["| metric | value | real / fake | weights | source |", "|---|---|---|---|---|"]
-    for score in scores:
-        source = score.origin + (f". {score.note}" if score.note else "")
-        tag = f"`@{score.tag}`" if score.tag else ""
-        lines.append(f"| {score.metric} | {score} | {score.counts} | {tag} | {source} |")
-    return "## Published scores\n\n" + "\n".join(lines)
+def _limits(config: ModelConfig) -> str:
+    side = config.generator.resolution
+    lines = [
+        f"- It draws {side}x{side} images like those of its training data and nothing else.",
+        "- A GAN may leave out parts of its data, and nothing here tests whether it repeats training images.",
+    ]
+    if text := _DATA_LIMITS.get(config.data.dataset):
+        lines.append(f"- {text}")
+    return "## Limits and biases\n\n" + "\n".join(lines)

@@ -12,7 +12,9 @@ import typer
 from training.__main__ import train
 
 from . import __version__
-from .commands import data, demo
+from .commands import data
+from .commands.demo import demo
+from .commands.evaluate import evaluate, verify
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -179,20 +181,20 @@ def info(
 def card_command(
     name: Name,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md; default: print.")
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print."),
     ] = None,
 ) -> None:
     """Render a model card from the config."""
     import zoo
 
     from . import card
-    from .weights import write_atomically
 
     config = zoo.info(name)
     if out is None:
         print(card.render(config), end="")
-    else:  # rendered, never edited by hand, so there is nothing to lose
-        write_atomically(out / card.filename(config), card.render(config).encode())
+    else:
+        card.write(config, out)
 
 
 # ------------------------------------------------------------------------------------------------------- zoo sample
@@ -294,4 +296,6 @@ def import_command(
 # --------------------------------------------------------------------------------------------------- other commands
 
 app.add_typer(data.app, name="data")
-app.command("demo")(demo.demo)
+app.command("demo")(demo)
+app.command("evaluate")(evaluate)
+app.command("verify")(verify)

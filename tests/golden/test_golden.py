@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import kinds_extra  # noqa: F401 (registers its kinds)
 import kinds_losses  # noqa: F401
+import kinds_metrics  # noqa: F401
 import kinds_networks  # noqa: F401
 import kinds_steps  # noqa: F401
 import pytest

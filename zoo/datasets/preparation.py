@@ -75,7 +75,7 @@ _OWN = Preparation(None, "lanczos", upright=True)  # a user's images
 def of(dataset: str, who: Who | None = None) -> Preparation:
     """The preparation of a data set by one of the reference codes; None: the one its scores were published with.
 
-    ImageNet's were published with both; its default is Mimicry's, and the configs of StudioGAN's models say so.
+    ImageNet's were published with both: the models' configs say which, and the default is Mimicry's.
 
     Raises:
         ZooError: Mimicry has no such data set.

@@ -1,0 +1,44 @@
+"""Make the reference statistics that ship with the package, and their manifest.
+
+python benchmarks/ship_statistics.py cifar10.npz
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from safetensors.numpy import save_file
+
+from zoo import datasets, weights
+from zoo.evaluation import extractors, metrics, references, shipped
+
+OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "statistics"
+SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
+
+
+def pixels_in_any_order(data: datasets.Dataset) -> str:
+    """sha256 over the sorted sha256 of the images: the same for every copy of a data set, however it is ordered."""
+    each = sorted(hashlib.sha256(image.contiguous().numpy().tobytes()).digest() for image in data.images)
+    return hashlib.sha256(b"".join(each)).hexdigest()
+
+
+def main(root: str) -> None:
+    extractor = extractors.load("efficientnet-lite0")
+    entries = []
+    for dataset, split, resolution in SPLITS:
+        data = references.Data(dataset, split, resolution, Path(root))
+        found = references.get(data, references.Selection(), extractor, with_features=False, batch_size=64)
+        file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
+        save_file(shipped.pack(found.statistics), OUT / file)
+        about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
+        entry = about | {"checksum": pixels_in_any_order(data.loaded), **extractor.identity}
+        entries.append(entry | {"file": file, "file_sha256": weights.sha256(OUT / file)})
+        packed = shipped.unpack(shipped.pack(found.statistics), found.count)
+        print(file, f"distance from the unrounded: {metrics.frechet_distance(packed, found.statistics):.2g}")
+    about = "checksum: sha256 over the sorted sha256 of the images' bytes (3, H, W); file_sha256: of the file"
+    (OUT / "manifest.json").write_text(json.dumps({"about": about, "statistics": entries}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,137 @@
+"""`zoo evaluate` and `zoo verify` as a user meets them: tables, files, exit statuses, one-line errors."""
+
+import json
+import sys
+from typing import NamedTuple
+
+import pytest
+from PIL import Image
+
+from zoo import cli, registry
+from zoo.config import Measured
+
+
+class Result(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run the command in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments) -> Result:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Result(stop.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+EVALUATE = ("evaluate", "infomax-gan/digits", "--extractor", "tiny", "--num-fake", "100", "--seeds", "1")
+
+
+def test_evaluate_prints_a_table_and_writes_a_report(run, tmp_path):
+    result = run(*EVALUATE, "--curve", "-o", "out")
+    assert result.returncode == 0, result.stderr
+    for word in ("FD tiny", "KD tiny", "CS tiny", "precision tiny", "1,797 / 100", "fid.num_fake: 100, not 50000"):
+        assert word in result.stdout
+    assert "FID" not in result.stdout.replace("Frechet", "")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "report.json",
+        "report.md",
+        "samples.png",
+        "convergence.png",
+    }
+    again = run(*EVALUATE, "-o", "out")
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+    assert run(*EVALUATE, "-m", "fid", "-o", "out", "--force").returncode == 0
+
+
+def test_json_is_the_report(run):
+    report = json.loads(run(*EVALUATE, "-m", "fid,is", "--json").stdout)
+    assert [r["metric"] for r in report["results"]] == ["FD tiny", "CS tiny"]
+
+
+def test_the_offline_extractor_on_a_bundled_model(run):
+    """The command that needs no network and no data, on fewer images than the covariance has dimensions."""
+    digits = (
+        "--extractor",
+        "efficientnet-lite0",
+        "--seeds",
+        "1",
+        "--num-real",
+        "60",
+        "--num-fake",
+        "40",
+        "-m",
+        "fid,kid",
+    )
+    result = run("evaluate", "infomax-gan/digits", *digits)
+    assert result.returncode == 0, result.stderr
+    assert "FD efficientnet-lite0 of 40 generated and 60 real images: fewer than the 1,280 features" in result.stdout
+
+
+def test_verify_by_its_exit_status(run, tmp_path):
+    score = {"extractor": "tiny", "protocol": "clean", "num_real": 1797, "num_fake": 100, "split": "train"}
+    measured = json.loads(run(*EVALUATE, "-m", "fid", "--json").stdout)["results"][0]["value"]
+    for name, value in (("test/right", measured), ("test/wrong", measured / 100)):
+        config = registry.config("infomax-gan/digits")
+        scores = (Measured(metric="FD tiny", value=value, **score),)
+        weights = config.weights[0].model_copy(update={"scores": scores})
+        registry.register(config.model_copy(update={"name": name, "weights": (weights,), "published": ()}))
+    right, wrong = run("verify", "test/right", "-o", "r"), run("verify", "test/wrong")
+    assert (right.returncode, wrong.returncode) == (0, 1)
+    assert "not reproduced" in wrong.stdout
+    assert wrong.stderr == ""
+    assert (tmp_path / "r" / "report.json").is_file()
+    many = run("verify", "test/right", "test/wrong", "-o", "reports")
+    assert many.returncode == 1
+    assert "reports/summary.md: 2 verified, 0 not verified here" in many.stdout
+    again = run("verify", "test/right", "test/wrong", "-o", "reports")
+    assert again.stdout.count("(from an earlier run)") == 2
+
+
+def test_verify_all_where_nothing_is_reachable(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("zoo.evaluation.rounds._stated", lambda: ["infomax-gan/cifar10@mimicry", "sngan/stl10@mimicry"])
+    result = run("verify", "--all")
+    assert result.returncode == 1
+    assert "nothing could be verified here; reports/summary.md says why" in result.stderr
+    assert "zoo import sngan/stl10@mimicry" in (tmp_path / "reports" / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["verify", "infomax-gan/cifar10"], "weights-inception-2015-12-05-6726825d.pth"),
+        (["evaluate", "infomax-gan/digits"], "--inception-weights"),
+        (["evaluate", "infomax-gan/digits", "--inception-weights", "no.pth"], "no.pth does not exist"),
+        (["verify"], "give the names of models, or --all"),
+        (["verify", "a/b", "--all"], "give the names of models, or --all"),
+        (["verify", "stl10"], "no model is called"),
+        (["evaluate", "empty", "--extractor", "tiny", "--data", "digits"], "holds no .png"),
+        ([*EVALUATE, "-m", "fid,lpips"], 'no metric is called "lpips"'),
+        ([*EVALUATE, "--labels", "many"], "labels: Input should be 'uniform' or 'data'"),
+        ([*EVALUATE, "--data", "gone.npz"], "gone.npz does not exist"),
+        ([*EVALUATE, "--device", "cuda:9"], "cannot be used"),
+    ],
+)
+def test_errors_are_one_line_and_nothing_is_written(run, tmp_path, arguments, words):
+    (tmp_path / "empty").mkdir()
+    result = run(*arguments, "-o", "out")
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_picture_of_the_samples(run, tmp_path):
+    assert run(*EVALUATE, "-m", "is", "-o", "out").returncode == 0
+    with Image.open(tmp_path / "out" / "samples.png") as picture:
+        assert picture.size == (8 * 34 + 2, 8 * 34 + 2)

@@ -1,0 +1,81 @@
+"""Two processes give the images and the score of one, and fail together."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.evaluation import PROTOCOLS, distributed
+from zoo.evaluation.report import Report
+
+
+def evaluations():
+    """A clean one with every metric, and one with Mimicry's scale over all images and batches of 50."""
+    model = zoo.load("contragan/digits", device="cpu")
+    options = {"extractor": "tiny", "device": "cpu"}
+    clean = zoo.evaluate(model, ("fid", "kid", "is", "pr", "classes"), num_fake=300, seeds=1, **options)
+    quirks = PROTOCOLS["mimicry"].updated(num_real=1000, seeds=(0,), splits={}, selection="random", kid=None)
+    return {"clean": clean, "quirky": zoo.evaluate(model, ("fid", "is"), protocol=quirks, num_fake=150, **options)}
+
+
+def rank() -> None:
+    """What each of the two processes does; it writes into the folder that the command line names."""
+    from tiny import register
+
+    register()
+    out, here = Path(sys.argv[1]), distributed.rank
+    for name, report in evaluations().items():
+        (out / f"{name}{here()}").write_text(report.to_json())
+    broken = zoo.load("contragan/digits", device="cpu")
+    if here() == 1:
+        for buffer in broken._network.buffers():
+            buffer[...] = float("nan")
+    try:
+        zoo.evaluate(broken, ("fid",), extractor="tiny", num_fake=300, seeds=1, device="cpu")
+    except zoo.ZooError as error:
+        (out / f"error{here()}").write_text(str(error))
+    distributed.stop()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder that two processes have written."""
+    out = tmp_path_factory.mktemp("ranks")
+    environment = os.environ | {"ZOO_CACHE": str(out / "cache"), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(zoo.__file__).parent.parent), *sys.path])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*torchrun, __file__, str(out)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+@pytest.fixture(scope="module")
+def one():
+    return evaluations()
+
+
+@pytest.mark.parametrize("which", ["clean", "quirky"])
+def test_the_score_is_that_of_one_process(which, one, two):
+    alone, together = one[which], Report.from_file(two / f"{which}0")
+    assert (alone.environment["ranks"], together.environment["ranks"]) == ("1", "2")
+    assert [r.metric for r in alone.results] == [r.metric for r in together.results]
+    for mine, theirs in zip(alone.results, together.results, strict=True):
+        assert mine.per_seed == pytest.approx(theirs.per_seed, rel=1e-6, abs=1e-9), mine.metric
+    assert alone.classes == together.classes
+
+
+def test_every_rank_has_the_report(two):
+    assert (two / "clean0").read_text() == (two / "clean1").read_text()
+
+
+def test_ranks_fail_together(two):
+    errors = [(two / f"error{rank}").read_text() for rank in (0, 1)]
+    assert "another process of this run failed (rank 1: ZooError: image 128" in errors[0]
+    assert "no numbers" in errors[1]
+
+
+if __name__ == "__main__":
+    rank()

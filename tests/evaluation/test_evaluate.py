@@ -1,0 +1,278 @@
+"""`zoo.evaluate` from end to end with an extractor that costs nothing: scores, counts, seeds, and what is refused."""
+
+import copy
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from zoo import datasets, registry, weights
+from zoo.errors import DataUnavailableError, LabelError, UnknownModelError, WeightsUnavailableError, ZooError
+from zoo.evaluation import PROTOCOLS, extractors, features, inception, metrics
+from zoo.evaluation.sources import Fixed
+
+
+def evaluate(source, names=("fid", "kid", "is", "pr"), **options):
+    options = {"extractor": "tiny", "num_fake": 200, "device": "cpu"} | options
+    return zoo.evaluate(source, names, **options)
+
+
+def test_scores_are_those_of_the_features(unconditional):
+    """Every number again, from images of `sample` and the whole data set, without the engine."""
+    report = evaluate(unconditional, seeds=2)
+    extractor = extractors.load("tiny")
+
+    def of(images):
+        return features.extract(Fixed(images), extractor, ("12", "logits"), 64).layers
+
+    real = of(datasets.load("digits").images)["12"]
+    fakes = [of(unconditional.sample(200, seed=seed).uint8) for seed in (0, 1)]
+    distances = [metrics.frechet_distance(metrics.statistics(f["12"]), metrics.statistics(real)) for f in fakes]
+    assert report["fid"].per_seed == pytest.approx(distances, rel=1e-6)
+    assert report["fid"].value == pytest.approx(np.mean(distances), rel=1e-6)
+    assert report["fid"].std == pytest.approx(np.std(distances), rel=1e-6)
+    kernel = metrics.kernel_distance(fakes[0]["12"], real, 100, 200)
+    assert (report["kid"].per_seed[0], report["kid"].spread) == pytest.approx((kernel.value, kernel.std), rel=1e-5)
+    assert report["is"].per_seed[1] == pytest.approx(metrics.classifier_score(fakes[1]["logits"]).value, rel=1e-6)
+    assert (report["fid"].num_real, report["fid"].num_fake, report["fid"].split) == (1797, 200, "train")
+    assert (report["is"].num_real, report["precision"].num_real) == (None, 200)
+    assert report["FD tiny"] is report["fid"]
+    assert not any("FID" in r.metric or r.metric in ("KID", "IS") for r in report.results)
+    assert any("subsets of 200 images, not 1,000" in warning for warning in report.warnings)
+    assert "fid.num_fake: 200, not 50000" in report.differences
+
+
+def test_precision_and_recall_are_not_swapped():
+    """Images that are all alike and real are precise and recall little."""
+    real = datasets.load("digits")
+    alike = real.images[real.labels == 0].repeat(2, 1, 1, 1)[:300]
+    found = evaluate(alike, ("pr",), data="digits", num_fake=300)
+    assert found["precision"].value > 0.9
+    assert found["recall"].value < 0.5
+
+
+def test_better_images_score_better(unconditional):
+    """Real beats generated beats noise, and a score falls as training progresses."""
+    digits = datasets.load("digits")
+    half = datasets.Dataset(digits.images[::2], digits.labels[::2], 10)
+    noise = torch.randint(0, 256, (898, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    options = {"data": half, "num_fake": 898, "names": ("fid", "kid"), "seeds": 1}
+    untrained = copy.deepcopy(unconditional)
+    for new, trained in zip(untrained._network.buffers(), unconditional._network.buffers(), strict=True):
+        if new.is_floating_point():  # half way back to random numbers of the same size
+            drawn = torch.randn(new.shape, generator=torch.Generator().manual_seed(0))
+            new.copy_(0.5 * trained + 0.5 * drawn * trained.std(correction=0))
+    sources = [digits.images[1::2], unconditional, untrained, noise]
+    reports = [evaluate(source, **options) for source in sources]
+    for kind in ("fid", "kid"):
+        scores = [report[kind].value for report in reports]
+        assert scores == sorted(scores), kind
+        assert scores[-1] > 10 * abs(scores[0])
+
+
+def test_by_class(model):
+    report = evaluate("contragan/digits", ("fid", "classes"), seeds=1, num_fake=400)
+    rows = report.classes.rows
+    assert [row.name for row in rows] == list(map(str, range(10)))
+    assert sum(row.num_fake for row in rows) == 400
+    assert sum(row.num_real for row in rows) == 1797
+    accuracy = sum(row.accuracy * row.num_fake for row in rows) / 400
+    assert report["class accuracy"].value == pytest.approx(accuracy)
+    assert 0.5 < report.classes.accuracy_on_real < 1
+    assert report.classes.intra_frechet_distance == pytest.approx(np.mean([row.frechet_distance for row in rows]))
+    assert report["intra-class fid"].metric == "intra-class FD tiny"
+    shuffled = copy.deepcopy(model)
+    generate = shuffled.generate
+    shuffled.generate = lambda z, y=None: generate(z, (y + 1) % 10)  # the next class instead of the one asked for
+    wrong = evaluate(shuffled, ("classes",), seeds=1, num_fake=400)
+    assert wrong["class accuracy"].value < 0.2 < report["class accuracy"].value
+
+
+def test_images_by_every_name_give_one_score(tmp_path, unconditional):
+    images = unconditional.sample(150, seed=0)
+    images.save(tmp_path / "folder")
+    images.save(tmp_path / "x.npz")
+    ways = [images, images.uint8, np.asarray(images), tmp_path / "folder", tmp_path / "x.npz"]
+    ways += [datasets.Dataset(images.uint8, torch.zeros(150), 1), unconditional, "InfoMax-GAN digits"]
+    scores = {evaluate(way, ("fid",), data="digits", num_fake=150, seeds=1)["fid"].value for way in ways}
+    assert len(scores) == 1
+
+
+def test_an_exported_folder_and_a_file_are_identified(tmp_path):
+    config = registry.config("infomax-gan/digits")
+    file = weights.locate(config)
+    (tmp_path / "config.json").write_text(config.to_json())
+    shutil.copy(file, tmp_path / "model.safetensors")
+    by_name, by_folder = (evaluate(s, ("fid",), seeds=1) for s in ("infomax-gan/digits@zoo", tmp_path))
+    assert by_name["fid"].value == by_folder["fid"].value
+    assert by_name.subject.weights_sha256 == by_folder.subject.weights_sha256 == config.weights[0].sha256
+    assert (by_name.subject.tag, by_folder.subject.tag) == ("zoo", None)
+
+
+def test_fewer_images_than_given_are_drawn_at_random():
+    digits = datasets.load("digits")
+    by_class = digits.images[digits.labels.argsort(stable=True)]
+    few = evaluate(by_class, ("fid",), data="digits", num_fake=300)
+    first = evaluate(by_class[:300], ("fid",), data="digits", num_fake=300)
+    assert few["fid"].num_fake == 300
+    assert few["fid"].value < first["fid"].value / 2, "the first 300 are zeros and ones"
+
+
+def test_a_split_as_images_and_labels_as_in_the_data(model):
+    same = evaluate("digits:train", ("fid",), data="digits", num_fake=1797)
+    assert same["fid"].value == pytest.approx(0, abs=1e-6)
+    report = evaluate(model, ("fid",), labels="data", seeds=1, num_fake=1797)
+    assert report.results[0].settings["sampling"] == {"labels": "data"}
+
+
+def test_the_curve_ends_at_the_score(unconditional):
+    report = evaluate(unconditional, ("fid",), seeds=1, num_fake=400, curve=True)
+    found = report.convergence
+    assert found.counts[-1] == 400
+    assert found.distances[-1] == pytest.approx(report["fid"].per_seed[0], rel=1e-5), (
+        "but for the order of float32 sums"
+    )
+    assert found.distances[0] > found.distances[-1] > found.infinity
+
+
+def test_the_batch_size_does_not_change_a_score(model):
+    small, large = (evaluate(model, ("fid",), seeds=1, batch_size=size)["fid"].value for size in (1, 1000))
+    assert small == pytest.approx(large, rel=1e-5)
+
+
+def test_cifar10_is_scored_without_its_images(monkeypatch):
+    def not_here(*_, **__):
+        raise DataUnavailableError("cifar10 is not here")
+
+    monkeypatch.setattr(datasets, "load", not_here)
+    offline = {"extractor": "efficientnet-lite0", "seeds": 1, "num_fake": 24}
+    report = evaluate("infomax-gan/cifar10-small", ("fid",), **offline)
+    assert (report["fid"].num_real, report.references[0]["from"]) == (50_000, "shipped")
+    with pytest.raises(DataUnavailableError, match=r"cifar10 is not here\. The metrics fid and is need no images"):
+        evaluate("infomax-gan/cifar10-small", ("fid", "kid"), **offline)
+
+
+# ------------------------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error", "words"),
+    [
+        ("infomax-gan/digit", {}, UnknownModelError, "did you mean"),
+        ("infomax-gan/cifar10", {}, WeightsUnavailableError, "zoo import"),
+        ("infomax-gan/digits", {"names": ("fid", "ssim")}, ZooError, 'no metric is called "ssim"'),
+        ("infomax-gan/digits", {"protocol": "mine"}, ZooError, "there are clean, mimicry"),
+        ("infomax-gan/digits", {"protocol": "published"}, ZooError, "--protocol clean"),
+        ("infomax-gan/digits", {"protocol": "mimicry", "names": ("pr",)}, ZooError, "has no pr"),
+        ("infomax-gan/digits", {"extractor": "resnet"}, ZooError, "efficientnet-lite0"),
+        ("infomax-gan/digits", {"data": "imagine"}, DataUnavailableError, "there are celeba, cifar10"),
+        ("infomax-gan/digits", {"num_real": 5000}, ZooError, "digits train has 1,797 images"),
+        ("infomax-gan/digits", {"num_fake": -1}, ZooError, "num_fake: .*greater than 0, got -1"),
+        ("infomax-gan/digits", {"names": ("classes",)}, ZooError, "unconditional and has no classes"),
+        ("contragan/digits", {"names": ("classes",), "num_fake": 12}, LabelError, "12 images .* no images of class"),
+        ("contragan/digits", {"batch_size": 0}, ZooError, "batch_size is 0"),
+    ],
+)
+def test_refusals_come_before_any_sampling(source, options, error, words, monkeypatch):
+    monkeypatch.setattr(zoo.GAN, "generate", lambda *_: pytest.fail("it sampled"))
+    with pytest.raises(error, match=words):
+        evaluate(source, **options)
+
+
+def test_too_few_images_for_a_covariance_are_refused_unless_asked_for(unconditional):
+    images = unconditional.sample(10, seed=0).uint8
+    with pytest.raises(
+        ZooError, match=r"10 generated images: fewer than the 12 features.*--metrics kid.*--num-fake 10"
+    ):
+        evaluate(images, ("fid",), data="digits", num_fake=None)
+    report = evaluate(images, ("fid",), data="digits", num_fake=10)
+    assert "covariance is singular" in report.warnings[0]
+    assert evaluate(images, ("kid",), data="digits", num_fake=None)["kid"].num_fake == 10
+
+
+def test_labels_as_in_data_of_other_classes_are_refused():
+    digits = datasets.load("digits")
+    five = datasets.Dataset(digits.images, digits.labels // 2, 5)
+    with pytest.raises(LabelError, match="has 5 classes, contragan/digits has 10"):
+        evaluate("contragan/digits", ("fid",), data=five, labels="data")
+
+
+def test_data_without_a_class_is_refused():
+    digits = datasets.load("digits")
+    keep = digits.labels != 7
+    lacking = datasets.Dataset(digits.images[keep], digits.labels[keep], 10)
+    with pytest.raises(LabelError, match="no images of class 7, out of 10 classes"):
+        evaluate("contragan/digits", ("classes",), data=lacking)
+
+
+def test_images_of_another_size_than_the_data(unconditional):
+    small = torch.nn.functional.avg_pool2d(unconditional.sample(20, seed=0).float(), 2).mul(255).byte()
+    with pytest.raises(ZooError, match="the images are 16x16, digits is evaluated at 32x32"):
+        evaluate(small, ("kid",), data="digits")
+    with pytest.raises(ZooError, match="give the real ones as data"):
+        evaluate(small, ("kid",))
+
+
+def test_without_inception_weights_there_is_one_message_and_no_sampling(monkeypatch):
+    monkeypatch.setattr(zoo.GAN, "generate", lambda *_: pytest.fail("it sampled"))
+    with pytest.raises(WeightsUnavailableError) as error:
+        evaluate("infomax-gan/digits", extractor="inception")
+    for word in (
+        "weights-inception-2015-12-05-6726825d.pth",
+        "sha256 6726825d",
+        "hub/checkpoints",
+        "--inception-weights",
+    ):
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_in_torch_hubs_folder_are_checked(inception_weights):
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder.mkdir(parents=True)
+    shutil.copy(inception_weights, folder / inception.FILE_NAME)
+    with pytest.raises(zoo.WeightsCorruptedError, match="does not begin with 6726825d"):
+        inception.locate()
+
+
+def test_an_inception_file_that_would_run_code_is_refused(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    (tmp_path / "trap.pth").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(zoo.WeightsCorruptedError, match="does not hold the weights"):
+        extractors.load("inception", inception_weights=tmp_path / "trap.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_interrupted_run_leaves_nothing(unconditional, tmp_path, monkeypatch):
+    calls = []
+
+    def interrupted(self, start, count):
+        calls.append(start)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return torch.zeros(count, 3, 32, 32, dtype=torch.uint8)
+
+    monkeypatch.setattr("zoo.evaluation.sources.Generated.batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(unconditional, ("fid",), cache_dir=tmp_path, progress=True)
+    kept = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept <= {".lock", ".json", ".safetensors"}, "the real images' features are whole and stay"
+
+
+def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
+    """Each protocol, its counts made small: it measures, and says what sets it apart."""
+    monkeypatch.setattr("zoo.evaluation.batch_norm.STANDING_BATCHES", 3)
+    for name, protocol in PROTOCOLS.items():
+        small = protocol.updated(num_real=300, num_fake=100, seeds=(0,), selection="random", splits={})
+        if small.kid:
+            small = small.updated(kid=small.kid.model_copy(update={"subset_size": 50, "subsets": 2}))
+        report = evaluate(unconditional, small.metrics, protocol=small, num_fake=100)
+        assert {result.protocol for result in report.results} == {name}
+        assert any("quantise" in line or "batch_norm" in line for line in report.differences) == (name != "clean")

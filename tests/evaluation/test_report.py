@@ -1,0 +1,190 @@
+"""A report reads back what it wrote, writes all or nothing, and draws what it found."""
+
+import errno
+import io
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.errors import ConfigError, ZooError
+from zoo.evaluation import convergence, report
+from zoo.evaluation.report import Report, number, round_to
+from zoo.evaluation.verdicts import Comparison
+
+
+@pytest.fixture(scope="module")
+def full():
+    """A report with everything in it."""
+    metrics = ("fid", "kid", "is", "pr", "classes")
+    options = {"extractor": "tiny", "num_fake": 200, "seeds": 2, "curve": True, "device": "cpu"}
+    found = zoo.evaluate("contragan/digits", metrics, **options)
+    row = Comparison(metric="FID", published=17.14, source="a | paper", verdict="not comparable", why="other counts")
+    return found.model_copy(update={"comparisons": (row,)}).with_samples(found._samples)
+
+
+def test_it_holds_what_is_needed_to_run_again(full):
+    from zoo import registry, weights
+
+    config = registry.config("contragan/digits")
+    assert full.subject.weights_sha256 == weights.sha256(weights.locate(config)) == config.weights[0].sha256
+    assert full.environment.keys() >= {"zoo", "torch", "torch-fidelity", "numpy", "python", "device", "command"}
+    assert full.protocols[0].seeds == (0, 1)
+    assert len(full.references[0]["checksum"]) == 64
+    assert len(full.extractor.sha256) == 64
+    assert full["fid"].settings["seeds"] == [0, 1]
+    assert set(full.seconds) >= {"generation", "extraction", "metrics", "convergence", "classifier"}
+
+
+def test_json_is_the_report(full, tmp_path):
+    (tmp_path / "report.json").write_text(full.to_json())
+    assert Report.from_file(tmp_path / "report.json").to_json() == full.to_json()
+    for text in ("{}", "not json"):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(ConfigError, match="is not a report"):
+            Report.from_file(tmp_path / "other.json")
+
+
+def test_table_and_markdown_say_it_all(full):
+    from rich.console import Console
+
+    console = Console(width=300, file=io.StringIO())
+    console.print(full)
+    for text in (console.file.getvalue(), full._repr_markdown_()):
+        for result in full.results:
+            assert result.metric in text
+            assert result.text in text
+        for word in ("not comparable: other counts", full.extractor.sha256, full.subject.weights_sha256, "clean"):
+            assert word in text
+        assert "FID" in text, "the published one"
+        assert "covariance" not in text or full.warnings
+    assert r"a \| paper" in full._repr_markdown_()
+
+
+def test_the_folder_holds_a_report_and_pictures(full, tmp_path):
+    out = full.save(tmp_path / "deep" / "out")
+    assert {path.name for path in out.iterdir()} == set(report.FILES)
+    for name in ("samples.png", "convergence.png", "classes.png"):
+        with Image.open(out / name) as picture:
+            assert picture.size > (200, 200)
+            assert np.asarray(picture.convert("L")).std() > 5, "something is drawn"
+        assert f"({name})" in (out / "report.md").read_text(encoding="utf-8")
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+
+
+def test_samples_are_those_of_the_first_seed_in_order_of_class(full):
+    images = zoo.load("contragan/digits", device="cpu").sample(64, seed=0)
+    order = images.labels.argsort(stable=True)
+    assert np.array_equal(full._samples, images.uint8[order])
+
+
+def test_nothing_is_overwritten(full, tmp_path):
+    out = full.save(tmp_path / "out")
+    before = (out / "report.json").read_bytes()
+    with pytest.raises(ZooError, match="--force"):
+        full.save(out)
+    (out / "thesis.tex").touch()
+    with pytest.raises(ZooError, match=r"holds thesis.tex, which no report wrote"):
+        full.save(out, force=True)
+    (out / "thesis.tex").unlink()
+    changed = full.model_copy(update={"warnings": ("new",)}).with_samples(None)
+    changed.save(out, force=True)
+    assert Report.from_file(out / "report.json").warnings == ("new",)
+    assert not (out / "samples.png").exists(), "what the new report has no picture of is gone"
+    assert before != (out / "report.json").read_bytes()
+    (tmp_path / "file").touch()
+    with pytest.raises(ZooError, match="is a file"):
+        full.save(tmp_path / "file", force=True)
+
+
+def test_a_full_disk_leaves_the_old_report(full, tmp_path, monkeypatch):
+    out = full.save(tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    written = []
+
+    def full_disk(self, data):
+        written.append(self.name)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full_disk)
+    for target, force in ((out, True), (tmp_path / "new", False)):
+        written.clear()
+        with pytest.raises(ZooError, match=r"the disk of .* is full; nothing was written"):
+            full.save(target, force=force)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_rename_that_fails_puts_the_old_report_back(full, tmp_path, monkeypatch):
+    out = full.save(tmp_path / "out")
+    rename = type(out).rename
+
+    def failing(self, target):
+        if self.name.startswith(".out.") and not self.name.startswith(".out.old"):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(out), "rename", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        full.save(out, force=True)
+    assert Report.from_file(out / "report.json").to_json() == full.to_json()
+    shutil.rmtree(out)
+    assert not list(tmp_path.iterdir())
+
+
+def test_measured_scores_fit_a_config(full):
+    scores = {score.metric: score for score in full.measured()}
+    assert (scores["FD tiny"].num_real, scores["FD tiny"].num_fake, scores["FD tiny"].seeds) == (1797, 200, 2)
+    assert (scores["CS tiny"].num_real, scores["CS tiny"].split) == (None, None)
+    assert scores["FD tiny"].protocol == "clean"
+    for score in scores.values():
+        assert score.value == pytest.approx(full[score.metric].value, abs=max(score.std or 0, 1e-4))
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "text"),
+    [
+        (17.1412, None, "17.14"),
+        (0.2049, 17.14, "0.20"),
+        (0.01123, None, "0.01123"),
+        (1032.54, None, "1033"),
+        (0, None, "0"),
+    ],
+)
+def test_numbers_have_the_decimals_they_need(value, like, text):
+    assert number(value, like) == text
+
+
+def test_rounding_keeps_two_digits_of_the_deviation():
+    assert round_to(17.14159, 0.2049) == 17.14
+    assert round_to(0.0112345, 0.000123) == 0.01123
+    assert round_to(1032.567, None) == 1032.6
+
+
+# ------------------------------------------------------------------------------------------------- convergence
+
+
+def test_a_line_over_the_inverse_count_is_found_exactly():
+    counts = [1000, 2000, 5000, 10_000]
+    found = convergence.fit(counts, [12 + 3000 / n for n in counts])
+    assert (found.infinity, found.slope, found.straightness) == pytest.approx((12, 3000, 1))
+
+
+def test_the_limit_is_nearer_to_the_truth_than_any_count():
+    """Two Gaussians whose distance is known: |mu|^2 + D (s - 1)^2."""
+    import torch
+
+    from zoo.evaluation.metrics import Statistics
+
+    draw, dim = np.random.RandomState(0), 32
+    truth = 0.1**2 * dim + dim * (1.2 - 1) ** 2
+    fake = torch.from_numpy(draw.randn(5000, dim) * 1.2 + 0.1).float()
+    found = convergence.curve(fake, Statistics(np.zeros(dim, np.float32), np.eye(dim), 10**6))
+    assert len(found.counts) == 15
+    assert found.counts[0] > dim
+    assert found.distances[-1] - truth > 3 * abs(found.infinity - truth)

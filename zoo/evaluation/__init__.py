@@ -1,0 +1,37 @@
+"""Evaluation: `evaluate`, `verify`, protocols as data, reports.
+
+    zoo.evaluate("infomax-gan/digits", extractor="efficientnet-lite0", num_fake=1000)
+    zoo.verify("infomax-gan/cifar10")
+
+Nothing heavy is imported until one of these is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .protocol import Protocol
+    from .protocols import PROTOCOLS
+    from .report import Report
+    from .rounds import verify_all
+    from .running import evaluate
+    from .verifying import verify
+
+_LAZY = {
+    "PROTOCOLS": "protocols",
+    "Protocol": "protocol",
+    "Report": "report",
+    "evaluate": "running",
+    "verify": "verifying",
+    "verify_all": "rounds",
+}
+
+__all__ = ["PROTOCOLS", "Protocol", "Report", "evaluate", "verify", "verify_all"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'zoo.evaluation' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)

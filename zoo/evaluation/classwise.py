@@ -1,0 +1,139 @@
+"""A conditional model class by class: distances within a class, and whether a classifier sees the class asked for.
+
+The classifier is a logistic regression on the extractor's features of real images. It never sees a fifth of them, and
+its accuracy there is reported beside that on generated images: the first is what the second can at best mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..architecture import Part
+from ..errors import LabelError
+from . import metrics
+
+_HELD_OUT = 5  # one real image in so many is kept from the classifier
+_AT_MOST = 20_000  # real images it learns from
+_KERNEL_SUBSETS = 20
+
+
+class ClassRow(Part):
+    """One class; its Frechet distance needs more images than features on both sides."""
+
+    index: int
+    name: str
+    num_real: int
+    num_fake: int
+    kernel_distance: float | None = None
+    frechet_distance: float | None = None
+    accuracy: float  # share of its generated images that the classifier gives this class
+
+
+class ClassReport(Part):
+    """All classes, and the classifier."""
+
+    rows: tuple[ClassRow, ...]
+    accuracy: float  # over all generated images
+    accuracy_on_real: float  # over real images that the classifier has not seen
+    classifier: str
+    intra_frechet_distance: float | None = None  # mean over classes
+    note: str | None = None
+
+
+@dataclass
+class Classifier:
+    """Standardised features to classes."""
+
+    model: object
+    accuracy_on_real: float
+    description: str
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return torch.from_numpy(self.model.predict(features.numpy()))
+
+
+def check_classes(labels: Tensor, names: Sequence[str], what: str, cure: str) -> None:
+    """Raise LabelError where a class has no images."""
+    present = set(labels.unique().tolist())
+    missing = [i for i in range(len(names)) if i not in present]
+    if missing:
+        shown = ", ".join(f"{i} ({names[i]})" if names[i] != str(i) else names[i] for i in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise LabelError(f"{what} no images of class {shown}{more}, out of {len(names)} classes; {cure}")
+    extra = sorted(present - set(range(len(names))))
+    if extra:
+        raise LabelError(f"{what} labels up to {extra[-1]}, the model has {len(names)} classes; {cure}")
+
+
+def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Classifier:
+    """A logistic regression on four fifths of the real images, scored on the rest."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    order = np.random.RandomState(seed).permutation(len(labels))
+    held_out, learned = order[::_HELD_OUT], np.delete(order, np.s_[::_HELD_OUT])[:_AT_MOST]
+    x, y = features.numpy(), labels.numpy()
+    # Strong regularisation: there are about as many features as images of a class.
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(x[learned], y[learned])
+    return Classifier(
+        model,
+        float(model.score(x[held_out], y[held_out])),
+        f"logistic regression on the features of {len(learned):,} real images, held out: {len(held_out):,}",
+    )
+
+
+def report(
+    fake: Tensor,
+    fake_labels: Tensor,
+    real: Tensor,
+    real_labels: Tensor,
+    names: Sequence[str],
+    classifier: Classifier,
+    advance: Callable[[int], object] = lambda n: None,
+) -> ClassReport:
+    """Every class of generated features (N, D) against the real ones of the same class."""
+    check_classes(fake_labels, names, "the generated images have", "generate more, or see to the labels")
+    check_classes(real_labels, names, "the real images have", "give data that has every class, or leave classes out")
+    right = classifier(fake) == fake_labels
+    rows = []
+    for label, name in enumerate(names):
+        mine, theirs = fake[fake_labels == label], real[real_labels == label]
+        size = min(len(mine), len(theirs), 1000)
+        distance = None
+        if min(len(mine), len(theirs)) > fake.shape[1]:
+            root = metrics.CovarianceRoot(metrics.statistics(theirs))
+            distance = root.distance(metrics.statistics(mine))
+        rows.append(
+            ClassRow(
+                index=label,
+                name=name,
+                num_real=len(theirs),
+                num_fake=len(mine),
+                kernel_distance=metrics.kernel_distance(mine, theirs, _KERNEL_SUBSETS, size).value
+                if size > 1
+                else None,
+                frechet_distance=distance,
+                accuracy=float(right[fake_labels == label].float().mean()),
+            )
+        )
+        advance(1)
+    distances = [row.frechet_distance for row in rows if row.frechet_distance is not None]
+    complete = len(distances) == len(rows)
+    smallest = min(min(row.num_real, row.num_fake) for row in rows)
+    return ClassReport(
+        rows=tuple(rows),
+        accuracy=float(right.float().mean()),
+        accuracy_on_real=classifier.accuracy_on_real,
+        classifier=classifier.description,
+        intra_frechet_distance=float(np.mean(distances)) if complete else None,
+        note=None
+        if complete
+        else f"the smallest class has {smallest:,} images for {fake.shape[1]:,} features: too few for a covariance, so "
+        f"the kernel distance stands in for the Frechet distance within classes",
+    )

@@ -1,0 +1,276 @@
+"""Runs the tasks of an evaluation: real images once, then seed after seed, each set of samples once for all metrics.
+
+Everything that can be wrong is found out first: weights of the extractor, data, counts, classes. Then sampling begins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import DataUnavailableError, ZooError
+from ..model import pick_device
+from . import classwise, convergence, distributed, extractors, metrics, plan, references
+from .features import Features, Timings, extract
+from .plan import Task
+from .progress import Progress
+from .protocol import IS, KID, PrecisionRecall, Sampling
+from .sources import Fixed, Folder, Generated, Source
+from .targets import Target
+
+_SHEET = 64  # images on a sample sheet
+
+
+@dataclass
+class Findings:
+    """What the tasks gave: for each, a list of values over seeds by kind; and what came of the first seed."""
+
+    values: dict[Task, dict[str, list[metrics.Spread]]] = field(default_factory=dict)
+    classes: classwise.ClassReport | None = None
+    convergence: convergence.Convergence | None = None
+    samples: Tensor | None = None
+    references: dict[tuple, references.Reference] = field(default_factory=dict)
+    timings: Timings = field(default_factory=Timings)
+
+
+class Engine:
+    """The tools of one evaluation: extractor (in the protocols' ways of resizing), data, device."""
+
+    def __init__(
+        self,
+        target: Target,
+        extractor: str,
+        data: references.Data,
+        *,
+        inception_weights: str | Path | None = None,
+        device: str = "auto",
+        batch_size: int | None = None,
+        cache_dir: str | Path | None = None,
+    ):
+        self.target, self.extractor_name, self.data = target, extractor, data
+        self.inception_weights, self.cache_dir = inception_weights, cache_dir
+        self.device = target.model.device if target.model else pick_device(distributed.device(device))
+        self.batch_size = batch_size if batch_size is not None else 256 if self.device.type == "cuda" else 64
+        self._extractors: dict[str, extractors.Extractor] = {}
+        self._data: dict[str, references.Data] = {}
+        if self.batch_size < 1:
+            raise ZooError(f"batch_size is {batch_size}; give 1 or more")
+
+    def extractor(self, resize: str) -> extractors.Extractor:
+        """The extractor with this way of resizing, loaded once; other extractors have one way."""
+        resize = resize if self.extractor_name == extractors.INCEPTION else "tensorflow"
+        if resize not in self._extractors:
+            found = extractors.load(self.extractor_name, inception_weights=self.inception_weights, resize=resize)
+            self._extractors[resize] = found.to(self.device)
+        return self._extractors[resize]
+
+    @property
+    def loaded_extractors(self) -> list[extractors.Extractor]:
+        return list(self._extractors.values())
+
+    def data_of(self, task: Task) -> references.Data:
+        """The real images of a task: the split that the user or the protocol names."""
+        config = self.target.config
+        trained_on = config.data.split if config else "train"
+        split = self.data.split or task.protocol.split(self.data.dataset, trained_on)
+        if split not in self._data:
+            d = self.data
+            self._data[split] = references.Data(d.dataset, split, d.resolution, d.root, d.given)
+        return self._data[split]
+
+    # ------------------------------------------------------------------------------------------------------ checks
+
+    def check(self, tasks: Iterable[Task]) -> list[Task]:
+        """The tasks with their counts; raises ZooError for whatever would go wrong later."""
+        tasks = list(tasks)
+        settled = []
+        for task in tasks:
+            extractor = self.extractor(task.protocol.resize)
+            task.layer(extractor)
+            data, available = self.data_of(task), 0
+            if task.needs_real:
+                with_features = self._needs_features(task, tasks)
+                available = self._available(task, data, extractor, with_features)
+            settled.append(plan.settle(task, self.target, extractor, data, available))
+        return settled
+
+    def _available(self, task: Task, data: references.Data, extractor, with_features: bool) -> int:
+        """How many real images there will be; where they are not here but their statistics are, the error says so."""
+        try:
+            return references.size_of(data, task.wanted_real, extractor, with_features)
+        except DataUnavailableError as error:
+            if data.shipped(task.wanted_real, extractor):
+                raise DataUnavailableError(f"{error}. The metrics fid and is need no images of {data}") from None
+            raise
+
+    def _reference_key(self, task: Task) -> tuple:
+        return self.data_of(task).split, task.selection, self.extractor(task.protocol.resize).preprocessing
+
+    def _needs_features(self, task: Task, tasks: Iterable[Task]) -> bool:
+        """Whether any task with the same real images needs their features."""
+        key = self._reference_key(task)
+        return any(other.needs_features and self._reference_key(other) == key for other in tasks)
+
+    # --------------------------------------------------------------------------------------------------------- run
+
+    def run(self, tasks: list[Task], *, curve: bool, progress: bool) -> Findings | None:
+        """All scores, on rank 0; None on other ranks."""
+        found = Findings(values={task: {} for task in tasks})
+        with Progress(progress) as bars:
+            for task in tasks:
+                self._reference(task, tasks, found, bars)
+            classifier = self._classifier(tasks, found)
+            for seed in sorted({seed for task in tasks for seed in self._seeds(task)}):
+                for key, together in self._passes(tasks, seed).items():
+                    features = self._sample(key, together, seed, found, bars)
+                    if features is None:
+                        continue
+                    for task in together:
+                        self._score(task, features, found, classifier)
+                    first = next((t for t in together if t.metric == "fid"), None)
+                    if curve and first and found.convergence is None:
+                        self._converge(first, features, found, bars)
+        return found if distributed.rank() == 0 else None
+
+    def _seeds(self, task: Task) -> tuple[int, ...]:
+        return task.protocol.seeds[:1] if self.target.fixed else task.protocol.seeds
+
+    def _reference(self, task: Task, tasks: list[Task], found: Findings, bars: Progress) -> None:
+        key = self._reference_key(task)
+        if not task.needs_real or key in found.references:
+            return
+        advance: list[Callable[[int], None]] = []
+
+        def tell(done: int, total: int) -> None:
+            if not advance:
+                advance.append(bars.task(f"real images, {self.data_of(task)}", total))
+            advance[0](done)
+
+        found.references[key] = references.get(
+            self.data_of(task),
+            task.selection,
+            self.extractor(task.protocol.resize),
+            with_features=self._needs_features(task, tasks),
+            batch_size=self.batch_size,
+            cache_dir=self.cache_dir,
+            timings=found.timings,
+            advance=tell,
+        )
+
+    def _classifier(self, tasks: list[Task], found: Findings) -> classwise.Classifier | None:
+        task = next((task for task in tasks if task.metric == "classes"), None)
+        if task is None or distributed.rank() != 0:
+            return None
+        clock = time.perf_counter()
+        real = found.references[self._reference_key(task)]
+        classifier = classwise.train_classifier(real.features, real.labels)
+        found.timings.add("classifier", clock)
+        return classifier
+
+    def _passes(self, tasks: list[Task], seed: int) -> dict[tuple, list[Task]]:
+        """Tasks that can share one set of samples: same sampling, same resizing, and the same count where the scale of
+        one image depends on all."""
+        passes: dict[tuple, list[Task]] = {}
+        for task in tasks:
+            if seed not in self._seeds(task):
+                continue
+            sampling = task.sampling(self.target.config)
+            together = task.num_fake if sampling.quantise == "min-max" and not self.target.fixed else 0
+            key = (sampling.model_dump_json(), task.protocol.resize, together)
+            passes.setdefault(key, []).append(task)
+        return passes
+
+    def _sample(self, key: tuple, tasks: list[Task], seed: int, found: Findings, bars: Progress) -> Features | None:
+        sampling, n = Sampling.model_validate_json(key[0]), max(task.num_fake for task in tasks)
+        extractor = self.extractor(tasks[0].protocol.resize)
+        layers = tuple(dict.fromkeys(task.layer(extractor) for task in tasks))
+        features = extract(
+            self._source(sampling, n, seed, tasks[0]),
+            extractor,
+            layers,
+            self.batch_size,
+            timings=found.timings,
+            advance=bars.task(f"{self.target.subject.name}, seed {seed}" if not self.target.fixed else "images", n),
+            keep_first=_SHEET if found.samples is None else 0,
+        )
+        if features is not None:
+            for values in features.layers.values():
+                metrics.check_finite(values, self.target.subject.name)
+            if found.samples is None:
+                found.samples = _in_order_of_class(features)
+        return features
+
+    def _source(self, sampling: Sampling, n: int, seed: int, task: Task) -> Source:
+        if not self.target.fixed:
+            return Generated(self.target.model, sampling, n, seed, plan.proportions(sampling, self.data_of(task)))
+        images = self.target.images
+        if n == len(images):
+            return images
+        chosen = _some(len(images), n)
+        if isinstance(images, Folder):
+            return Folder([images.files[i] for i in chosen.tolist()])
+        assert isinstance(images, Fixed)
+        return Fixed(images.images[chosen], None if images.known_labels is None else images.known_labels[chosen])
+
+    def _fake(self, task: Task, features: Features) -> Tensor:
+        """The features of a task's generated images: the first ones of a seed; of images that exist, some of them."""
+        values = features.layers[task.layer(self.extractor(task.protocol.resize))]
+        if self.target.fixed and task.num_fake < len(values):
+            return values[_some(len(values), task.num_fake)]
+        return values[: task.num_fake]
+
+    def _score(self, task: Task, features: Features, found: Findings, classifier) -> None:
+        clock = time.perf_counter()
+        fake = self._fake(task, features)
+        real = found.references[self._reference_key(task)] if task.needs_real else None
+        for kind, spread in self._values(task, fake, features, real, found, classifier).items():
+            found.values[task].setdefault(kind, []).append(spread)
+        found.timings.add("metrics", clock)
+
+    def _values(
+        self, task: Task, fake: Tensor, features: Features, real, found, classifier
+    ) -> dict[str, metrics.Spread]:
+        settings = task.settings
+        if task.metric == "classes":
+            labels = features.labels[: task.num_fake]
+            names = self.target.model.class_names
+            report = classwise.report(fake, labels, real.features, real.labels, names, classifier)
+            found.classes = found.classes or report
+            values = {"class accuracy": metrics.Spread(report.accuracy)}
+            if report.intra_frechet_distance is not None:
+                values["intra-class fid"] = metrics.Spread(report.intra_frechet_distance)
+            return values
+        if isinstance(settings, IS):
+            return {"is": metrics.classifier_score(fake, settings.splits, settings.shuffle)}
+        if isinstance(settings, KID):
+            size = min(settings.subset_size, len(fake), len(real.features))
+            return {"kid": metrics.kernel_distance(fake, real.features, settings.subsets, size)}
+        if isinstance(settings, PrecisionRecall):
+            some = real.features[_some(len(real.features), task.num_real)]
+            precision, recall = metrics.precision_recall(fake, some, settings.neighbours)
+            return {"precision": metrics.Spread(precision), "recall": metrics.Spread(recall)}
+        return {"fid": metrics.Spread(metrics.frechet_distance(metrics.statistics(fake), real.statistics))}
+
+    def _converge(self, task: Task, features: Features, found: Findings, bars: Progress) -> None:
+        clock = time.perf_counter()
+        fake, real = self._fake(task, features), found.references[self._reference_key(task)]
+        advance = bars.task("distance against sample count", convergence.POINTS)
+        found.convergence = convergence.curve(fake, real.statistics, advance=advance)
+        found.timings.add("convergence", clock)
+
+
+def _some(total: int, count: int) -> Tensor:
+    """`count` of the indices below `total`, drawn once and for all, in ascending order."""
+    return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count].sort().values
+
+
+def _in_order_of_class(features: Features) -> Tensor | None:
+    """The first images, class after class where there are classes."""
+    if features.first is None or features.labels is None:
+        return features.first
+    return features.first[features.labels[: len(features.first)].argsort(stable=True)]

@@ -1,0 +1,40 @@
+"""What a later reader needs to know about the machine of a run."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from .. import __version__
+from . import distributed
+
+_PACKAGES = ("torch", "torch-fidelity", "numpy", "scikit-learn", "torchvision")
+
+
+def machine(device: str) -> dict[str, str]:
+    """Versions, processor, command and time."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    if device.startswith("cuda"):
+        where = torch.cuda.get_device_name(device)
+        where += ", TF32 convolutions" if torch.backends.cudnn.allow_tf32 else ", float32 convolutions"
+    else:
+        where = platform.machine() + (f", {torch.get_num_threads()} threads" if device == "cpu" else "")
+    return {
+        "zoo": __version__,
+        **versions,
+        "python": platform.python_version(),
+        "device": f"{device} ({where})",
+        "ranks": str(distributed.world_size()),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else "",
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }

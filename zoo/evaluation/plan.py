@@ -1,0 +1,162 @@
+"""What there is to do: scores under protocols, checked before the first image is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..config import ModelConfig
+from ..errors import LabelError, ZooError
+from .classwise import check_classes
+from .extractors import Extractor, metric_name
+from .protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
+from .references import Data, Selection
+from .sources import Generated
+from .targets import Target
+
+METRICS = ("fid", "kid", "is", "pr", "classes")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One metric under one protocol, with the counts that it will have."""
+
+    metric: str  # of METRICS
+    protocol: Protocol
+    chosen: bool = False  # the user gave the counts: few images are then a warning, not an error
+    num_fake: int = 0
+    num_real: int = 0  # 0 where there are no real images
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> FID | KID | IS | PrecisionRecall:
+        found = self.protocol.settings("fid" if self.metric == "classes" else self.metric)
+        assert found is not None, "tasks are made of metrics that the protocol has"
+        return found
+
+    @property
+    def wanted_real(self) -> int | None:
+        """How many real images the protocol asks for; None = the whole split."""
+        settings = self.protocol.fid if self.metric == "pr" else self.settings
+        return getattr(settings, "num_real", None)
+
+    @property
+    def wanted_fake(self) -> int:
+        settings = self.settings
+        return settings.max_count if isinstance(settings, PrecisionRecall) else settings.num_fake
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.wanted_real, balanced=self.protocol.selection == "balanced")
+
+    @property
+    def needs_real(self) -> bool:
+        return self.metric != "is"
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether the statistics of the real images are not enough."""
+        return self.metric in ("kid", "pr", "classes")
+
+    def sampling(self, config: ModelConfig | None) -> Sampling:
+        """The protocol's sampling, "training" made a number."""
+        sampling = self.settings.sampling
+        if sampling.batch_size == "training":
+            assert config is not None, "images are not sampled"
+            return sampling.model_copy(update={"batch_size": config.training.batch_size})
+        return sampling
+
+    def layer(self, extractor: Extractor) -> str:
+        if isinstance(self.settings, IS):
+            return extractor.layer("is", self.settings.logits)
+        return extractor.layer({"classes": "fid"}.get(self.metric, self.metric))
+
+
+def tasks_of(protocol: Protocol, metrics: tuple[str, ...], chosen: bool = False) -> list[Task]:
+    """A task for each metric; raises ZooError for one that is unknown or that the protocol does not have."""
+    for metric in metrics:
+        if metric not in METRICS:
+            raise ZooError(f'no metric is called "{metric}"; there are {", ".join(METRICS)}')
+        if metric != "classes" and metric not in protocol.metrics:
+            raise ZooError(
+                f"the protocol {protocol.name} has no {metric}; it has {', '.join(protocol.metrics)}. Leave {metric} "
+                f"out, or use --protocol clean"
+            )
+    return [Task(metric, protocol, chosen) for metric in dict.fromkeys(metrics)]
+
+
+def settle(task: Task, target: Target, extractor: Extractor, data: Data, available: int) -> Task:
+    """The task with its counts; raises ZooError where they do not allow the metric.
+
+    Args:
+        available: real images in the selection; 0 where none are needed.
+    """
+    fake, real = task.wanted_fake, available
+    if target.fixed:
+        fake = min(fake, len(target.images))
+    if task.metric == "pr":
+        fake = real = min(fake, real)
+    warnings = list(_few(task, extractor, data, fake, real))
+    settings = task.settings
+    if isinstance(settings, KID) and settings.subset_size > min(fake, real):
+        if not (task.chosen or target.fixed or task.protocol.name == "clean"):
+            raise ZooError(
+                f"{metric_name('kid', extractor.label)} under {task.protocol.name} draws subsets of "
+                f"{settings.subset_size:,}, but there are {real:,} real and {fake:,} generated images; raise the counts"
+            )
+        name, size = metric_name("kid", extractor.label), min(fake, real)
+        warnings.append(f"{name}: subsets of {size:,} images, not {settings.subset_size:,}")
+    if isinstance(settings, IS) and settings.splits > fake:
+        raise ZooError(f"{settings.splits} splits need as many images, there are {fake}; give more images")
+    if isinstance(settings, PrecisionRecall) and fake <= settings.neighbours:
+        raise ZooError(f"{settings.neighbours} neighbours need more than {fake} images; give more images")
+    if target.model and settings.sampling.labels == "data":
+        _check_class_counts(target, data)
+    if task.metric == "classes":
+        _check_labels(target, data, task.sampling(target.config), fake, task.protocol.seeds[0])
+    return replace(task, num_fake=fake, num_real=real if task.needs_real else 0, warnings=tuple(warnings))
+
+
+def _few(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
+    """A warning where a covariance is singular: an error unless the user gave the counts."""
+    if task.metric != "fid":
+        return
+    width, name = extractor.width(extractor.layer("fid")), metric_name("fid", extractor.label)
+    few = [text for n, text in ((fake, f"{fake:,} generated"), (real, f"{real:,} real")) if n <= width]
+    if min(fake, real) < 2:
+        raise ZooError(f"{name} needs at least 2 images on either side, there are {real} real and {fake} generated")
+    if not few:
+        return
+    text = f"{name} of {' and '.join(few)} images: fewer than the {width:,} features, so the covariance is singular"
+    if not task.chosen:
+        option = "--num-fake" if fake <= width else "--num-real"
+        raise ZooError(
+            f"{text} and the distance biased. Use --metrics kid, which is unbiased at any count, more images, or say "
+            f"{option} {fake if fake <= width else real} to have it all the same"
+        )
+    yield f"{text} and the distance is biased upwards; KID is not"
+
+
+def _check_class_counts(target: Target, data: Data) -> None:
+    mine, theirs = target.model.num_classes, data.loaded.num_classes
+    if mine not in (0, theirs):
+        raise LabelError(f"{data} has {theirs} classes, {target.subject.name} has {mine}; use --labels uniform")
+
+
+def _check_labels(target: Target, data: Data, sampling: Sampling, count: int, seed: int) -> None:
+    if target.fixed:
+        raise ZooError("scores by class need the labels asked for; give a conditional model, not images")
+    names, name = target.model.class_names, target.subject.name
+    if not names:
+        raise ZooError(f"{name} is unconditional and has no classes; leave classes out of the metrics")
+    check_classes(data.loaded.labels, names, f"{data} has", "give data that has every class, or leave classes out")
+    labels = Generated(target.model, sampling, count, seed, proportions(sampling, data)).labels()
+    check_classes(labels, names, f"{count:,} images of {name} have", f"raise --num-fake, at least {4 * len(names):,}")
+
+
+def proportions(sampling: Sampling, data: Data):
+    """How often each class occurs in the data, where labels follow it."""
+    import torch
+
+    if sampling.labels == "uniform":
+        return None
+    return torch.bincount(data.loaded.labels, minlength=data.loaded.num_classes)

@@ -1,0 +1,204 @@
+"""`zoo.evaluate`: scores of a model or of images against real ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ZooError
+from . import distributed, extractors, protocols
+from .engine import Engine, Findings
+from .environment import machine
+from .plan import Task, tasks_of
+from .protocol import Protocol
+from .report import Extraction, Report, Result
+from .targets import Target, data_for, open_target
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ..datasets import Dataset
+    from ..images import Images
+    from ..model import GAN
+
+
+def evaluate(
+    source: str | os.PathLike | GAN | Images | Dataset | Tensor | np.ndarray,
+    metrics: Sequence[str] = ("fid", "kid", "is", "pr"),
+    *,
+    extractor: str = extractors.INCEPTION,
+    protocol: str | Protocol = "clean",
+    data: Any = None,
+    split: str | None = None,
+    num_real: int | None = None,
+    num_fake: int | None = None,
+    seeds: int | Sequence[int] | None = None,
+    labels: str | None = None,
+    curve: bool = False,
+    weights: str = "default",
+    inception_weights: str | os.PathLike | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    cache_dir: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> Report:
+    """Score a model, or images that exist, against real images.
+
+    A model's images stream from the generator into the extractor on one device; no files, and no more in memory than a
+    batch and the features. The same seeds give the same images as `zoo.load(name).sample`. Under torchrun the work is
+    shared and every rank returns the same report.
+
+    Args:
+        source: a model's name (with @tag), an exported folder, a GAN; or images: `Images`, uint8 (N, 3, H, W) or
+            (N, H, W, 3), a folder of image files, an .npz of `zoo sample`, "cifar10:test", a `zoo.datasets.Dataset`.
+        metrics: of "fid", "kid", "is", "pr" (precision and recall) and "classes" (accuracy and distances by class).
+        extractor: "inception" (FID, KID and IS), "efficientnet-lite0" (offline; FD, KD and CS), or another that
+            torch-fidelity has.
+        protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
+            Protocol.
+        data: the real images: None for what the model was trained on; a data set's name; the path of an .npz or folder;
+            a `zoo.datasets.Dataset`.
+        split: of the real images; None for the protocol's.
+        num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
+        seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
+        labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
+        curve: measure the distance at 15 sample counts and extrapolate (arXiv 1911.07023).
+        weights: "default", a tag, "random", or a .safetensors file.
+        inception_weights: torch-fidelity's file, where it is not in torch.hub's folder and cannot be downloaded.
+        device: "auto", "cpu", "cuda", ...
+        batch_size: images at a time, rounded up to a multiple of 64 (default 64, on CUDA 256); does not change a score
+            beyond rounding.
+        cache_dir: default $ZOO_CACHE, else ~/.cache/contrastive-gan-zoo.
+        progress: show bars with the time left.
+
+    Raises:
+        ZooError: anything that stands in the way, before sampling where it can be known: weights or data that are not
+            here, counts that do not allow the metric, a class without images; or images that are no numbers.
+    """
+    if isinstance(metrics, str):
+        raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
+    distributed.start()
+    extractors.require_fidelity()
+    if extractor == extractors.INCEPTION:  # without it there is no score, so ask before anything is loaded
+        from . import inception
+
+        inception.locate(inception_weights)
+    target = open_target(source, weights=weights, device=distributed.device(device), cache_dir=cache_dir)
+    chosen = _protocol(protocol, target)
+    changes = {"num_real": num_real, "num_fake": num_fake, "labels": labels}
+    changes["seeds"] = tuple(range(seeds)) if isinstance(seeds, int) else None if seeds is None else tuple(seeds)
+    try:
+        chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
+    except ValueError as error:
+        raise ZooError(f"these counts, seeds or labels are refused: {_first_problem(error)}") from None
+    engine = Engine(
+        target,
+        extractor,
+        data_for(target, data, split),
+        inception_weights=inception_weights,
+        device=device,
+        batch_size=batch_size,
+        cache_dir=cache_dir,
+    )
+    tasks = engine.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
+    return report_of(engine, tasks, engine.run(tasks, curve=curve, progress=progress))
+
+
+def _protocol(protocol: str | Protocol, target: Target) -> Protocol:
+    if protocol != "published":
+        return protocols.find(protocol)
+    scores = target.config.published if target.config else ()
+    tagged = [s for s in scores if s.metric == "FID" and s.tag == target.subject.tag] or [
+        s for s in scores if s.metric == "FID" and s.tag is None and not s.settings
+    ]
+    found = next((p for s in tagged if (p := protocols.of_score(s, target.config))), None)
+    if found is None:
+        raise ZooError(f"no protocol of a published FID of {target.subject.name} is known; use --protocol clean")
+    return found
+
+
+def _first_problem(error: ValueError) -> str:
+    details = error.errors() if hasattr(error, "errors") else []
+    return "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}, got {d['input']!r}" for d in details[:2]) or str(
+        error
+    )
+
+
+def results_of(engine: Engine, task: Task, found: Findings) -> list[Result]:
+    """The results of one task, with mean and standard deviation over its seeds."""
+    import numpy as np
+
+    extractor = engine.extractor(task.protocol.resize)
+    results = []
+    for kind, spreads in found.values[task].items():
+        values = [spread.value for spread in spreads]
+        if kind == "intra-class fid":
+            name = f"intra-class {extractors.metric_name('fid', extractor.label)}"
+        else:
+            name = extractors.metric_name(kind, extractor.label)
+        results.append(
+            Result(
+                metric=name,
+                kind=kind,
+                value=float(np.mean(values)),
+                std=float(np.std(values)) if len(values) > 1 else None,
+                per_seed=tuple(values),
+                spread=spreads[0].std,
+                num_real=task.num_real or None,
+                num_fake=task.num_fake,
+                split=engine.data_of(task).split if task.needs_real else None,
+                protocol=task.protocol.name,
+                settings=_settings(engine, task),
+            )
+        )
+    return results
+
+
+def _settings(engine: Engine, task: Task) -> dict[str, Any]:
+    settings = task.settings.model_dump(mode="json", exclude={"num_real", "num_fake", "max_count"})
+    if engine.target.fixed:
+        del settings["sampling"]
+    else:
+        settings["sampling"] = task.sampling(engine.target.config).model_dump(mode="json", exclude_defaults=True)
+        settings["seeds"] = list(task.protocol.seeds)
+    return settings | ({"selection": task.protocol.selection} if task.needs_real else {})
+
+
+def report_of(engine: Engine, tasks: list[Task], found: Findings | None) -> Report:
+    """The report, the same on every rank."""
+    text = None
+    if found is not None:
+        clean = protocols.PROTOCOLS["clean"]
+        used = {task.protocol.name: task.protocol for task in reversed(tasks)}
+        differences = {
+            line if task.protocol.name == "clean" else f"{task.protocol.name}, {line}": None
+            for task in tasks
+            for line in task.protocol.differences(clean, ("fid",) if task.metric == "classes" else (task.metric,))
+            if not engine.target.fixed or ".sampling." not in line
+        }
+        extractor = engine.loaded_extractors[0]
+        cached = [reference.warnings for reference in found.references.values()]
+        report = Report(
+            subject=engine.target.subject,
+            results=tuple(result for task in tasks for result in results_of(engine, task, found)),
+            protocols=tuple(reversed(used.values())),
+            differences=tuple(differences),
+            references=tuple(reference.about for reference in found.references.values()),
+            extractor=Extraction(
+                name=extractor.name,
+                weights=extractor.weights,
+                sha256=extractor.sha256,
+                official=extractor.official,
+                preprocessing=tuple(e.preprocessing for e in engine.loaded_extractors),
+            ),
+            classes=found.classes,
+            convergence=found.convergence,
+            warnings=tuple(dict.fromkeys(w for ws in (*(t.warnings for t in tasks), *cached) for w in ws)),
+            environment=machine(str(engine.device)),
+            seconds={part: round(taken, 3) for part, taken in found.timings.seconds.items()},
+        )
+        text = report.to_json()
+    report = Report.model_validate_json(distributed.from_first(text))
+    return report.with_samples(found.samples if found is not None else None)

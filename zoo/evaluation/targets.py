@@ -1,0 +1,160 @@
+"""What a user wants measured, from whatever they name it by."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import datasets, loading, registry
+from .. import weights as weight_files
+from ..config import ModelConfig
+from ..errors import DataUnavailableError, ZooError
+from ..images import Images
+from ..model import GAN
+from . import sources
+from .extractors import state_sha256
+from .references import Data
+from .report import Subject
+
+SPLITS = ("train", "test", "valid", "unlabeled", "all")
+
+
+@dataclass
+class Target:
+    """A model or images, the config where there is one, and how a report calls it."""
+
+    subject: Subject
+    config: ModelConfig | None = None
+    model: GAN | None = None
+    images: sources.Source | None = None
+    side: int = 0  # of the square images
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the images exist already, so that there is one seed and no sampling."""
+        return self.images is not None
+
+
+def open_target(source: Any, *, weights: str = "default", device: str = "auto", cache_dir=None) -> Target:
+    """A target from a name, an exported folder, a GAN, a folder of images, an .npz, "cifar10:test", or images.
+
+    Raises:
+        ZooError: it is none of these, or its images are not square.
+    """
+    if isinstance(source, GAN):
+        return _of_model(source, None, None)
+    if isinstance(source, datasets.Dataset):
+        return _of_images("a data set", sources.Fixed(source.images, source.labels))
+    if isinstance(source, Images):
+        name = f"{len(source)} images" + (f" of {source.model}" if source.model else "")
+        return _of_images(name, sources.Fixed(source.uint8, source.labels))
+    if not isinstance(source, (str, os.PathLike)):
+        return _of_images("given images", sources.from_array(source))
+    text, path = os.fspath(source), Path(source)
+    if path.suffix == ".npz" and path.is_file():
+        return _of_images(path.name, sources.from_npz(path))
+    if path.is_dir() and registry.exported(path) is None and not _is_name(text):
+        return _of_images(path.name, sources.folder(path))
+    name, colon, split = text.partition(":")
+    if colon and split in SPLITS:
+        found = datasets.load(name, split, _sides(name)[0])
+        return _of_images(text, sources.Fixed(found.images, found.labels))
+    config, tag, file = weights_of(text, weights, cache_dir)
+    return _of_model(loading.load(text, weights=weights, device=device, cache_dir=cache_dir), tag, file, config)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        registry.resolve(registry.split_tag(text)[0])
+    except ZooError:
+        return False
+    return True
+
+
+def weights_of(name: str, wanted: str = "default", cache_dir=None) -> tuple[ModelConfig, str | None, Path | None]:
+    """The config of a name or exported folder, the tag of its weights (None for a file), and their file.
+
+    Raises:
+        ZooError: nothing has this name, or the weights are not on this machine.
+    """
+    exported = registry.exported(name)
+    base, tag = (name, "default") if exported else registry.split_tag(name)
+    config = exported or registry.config(base)
+    if wanted == "random":
+        return config, "random", None
+    if wanted.endswith(".safetensors"):
+        return config, None, Path(wanted)
+    if exported and wanted == "default":
+        return config, None, Path(name) / "model.safetensors"
+    entry = weight_files.entry(config, tag if wanted == "default" else wanted)
+    return config, entry.tag, weight_files.locate(config, entry.tag, cache_dir)
+
+
+def _of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig | None = None) -> Target:
+    config = config or model.config
+    subject = Subject(
+        name=config.name,
+        tag=tag,
+        weights_sha256=weight_files.sha256(file) if file else state_sha256(model.generator),
+    )
+    return Target(subject, config, model, side=model.resolution)
+
+
+def _of_images(name: str, images: sources.Source) -> Target:
+    if not len(images):
+        raise ZooError(f"{name}: there are no images in it")
+    height, width = images.batch(0, 1).shape[2:]
+    if height != width:
+        raise ZooError(f"{name}: the images are {width}x{height}; give square ones, of the data set's resolution")
+    return Target(Subject(name=name, num_images=len(images)), images=images, side=height)
+
+
+def data_for(target: Target, data: Any, split: str | None) -> Data:
+    """The real images to measure against; `split` None leaves it to the protocol (an empty split here).
+
+    Args:
+        data: None for the data that the model was trained on; a data set's name, with or without ":split"; the path of
+            an .npz or folder; or images with labels as a `zoo.datasets.Dataset`.
+    """
+    config, side = target.config, target.side
+    own = config.data.dataset if config else None
+    if isinstance(data, datasets.Dataset):
+        return Data("given data", split or "given", side, given=data)
+    if data is None and own is None:
+        raise ZooError("images alone do not say what they imitate; give the real ones as data (--data cifar10)")
+    name, colon, named_split = str(data or own).partition(":")
+    if data is not None and name not in _known_datasets() and (Path(data).exists() or str(data).endswith(".npz")):
+        return Data(own or "custom", split or "", side, root=Path(data))
+    if own != name:
+        _check_side(name, side)
+    return Data(name, split or (named_split if colon else ""), side)
+
+
+def _check_side(dataset: str, side: int) -> None:
+    usual = _sides(dataset)
+    if side not in usual:
+        sizes = " or ".join(f"{s}x{s}" for s in usual)
+        raise ZooError(
+            f"the images are {side}x{side}, {dataset} is evaluated at {sizes}; resize the images, or give real ones of "
+            f"their size as data"
+        )
+
+
+def _sides(dataset: str) -> tuple[int, ...]:
+    """The resolutions at which the models of this data set are; raises where there is no such data set."""
+    known = _known_datasets()
+    if dataset not in known:
+        names = ", ".join(sorted(known))
+        raise DataUnavailableError(f'no data set is called "{dataset}"; there are {names}, or give a path')
+    return tuple(sorted(known[dataset]))
+
+
+def _known_datasets() -> dict[str, set[int]]:
+    """The data sets of the registry's models, and their resolutions."""
+    found: dict[str, set[int]] = {}
+    for name in registry.names():
+        data = registry.config(name).data
+        found.setdefault(data.dataset, set()).add(data.resolution)
+    return found

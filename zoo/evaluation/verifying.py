@@ -1,0 +1,194 @@
+"""`zoo.verify`: does a checkpoint, evaluated as its authors did, give the number they published?
+
+Compared are the scores published with the weights, those published for the method under its own settings, and those
+that this repository recorded for weights of its own: each under its own protocol and counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+
+from .. import registry
+from .. import weights as weight_files
+from ..config import ModelConfig
+from ..errors import DataUnavailableError, WeightsUnavailableError, ZooError
+from . import distributed, extractors, verdicts
+from .claims import Claim, claims
+from .engine import Engine
+from .plan import Task
+from .report import Report, Result
+from .running import report_of
+from .targets import data_for, open_target, weights_of
+from .verdicts import Comparison
+
+
+def verify(
+    name: str | os.PathLike,
+    *,
+    protocol: str = "published",
+    extractor: str | None = None,
+    weights: str = "default",
+    data: object = None,
+    inception_weights: str | os.PathLike | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    cache_dir: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> Report:
+    """Measure a checkpoint under the protocols of the scores stated about it, and compare.
+
+    Args:
+        name: a model's name (with @tag), or an exported folder.
+        protocol: "published" follows each score's own protocol, quirks included, which for weights of this repository
+            is the clean one; "clean" does it right and says what differs instead of a verdict.
+        extractor: None for that of the published scores, else of the recorded ones; scores with another are listed.
+        weights, data, inception_weights, device, batch_size, cache_dir, progress: as for `zoo.evaluate`.
+
+    Returns:
+        A report with `comparisons`: published, measured, tolerance (see `zoo.evaluation.verdicts`) and verdict.
+
+    Raises:
+        ZooError: nothing is stated about the model; or, in one message before any sampling, all that is missing here.
+    """
+    distributed.start()
+    extractors.require_fidelity()
+    text = os.fspath(name)
+    config, tag = identify(text, weights)
+    stated = claims(config, tag, protocol)
+    asked = request(stated, extractor)
+    usable = [claim for claim in stated if claim.protocol]
+    if not usable:
+        whole = config.name + (f"@{tag}" if tag else "")
+        raise ZooError(f"nothing that could be verified is stated about {whole}; score it with: zoo evaluate {whole}")
+    extractor = extractor or usable[0].extractor
+    stated = [_with_extractor(claim, extractor) for claim in stated]
+    _require(text, weights, cache_dir, extractor, inception_weights)
+    target = open_target(text, weights=weights, device=distributed.device(device), cache_dir=cache_dir)
+    engine = Engine(
+        target,
+        extractor,
+        data_for(target, data, None),
+        inception_weights=inception_weights,
+        device=device,
+        batch_size=batch_size,
+        cache_dir=cache_dir,
+    )
+    stated, tasks = _check(engine, stated)
+    report = report_of(engine, tasks, engine.run(tasks, curve=False, progress=progress))
+    compared = tuple(_compare(claim, report) for claim in stated)
+    return report.model_copy(update={"comparisons": compared, "request": asked})
+
+
+def request(stated: list[Claim], extractor: str | None) -> str:
+    """What a report of these claims is known by, so that it need not be made twice."""
+    parts = [extractor, *([c.score.model_dump_json(), c.protocol and c.protocol.model_dump_json()] for c in stated)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def identify(text: str, weights: str) -> tuple[ModelConfig, str | None]:
+    """The config and tag of a name, whether or not its weights are here."""
+    exported = registry.exported(text)
+    if exported or weights.endswith(".safetensors") or weights == "random":
+        config, tag, _ = weights_of(text, weights)
+        return config, tag
+    base, tag = registry.split_tag(text)
+    config = registry.config(base)
+    return config, weight_files.entry(config, tag if weights == "default" else weights).tag
+
+
+def _with_extractor(claim: Claim, extractor: str) -> Claim:
+    if claim.protocol is None or claim.extractor == extractor:
+        return claim
+    return replace(
+        claim, protocol=None, why_not=f"measured with {claim.extractor}; --extractor {claim.extractor} does that"
+    )
+
+
+def _require(name: str, weights: str, cache_dir, extractor: str, inception_weights) -> None:
+    """Raise one error that names all that is missing, so that nobody fetches one thing after the other."""
+    problems = []
+    try:
+        if extractor == extractors.INCEPTION:
+            from . import inception
+
+            inception.locate(inception_weights)
+        else:
+            extractors.load(extractor)
+    except ZooError as error:
+        problems.append(error)
+    try:
+        weights_of(name, weights, cache_dir)
+    except ZooError as error:
+        problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise WeightsUnavailableError(
+            f"{name} cannot be verified here: {'; and '.join(str(p).rstrip('.') for p in problems)}"
+        )
+
+
+def _check(engine: Engine, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
+    """The claims and their tasks, each with its counts; where real images are not here, those that need none."""
+    try:
+        return _settled(engine, stated)
+    except DataUnavailableError as error:
+        left = [_without_images(claim, error) for claim in stated]
+        if not any(claim.protocol for claim in left):
+            raise
+        return _settled(engine, left)
+
+
+def _settled(engine: Engine, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
+    wanted = list(dict.fromkeys(claim.task for claim in stated if claim.protocol))
+    return stated, engine.check(wanted)
+
+
+def _without_images(claim: Claim, error: Exception) -> Claim:
+    if claim.protocol is None or not claim.task.needs_features:
+        return claim
+    return replace(claim, protocol=None, why_not=f"the real images are not here: {error}")
+
+
+def _compare(claim: Claim, report: Report) -> Comparison:
+    score = claim.score
+    result = _result(claim, report) if claim.protocol else None
+    about = {
+        "metric": score.metric,
+        "published": score.value,
+        "published_std": score.std,
+        "source": claim.source,
+        "note": claim.note,
+        "counts": result.counts if result else score.counts,
+        "protocol": claim.protocol.name if claim.protocol else "",
+    }
+    if result is None:
+        return Comparison(**about, verdict="not comparable", why=claim.why_not or "it was not measured")
+    about |= {"measured": result.value, "measured_std": result.std}
+    why = claim.why_not
+    if why is None and claim.extractor != extractors.INCEPTION and not report.extractor.official:
+        why = f"other weights of {claim.extractor}"
+    if why is None and claim.extractor == extractors.INCEPTION and not report.extractor.official:
+        why = f"other Inception weights (sha256 {report.extractor.sha256[:8]}...)"
+    if why:
+        return Comparison(**about, verdict="not comparable", why=why)
+    allowed = verdicts.tolerance(claim.kind, score.value, score.std, result.std)
+    verdict = verdicts.judge(claim.kind, score.value, result.value, allowed)
+    return Comparison(**about, tolerance=allowed, verdict=verdict)
+
+
+def _result(claim: Claim, report: Report) -> Result | None:
+    task, score = claim.task, claim.score
+    fits = (
+        r
+        for r in report.results
+        if r.kind == claim.kind
+        and r.protocol == task.protocol.name
+        and (claim.kind in ("precision", "recall", "class accuracy") or r.num_fake == task.wanted_fake)
+        and (score.split is None or r.split in (None, score.split))
+        and (task.wanted_real is None or r.num_real in (None, task.wanted_real) or task.metric in ("pr", "is"))
+    )
+    return next(fits, None)
