@@ -14,7 +14,7 @@ def demo(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the first free one from 7860.")] = None,
     share: Annotated[bool, typer.Option("--share", help="Also a public address, through gradio.live.")] = False,
     root_path: Annotated[str | None, typer.Option(help="The path at which a proxy serves it, such as /zoo.")] = None,
-    device: Annotated[str, typer.Option(help="auto (every CUDA device, else the CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto (all CUDA devices, else the CPU), cpu, cuda:1, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores but one.")] = None,
     max_images: Annotated[int, typer.Option(min=1, help="Images a request.")] = 256,
     max_steps: Annotated[int, typer.Option(min=2, help="Images an interpolation.")] = 64,

@@ -1,8 +1,8 @@
 """The endpoints for programs: `/sample`, `/interpolate` and `/evaluate`. Names, order and defaults are stable.
 
-    from gradio_client import Client
-    client = Client("http://127.0.0.1:7860")
-    path, about = client.predict("contragan/digits", 16, api_name="/sample")
+from gradio_client import Client
+client = Client("http://127.0.0.1:7860")
+path, about = client.predict("contragan/digits", 16, api_name="/sample")
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Union, get_type_hints
 
 from .. import labels
-from . import files, pictures, validation
+from . import files, pictures, scoring, validation
 from .service import Service, guarded
 
 Label = Union[str, int, list[Union[str, int]], None]  # noqa: UP007  Gradio reads it as JSON schema
@@ -21,6 +21,7 @@ Label = Union[str, int, list[Union[str, int]], None]  # noqa: UP007  Gradio read
 def register(service: Service) -> None:
     """Add the endpoints to the Blocks that are being built."""
     import gradio as gr
+    from gradio import FileData
 
     settings = service.settings
 
@@ -39,7 +40,9 @@ def register(service: Service) -> None:
         about = {"model": request.model, "n": request.n, "labels": _list(images.labels), "seed": request.seed}
         return await _answer(images, f"{request.config.slug}.png", about | {"truncation": request.truncation})
 
-    async def interpolate(model: str, a: int = 0, b: int = 1, steps: int = 10, label: Label = None) -> tuple[dict, dict]:
+    async def interpolate(
+        model: str, a: int = 0, b: int = 1, steps: int = 10, label: Label = None
+    ) -> tuple[dict, dict]:
         """Images between two seeds in one row, the pixels of `zoo.load(model).interpolate(a, b, steps, label).grid()`.
 
         model: a name such as contragan/digits, or name@tag. a, b: seeds. steps: how many images, both ends included.
@@ -54,7 +57,28 @@ def register(service: Service) -> None:
         about = {"model": name, "a": a, "b": b, "steps": steps, "labels": _list(images.labels)}
         return await _answer(images, f"{config.slug}-{a}-{b}.png", about)
 
-    for function in (sample, interpolate):
+    async def evaluate(
+        model: str,
+        metrics: list[str] = ["fid", "kid"],  # noqa: B006  never changed
+        num_fake: int = 500,
+        extractor: str = "efficientnet-lite0",
+        protocol: str = "clean",
+    ) -> tuple[dict, dict]:
+        """Scores of a model, as `zoo.evaluate` gives them for one seed, beside those that were published or recorded.
+
+        metrics: of fid, kid, is, pr and classes. num_fake: generated images. extractor: efficientnet-lite0, or inception
+        if its weights are on the server. protocol: clean, published, or a name in zoo.evaluation.PROTOCOLS. Returns the
+        report as a JSON file, and its results, comparisons and warnings.
+        """
+        asked = scoring.request(settings, model, metrics, num_fake, extractor, protocol)
+        work = partial(scoring.evaluate, asked=asked)
+        report = await service.run("evaluate", asked.model, work, long=True, n=asked.num_fake)
+        name = f"{asked.config.slug}-report.json"
+        path = await asyncio.to_thread(lambda: files.written(files.folder() / name, report.to_json().encode()))
+        about = report.model_dump(mode="json", include={"results", "comparisons", "warnings"})
+        return FileData(path=path, orig_name=name, mime_type="application/json").model_dump(), about
+
+    for function in (sample, interpolate, evaluate):
         function.__annotations__ = get_type_hints(function)  # Gradio reads the types, which are postponed here
         gr.api(guarded(function), api_name=function.__name__, concurrency_limit=None)
 

@@ -31,7 +31,10 @@ def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[st
     """(label, value) of the classes; values are indices, since names need not be unique."""
     names = labels.class_names(config)
     plain = [labels.plain(name) for name in names]
-    shown = [f"{name} ({i})" if plain.count(key) > 1 else name for i, (name, key) in enumerate(zip(names, plain, strict=True))]
+    shown = [
+        f"{name} ({i})" if plain.count(key) > 1 else name
+        for i, (name, key) in enumerate(zip(names, plain, strict=True))
+    ]
     listed = [(name, str(i)) for i, name in enumerate(shown)]
     return [(f"all {len(names)} classes", "all"), *listed] if everything and names else listed
 
@@ -46,9 +49,13 @@ def facts(config: ModelConfig, name: str) -> str:
         f"trained on {config.data.dataset}",
     ]
     if config.paper:
-        items.append(f'<a href="https://arxiv.org/abs/{config.paper}" target="_blank" rel="noopener">arXiv {config.paper}</a>')
+        items.append(
+            f'<a href="https://arxiv.org/abs/{config.paper}" target="_blank" rel="noopener">arXiv {config.paper}</a>'
+        )
     here, note = where(config, name)
-    state = f'<span class="{"zoo-here" if here else "zoo-away"}">{HERE if here else ELSEWHERE} {html.escape(note)}</span>'
+    state = (
+        f'<span class="{"zoo-here" if here else "zoo-away"}">{HERE if here else ELSEWHERE} {html.escape(note)}</span>'
+    )
     return f'<p class="zoo-facts"><strong>{html.escape(config.title)}</strong> {" · ".join(items)} · {state}</p>'
 
 

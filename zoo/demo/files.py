@@ -75,9 +75,7 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
         title = f'<th scope="row">{html.escape(row.title)}</th>' if row.title else ""
         told = ", ".join(part for part in (alt, row.title, f"{n} images") if part)
         cells.append(f"<tr>{title}<td>{picture(strip, told, style=style)}</td></tr>")
-    return (
-        f'<table class="zoo-strips"><caption>{html.escape(heading)}</caption><tbody>{"".join(cells)}</tbody></table>'
-    )
+    return f'<table class="zoo-strips"><caption>{html.escape(heading)}</caption><tbody>{"".join(cells)}</tbody></table>'
 
 
 def stacked(rows: Sequence[Row]) -> bytes:

@@ -29,7 +29,9 @@ def look() -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The page and the endpoints for programs."""
-    with gr.Blocks(title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as blocks:
+    with gr.Blocks(
+        title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True
+    ) as blocks:
         gr.HTML(style.HEADER)
         with gr.Row(equal_height=True, elem_classes="zoo-picker"):
             model = gr.Dropdown(
@@ -42,7 +44,11 @@ def build(service: Service) -> gr.Blocks:
                 elem_id="model",
             )
             group = gr.Radio(
-                [("method", "method"), ("data set", "data set")], value="method", label="Group by", scale=2, min_width=230
+                [("method", "method"), ("data set", "data set")],
+                value="method",
+                label="Group by",
+                scale=2,
+                min_width=230,
             )
             here = gr.Checkbox(label="Only models on this machine", scale=2, min_width=230)
         config = registry.config(catalogue.DEFAULT)

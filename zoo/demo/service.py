@@ -27,7 +27,11 @@ class Service:
         self.started = time.time()
         self.workers = Workers(
             [
-                Worker(device, ModelCache(lambda name, device=device: _load(name, device), settings.max_models), settings.max_waiting)
+                Worker(
+                    device,
+                    ModelCache(lambda name, device=device: _load(name, device), settings.max_models),
+                    settings.max_waiting,
+                )
                 for device in devices(settings)
             ]
         )

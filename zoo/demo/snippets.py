@@ -47,4 +47,3 @@ def _label(request: Sample) -> list[str]:
         return [f"label={word if word == str(request.classes[0]) else json.dumps(word)}"]
     chosen = list(request.classes)
     return [f"label=[{chosen}[i * {len(chosen)} // {request.n}] for i in range({request.n})]"]
-

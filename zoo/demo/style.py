@@ -27,6 +27,7 @@ CSS = """
 .zoo-pixels, .zoo-gallery img { image-rendering: pixelated; }
 .zoo-gallery .caption-label { display: none; }
 .zoo-gallery .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; gap: 3px;
+  grid-template-rows: none !important; grid-auto-rows: auto !important;
   padding-top: 2rem; }
 .zoo-gallery .thumbnail-item { border-radius: 0 !important; border: 0; }
 #loop img { width: 100%; height: 100%; object-fit: contain; }
@@ -49,6 +50,7 @@ CSS = """
 .zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
 .zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
 @media (max-width: 640px) {
+  .zoo-picker .wrap { flex-wrap: wrap; }
   .zoo-header p { display: none; }
   .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
 }
@@ -66,7 +68,9 @@ def theme():
 
 def notice(lines: Sequence[str]) -> str:
     """What a link asked for and did not get."""
-    return '<div class="zoo-notice" role="status">' + "".join(f"<p>{html.escape(line)}</p>" for line in lines) + "</div>"
+    return (
+        '<div class="zoo-notice" role="status">' + "".join(f"<p>{html.escape(line)}</p>" for line in lines) + "</div>"
+    )
 
 
 def status(text: str) -> str:

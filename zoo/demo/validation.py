@@ -149,7 +149,9 @@ def _class(config: ModelConfig, item: Any) -> int:
     if number is None:
         raise LabelError(f"label is {shown(item)}; give a class by index or name, several in a list, or all")
     if abs(number) > 1 << 31:
-        raise LabelError(f"label {shown(item)} is out of range; {config.name} has classes 0 to {config.num_classes - 1}")
+        raise LabelError(
+            f"label {shown(item)} is out of range; {config.name} has classes 0 to {config.num_classes - 1}"
+        )
     return labels.index(config, number)
 
 

@@ -124,7 +124,9 @@ class Worker:
             BusyError: too many wait.
         """
         with self._changed:
-            queue, most = (self._long, max(1, self._max_waiting // 16)) if job.long else (self._short, self._max_waiting)
+            queue, most = (
+                (self._long, max(1, self._max_waiting // 16)) if job.long else (self._short, self._max_waiting)
+            )
             if len(queue) >= most:
                 raise BusyError(f"{len(queue)} requests are waiting already; try again in a moment")
             job._worker = self
@@ -207,7 +209,7 @@ class Workers:
         self._workers = workers
 
     def submit(self, job: Job, model: str) -> Job:
-        return min(self._workers, key=lambda worker: (worker.waiting - (model in worker.models))).submit(job)
+        return min(self._workers, key=lambda worker: worker.waiting - (model in worker.models)).submit(job)
 
     def health(self) -> list[dict[str, Any]]:
         return [worker.health() for worker in self._workers]

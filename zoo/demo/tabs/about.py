@@ -34,7 +34,10 @@ def build(page) -> gr.Markdown:
         images = await page.service.run("sheet", name, partial(pictures.sample, request=request), teller(progress), n=n)
         data = await asyncio.to_thread(lambda: files.png(images.grid()))
         alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
-        return f'<p class="zoo-caption">{alt}</p>' + files.picture(data, alt, style="width: 100%")
+        return (
+            f'<p class="zoo-caption">{alt}</p>{files.picture(data, alt, style="width: 100%")}'
+            '<p class="zoo-caption">No training curves are stored with these weights.</p>'
+        )
 
     on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
     on([page.model.change], draw, [page.model], [sheet], show_progress="hidden")
@@ -44,4 +47,6 @@ def build(page) -> gr.Markdown:
 def card(config: ModelConfig) -> str:
     """The model card without the front matter, which is for the Hub; the licence it holds is said in words."""
     body = cards.render(config).split("---\n", 2)[2].strip()
-    return f"{body}\n\n## Licence\n\n{config.license}. Training curves: none are stored with these weights.\n"
+    picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
+    lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
+    return "\n".join(lines) + f"\n\n## Licence\n\n{config.license}\n"

@@ -47,7 +47,10 @@ def build(page) -> None:
         return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>', seed
 
     compared = on(
-        [go.click, seed.submit], compare, [first, second, third, label, n, seed], [status, shown, seed],
+        [go.click, seed.submit],
+        compare,
+        [first, second, third, label, n, seed],
+        [status, shown, seed],
         show_progress_on=shown,
     )
     cancel.click(None, None, None, cancels=[compared], api_visibility="private")

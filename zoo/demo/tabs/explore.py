@@ -34,8 +34,12 @@ def build(page, sampling) -> Exploring:
                 b = gr.Number(4, label="To seed", precision=0, minimum=0, min_width=110, elem_id="to")
                 steps = gr.Slider(2, settings.max_steps, 12, step=1, label="Steps", min_width=160, elem_id="steps")
                 single = gr.Dropdown(
-                    catalogue.class_choices(config, False), value=None, label="Class", min_width=140,
-                    info="None: the one of the first seed", elem_id="interpolate-class",
+                    catalogue.class_choices(config, False),
+                    value=None,
+                    label="Class",
+                    min_width=140,
+                    info="None: the one of the first seed",
+                    elem_id="interpolate-class",
                 )
             with gr.Row():
                 go_between = gr.Button("Interpolate", variant="primary", elem_id="interpolate")
@@ -43,15 +47,25 @@ def build(page, sampling) -> Exploring:
             strip = gr.HTML(elem_id="strip")
             with gr.Row():
                 loop = gr.Image(
-                    label="Loop", type="filepath", interactive=False, buttons=["download", "fullscreen"], height=280,
-                    elem_classes="zoo-gallery", elem_id="loop", alt_text="The way between the two seeds, as a loop",
+                    label="Loop",
+                    type="filepath",
+                    interactive=False,
+                    buttons=["download", "fullscreen"],
+                    height=280,
+                    elem_classes="zoo-gallery",
+                    elem_id="loop",
+                    alt_text="The way between the two seeds, as a loop",
                 )
                 between_code = gr.Code(label="Python", language="python", interactive=False, lines=3, wrap_lines=True)
         with gr.Tab("Classes", id="classes"):
             with gr.Row(equal_height=True):
                 classes = gr.Dropdown(
-                    catalogue.class_choices(config), value=[], multiselect=True, label="Classes",
-                    info=f"None: all, up to {_MAX_ROWS}", min_width=200,
+                    catalogue.class_choices(config),
+                    value=[],
+                    multiselect=True,
+                    label="Classes",
+                    info=f"None: all, up to {_MAX_ROWS}",
+                    min_width=200,
                 )
                 across = gr.Slider(1, _MAX_COLUMNS, 8, step=1, label="Latents", min_width=160)
                 class_seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110)
@@ -114,9 +128,7 @@ def build(page, sampling) -> Exploring:
         request, position = _one(settings, name, seed, position, chosen, truncation, n)
         reach = validation.number("reach", reach, 0.1, 1)
         directions = validation.count("directions", directions, 1, 8)
-        work = partial(
-            pictures.walk, request=request, position=position, directions=directions, steps=9, reach=reach
-        )
+        work = partial(pictures.walk, request=request, position=position, directions=directions, steps=9, reach=reach)
         rows = await run("walk", request.model, work, teller(progress), from_="page")
         title = f"{request.model}, from image {position} of seed {request.seed} (left) in {directions} directions"
         return await _shown(rows, title, "walk", request)

@@ -36,6 +36,7 @@ class Sampling:
 
 def build(page) -> Sampling:
     settings = page.service.settings
+    code = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
     names = catalogue.class_choices(registry.config(catalogue.DEFAULT))
     with gr.Tab("Sample", id="sample"), gr.Row():
         with gr.Column(scale=1, min_width=280):
@@ -47,7 +48,12 @@ def build(page) -> Sampling:
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=3, min_width=120, elem_id="seed")
                 dice = gr.Button("⚄ New seed", scale=2, min_width=120, size="sm", elem_id="dice")
             truncation = gr.Slider(
-                0, 2, 0, step=0.05, label="Truncation", info="Redraw latents beyond this magnitude; 0: never",
+                0,
+                2,
+                0,
+                step=0.05,
+                label="Truncation",
+                info="Redraw latents beyond this magnitude; 0: never",
                 elem_id="truncation",
             )
             columns = gr.Slider(1, 32, DEFAULT_COLUMNS, step=1, label="Columns", elem_id="columns")
@@ -56,16 +62,32 @@ def build(page) -> Sampling:
                 cancel = gr.Button("Cancel", min_width=100, elem_id="cancel")
         with gr.Column(scale=3, min_width=320):
             gallery = gr.Gallery(
-                label="Images", columns=DEFAULT_COLUMNS, format="png", object_fit="contain", height="auto",
-                interactive=False, buttons=["fullscreen", "download"], elem_id="gallery", elem_classes="zoo-gallery",
+                label="Images",
+                columns=DEFAULT_COLUMNS,
+                format="png",
+                object_fit="contain",
+                height="auto",
+                interactive=False,
+                buttons=["fullscreen", "download"],
+                elem_id="gallery",
+                elem_classes="zoo-gallery",
             )
             status = gr.HTML(elem_id="status")
             with gr.Row():
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
             with gr.Accordion("Make the same pictures yourself", open=False):
-                python = gr.Code(label="Python", language="python", interactive=False, elem_id="python", lines=4, wrap_lines=True)
-                command = gr.Code(label="Command line", language="shell", interactive=False, elem_id="command", lines=1, wrap_lines=True)
+                python = gr.Code(
+                    label="Python", language="python", interactive=False, elem_id="python", lines=4, wrap_lines=True
+                )
+                command = gr.Code(
+                    label="Command line",
+                    language="shell",
+                    interactive=False,
+                    elem_id="command",
+                    lines=1,
+                    wrap_lines=True,
+                )
             query = gr.Textbox(visible=False)
             link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
 
