@@ -11,7 +11,6 @@ import asyncio
 from functools import partial
 from typing import Any, Union, get_type_hints
 
-from .. import labels
 from . import files, pictures, scoring, validation
 from .service import Service, guarded
 
@@ -66,8 +65,8 @@ def register(service: Service) -> None:
     ) -> tuple[dict, dict]:
         """Scores of a model, as `zoo.evaluate` gives them for one seed, beside those that were published or recorded.
 
-        metrics: of fid, kid, is, pr and classes. num_fake: generated images. extractor: efficientnet-lite0, or inception
-        if its weights are on the server. protocol: clean, published, or a name in zoo.evaluation.PROTOCOLS. Returns the
+        metrics: of fid, kid, is, pr and classes. num_fake: generated images. extractor: efficientnet-lite0, or
+        inception if its weights are on the server. protocol: clean, published, or a name in zoo.evaluation.PROTOCOLS. Returns the
         report as a JSON file, and its results, comparisons and warnings.
         """
         asked = scoring.request(settings, model, metrics, num_fake, extractor, protocol)

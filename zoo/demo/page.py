@@ -12,6 +12,12 @@ from .service import Service, guarded
 from .tabs import about, compare, evaluate, explore, sample
 from .wiring import on
 
+_FILES_GO = (600, 3600)  # every so many seconds, files that are older than so many
+
+# The address bar follows the tab.
+_FOLLOW = """() => { const to = new URL(location); to.searchParams.set("tab", "%s");
+history.replaceState(null, "", to.toString().replaceAll("%%2F", "/")); }"""
+
 
 @dataclass
 class Page:
@@ -30,7 +36,7 @@ def look() -> dict:
 def build(service: Service) -> gr.Blocks:
     """The page and the endpoints for programs."""
     with gr.Blocks(
-        title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True
+        title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=_FILES_GO, fill_width=True
     ) as blocks:
         gr.HTML(style.HEADER)
         with gr.Row(equal_height=True, elem_classes="zoo-picker"):
@@ -44,7 +50,7 @@ def build(service: Service) -> gr.Blocks:
                 elem_id="model",
             )
             group = gr.Radio(
-                [("method", "method"), ("data set", "data set")],
+                ["method", "data set"],
                 value="method",
                 label="Group by",
                 scale=2,
@@ -61,6 +67,8 @@ def build(service: Service) -> gr.Blocks:
             compare.build(page)
             evaluate.build(page)
             carding = about.build(page)
+        for tab in tabs.children:
+            tab.select(None, None, None, js=_FOLLOW % tab.id, api_visibility="private")
         api.register(service)
 
         async def relist(only_here, by, chosen):

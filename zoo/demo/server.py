@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from .service import Service
 
-_FILES_LAST = 3600  # seconds until pictures that were made for a page are removed
-
 
 @dataclass
 class Running:

@@ -7,7 +7,7 @@ import html
 import secrets
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from ..errors import ZooError
@@ -25,16 +25,7 @@ class Service:
     def __init__(self, settings: Settings):
         self.settings = settings
         self.started = time.time()
-        self.workers = Workers(
-            [
-                Worker(
-                    device,
-                    ModelCache(lambda name, device=device: _load(name, device), settings.max_models),
-                    settings.max_waiting,
-                )
-                for device in devices(settings)
-            ]
-        )
+        self.workers = Workers([_worker(device, settings) for device in devices(settings)])
 
     async def run(
         self,
@@ -97,6 +88,10 @@ def devices(settings: Settings) -> list[str]:
     if settings.device == "auto" and torch.cuda.is_available():
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     return [str(pick_device(settings.device))]
+
+
+def _worker(device: str, settings: Settings) -> Worker:
+    return Worker(device, ModelCache(partial(_load, device=device), settings.max_models), settings.max_waiting)
 
 
 def _load(name: str, device: str):

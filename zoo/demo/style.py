@@ -16,7 +16,7 @@ CSS = """
 .zoo-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; padding: .25rem 0; }
 .zoo-header h1 { font-size: 1.5rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
 .zoo-header p { margin: 0; color: var(--body-text-color-subdued); }
-.zoo-picker .wrap { flex-wrap: nowrap; }
+.zoo-facts a { margin: 0 !important; padding: 0 !important; }
 .zoo-facts { margin: 0; color: var(--body-text-color-subdued); line-height: 1.6; }
 .zoo-facts strong { color: var(--body-text-color); margin-right: .5rem; }
 .zoo-here { color: #15803d; } .dark .zoo-here { color: #4ade80; }
@@ -29,7 +29,8 @@ CSS = """
 .zoo-gallery .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; gap: 3px;
   grid-template-rows: none !important; grid-auto-rows: auto !important;
   padding-top: 2rem; }
-.zoo-gallery .thumbnail-item { border-radius: 0 !important; border: 0; }
+.zoo-gallery .thumbnail-item, .zoo-gallery img { border-radius: 0 !important; border: 0; }
+.zoo-gallery .grid-wrap { height: auto; max-height: none; min-height: 0; overflow-y: visible; }
 #loop img { width: 100%; height: 100%; object-fit: contain; }
 .zoo-strips, .zoo-strips tr, .zoo-strips th, .zoo-strips td { border: 0 !important; background: none !important; }
 .zoo-strips { border-collapse: collapse; width: 100%; }
@@ -43,14 +44,18 @@ CSS = """
 .zoo-sidebyside h3 { margin: 0 0 .5rem; font-size: 1.05rem; }
 .zoo-sidebyside img { width: 100%; display: block; }
 .zoo-scores { border-collapse: collapse; width: 100%; margin-top: .75rem; font-size: .9rem; }
-.zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .5rem .25rem 0; vertical-align: top;
-  border-bottom: 1px solid var(--border-color-primary); overflow-wrap: anywhere; }
+.zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .75rem .25rem 0 !important; vertical-align: top;
+  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
+#card table { display: block; overflow-x: auto; }
+#card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; }
 .zoo-scores td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
 .zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
 .zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
 @media (max-width: 640px) {
-  .zoo-picker .wrap { flex-wrap: wrap; }
+  .zoo-picker .form { display: block; }
+  .zoo-scores { display: block; overflow-x: auto; }
+  .zoo-scores td { min-width: 5rem; }
   .zoo-header p { display: none; }
   .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
 }

@@ -69,8 +69,8 @@ class Job:
             raise CancelledError("cancelled; nothing is kept of it")
         if self.seconds > self._seconds:
             raise TooSlowError(
-                f"this took longer than the {self._seconds:g} s that a request may take; ask for fewer images, or run it "
-                f"with the Python lines"
+                f"this took longer than the {self._seconds:g} s that a request may take; ask for fewer images, or run "
+                f"it with the Python lines"
             )
         left = self.seconds / done * (total - done) if done and self.seconds > 1 else None
         self.progress = Progress(done, total, text, left)

@@ -19,9 +19,15 @@ def build(page) -> None:
     listed = catalogue.choices()
     with gr.Tab("Compare", id="compare"):
         with gr.Row(equal_height=True):
-            first = gr.Dropdown(listed, value="contragan/digits", label="First model", elem_id="first-model")
-            second = gr.Dropdown(listed, value="infomax-gan/digits", label="Second model", elem_id="second-model")
-            third = gr.Dropdown([("none", ""), *listed], value="", label="Third model", elem_id="third-model")
+            first = gr.Dropdown(
+                listed, value="contragan/digits", label="First model", min_width=240, elem_id="first-model"
+            )
+            second = gr.Dropdown(
+                listed, value="infomax-gan/digits", label="Second model", min_width=240, elem_id="second-model"
+            )
+            third = gr.Dropdown(
+                [("none", ""), *listed], value="", label="Third model", min_width=240, elem_id="third-model"
+            )
         with gr.Row(equal_height=True):
             label = gr.Textbox(label="Class", info="A name or an index, for those that have classes", min_width=160)
             n = gr.Slider(1, most, min(25, most), step=1, label="Images of each", min_width=160)

@@ -59,7 +59,7 @@ def build(page) -> None:
                 elem_id="report",
             )
             report_file = gr.DownloadButton("Download report", interactive=False, size="sm", elem_id="report-file")
-            command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, wrap_lines=True)
+            command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, visible=False)
 
     async def evaluate(name, metrics, extractor, protocol, num_fake, progress=gr.Progress()):  # noqa: B008
         asked = scoring.request(settings, name, metrics, num_fake, extractor, protocol)
@@ -69,13 +69,17 @@ def build(page) -> None:
                 "evaluate", asked.model, work, teller(progress), long=True, n=asked.num_fake, from_="page"
             )
         except ZooError as error:  # to be read at leisure: it may hold an address and a command
-            return style.notice([str(error)]), gr.DownloadButton(interactive=False), asked.command
+            return style.notice([str(error)]), gr.DownloadButton(interactive=False), _command(asked)
         path = await asyncio.to_thread(_write, report, asked.config.slug)
-        return scoring.table(report), gr.DownloadButton(value=path, interactive=True), asked.command
+        return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
 
     inputs = [page.model, metrics, extractor, protocol, num_fake]
     evaluated = on(go.click, evaluate, inputs, [shown, report_file, command], show_progress_on=shown)
     cancel.click(None, None, None, cancels=[evaluated], api_visibility="private")
+
+
+def _command(asked: scoring.Evaluation) -> gr.Code:
+    return gr.Code(value=asked.command, visible=True)
 
 
 def _write(report, slug: str) -> str:

@@ -1,4 +1,4 @@
-"""Explore: a class-by-latent table, the way between two seeds, walks from one image, truncation, nearest real images."""
+"""Explore: classes by latents, the way between two seeds, walks from one image, truncation, nearest real images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gradio as gr
 
 from ... import labels, latents, registry
 from ...errors import ZooError
-from .. import api, catalogue, files, neighbours, pictures, snippets, style, validation
+from .. import api, catalogue, files, neighbours, pictures, snippets, validation
 from ..wiring import on, teller
 
 _THRESHOLDS = (0.25, 0.5, 0.75, 1.0, 1.5, None)

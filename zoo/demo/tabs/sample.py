@@ -17,7 +17,9 @@ from ..wiring import on, teller
 DEFAULT_N, DEFAULT_COLUMNS = 50, 10
 
 # The address bar follows the pictures, and the link field shows the whole address.
-_FOLLOW = """(query) => { history.replaceState(null, "", query);
+_FOLLOW = """(query) => {
+const tab = new URLSearchParams(location.search).get("tab");
+history.replaceState(null, "", query + (tab ? "&tab=" + encodeURIComponent(tab) : ""));
 return location.origin + location.pathname + query; }"""
 
 
@@ -77,17 +79,8 @@ def build(page) -> Sampling:
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
             with gr.Accordion("Make the same pictures yourself", open=False):
-                python = gr.Code(
-                    label="Python", language="python", interactive=False, elem_id="python", lines=4, wrap_lines=True
-                )
-                command = gr.Code(
-                    label="Command line",
-                    language="shell",
-                    interactive=False,
-                    elem_id="command",
-                    lines=1,
-                    wrap_lines=True,
-                )
+                python = gr.Code(label="Python", language="python", elem_id="python", lines=4, **code)
+                command = gr.Code(label="Command line", language="shell", elem_id="command", lines=1, **code)
             query = gr.Textbox(visible=False)
             link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
 
