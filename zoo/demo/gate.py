@@ -6,6 +6,7 @@ file reference; none of that is reachable here.
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -31,8 +32,10 @@ _CALLS = ("/queue/join", "/call/", "/run/", "/api/")
 class Gate:
     """ASGI middleware: refuses what no user of the demo sends, before anything else looks at it."""
 
-    def __init__(self, app):
+    def __init__(self, app, blocks):
         self.app = app
+        self.functions = {str(key): _signature(fn) for key, fn in blocks.fns.items()}
+        self.functions |= {fn.api_name: _signature(fn) for fn in blocks.fns.values() if fn.api_visibility == "public"}
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
@@ -49,10 +52,44 @@ class Gate:
         if body is None:
             await _refuse(send, 422, f"the request is larger than {MAX_BODY // 1024} kB; send plain values")
             return
-        if path.startswith(_CALLS) and (problem := problem_of(body)):
-            await _refuse(send, 422, problem)
-            return
-        await self.app(scope, _replay(body, receive), send)
+        if path.startswith(_CALLS):
+            problem = problem_of(body)
+            if not problem:
+                body, problem = self.completed(path, body)
+            if problem:
+                await _refuse(send, 422, problem)
+                return
+        # What follows holds the length against the body, to which defaults may have come.
+        headers = [
+            (key, value) for key, value in scope["headers"] if key not in (b"content-length", b"transfer-encoding")
+        ]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self.app({**scope, "headers": headers}, _replay(body, receive), send)
+
+    def completed(self, path: str, body: bytes) -> tuple[bytes, str | None]:
+        """The body with the defaults of what it leaves out, as gradio_client sends it; or what is wrong with it."""
+        call = json.loads(body)
+        name = path.rstrip("/").rpartition("/")[2] if path.startswith("/call/") else str(call.get("fn_index"))
+        if "data" not in call or name not in self.functions:  # by name, or for Gradio to refuse
+            return body, None
+        names, defaults = self.functions[name]
+        data = call["data"] or []
+        if len(data) > len(names):
+            return body, f"{len(data)} values for {len(names)} parameters ({', '.join(names)})"
+        missing = [name for name in names[len(data) :] if name not in defaults]
+        if missing:
+            return body, f"a value for {missing[0]} is missing; the parameters are {', '.join(names)}"
+        call["data"] = [*data, *(defaults[name] for name in names[len(data) :])]
+        return json.dumps(call).encode(), None
+
+
+def _signature(fn) -> tuple[list[str], dict[str, Any]]:
+    """The parameters that a function of the page takes values for, and the defaults of an endpoint's."""
+    if fn.api_visibility != "public":
+        return [f"value {i + 1}" for i in range(len(fn.inputs))], {}
+    parameters = inspect.signature(fn.fn).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    return [p.name for p in parameters], defaults
 
 
 def problem_of(body: bytes) -> str | None:

@@ -38,6 +38,7 @@ def build(service: Service) -> gr.Blocks:
     with gr.Blocks(
         title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=_FILES_GO, fill_width=True
     ) as blocks:
+        api.register(service)  # first, so that no function of the page takes the names of the endpoints
         gr.HTML(style.HEADER)
         with gr.Row(equal_height=True, elem_classes="zoo-picker"):
             model = gr.Dropdown(
@@ -69,7 +70,6 @@ def build(service: Service) -> gr.Blocks:
             carding = about.build(page)
         for tab in tabs.children:
             tab.select(None, None, None, js=_FOLLOW % tab.id, api_visibility="private")
-        api.register(service)
 
         async def relist(only_here, by, chosen):
             listed = catalogue.choices(bool(only_here), validation.choice("group", by, ("method", "data set")))

@@ -96,7 +96,7 @@ def start(
             footer_links=["api", "settings"],
             max_threads=settings.max_waiting + 16,
             state_session_capacity=500,
-            app_kwargs={"middleware": [Middleware(Gate)], "routes": [health]},
+            app_kwargs={"middleware": [Middleware(Gate, blocks=blocks)], "routes": [health]},
             **page.look(),
         )
     except OSError as error:

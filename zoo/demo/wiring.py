@@ -14,6 +14,7 @@ from .workers import Progress
 def on(triggers, function: Callable, inputs: list, outputs: list, **options) -> Any:
     """Tie a coroutine function that checks its own values, so that Gradio passes them as they come."""
     how = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"} | options
+    how["api_name"] = f"page_{function.__name__}"
     handler = guarded(function, page=True)
     if isinstance(triggers, list):
         return gr.on(triggers, handler, inputs, outputs, **how)
