@@ -14,6 +14,7 @@ from training.__main__ import train
 from . import __version__
 from .commands import cache as cache_commands
 from .commands import data
+from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.evaluate import evaluate, verify
 from .commands.export import export
@@ -305,6 +306,7 @@ def import_command(
 
 app.add_typer(cache_commands.app, name="cache")
 app.add_typer(data.app, name="data")
+app.command("demo")(demo)
 app.command("evaluate")(evaluate)
 app.command("verify")(verify)
 app.command("export")(export)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import datasets
@@ -56,6 +57,24 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
     if len(items) != n:
         raise LabelError(f"{len(items)} labels for {n} images; give one label, or one for each image")
     return torch.tensor([index(config, item) for item in items], dtype=torch.int64)
+
+
+def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int]:
+    """Labels for n images, class after class in equal parts; "all" stands for every class.
+
+    Raises:
+        LabelError: a class is unknown, none is given, or there are more classes than images.
+    """
+    if [item.lower() for item in wanted if isinstance(item, str)] == ["all"] and len(wanted) == 1:
+        index(config, 0)  # refuses a model without classes
+        chosen = list(range(config.num_classes))
+    else:
+        chosen = [index(config, item) for item in wanted]
+    if not chosen:
+        raise LabelError('no class is given; give one, several, or "all"')
+    if len(chosen) > n:
+        raise LabelError(f"{len(chosen)} classes do not fit into {n} images; ask for at least {len(chosen)}")
+    return [chosen[i * len(chosen) // n] for i in range(n)]
 
 
 def _named(config: ModelConfig, label: str) -> int:

@@ -18,7 +18,7 @@ from ..model import pick_device
 from . import classwise, convergence, distributed, extractors, metrics, plan, references
 from .features import Features, Timings, extract
 from .plan import Task
-from .progress import Progress
+from .progress import Progress, Tell
 from .protocol import IS, KID, PrecisionRecall, Sampling
 from .sources import Fixed, Folder, Generated, Source
 from .targets import Target
@@ -118,7 +118,7 @@ class Engine:
 
     # --------------------------------------------------------------------------------------------------------- run
 
-    def run(self, tasks: list[Task], *, curve: bool, progress: bool) -> Findings | None:
+    def run(self, tasks: list[Task], *, curve: bool, progress: bool | Tell) -> Findings | None:
         """All scores, on rank 0; None on other ranks."""
         found = Findings(values={task: {} for task in tasks})
         with Progress(progress) as bars:

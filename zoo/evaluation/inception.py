@@ -57,7 +57,7 @@ def locate(path: str | Path | None = None, download: bool = True) -> Path:
                     f"that was cut off; delete it and try again"
                 )
             return folder / name
-    reason = "downloads are switched off by HF_HUB_OFFLINE"
+    reason = "downloads are switched off by HF_HUB_OFFLINE" if download else "nothing is downloaded here"
     if download and os.environ.get("HF_HUB_OFFLINE", "0").lower() not in ("1", "true", "yes", "on"):
         try:
             return _download(folder / FILE_NAME)

@@ -1,4 +1,4 @@
-"""Bars on standard error while images are made and measured."""
+"""Bars on standard error while images are made and measured, or a function that is told instead."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from contextlib import AbstractContextManager
 
 from . import distributed
 
+Tell = Callable[[str, int, int], None]
+
 
 class Progress(AbstractContextManager):
-    """Bars with images done, rate and time left; none on ranks other than 0, or where they are not wanted."""
+    """Bars with images done, rate and time left; none on ranks other than 0, or where they are not wanted.
 
-    def __init__(self, wanted: bool):
-        self._bar = None
-        if wanted and distributed.rank() == 0:
+    Args:
+        wanted: whether to show bars; or a function of (title, done, total), called after each batch, which may raise to
+            end the evaluation.
+    """
+
+    def __init__(self, wanted: bool | Tell):
+        self._bar, self._tell = None, wanted if callable(wanted) else None
+        if wanted and not self._tell and distributed.rank() == 0:
             from rich import progress as p
             from rich.console import Console
 
@@ -28,6 +35,8 @@ class Progress(AbstractContextManager):
 
     def task(self, title: str, total: int) -> Callable[[int], None]:
         """A bar; what is returned advances it."""
+        if self._tell:
+            return _told(self._tell, title, total)
         if self._bar is None:
             return lambda count: None
         task = self._bar.add_task(title, total=total)
@@ -36,3 +45,14 @@ class Progress(AbstractContextManager):
     def __exit__(self, *_) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _told(tell: Tell, title: str, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(title, min(done, total), total)
+
+    return advance

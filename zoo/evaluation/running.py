@@ -11,6 +11,7 @@ from . import distributed, extractors, protocols
 from .engine import Engine, Findings
 from .environment import machine
 from .plan import Task, tasks_of
+from .progress import Tell
 from .protocol import Protocol
 from .report import Extraction, Report, Result
 from .targets import Target, data_for, open_target
@@ -42,7 +43,7 @@ def evaluate(
     device: str = "auto",
     batch_size: int | None = None,
     cache_dir: str | os.PathLike | None = None,
-    progress: bool = False,
+    progress: bool | Tell = False,
 ) -> Report:
     """Score a model, or images that exist, against real images.
 
@@ -71,7 +72,7 @@ def evaluate(
         batch_size: images at a time, rounded up to a multiple of 64 (default 64, on CUDA 256); does not change a score
             beyond rounding.
         cache_dir: default $ZOO_CACHE, else ~/.cache/contrastive-gan-zoo.
-        progress: show bars with the time left.
+        progress: show bars with the time left; or a function of (title, done, total), called after each batch.
 
     Raises:
         ZooError: anything that stands in the way, before sampling where it can be known: weights or data that are not

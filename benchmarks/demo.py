@@ -1,0 +1,211 @@
+"""How the demo's server holds: many users at once against a bare loop, random calls, the time to a first picture.
+
+python benchmarks/demo.py load --users 32 --seconds 60
+python benchmarks/demo.py fuzz --calls 2000
+python benchmarks/demo.py start
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # the package, not the benchmarks beside this file
+
+MODELS = ("contragan/digits", "infomax-gan/digits", "infomax-gan/cifar10-small")
+COUNTS = (16, 32, 64, 64, 128)
+SEEDS = 4
+app = typer.Typer(add_completion=False)
+
+
+def requests() -> list[tuple]:
+    """The mixed requests: model, n, label, seed, truncation."""
+    made = []
+    for model in MODELS:
+        for n in COUNTS:
+            for seed in range(SEEDS):
+                labels = (None, "all", 3, [1, 7]) if model == "contragan/digits" else (None,)
+                made.append((model, n, labels[seed % len(labels)], seed, (None, 0.8)[seed % 2]))
+    return made
+
+
+def bare(made: list[tuple], seconds: float, threads: int) -> float:
+    """Images a second of a loop of `zoo.GAN.sample`, in this process, with as many threads as the server."""
+    import torch
+
+    import zoo
+    from zoo.demo import validation
+    from zoo.demo.settings import Settings
+
+    torch.set_num_threads(threads)
+    models = {name: zoo.load(name, device="cpu") for name in MODELS}
+    checked = [validation.sample(Settings(), *request) for request in made]
+    for name in MODELS:
+        models[name].sample(16, seed=0)
+    count, chance, start = 0, random.Random(0), time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        request = chance.choice(checked)
+        models[request.model].sample(request.n, request.label, request.seed, request.truncation)
+        count += request.n
+    return count / (time.perf_counter() - start)
+
+
+def expected(made: list[tuple]) -> list:
+    """What each request must give: the pixels of the Python API."""
+    import numpy as np
+
+    import zoo
+    from zoo.demo import validation
+    from zoo.demo.settings import Settings
+
+    grids = []
+    for request in made:
+        checked = validation.sample(Settings(), *request)
+        images = zoo.load(checked.model, device="cpu").sample(
+            checked.n, checked.label, checked.seed, checked.truncation
+        )
+        grids.append(np.asarray(images.grid()))
+    return grids
+
+
+class Server:
+    """`python app.py` in a process of its own."""
+
+    def __init__(self, *flags: str):
+        root = Path(__file__).resolve().parent.parent
+        self.start = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, str(root / "app.py"), *flags],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        self.url = next(word for word in line.split() if word.startswith("http"))
+
+    def resident(self) -> float:
+        """MB of memory."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        return float("nan")
+
+    def health(self) -> dict:
+        import httpx
+
+        return httpx.get(self.url + "health", timeout=30).json()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@app.command()
+def load(
+    users: Annotated[int, typer.Option(help="gradio_client users at once.")] = 32,
+    seconds: Annotated[float, typer.Option(help="How long.")] = 60,
+    threads: Annotated[int, typer.Option(help="CPU threads of the server and of the bare loop.")] = 1,
+    bare_seconds: Annotated[float, typer.Option(help="Of the bare loop, before and after.")] = 20,
+) -> None:
+    """Mixed requests of many users, every picture checked; latencies, images a second, memory."""
+    import numpy as np
+    from gradio_client import Client
+    from PIL import Image
+
+    made = requests()
+    grids = expected(made)
+    before = bare(made, bare_seconds, threads)
+    server = Server("--threads", str(threads))
+    clients = [Client(server.url, verbose=False) for _ in range(users)]
+    lock, latencies, images, wrong, errors, memory = threading.Lock(), [], 0, 0, [], []
+    end = time.perf_counter() + seconds
+
+    def user(number: int) -> None:
+        nonlocal images, wrong
+        chance = random.Random(number)
+        while time.perf_counter() < end:
+            i = chance.randrange(len(made))
+            start = time.perf_counter()
+            try:
+                path, about = clients[number].predict(*made[i], api_name="/sample")
+            except Exception as error:
+                with lock:
+                    errors.append(repr(error))
+                continue
+            taken = time.perf_counter() - start
+            right = np.array_equal(np.asarray(Image.open(path)), grids[i])
+            with lock:
+                latencies.append(taken)
+                images += about["n"]
+                wrong += not right
+
+    crowd = [threading.Thread(target=user, args=(number,)) for number in range(users)]
+    start = time.perf_counter()
+    for one in crowd:
+        one.start()
+    while any(one.is_alive() for one in crowd):
+        memory.append(server.resident())
+        time.sleep(2)
+    took = time.perf_counter() - start
+    healthy = server.health()["status"]
+    server.stop()
+    after = bare(made, bare_seconds, threads)
+    ordered = sorted(latencies)
+    rate, loop = images / took, statistics.mean((before, after))
+    warm = memory[len(memory) // 4]
+    print(f"users {users}, {took:.0f} s, {len(latencies)} requests, {images} images, threads {threads}")
+    print(f"errors {len(errors)} {errors[:2]}, wrong pictures {wrong}, health afterwards {healthy}")
+    print(f"latency p50 {ordered[len(ordered) // 2]:.2f} s, p95 {ordered[int(len(ordered) * 0.95)]:.2f} s")
+    print(f"images/s {rate:.0f}; bare loop {before:.0f} before, {after:.0f} after: {rate / loop:.0%}")
+    print(
+        f"memory in MB: {memory[0]:.0f} at first, {warm:.0f} warm, {memory[-1]:.0f} at the end, {max(memory):.0f} most"
+    )
+
+
+@app.command()
+def fuzz(calls: Annotated[int, typer.Option(help="Random calls.")] = 2000) -> None:
+    """Random values for every parameter of every endpoint, and raw requests; the server must stay healthy."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    from demo_fuzz import run
+
+    server = Server("--threads", "1", "--max-evaluation-images", "60")
+    start = time.perf_counter()
+    print(run(server.url, calls, seed=0))
+    print(f"{time.perf_counter() - start:.0f} s, {server.resident():.0f} MB, health {server.health()['status']}")
+    server.stop()
+
+
+@app.command()
+def start(times: Annotated[int, typer.Option(help="Repetitions.")] = 3) -> None:
+    """From `python app.py` to the first picture, against `import gradio, torch`."""
+    import httpx
+
+    for _ in range(times):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import gradio, torch"], check=True)
+        imports = time.perf_counter() - begin
+        server = Server()
+        listening = time.perf_counter() - server.start
+        call = httpx.post(
+            server.url + "gradio_api/call/sample", json={"data": ["contragan/digits", 16, None, 0, None]}, timeout=60
+        )
+        event = call.json()["event_id"]
+        text = httpx.get(server.url + f"gradio_api/call/sample/{event}", timeout=60).text
+        picture = time.perf_counter() - server.start
+        assert "event: complete" in text, text
+        server.stop()
+        times_taken = f"imports {imports:.1f} s, listening {listening:.1f} s, first picture {picture:.1f} s"
+        print(f"{times_taken}: {picture - imports:+.1f} s")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,87 @@
+"""What the page says about models: the list to choose from, their classes, facts and scores."""
+
+from __future__ import annotations
+
+import html
+
+from .. import labels, registry, weights
+from ..config import ModelConfig
+
+DEFAULT = "contragan/digits"
+HERE, ELSEWHERE = "●", "○"
+
+
+def choices(only_here: bool = False, by: str = "method") -> list[tuple[str, str]]:
+    """(label, name) of every model, grouped by method or data set; a filled dot marks what loads without a network."""
+    configs = [registry.config(name) for name in registry.names()]
+    key = (lambda c: (c.method, c.name)) if by == "method" else (lambda c: (c.data.dataset, c.name))
+    rows = [(config, registry.is_offline(config)) for config in sorted(configs, key=key)]
+    return [(_entry(config, here, by), config.name) for config, here in rows if here or not only_here]
+
+
+def _entry(config: ModelConfig, here: bool, by: str) -> str:
+    method, _, dataset = config.name.partition("/")
+    title = f"{method} / {dataset}" if by == "method" else f"{dataset} / {method}"
+    side = config.generator.resolution
+    where = "on this machine" if here else "to be imported" if config.default_tag else "no weights yet"
+    return f"{HERE if here else ELSEWHERE} {title}  ({side}x{side}, {where})"
+
+
+def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[str, str]]:
+    """(label, value) of the classes; values are indices, since names need not be unique."""
+    names = labels.class_names(config)
+    plain = [labels.plain(name) for name in names]
+    shown = [
+        f"{name} ({i})" if plain.count(key) > 1 else name
+        for i, (name, key) in enumerate(zip(names, plain, strict=True))
+    ]
+    listed = [(name, str(i)) for i, name in enumerate(shown)]
+    return [(f"all {len(names)} classes", "all"), *listed] if everything and names else listed
+
+
+def facts(config: ModelConfig, name: str) -> str:
+    """One line of HTML: what the model is, and where its weights are."""
+    g = config.generator
+    items = [
+        f"{g.resolution}x{g.resolution}",
+        f"{config.num_classes} classes" if config.conditional else "no classes",
+        f"{g.latent_dim} latents",
+        f"trained on {config.data.dataset}",
+    ]
+    if config.paper:
+        items.append(
+            f'<a href="https://arxiv.org/abs/{config.paper}" target="_blank" rel="noopener">arXiv {config.paper}</a>'
+        )
+    here, note = where(config, name)
+    state = (
+        f'<span class="{"zoo-here" if here else "zoo-away"}">{HERE if here else ELSEWHERE} {html.escape(note)}</span>'
+    )
+    return f'<p class="zoo-facts"><strong>{html.escape(config.title)}</strong> {" · ".join(items)} · {state}</p>'
+
+
+def where(config: ModelConfig, name: str) -> tuple[bool, str]:
+    """Whether the weights of a name load without a network, and a sentence about it."""
+    tag = registry.split_tag(name)[1]
+    entry = weights.entry(config, tag)
+    if weights.is_local(config, entry):
+        return True, "on this machine"
+    return False, f"not on this machine. {weights.how_to_get(config, entry)}"
+
+
+def scores(config: ModelConfig, name: str) -> str:
+    """An HTML table of what was published about a model and measured here; a sentence where there is nothing."""
+    tag = registry.split_tag(name)[1]
+    tag = config.default_tag if tag == "default" else tag
+    rows = [
+        (s.metric, str(s), "published" + ("" if s.tag else ", for the method"), s.origin)
+        for s in config.published
+        if s.tag in (tag, None)
+    ]
+    for entry in config.weights:
+        if entry.tag == tag:
+            rows += [(s.metric, str(s), "measured", s.protocol) for s in entry.scores]
+    if not rows:
+        return "<p>No score of this model was published or measured.</p>"
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("metric", "value", "", "source or protocol"))
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<table class="zoo-scores"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

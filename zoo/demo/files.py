@@ -1,0 +1,92 @@
+"""Pictures as files: PNG for the page and for downloads, a zip, a looping GIF, an HTML table of strips."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+import secrets
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ..images import Images
+    from .pictures import Row
+
+
+def folder() -> Path:
+    """A new folder inside the one that the server serves files from, and whose old files it removes."""
+    root = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
+    path = root / secrets.token_hex(16)
+    path.mkdir(parents=True)
+    return path.resolve()
+
+
+def png(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=3)  # 9 is hardly smaller for small pictures, and three times as slow
+    return buffer.getvalue()
+
+
+def written(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    return str(path)
+
+
+def zipped(pictures: dict[str, bytes]) -> bytes:
+    """A zip of PNGs, which do not get smaller by another compression."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in pictures.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def gif(images: Images, seconds: float = 2.0) -> bytes:
+    """There and back in a loop, each way in `seconds`."""
+    frames = [*images, *list(images)[-2:0:-1]]
+    buffer = io.BytesIO()
+    duration = max(20, round(1000 * seconds / max(1, len(images) - 1) / 10) * 10)  # GIF counts hundredths
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0, disposal=1)
+    return buffer.getvalue()
+
+
+def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:
+    """An <img> that carries its pixels with it."""
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<img class="zoo-pixels" src="{source}" alt="{html.escape(alt)}" style="{style}">'
+
+
+def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
+    """A table with one row of pictures for each Row, its title before it, readable by screen readers."""
+    if not rows:
+        return ""
+    cells = []
+    for row in rows:
+        strip = png(row.images.grid(len(row.images), padding=1))
+        n = len(row.images)
+        style = f"max-width: {max(96, row.images.shape[3] + 24) * n}px"
+        title = f'<th scope="row">{html.escape(row.title)}</th>' if row.title else ""
+        told = ", ".join(part for part in (alt, row.title, f"{n} images") if part)
+        cells.append(f"<tr>{title}<td>{picture(strip, told, style=style)}</td></tr>")
+    return f'<table class="zoo-strips"><caption>{html.escape(heading)}</caption><tbody>{"".join(cells)}</tbody></table>'
+
+
+def stacked(rows: Sequence[Row]) -> bytes:
+    """All rows as one PNG, as `Images.grid` lays them out."""
+    from ..images import Images
+
+    together = Images.cat([_unlabelled(row.images) for row in rows])
+    return png(together.grid(len(rows[0].images)))
+
+
+def _unlabelled(images: Images) -> Images:
+    from ..images import Images
+
+    return Images(images.uint8)

@@ -1,0 +1,128 @@
+"""Nearest training images: is a generated image a copy?
+
+The distance is the root mean square difference of pixels (0 to 255), over the mirrored image too where the model was
+trained with flips. What is near is told by the data itself: how far a training image usually is from its own nearest
+neighbour.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import DataUnavailableError
+from . import files, pictures
+from .validation import Sample
+from .workers import Job, Worker
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..config import ModelConfig
+    from ..datasets import Dataset
+    from ..images import Images
+
+_BLOCK = 4096  # training images that are compared at once
+_PROBES = 64  # training images whose own nearest neighbour is looked for
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A generated image, the training images nearest to it in order, and what distances are usual."""
+
+    generated: Images
+    images: Images
+    distances: tuple[float, ...]
+    numbers: tuple[int, ...]  # in the training split
+    usual: float  # median distance of a training image to the nearest other one
+    closest: float  # and the smallest of those looked at
+    count: int
+    dataset: str
+
+    @property
+    def verdict(self) -> str:
+        nearest = self.distances[0]
+        if nearest < self.closest:
+            return "Closer than any two training images that were compared: this may be a copy."
+        if nearest < 0.75 * self.usual:
+            return "Closer than training images usually are to each other: look at the two."
+        return "As far from the training images as they are from each other, or farther: no copy."
+
+    def html(self) -> str:
+        first = _figure(self.generated, "generated", "the generated image")
+        rest = [
+            _figure(self.images[i : i + 1], f"no. {number:,}, {distance:.1f}", f"training image {number}")
+            for i, (number, distance) in enumerate(zip(self.numbers, self.distances, strict=True))
+        ]
+        told = (
+            f"{self.verdict} Nearest: {self.distances[0]:.1f}; a training image of {self.dataset} is usually "
+            f"{self.usual:.1f} from the nearest other one (root mean square of pixels, {self.count:,} images)."
+        )
+        return f'<p class="zoo-caption">{html.escape(told)}</p><div class="zoo-pair">{first}{"".join(rest)}</div>'
+
+
+def nearest(job: Job, worker: Worker, request: Sample, position: int, count: int) -> Neighbours:
+    """The training images nearest to image `position` of a sample.
+
+    Raises:
+        DataUnavailableError: the data set has not been prepared here; nothing is downloaded for a visitor.
+    """
+    import torch
+
+    from ..images import Images
+
+    data = at_hand(request.config)
+    generated = pictures.one(job, worker, request, position)
+    flips = request.config.data.flip
+    distances = _distances(job, generated.uint8, data.images, flips)[0]
+    order = distances.argsort()[:count]
+    probes = torch.linspace(0, len(data) - 1, min(_PROBES, len(data))).long()
+    between = _distances(job, data.images[probes], data.images, False)
+    between[torch.arange(len(probes)), probes] = torch.inf
+    own = between.min(dim=1).values
+    return Neighbours(
+        generated,
+        Images(data.images[order].contiguous()),
+        tuple(distances[order].tolist()),
+        tuple(order.tolist()),
+        float(own.median()),
+        float(own.min()),
+        len(data),
+        request.config.data.dataset,
+    )
+
+
+def at_hand(config: ModelConfig) -> Dataset:
+    """The training data of a model, if it is here in the form that it is used in."""
+    from .. import datasets
+
+    data = config.data
+    prepared = {
+        (row["name"], found["split"], found["resolution"]) for row in datasets.overview() for found in row["prepared"]
+    }
+    if data.dataset != "digits" and (data.dataset, data.split, data.resolution) not in prepared:
+        raise DataUnavailableError(
+            f"{data.dataset} is not prepared on this machine, so there is nothing to compare with; run: "
+            f"zoo data prepare {config.name}"
+        )
+    return datasets.load_for(config)
+
+
+def _distances(job: Job, images: Tensor, real: Tensor, flips: bool) -> Tensor:
+    """Root mean square differences (N, number of real images)."""
+    import torch
+
+    wanted = images.float().flatten(1)
+    versions = [wanted, images.flip(3).float().flatten(1)] if flips else [wanted]
+    parts = []
+    for first in range(0, len(real), _BLOCK):
+        block = real[first : first + _BLOCK].float().flatten(1)
+        parts.append(torch.stack([torch.cdist(version, block) for version in versions]).min(dim=0).values)
+        job.report(min(first + _BLOCK, len(real)), len(real), "comparing with the training images")
+    return torch.cat(parts, dim=1) / wanted.shape[1] ** 0.5
+
+
+def _figure(images: Images, caption: str, alt: str) -> str:
+    shown = files.picture(files.png(images[0]), alt)
+    return f"<figure>{shown}<figcaption>{html.escape(caption)}</figcaption></figure>"

@@ -1,0 +1,136 @@
+"""The page: a model to choose at the top, a tab for each thing to do with it, deep links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from .. import registry
+from . import api, catalogue, links, style, validation
+from .service import Service, guarded
+from .tabs import about, compare, evaluate, explore, sample
+from .wiring import on
+
+_FILES_GO = (600, 3600)  # every so many seconds, files that are older than so many
+
+# The address bar follows the tab.
+_FOLLOW = """() => { const to = new URL(location); to.searchParams.set("tab", "%s");
+history.replaceState(null, "", to.toString().replaceAll("%%2F", "/")); }"""
+
+
+@dataclass
+class Page:
+    """The components that several tabs share."""
+
+    service: Service
+    model: gr.Dropdown
+    tabs: gr.Tabs
+
+
+def look() -> dict:
+    """Theme and style, for `Blocks.launch`: fonts of the reader's system, nothing from other servers."""
+    return {"theme": style.theme(), "css": style.CSS, "head": style.HEAD}
+
+
+def build(service: Service) -> gr.Blocks:
+    """The page and the endpoints for programs."""
+    with gr.Blocks(
+        title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=_FILES_GO, fill_width=True
+    ) as blocks:
+        api.register(service)  # first, so that no function of the page takes the names of the endpoints
+        gr.HTML(style.HEADER)
+        with gr.Row(equal_height=True, elem_classes="zoo-picker"):
+            model = gr.Dropdown(
+                catalogue.choices(),
+                value=catalogue.DEFAULT,
+                label="Model",
+                info=f"Type to search. {catalogue.HERE} loads without a network.",
+                scale=4,
+                min_width=260,
+                elem_id="model",
+            )
+            group = gr.Radio(
+                ["method", "data set"],
+                value="method",
+                label="Group by",
+                scale=2,
+                min_width=230,
+            )
+            here = gr.Checkbox(label="Only models on this machine", scale=2, min_width=230)
+        config = registry.config(catalogue.DEFAULT)
+        facts = gr.HTML(catalogue.facts(config, catalogue.DEFAULT), elem_id="facts")
+        note = gr.HTML(visible=False)
+        with gr.Tabs(selected="sample") as tabs:
+            page = Page(service, model, tabs)
+            sampling = sample.build(page)
+            exploring = explore.build(page, sampling)
+            compare.build(page)
+            evaluate.build(page)
+            carding = about.build(page)
+        for tab in tabs.children:
+            tab.select(None, None, None, js=_FOLLOW % tab.id, api_visibility="private")
+
+        async def relist(only_here, by, chosen):
+            listed = catalogue.choices(bool(only_here), validation.choice("group", by, ("method", "data set")))
+            known = [name for _, name in listed]
+            return gr.Dropdown(choices=listed, value=chosen if chosen in known else (known or [None])[0])
+
+        on([here.change, group.change], relist, [here, group, model], [model], show_progress="hidden")
+
+        async def choose(name):
+            config, name = validation.model(name)
+            classes = catalogue.class_choices(config)
+            update = gr.Dropdown(choices=classes, value=[], visible=bool(classes))
+            single = gr.Dropdown(choices=catalogue.class_choices(config, False), value=None, visible=bool(classes))
+            return (
+                catalogue.facts(config, name),
+                gr.HTML(visible=False),
+                update,
+                update,
+                single,
+                gr.Button(interactive=bool(classes)),
+                about.card(config),
+            )
+
+        chosen = [facts, note, sampling.classes, exploring.classes, exploring.single, exploring.by_class, carding]
+        on([model.input], choose, [model], chosen, show_progress="hidden")
+
+        async def restore(request: gr.Request):
+            query = dict(request.query_params)
+            view, problems = links.parse(query, service.settings)
+            name = view.model or catalogue.DEFAULT
+            config = view.config or registry.config(name)
+            classes = catalogue.class_choices(config)
+            fresh = not query  # a page that was opened without a link shows every class
+            label = ["all"] if fresh or view.label == "all" else [str(i) for i in view.label or ()]
+            update = gr.Dropdown(choices=classes, value=label, visible=bool(classes))
+            single = gr.Dropdown(choices=catalogue.class_choices(config, False), value=None, visible=bool(classes))
+            return (
+                catalogue.facts(config, name),
+                gr.HTML(style.notice(problems), visible=bool(problems)),
+                update,
+                gr.Dropdown(choices=classes, value=[], visible=bool(classes)),
+                single,
+                gr.Button(interactive=bool(classes)),
+                about.card(config),
+                gr.Dropdown(choices=_with(catalogue.choices(), name), value=name),
+                view.n or sample.DEFAULT_N,
+                view.seed if view.seed is not None else 0,
+                view.truncation or 0,
+                view.columns or sample.DEFAULT_COLUMNS,
+                gr.Tabs(selected=view.tab),
+            )
+
+        restored = [*chosen, model, sampling.n, sampling.seed, sampling.truncation, sampling.columns, tabs]
+        shown = blocks.load(
+            guarded(restore, page=True), None, restored, show_progress="hidden", api_visibility="private"
+        )
+        sampling.after(shown.success)
+    blocks.queue(default_concurrency_limit=None, max_size=2 * service.settings.max_waiting + 64, api_open=False)
+    return blocks
+
+
+def _with(listed: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+    """The list, and a name with a tag where a link asks for one."""
+    return listed if any(name == known for _, known in listed) else [(name, name), *listed]

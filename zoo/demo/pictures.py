@@ -1,0 +1,142 @@
+"""What the demo asks models for. Each function runs on a device's worker; all pictures come from `zoo.GAN`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .validation import Sample
+from .workers import Job, Worker
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..images import Images
+    from ..model import GAN
+
+
+@dataclass(frozen=True)
+class Row:
+    """Images that belong together, and what they have in common."""
+
+    title: str
+    images: Images
+
+
+@contextmanager
+def watched(model: GAN, job: Job, total: int) -> Iterator[None]:
+    """Within, the job reports after each pass of the generator, so it can be cancelled between two of them.
+
+    Args:
+        total: images that the passes inside make, at least.
+    """
+    done = 0
+
+    def after(_module, _inputs, output) -> None:
+        nonlocal done
+        done += len(output)
+        job.report(min(done, total), total, f"{model.config.name}: {min(done, total)} of {total} images")
+
+    hook = model._network.register_forward_hook(after)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def load(job: Job, worker: Worker, name: str) -> GAN:
+    """A model from the worker's cache, loaded if need be."""
+    job.report(0, 0, "" if name in worker.models else f"loading {name}")
+    model = worker.models.get(name)
+    job.report(0, 0)
+    return model
+
+
+def sample(job: Job, worker: Worker, request: Sample) -> Images:
+    """`zoo.load(model).sample(n, label, seed, truncation)`."""
+    model = load(job, worker, request.model)
+    with watched(model, job, request.n):
+        return model.sample(request.n, request.label, request.seed, request.truncation)
+
+
+def interpolate(job: Job, worker: Worker, name: str, a: int, b: int, steps: int, label: int | None) -> Images:
+    """`zoo.load(model).interpolate(a, b, steps, label)`."""
+    model = load(job, worker, name)
+    with watched(model, job, steps):
+        return model.interpolate(a, b, steps, label)
+
+
+def by_class(job: Job, worker: Worker, request: Sample, columns: int) -> list[Row]:
+    """A row for each class of the request: the same latents, `sample(columns, label=c, seed=seed)`."""
+    model = load(job, worker, request.model)
+    wanted = range(model.num_classes) if request.classes == "all" else request.classes or ()
+    rows, made = [], 0
+    for label in wanted:
+        with watched(model, job, columns):
+            images = model.sample(columns, label, request.seed, request.truncation)
+        rows.append(Row(model.class_names[label], images))
+        made += columns
+        job.report(made, columns * len(wanted), f"{len(rows)} of {len(wanted)} classes")
+    return rows
+
+
+def truncations(job: Job, worker: Worker, request: Sample, thresholds: Sequence[float | None]) -> list[Row]:
+    """A row for each threshold, `sample(n, label, seed, truncation=threshold)`; None is no truncation."""
+    model = load(job, worker, request.model)
+    rows = []
+    for threshold in thresholds:
+        with watched(model, job, request.n):
+            images = model.sample(request.n, request.label, request.seed, threshold)
+        rows.append(Row("none" if threshold is None else f"{threshold:g}", images))
+    return rows
+
+
+def walk(
+    job: Job, worker: Worker, request: Sample, position: int, directions: int, steps: int, reach: float
+) -> list[Row]:
+    """Walks from one image of a sample: each row turns its latent towards another one.
+
+    The latent at angle t is cos(t) z + sin(t) w with w from N(0, 1), which is again from N(0, 1); t goes from 0, which
+    is the chosen image, to `reach` times a right angle.
+    """
+    import torch
+
+    model = load(job, worker, request.model)
+    z = model.latents(1, request.seed, start=position, truncation=request.truncation)
+    others = model.latents(directions, request.seed ^ 0x5EED, start=position + 1)
+    angles = torch.linspace(0, reach * math.pi / 2, steps)[:, None]
+    y = _label_of(model, request, position)
+    rows = []
+    with watched(model, job, directions * steps):
+        for i, other in enumerate(others):
+            path = torch.cos(angles) * z + torch.sin(angles) * other[None]
+            rows.append(Row(f"direction {i + 1}", _images(model, path, y)))
+    return rows
+
+
+def one(job: Job, worker: Worker, request: Sample, position: int) -> Images:
+    """Image `position` of a sample alone."""
+    model = load(job, worker, request.model)
+    with watched(model, job, 1):
+        return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)
+
+
+def _label_of(model: GAN, request: Sample, position: int) -> int | None:
+    """The class of one image of a sample; None without classes."""
+    from .. import latents
+
+    if not model.num_classes:
+        return None
+    if request.classes is None:
+        return int(latents.labels(request.seed, position, 1, model.num_classes))
+    label = request.label
+    return label if isinstance(label, int) else label[min(position, len(label) - 1)]
+
+
+def _images(model: GAN, z: Tensor, y: int | None) -> Images:
+    from ..images import Images
+
+    return Images.from_float(model.generate(z, y), model=model.config.name, columns=len(z))

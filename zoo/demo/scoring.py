@@ -1,0 +1,203 @@
+"""An evaluation that a visitor may ask for: bounded, with nothing downloaded, and its result beside what was stated."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import registry
+from ..config import ModelConfig
+from ..errors import DataUnavailableError, ZooError
+from . import neighbours, validation
+from .settings import Settings
+from .workers import Job, Worker
+
+if TYPE_CHECKING:
+    from ..evaluation import Report
+    from ..evaluation.verdicts import Comparison
+
+METRICS = {
+    "fid": "Frechet distance (FID)",
+    "kid": "kernel distance (KID)",
+    "is": "Inception score",
+    "pr": "precision and recall",
+    "classes": "accuracy by class",
+}
+EXTRACTORS = ("efficientnet-lite0", "inception")
+FEWEST = 50  # generated images
+_FROM_STATISTICS = ("fid", "is")  # what needs no real images where their statistics ship with the package
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A checked request: `zoo.evaluate(model, metrics, extractor=..., protocol=..., num_fake=..., seeds=1)`."""
+
+    config: ModelConfig
+    model: str
+    metrics: tuple[str, ...]
+    num_fake: int
+    extractor: str
+    protocol: str
+
+    @property
+    def command(self) -> str:
+        return (
+            f"zoo evaluate {self.model} --metrics {','.join(self.metrics)} --extractor {self.extractor} "
+            f"--protocol {self.protocol} --num-fake {self.num_fake} --seeds 1"
+        )
+
+
+def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extractor: Any, protocol: Any) -> Evaluation:
+    """An evaluation from what a caller sent."""
+    from ..evaluation import PROTOCOLS
+
+    config, model = validation.model(name)
+    wanted = [metrics] if isinstance(metrics, str) else metrics
+    if not isinstance(wanted, (list, tuple)) or not wanted or len(wanted) > len(METRICS):
+        raise ZooError(f"metrics is {validation.shown(metrics)}; give a list of {', '.join(METRICS)}")
+    return Evaluation(
+        config,
+        model,
+        tuple(dict.fromkeys(validation.choice("metric", metric, tuple(METRICS)) for metric in wanted)),
+        validation.count(
+            "num_fake", num_fake, min(FEWEST, settings.max_evaluation_images), settings.max_evaluation_images
+        ),
+        validation.choice("extractor", extractor, EXTRACTORS),
+        validation.choice("protocol", protocol, (*PROTOCOLS, "published")),
+    )
+
+
+def evaluate(job: Job, worker: Worker, asked: Evaluation) -> Report:
+    """The report of an evaluation, with a comparison for every score that was stated about the weights.
+
+    Raises:
+        ZooError: the extractor, the weights or the real images are not here; nothing is fetched for a visitor.
+    """
+    import torch
+
+    import zoo
+
+    job.report(0, 0, "looking for weights, extractor and real images")
+    require(asked)
+
+    def tell(title: str, done: int, total: int) -> None:
+        with torch.inference_mode(False):  # others may load and sample models meanwhile
+            job.report(done, total, f"{title}: {done:,} of {total:,}")
+
+    report = zoo.evaluate(
+        asked.model,
+        asked.metrics,
+        extractor=asked.extractor,
+        protocol=asked.protocol,
+        num_fake=asked.num_fake,
+        seeds=1,
+        device=worker.device,
+        progress=tell,
+    )
+    environment = report.environment | {"command": asked.command}
+    tag = registry.split_tag(asked.model)[1]
+    tag = asked.config.default_tag if tag == "default" else tag
+    compared = comparisons(asked.config, tag, report)
+    update = {"comparisons": compared, "environment": environment}
+    return report.model_copy(update=update).with_samples(report._samples, report._columns)
+
+
+def require(asked: Evaluation) -> None:
+    """Raise what is missing here, before a device is asked for anything."""
+    from ..evaluation import extractors, shipped
+    from ..evaluation.targets import weights_of
+
+    extractors.require_fidelity()
+    weights_of(asked.model)
+    if asked.extractor == extractors.INCEPTION:
+        from ..evaluation import inception
+
+        inception.locate(download=False)
+    data = asked.config.data
+    ships = any(
+        (entry["dataset"], entry["resolution"], entry["extractor"]) == (data.dataset, data.resolution, asked.extractor)
+        for entry in shipped.manifest()
+    )
+    try:
+        neighbours.at_hand(asked.config)
+    except DataUnavailableError:
+        if not ships or not set(asked.metrics) <= set(_FROM_STATISTICS):
+            raise
+
+
+def comparisons(config: ModelConfig, tag: str | None, report: Report) -> tuple[Comparison, ...]:
+    """What was published or recorded about the weights beside the report, with a verdict only where both are alike."""
+    from ..evaluation import verifying
+
+    return tuple(_comparison(claim, report) for claim in verifying.claims(config, tag))
+
+
+def _comparison(claim, report: Report) -> Comparison:
+    from ..evaluation import verdicts
+
+    score = claim.score
+    result = next((r for r in report.results if r.kind == claim.kind), None)
+    about = {
+        "metric": score.metric,
+        "published": score.value,
+        "published_std": score.std,
+        "source": claim.source,
+        "note": claim.note,
+        "counts": score.counts,
+    }
+    why = _why_not(claim, report, result)
+    if why:
+        return verdicts.Comparison(**about, verdict="not comparable", why=why)
+    about |= {"measured": result.value, "measured_std": result.std, "protocol": result.protocol}
+    allowed = verdicts.tolerance(claim.kind, score.value, score.std, result.std)
+    verdict = verdicts.judge(claim.kind, score.value, result.value, allowed)
+    return verdicts.Comparison(**about, tolerance=allowed, verdict=verdict)
+
+
+def _why_not(claim, report: Report, result) -> str | None:
+    """Why a stated score says nothing about the measured one; None where it does."""
+    if claim.why_not:
+        return claim.why_not
+    if result is None:
+        return "not measured"
+    if claim.extractor != report.extractor.name or not report.extractor.official:
+        return f"stated with {claim.extractor}, measured with {report.extractor.name}"
+    task = {"precision": "pr", "recall": "pr", "class accuracy": "fid"}.get(claim.kind, claim.kind)
+    ours = next(protocol for protocol in report.protocols if protocol.name == result.protocol)
+    apart = [line for line in claim.protocol.differences(ours, (task,)) if not line.startswith("seeds")]
+    return f"another protocol ({'; '.join(apart[:2])}{', ...' if len(apart) > 2 else ''})" if apart else None
+
+
+def table(report: Report) -> str:
+    """Scores and verdicts as HTML; what to mind comes with them."""
+    scores = [(r.metric, r.text, r.counts, r.protocol) for r in report.results]
+    parts = [_table("Measured here", ("metric", "value", "real / generated", "protocol"), scores)]
+    stated = [
+        (
+            c.metric,
+            f"{c.published:g}" + (f" ± {c.published_std:g}" if c.published_std else ""),
+            "" if c.measured is None else f"{c.measured:.4g}",
+            c.verdict + (f": {c.why}" if c.why else ""),
+            c.source,
+        )
+        for c in report.comparisons
+    ]
+    head = ("metric", "stated", "measured", "verdict", "source")
+    parts.append(
+        _table("Against what was stated", head, stated)
+        if stated
+        else '<p class="zoo-caption">No score of these weights was published or recorded, so there is no verdict.</p>'
+    )
+    parts += [f'<p class="zoo-caption">Mind: {html.escape(warning)}</p>' for warning in report.warnings]
+    return "".join(parts)
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<table class="zoo-scores"><caption class="zoo-caption">{caption}</caption><thead><tr>{titles}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,127 @@
+"""From a checked request to its result: queue it on a device, wait, tell how far it is, log what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from ..errors import ZooError
+from . import logs
+from .models import ModelCache
+from .settings import Settings
+from .workers import Job, Progress, Worker, Workers
+
+_LOOK = 0.1  # seconds between two looks at the progress of a job
+
+
+class Service:
+    """Settings and workers of a running demo. It keeps nothing of one request for the next but the models."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.started = time.time()
+        self.workers = Workers([_worker(device, settings) for device in devices(settings)])
+
+    async def run(
+        self,
+        kind: str,
+        model: str,
+        work: Callable[[Job, Worker], Any],
+        tell: Callable[[Progress, int], None] | None = None,
+        long: bool = False,
+        **facts: Any,
+    ) -> Any:
+        """The result of `work(job, worker)` on a device.
+
+        Args:
+            kind, facts: for the log.
+            model: the model it needs, canonical name.
+            tell: called now and then with the progress and the number of jobs before it.
+            long: an evaluation, which lets others go first and has more time.
+        """
+        seconds = self.settings.max_evaluation_seconds if long else self.settings.max_seconds
+        job = Job(work, seconds, long)
+        outcome, facts = "done", {"kind": kind, "model": model, **facts}
+        try:
+            self.workers.submit(job, model)
+            waiting = asyncio.wrap_future(job.outcome)
+            while tell:
+                done, _ = await asyncio.wait([waiting], timeout=_LOOK)
+                if done:
+                    break
+                tell(job.progress, job.position)
+            return await waiting
+        except asyncio.CancelledError:
+            job.cancel()
+            outcome = "cancelled"
+            raise
+        except ZooError as error:
+            outcome = f"refused: {error}"
+            raise
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            waited = (job.started or time.monotonic()) - job.queued
+            logs.event("request", outcome=outcome, waited=waited, seconds=job.seconds, **facts)
+
+    def health(self) -> dict[str, Any]:
+        from .. import __version__
+
+        workers = self.workers.health()
+        ok = all(worker["alive"] and not worker["stuck"] for worker in workers)
+        up = round(time.time() - self.started)
+        return {"status": "ok" if ok else "failing", "version": __version__, "uptime": up, "workers": workers}
+
+
+def devices(settings: Settings) -> list[str]:
+    """The devices that get a worker."""
+    import torch
+
+    from ..model import pick_device
+
+    if settings.device == "auto" and torch.cuda.is_available():
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return [str(pick_device(settings.device))]
+
+
+def _worker(device: str, settings: Settings) -> Worker:
+    return Worker(device, ModelCache(partial(_load, device=device), settings.max_models), settings.max_waiting)
+
+
+def _load(name: str, device: str):
+    from ..loading import load
+
+    start = time.monotonic()
+    model = load(name, device=device)
+    logs.event("loaded", model=name, device=device, seconds=time.monotonic() - start)
+    return model
+
+
+def guarded(function: Callable, page: bool = False) -> Callable:
+    """A handler whose errors are one line for whoever called: a ZooError's own, or a reference into the log.
+
+    Args:
+        page: the line is shown as HTML, so what a caller wrote into it is escaped.
+    """
+
+    @wraps(function)
+    async def handler(*arguments, **named):
+        import gradio as gr
+
+        try:
+            return await function(*arguments, **named)
+        except ZooError as error:
+            message = " ".join(str(error).split())
+        except Exception:
+            reference = secrets.token_hex(4)
+            logs.exception("internal error", reference=reference, handler=function.__name__)
+            message = f"something went wrong here; the server's log has it under {reference}"
+        raise gr.Error(html.escape(message, quote=False) if page else message, print_exception=False)
+
+    return handler

@@ -1,0 +1,55 @@
+"""What one request, and the server as a whole, may take."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..errors import ZooError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The bounds of a server; every one of them is a flag of `zoo demo`.
+
+    Attributes:
+        max_images: images a request.
+        max_steps: images an interpolation.
+        max_seconds: a request may compute, the loading of its model included.
+        max_models: models kept in memory on each device; the least recently used one goes.
+        max_waiting: requests that wait for a device; the next one is told to come back.
+        max_evaluation_images: generated images an evaluation.
+        max_evaluation_seconds: an evaluation may compute.
+        device: "auto" for every CUDA device or else the CPU, or one torch device.
+        threads: CPU threads of torch; None leaves a core to the web server, where there are several.
+    """
+
+    max_images: int = 256
+    max_steps: int = 64
+    max_seconds: float = 60.0
+    max_models: int = 4
+    max_waiting: int = 64
+    max_evaluation_images: int = 2000
+    max_evaluation_seconds: float = 900.0
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self):
+        for name in (
+            "max_images",
+            "max_steps",
+            "max_seconds",
+            "max_models",
+            "max_waiting",
+            "max_evaluation_images",
+            "max_evaluation_seconds",
+        ):
+            smallest = 2 if name in ("max_steps", "max_evaluation_images") else 1
+            if not getattr(self, name) >= smallest:
+                raise ZooError(f"{name} is {getattr(self, name)}; give {smallest} or more")
+
+    def cpu_threads(self) -> int:
+        if self.threads is not None:
+            return max(1, self.threads)
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, available - 1)

@@ -1,0 +1,49 @@
+"""The Python and command lines that make the pictures on the page."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from .validation import Sample
+
+
+def python(request: Sample, columns: int | None = None) -> str:
+    """Lines that give the same pictures in Python."""
+    arguments = [str(request.n), *_label(request), f"seed={request.seed}"]
+    if request.truncation is not None:
+        arguments.append(f"truncation={request.truncation:g}")
+    save = f'images.save("{request.config.slug}.png"' + (f", columns={columns})" if columns else ")")
+    return f'import zoo\n\nmodel = zoo.load("{request.model}")\nimages = model.sample({", ".join(arguments)})\n{save}'
+
+
+def command(request: Sample, columns: int | None = None) -> str:
+    """The command line that writes the same grid."""
+    words = ["zoo", "sample", request.model, "-n", str(request.n)]
+    if request.classes is not None:
+        words += ["--label", ",".join(request.words)]
+    words += ["--seed", str(request.seed)]
+    if request.truncation is not None:
+        words += ["--truncation", f"{request.truncation:g}"]
+    if columns:
+        words += ["--columns", str(columns)]
+    return shlex.join([*words, "-o", f"{request.config.slug}.png"])
+
+
+def interpolation(name: str, a: int, b: int, steps: int, label: str | None) -> str:
+    """Lines that give the same strip in Python."""
+    chosen = "" if label is None else f", label={json.dumps(label)}"
+    return f'import zoo\n\nzoo.load("{name}").interpolate({a}, {b}, steps={steps}{chosen}).save("interpolation.png")'
+
+
+def _label(request: Sample) -> list[str]:
+    if request.classes is None:
+        return []
+    if request.classes == "all":
+        count = request.config.num_classes
+        return [f"label=[i * {count} // {request.n} for i in range({request.n})]"]
+    if len(request.classes) == 1:
+        word = request.words[0]
+        return [f"label={word if word == str(request.classes[0]) else json.dumps(word)}"]
+    chosen = list(request.classes)
+    return [f"label=[{chosen}[i * {len(chosen)} // {request.n}] for i in range({request.n})]"]

@@ -1,0 +1,82 @@
+"""How the page looks. Everything is served from here: no fonts, scripts or pictures of other servers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+HEADER = """<header class="zoo-header"><h1>contrastive-gan-zoo</h1>
+<p>Sample, explore, compare and check GANs. Every picture is what <code>zoo.load(...).sample(...)</code> gives.</p>
+</header>"""
+
+HEAD = '<meta name="description" content="Sample, explore, compare and evaluate GANs in the browser.">'
+
+CSS = """
+.gradio-container { max-width: 1440px !important; width: 100%; margin: 0 auto !important; }
+.zoo-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; padding: .25rem 0; }
+.zoo-header h1 { font-size: 1.5rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
+.zoo-header p { margin: 0; color: var(--body-text-color-subdued); }
+.zoo-facts a { margin: 0 !important; padding: 0 !important; }
+.zoo-facts { margin: 0; color: var(--body-text-color-subdued); line-height: 1.6; }
+.zoo-facts strong { color: var(--body-text-color); margin-right: .5rem; }
+.zoo-here { color: #15803d; } .dark .zoo-here { color: #4ade80; }
+.zoo-away { color: #b45309; overflow-wrap: anywhere; } .dark .zoo-away { color: #fbbf24; }
+.zoo-notice { border-left: 4px solid #d97706; padding: .5rem .75rem; background: var(--block-background-fill); }
+.zoo-notice p { margin: 0; overflow-wrap: anywhere; }
+.zoo-status { color: var(--body-text-color-subdued); margin: 0; }
+.zoo-pixels, .zoo-gallery img { image-rendering: pixelated; }
+.zoo-gallery .caption-label { display: none; }
+.zoo-gallery .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; gap: 3px;
+  grid-template-rows: none !important; grid-auto-rows: auto !important;
+  padding-top: 2rem; }
+.zoo-gallery .thumbnail-item, .zoo-gallery img { border-radius: 0 !important; border: 0; }
+.zoo-gallery .grid-wrap { height: auto; max-height: none; min-height: 0; overflow-y: visible; }
+#loop img { width: 100%; height: 100%; object-fit: contain; }
+.zoo-strips, .zoo-strips tr, .zoo-strips th, .zoo-strips td { border: 0 !important; background: none !important; }
+.zoo-strips { border-collapse: collapse; width: 100%; }
+.zoo-strips caption, .zoo-caption { text-align: left; color: var(--body-text-color-subdued); padding: 0 0 .5rem; }
+.zoo-strips th { font-weight: 500; text-align: right; white-space: nowrap; padding: 0 .75rem 0 0; width: 1%;
+  max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
+.zoo-strips td { padding: 0; }
+.zoo-strips img { width: 100%; display: block; }
+.zoo-sidebyside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 1.25rem; }
+.zoo-sidebyside section { min-width: 0; }
+.zoo-sidebyside h3 { margin: 0 0 .5rem; font-size: 1.05rem; }
+.zoo-sidebyside img { width: 100%; display: block; }
+.zoo-scores { border-collapse: collapse; width: 100%; margin-top: .75rem; font-size: .9rem; }
+.zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .75rem .25rem 0 !important; vertical-align: top;
+  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
+#card table { display: block; overflow-x: auto; }
+#card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; }
+.zoo-scores td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
+.zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
+.zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
+@media (max-width: 640px) {
+  .zoo-picker .form { display: block; }
+  .zoo-scores { display: block; overflow-x: auto; }
+  .zoo-scores td { min-width: 5rem; }
+  .zoo-header p { display: none; }
+  .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
+}
+"""
+
+
+def theme():
+    """Gradio's Soft theme in one accent colour, with the fonts of the reader's system."""
+    import gradio as gr
+
+    sans = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+    mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+    return gr.themes.Default(primary_hue="teal", neutral_hue="slate", font=sans, font_mono=mono, radius_size="sm")
+
+
+def notice(lines: Sequence[str]) -> str:
+    """What a link asked for and did not get."""
+    return (
+        '<div class="zoo-notice" role="status">' + "".join(f"<p>{html.escape(line)}</p>" for line in lines) + "</div>"
+    )
+
+
+def status(text: str) -> str:
+    return f'<p class="zoo-status" role="status">{html.escape(text)}</p>'

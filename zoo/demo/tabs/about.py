@@ -1,0 +1,52 @@
+"""About: the model card, and a sheet of samples."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import gradio as gr
+
+from ... import card as cards
+from ... import registry
+from ...config import ModelConfig
+from .. import catalogue, files, pictures, style, validation
+from ..wiring import on, teller
+
+_SHEET = 64  # images
+
+
+def build(page) -> gr.Markdown:
+    with gr.Tab("About", id="about") as tab, gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            shown = gr.Markdown(card(registry.config(catalogue.DEFAULT)), elem_id="card")
+        with gr.Column(scale=2, min_width=280):
+            sheet = gr.HTML(elem_id="sheet")
+
+    async def draw(name, progress=gr.Progress()):  # noqa: B008
+        config, name = validation.model(name)
+        here, note = catalogue.where(config, name)
+        if not here:
+            return style.status(f"No samples: {note}")
+        n = min(_SHEET, page.service.settings.max_images)
+        label = "all" if config.conditional and config.num_classes <= n else None
+        request = validation.sample(page.service.settings, name, n, label, 0)
+        images = await page.service.run("sheet", name, partial(pictures.sample, request=request), teller(progress), n=n)
+        data = await asyncio.to_thread(lambda: files.png(images.grid()))
+        alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
+        return (
+            f'<p class="zoo-caption">{alt}</p>{files.picture(data, alt, style="width: 100%")}'
+            '<p class="zoo-caption">No training curves are stored with these weights.</p>'
+        )
+
+    on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
+    on([page.model.change], draw, [page.model], [sheet], show_progress="hidden")
+    return shown
+
+
+def card(config: ModelConfig) -> str:
+    """The model card without the front matter, which is for the Hub; the licence it holds is said in words."""
+    body = cards.render(config).split("---\n", 2)[2].strip()
+    picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
+    lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
+    return "\n".join(lines) + f"\n\n## Licence\n\n{config.license}\n"

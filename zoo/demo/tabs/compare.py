@@ -1,0 +1,81 @@
+"""Compare: two or three models side by side on the same seed, with their published and measured scores."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from functools import partial
+
+import gradio as gr
+
+from ...errors import LabelError, ZooError
+from .. import catalogue, files, pictures, style, validation
+from ..wiring import on, teller
+
+
+def build(page) -> None:
+    settings = page.service.settings
+    most = min(64, settings.max_images)
+    listed = catalogue.choices()
+    with gr.Tab("Compare", id="compare"):
+        with gr.Row(equal_height=True):
+            first = gr.Dropdown(
+                listed, value="contragan/digits", label="First model", min_width=240, elem_id="first-model"
+            )
+            second = gr.Dropdown(
+                listed, value="infomax-gan/digits", label="Second model", min_width=240, elem_id="second-model"
+            )
+            third = gr.Dropdown(
+                [("none", ""), *listed], value="", label="Third model", min_width=240, elem_id="third-model"
+            )
+        with gr.Row(equal_height=True):
+            label = gr.Textbox(label="Class", info="A name or an index, for those that have classes", min_width=160)
+            n = gr.Slider(1, most, min(25, most), step=1, label="Images of each", min_width=160)
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110, elem_id="compare-seed")
+        with gr.Row():
+            go = gr.Button("Compare", variant="primary", elem_id="compare")
+            cancel = gr.Button("Cancel")
+        status = gr.HTML()
+        shown = gr.HTML(elem_id="compared")
+
+    async def compare(a, b, c, label, n, seed, progress=gr.Progress()):  # noqa: B008
+        names = list(dict.fromkeys(validation.model(name)[1] for name in (a, b, c) if name))
+        if len(names) < 2:
+            raise ZooError("choose two different models, or three")
+        n, seed = validation.count("images", n, 1, most), validation.seed(seed)
+        requests = [_request(settings, name, n, label, seed) for name in names]
+        batches = []
+        for request in requests:
+            work = partial(pictures.sample, request=request)
+            batches.append(await page.service.run("compare", request.model, work, teller(progress), n=n, from_="page"))
+        sections = await asyncio.to_thread(lambda: [_section(*pair) for pair in zip(requests, batches, strict=True)])
+        told = f"{n} images of each, seed {seed}"
+        return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>', seed
+
+    compared = on(
+        [go.click, seed.submit],
+        compare,
+        [first, second, third, label, n, seed],
+        [status, shown, seed],
+        show_progress_on=shown,
+    )
+    cancel.click(None, None, None, cancels=[compared], api_visibility="private")
+
+
+def _request(settings, name: str, n: int, label, seed: int) -> validation.Sample:
+    """A model without classes takes part without one."""
+    config, _ = validation.model(name)
+    if label is not None and not isinstance(label, str):
+        raise LabelError(f"class is {validation.shown(label)}; give a name or an index")
+    return validation.sample(settings, name, n, (label or "").strip() or None if config.conditional else None, seed)
+
+
+def _section(request: validation.Sample, images) -> str:
+    config = request.config
+    name = html.escape(request.model)
+    alt = f"{len(images)} images of {request.model}, seed {request.seed}"
+    picture = files.picture(files.png(images.grid()), alt)
+    return (
+        f'<section aria-label="{name}"><h3>{name}</h3>{picture}<p class="zoo-facts">{html.escape(config.title)}</p>'
+        f"{catalogue.scores(config, request.model)}</section>"
+    )

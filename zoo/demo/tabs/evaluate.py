@@ -1,0 +1,87 @@
+"""Evaluate: a small evaluation while one waits, beside the scores that were published or recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import gradio as gr
+
+from ...errors import ZooError
+from .. import files, scoring, style
+from ..wiring import on, teller
+
+
+def build(page) -> None:
+    from ...evaluation.protocols import PROTOCOLS
+
+    settings = page.service.settings
+    most = settings.max_evaluation_images
+    fewest = min(scoring.FEWEST, most)
+    with gr.Tab("Evaluate", id="evaluate"), gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            metrics = gr.CheckboxGroup(
+                [(title, key) for key, title in scoring.METRICS.items()],
+                value=["fid", "kid"],
+                label="Metrics",
+                elem_id="metrics",
+            )
+            extractor = gr.Radio(
+                scoring.EXTRACTORS,
+                value="efficientnet-lite0",
+                label="Feature extractor",
+                info="Published scores are Inception's; the other needs no download",
+                elem_id="extractor",
+            )
+            protocol = gr.Dropdown(
+                [*PROTOCOLS, "published"],
+                value="clean",
+                label="Protocol",
+                info="How images are made and compared",
+                elem_id="protocol",
+            )
+            num_fake = gr.Slider(
+                fewest,
+                most,
+                min(500, most),
+                step=1,
+                label="Generated images",
+                elem_id="num-fake",
+                info="Published scores take 10,000 or 50,000",
+            )
+            with gr.Row():
+                go = gr.Button("Evaluate", variant="primary", min_width=100, elem_id="evaluate")
+                cancel = gr.Button("Cancel", min_width=100, elem_id="cancel-evaluation")
+        with gr.Column(scale=3, min_width=320):
+            shown = gr.HTML(
+                '<p class="zoo-caption">Scores of a few hundred images say how models compare, not what a paper would '
+                "report: the verdict says so.</p>",
+                elem_id="report",
+            )
+            report_file = gr.DownloadButton("Download report", interactive=False, size="sm", elem_id="report-file")
+            command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, visible=False)
+
+    async def evaluate(name, metrics, extractor, protocol, num_fake, progress=gr.Progress()):  # noqa: B008
+        asked = scoring.request(settings, name, metrics, num_fake, extractor, protocol)
+        work = partial(scoring.evaluate, asked=asked)
+        try:
+            report = await page.service.run(
+                "evaluate", asked.model, work, teller(progress), long=True, n=asked.num_fake, from_="page"
+            )
+        except ZooError as error:  # to be read at leisure: it may hold an address and a command
+            return style.notice([str(error)]), gr.DownloadButton(interactive=False), _command(asked)
+        path = await asyncio.to_thread(_write, report, asked.config.slug)
+        return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
+
+    inputs = [page.model, metrics, extractor, protocol, num_fake]
+    evaluated = on(go.click, evaluate, inputs, [shown, report_file, command], show_progress_on=shown)
+    cancel.click(None, None, None, cancels=[evaluated], api_visibility="private")
+
+
+def _command(asked: scoring.Evaluation) -> gr.Code:
+    return gr.Code(value=asked.command, visible=True)
+
+
+def _write(report, slug: str) -> str:
+    """The files that `Report.save` writes, as a zip."""
+    return files.written(files.folder() / f"{slug}-report.zip", files.zipped(report.files()))

@@ -1,0 +1,138 @@
+"""Sample: images of a model by class and seed, to look at, to download, and as the lines that make them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import gradio as gr
+
+from ... import labels, latents, registry
+from .. import catalogue, files, links, pictures, snippets, style, validation
+from ..wiring import on, teller
+
+DEFAULT_N, DEFAULT_COLUMNS = 50, 10
+
+# The address bar follows the pictures, and the link field shows the whole address.
+_FOLLOW = """(query) => {
+const tab = new URLSearchParams(location.search).get("tab");
+history.replaceState(null, "", query + (tab ? "&tab=" + encodeURIComponent(tab) : ""));
+return location.origin + location.pathname + query; }"""
+
+
+@dataclass
+class Sampling:
+    """The controls that other parts of the page fill in, and what happens after them."""
+
+    classes: gr.Dropdown
+    n: gr.Slider
+    seed: gr.Number
+    truncation: gr.Slider
+    columns: gr.Slider
+    gallery: gr.Gallery
+    after: Callable  # ties the making of pictures to another event
+
+
+def build(page) -> Sampling:
+    settings = page.service.settings
+    code = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
+    names = catalogue.class_choices(registry.config(catalogue.DEFAULT))
+    with gr.Tab("Sample", id="sample"), gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            classes = gr.Dropdown(
+                names, value=["all"], multiselect=True, label="Class", info="None: drawn from the seed", elem_id="class"
+            )
+            n = gr.Slider(1, settings.max_images, DEFAULT_N, step=1, label="Number of images", elem_id="n")
+            with gr.Row(equal_height=True, elem_classes="zoo-seed"):
+                seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=3, min_width=120, elem_id="seed")
+                dice = gr.Button("⚄ New seed", scale=2, min_width=120, size="sm", elem_id="dice")
+            truncation = gr.Slider(
+                0,
+                2,
+                0,
+                step=0.05,
+                label="Truncation",
+                info="Redraw latents beyond this magnitude; 0: never",
+                elem_id="truncation",
+            )
+            columns = gr.Slider(1, 32, DEFAULT_COLUMNS, step=1, label="Columns", elem_id="columns")
+            with gr.Row():
+                generate = gr.Button("Generate", variant="primary", min_width=100, elem_id="generate")
+                cancel = gr.Button("Cancel", min_width=100, elem_id="cancel")
+        with gr.Column(scale=3, min_width=320):
+            gallery = gr.Gallery(
+                label="Images",
+                columns=DEFAULT_COLUMNS,
+                format="png",
+                object_fit="contain",
+                height="auto",
+                interactive=False,
+                buttons=["fullscreen", "download"],
+                elem_id="gallery",
+                elem_classes="zoo-gallery",
+            )
+            status = gr.HTML(elem_id="status")
+            with gr.Row():
+                grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
+                archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
+            with gr.Accordion("Make the same pictures yourself", open=False):
+                python = gr.Code(label="Python", language="python", elem_id="python", lines=4, **code)
+                command = gr.Code(label="Command line", language="shell", elem_id="command", lines=1, **code)
+            query = gr.Textbox(visible=False)
+            link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
+
+    async def make(name, n, chosen, seed, truncation, columns, progress=gr.Progress()):  # noqa: B008
+        truncation = validation.truncation(truncation or None)
+        request = validation.sample(settings, name, n, chosen, seed, truncation)
+        columns = validation.count("columns", columns, 1, 32)
+        start = time.monotonic()
+        work = partial(pictures.sample, request=request)
+        images = await page.service.run("sample", request.model, work, teller(progress), n=request.n, from_="page")
+        taken = time.monotonic() - start
+        shown, sheet, zipped = await asyncio.to_thread(_write, request, images, columns)
+        told = f"{request.n} images of {request.model}, seed {request.seed}, in {taken:.2f} s"
+        return (
+            gr.Gallery(value=shown, columns=columns, selected_index=None),
+            style.status(told),
+            gr.DownloadButton(value=sheet, interactive=True),
+            gr.DownloadButton(value=zipped, interactive=True),
+            snippets.python(request, columns),
+            snippets.command(request, columns),
+            links.query(request, columns),
+            request.seed,
+        )
+
+    inputs = [page.model, n, classes, seed, truncation, columns]
+    outputs = [gallery, status, grid, archive, python, command, query, seed]
+    events = []
+
+    def after(trigger) -> None:
+        made = on(trigger, make, inputs, outputs, show_progress_on=gallery)
+        made.success(None, query, link, js=_FOLLOW, api_visibility="private")
+        events.append(made)
+        cancel.click(None, None, None, cancels=[made], api_visibility="private")
+
+    async def roll():
+        return latents.random_seed()
+
+    after([generate.click, seed.submit])
+    rolled = on(dice.click, roll, [], [seed], show_progress="hidden")
+    after(rolled.success)
+    return Sampling(classes, n, seed, truncation, columns, gallery, after)
+
+
+def _write(request: validation.Sample, images, columns: int) -> tuple[list[tuple[str, str]], str, str]:
+    """The pictures with captions, the grid and the zip, as files."""
+    folder = files.folder()
+    encoded = {f"{i:06d}.png": files.png(image) for i, image in enumerate(images)}
+    shown = []
+    names = labels.class_names(request.config)
+    for i, (name, data) in enumerate(encoded.items()):
+        caption = f"image {i}" + (f", class {names[int(images.labels[i])]}" if names else "")
+        shown.append((files.written(folder / name, data), caption))
+    sheet = files.written(folder / f"{request.config.slug}.png", files.png(images.grid(columns)))
+    archive = files.written(folder / f"{request.config.slug}.zip", files.zipped(encoded))
+    return shown, sheet, archive
