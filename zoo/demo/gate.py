@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 MAX_BODY = 64 * 1024  # bytes; the longest honest request is a list of a few hundred class names
 _MAX_ITEMS = 1000
@@ -33,7 +34,7 @@ class Gate:
     """ASGI middleware: refuses what no user of the demo sends, before anything else looks at it."""
 
     def __init__(self, app, blocks):
-        self.app = app
+        self.app, self.blocks = app, blocks
         self.functions = {str(key): _signature(fn) for key, fn in blocks.fns.items()}
         self.functions |= {fn.api_name: _signature(fn) for fn in blocks.fns.values() if fn.api_visibility == "public"}
 
@@ -44,6 +45,9 @@ class Gate:
         path = scope["path"].partition("/gradio_api")[2]
         if any(path.startswith(closed) for closed in _CLOSED) or "/monitoring" in scope["path"]:
             await _refuse(send, 404, "the demo does not have this")
+            return
+        if scope["method"] == "GET" and not self.is_known(path, scope["query_string"]):
+            await _refuse(send, 404, "there is no such call, or its result has been fetched")
             return
         if scope["method"] not in ("POST", "PUT", "PATCH"):
             await self.app(scope, receive, send)
@@ -66,14 +70,30 @@ class Gate:
         headers.append((b"content-length", str(len(body)).encode()))
         await self.app({**scope, "headers": headers}, _replay(body, receive), send)
 
+    def is_known(self, path: str, query: bytes) -> bool:
+        """Whether a stream of results has something to tell; Gradio breaks the connection where it has not."""
+        queue = self.blocks._queue
+        if path.startswith("/queue/data"):
+            session = parse_qs(query.decode("latin-1")).get("session_hash", [""])[0]
+            return session in queue.pending_messages_per_session
+        if path.startswith("/call/"):
+            event = path.rstrip("/").rpartition("/")[2]
+            return event in queue.event_ids_to_events or any(
+                event in pending for pending in list(queue.pending_event_ids_session.values())
+            )
+        return True
+
     def completed(self, path: str, body: bytes) -> tuple[bytes, str | None]:
         """The body with the defaults of what it leaves out, as gradio_client sends it; or what is wrong with it."""
         call = json.loads(body)
-        name = path.rstrip("/").rpartition("/")[2] if path.startswith("/call/") else str(call.get("fn_index"))
-        if "data" not in call or name not in self.functions:  # by name, or for Gradio to refuse
+        joined = path.startswith("/queue/join")
+        name = str(call.get("fn_index")) if joined else path.rstrip("/").rpartition("/")[2]
+        if name not in self.functions:
+            return body, "the demo has no such function"
+        if not joined and "data" not in call:  # parameters by name
             return body, None
         names, defaults = self.functions[name]
-        data = call["data"] or []
+        data = call.get("data") or []
         if len(data) > len(names):
             return body, f"{len(data)} values for {len(names)} parameters ({', '.join(names)})"
         missing = [name for name in names[len(data) :] if name not in defaults]
