@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 from datetime import datetime, timezone
 from importlib import metadata
@@ -35,6 +36,12 @@ def machine(device: str) -> dict[str, str]:
         "python": platform.python_version(),
         "device": f"{device} ({where})",
         "ranks": str(distributed.world_size()),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv[0] else "",
+        "command": _command(),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _command() -> str:
+    """How this process was started; `python -m zoo` is the command `zoo`."""
+    name = Path(sys.argv[0]).name
+    return shlex.join(["zoo" if name == "__main__.py" else name, *sys.argv[1:]]) if name else ""
