@@ -58,7 +58,7 @@ class Browser:
 
     def open(self, query: str = "") -> None:
         self.driver.get(self.url + query)
-        self.until(lambda: self.all("#generate"))
+        self.until(lambda: self.text("#status"))  # the page has drawn its first pictures
 
     def all(self, selector: str):
         return self.driver.find_elements(self._by, selector)
