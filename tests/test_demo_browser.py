@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
 import shutil
@@ -14,7 +15,11 @@ from PIL import Image
 
 import zoo
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    # Gradio and its client leave event loops and sockets to the garbage collector
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 _FETCHED = """
 const done = arguments[arguments.length - 1];
@@ -39,6 +44,7 @@ def server(tmp_path_factory):
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
         with start(Settings(device="cpu"), port=port) as running:
             yield running
+        gc.collect()  # while what Gradio leaves unclosed is still let pass
 
 
 class Browser:
@@ -52,7 +58,7 @@ class Browser:
 
     def open(self, query: str = "") -> None:
         self.driver.get(self.url + query)
-        self.until(lambda: self.all("#generate"))
+        self.until(lambda: self.text("#status"))  # the page has drawn its first pictures
 
     def all(self, selector: str):
         return self.driver.find_elements(self._by, selector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import threading
@@ -18,6 +19,9 @@ pytest.importorskip("gradio")
 gradio_client = pytest.importorskip("gradio_client")
 httpx = pytest.importorskip("httpx")
 
+# Gradio and its client leave event loops and sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -31,6 +35,7 @@ def server(tmp_path_factory):
         settings = Settings(max_images=64, max_models=2, max_seconds=30, max_evaluation_images=60, device="cpu")
         with start(settings, port=_free_port()) as running:
             yield running
+        gc.collect()  # while what Gradio leaves unclosed is still let pass
 
 
 def _free_port() -> int:

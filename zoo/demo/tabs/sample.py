@@ -20,6 +20,8 @@ DEFAULT_N, DEFAULT_COLUMNS = 50, 10
 _FOLLOW = """(query) => {
 const tab = new URLSearchParams(location.search).get("tab");
 history.replaceState(null, "", query + (tab ? "&tab=" + encodeURIComponent(tab) : ""));
+// Gradio's label of a field with a copy button does not reach the field.
+document.querySelector("#link textarea")?.setAttribute("aria-label", "Link to this view");
 return location.origin + location.pathname + query; }"""
 
 
