@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["torch", "safetensors.torch", "zoo.loading", "zoo.upstream.importer", "filelock"])
-_UNSET = ("HF_HUB_OFFLINE", "ZOO_OFFLINE", "HF_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_OFFLINE = ("HF_HUB_OFFLINE", "ZOO_OFFLINE", "TRANSFORMERS_OFFLINE")
+_UNSET = (*_OFFLINE, "HF_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 @dataclass

@@ -112,7 +112,8 @@ def download(
         elif here is None:
             address = Address(repo_id, revision)
             raise WeightsUnavailableError(f"{filename} of {address} is not in the Hub's cache, and {OFFLINE}")
-    expected = sha256 or _sha256_of_blob(here)
+    # a copy without link has lost the name that the Hub gave it
+    expected = sha256 or _lfs_sha256(here.readlink().name if here.is_symlink() else None)
     if expected:
         remedy = "it was removed; load it again, and if that fails too the Hub has another file under this revision"
         try:
@@ -135,7 +136,7 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
                 raise
             print(f"zoo: the Hub cannot be reached; using {address} as it was last seen", file=sys.stderr)
             return here
-        published = facts.etag if facts.etag and re.fullmatch(r"[0-9a-f]{64}", facts.etag) else None
+        published = _lfs_sha256(facts.etag)
         if sha256 and published and published != sha256:
             raise WeightsCorruptedError(
                 f"{filename} of {address} has changed: the Hub has sha256 {published[:12]}..., this zoo expects "
@@ -150,12 +151,6 @@ def metadata(address: Address, filename: str, token: str | bool | None = None) -
 
     url = hf_hub_url(address.repo_id, filename, revision=address.revision)
     return get_hf_file_metadata(url, token=token, timeout=CONNECT_TIMEOUT)
-
-
-def _sha256_of_blob(path: Path) -> str | None:
-    """The Hub names large files by their sha256, small ones by git's sha1; a copy without link has lost the name."""
-    name = path.readlink().name if path.is_symlink() else ""
-    return name if re.fullmatch(r"[0-9a-f]{64}", name) else None
 
 
 def _discard(path: Path) -> None:
@@ -174,15 +169,22 @@ def list_files(repo_id: str) -> tuple[str, list[str]]:
         return info.sha, [file.rfilename for file in info.siblings or ()]
 
 
-def download_into(folder: Path, repo_id: str, filename: str, revision: str) -> tuple[Path, str | None]:
-    """(path below `folder`, sha256 that the Hub gives) of a file that is not to stay in the Hub's cache."""
+def download_into(folder: Path, address: Address, filename: str, limit: int) -> tuple[Path, str | None]:
+    """(path below `folder`, sha256 that the Hub gives) of a file of at most `limit` bytes, outside the Hub's cache."""
     from huggingface_hub import hf_hub_download
 
-    address = Address(repo_id, revision)
     with _explained(address, filename):
         facts = patiently(lambda: metadata(address, filename))
+        if (facts.size or 0) > limit:
+            raise WeightsUnavailableError(f"{filename} of {address} has {facts.size:,d} bytes, which is no checkpoint")
+        repo_id, revision = address
         path = patiently(lambda: hf_hub_download(repo_id, filename, revision=revision, local_dir=folder))
-    return Path(path), facts.etag if facts.etag and re.fullmatch(r"[0-9a-f]{64}", facts.etag) else None
+    return Path(path), _lfs_sha256(facts.etag)
+
+
+def _lfs_sha256(name: str | None) -> str | None:
+    """The Hub names large files by their sha256, small ones by git's sha1."""
+    return name if name and re.fullmatch(r"[0-9a-f]{64}", name) else None
 
 
 # --------------------------------------------------------------------------------------------------------- publishing
@@ -193,8 +195,8 @@ def push(
     repo_id: str,
     private: bool = False,
     token: str | bool | None = None,
-    revision: str | None = None,
-    message: str | None = None,
+    branch: str | None = None,
+    commit_message: str | None = None,
     create_pr: bool = False,
 ) -> str:
     """Upload all files of a folder as one commit to a repository, made if need be; returns the commit's address.
@@ -213,8 +215,8 @@ def push(
         commit = api.upload_folder(
             repo_id=address.repo_id,
             folder_path=folder,
-            revision=revision,
-            commit_message=message or "Upload with contrastive-gan-zoo",
+            revision=branch,
+            commit_message=commit_message or "Upload with contrastive-gan-zoo",
             create_pr=create_pr,
         )
     return commit.pr_url if create_pr else f"{PREFIX}{address.repo_id}@{commit.oid}"

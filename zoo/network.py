@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 
 def is_offline() -> bool:
-    wanted = (os.environ.get(name, "") for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE"))
+    """As ZOO_OFFLINE says, or one of the two variables that the Hub's client heeds."""
+    wanted = (os.environ.get(name, "") for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return any(value.upper() in ("1", "ON", "YES", "TRUE") for value in wanted)
 
 

@@ -30,8 +30,8 @@ def publish(
     *,
     private: bool = False,
     token: str | bool | None = None,
-    revision: str | None = None,
-    message: str | None = None,
+    branch: str | None = None,
+    commit_message: str | None = None,
     create_pr: bool = False,
     dtype: str = "float32",
 ) -> str:
@@ -41,7 +41,7 @@ def publish(
         source: a loaded model, or what `zoo.load` takes.
         private: if the repository is made.
         token: to write with; default: the one that is logged in.
-        revision: branch to commit to.
+        branch: to commit to; default: main.
         create_pr: open a pull request instead, and return its address.
         dtype: "float32" or "float16".
 
@@ -50,7 +50,7 @@ def publish(
     """
     address = hub.parse(repo_id)
     with _folder(source, dtype) as folder:
-        return hub.push(folder, address.repo_id, private, token, revision, message, create_pr)
+        return hub.push(folder, address.repo_id, private, token, branch, commit_message, create_pr)
 
 
 def preview(source: GAN | str | os.PathLike, dtype: str = "float32") -> tuple[list[File], str]:

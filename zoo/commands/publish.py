@@ -29,7 +29,7 @@ def publish(
     if not dry_run:
         print(
             publishing.publish(
-                name, address.repo_id, private=private, message=message, create_pr=create_pr, dtype=dtype
+                name, address.repo_id, private=private, commit_message=message, create_pr=create_pr, dtype=dtype
             )
         )
         return

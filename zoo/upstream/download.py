@@ -75,7 +75,7 @@ def newest(pattern: str, paths: list[str], place: str) -> str:
 def _from_hub(upstream: Upstream, partial: Path) -> Original:
     commit, paths = hub.list_files(upstream.hub_repo)
     name = newest(upstream.path, paths, upstream.address)
-    path, sha256 = hub.download_into(partial, upstream.hub_repo, name, commit)
+    path, sha256 = hub.download_into(partial, hub.Address(upstream.hub_repo, commit), name, MAX_BYTES)
     return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)
 
 
