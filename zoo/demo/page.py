@@ -14,8 +14,9 @@ from .wiring import on
 
 _FILES_GO = (600, 3600)  # every so many seconds, files that are older than so many
 
-# The address bar follows the tab.
-_FOLLOW = """() => { const to = new URL(location); to.searchParams.set("tab", "%s");
+# The address bar follows the tab, once the page has drawn what its address asked for.
+_FOLLOW = """() => { if (!document.querySelector("#status")?.textContent.trim()) return;
+const to = new URL(location); to.searchParams.set("tab", "%s");
 history.replaceState(null, "", to.toString().replaceAll("%%2F", "/")); }"""
 
 
@@ -102,7 +103,7 @@ def build(service: Service) -> gr.Blocks:
             name = view.model or catalogue.DEFAULT
             config = view.config or registry.config(name)
             classes = catalogue.class_choices(config)
-            fresh = not query  # a page that was opened without a link shows every class
+            fresh = not query.keys() - {"tab"}  # a page that was opened without a link shows every class
             label = ["all"] if fresh or view.label == "all" else [str(i) for i in view.label or ()]
             update = gr.Dropdown(choices=classes, value=label, visible=bool(classes))
             single = gr.Dropdown(choices=catalogue.class_choices(config, False), value=None, visible=bool(classes))

@@ -47,7 +47,9 @@ CSS = """
 .zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .75rem .25rem 0 !important; vertical-align: top;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
 #card table { display: block; overflow-x: auto; }
-#card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; }
+#card table, #card tr, #card th, #card td { border-left: 0; border-right: 0; }
+#card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
+#card th:last-child, #card td:last-child { min-width: 16rem; }
 .zoo-scores td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
 .zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
