@@ -193,8 +193,8 @@ def test_a_busy_server_is_asked_again(drive, config):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (stand_in_drive.status(500), ["HTTP 500", "try again later"]),
-        (stand_in_drive.status(429), ["HTTP 429", "try again later"]),
+        (stand_in_drive.status(500, Retry_After="0"), ["HTTP 500", "try again later"]),
+        (stand_in_drive.status(429, Retry_After="0"), ["HTTP 429", "try again later"]),
         (stand_in_drive.status(403), ["HTTP 403", "in a browser"]),
         (stand_in_drive.status(404), ["HTTP 404", "any more"]),
         (stand_in_drive.quota, ["Too many users have viewed", "in a browser"]),

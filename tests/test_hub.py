@@ -166,9 +166,9 @@ def _fails(outcome: children.Outcome, *words: str, error: str = "WeightsUnavaila
     ("fault", "words"),
     [
         (Fault(stand_in_hub.other_length, times=-1), ["incomplete", "run the same command again"]),
-        (Fault(stand_in_hub.status(500), times=-1), ["HTTP 500", "try again later"]),
-        (Fault(stand_in_hub.status(503), method="HEAD", times=-1), ["HTTP 503", "try again later"]),
-        (Fault(stand_in_hub.status(429), method="HEAD", times=-1), ["HTTP 429", "HF_TOKEN"]),
+        (Fault(stand_in_hub.status(500, Retry_After="0"), times=-1), ["HTTP 500", "try again later"]),
+        (Fault(stand_in_hub.status(503, Retry_After="0"), method="HEAD", times=-1), ["HTTP 503", "try again later"]),
+        (Fault(stand_in_hub.status(429, Retry_After="0"), method="HEAD", times=-1), ["HTTP 429", "HF_TOKEN"]),
         (Fault(stand_in_hub.status(404), method="HEAD", times=-1), ["not on the Hub", "check the name"]),
     ],
     ids=["wrong length", "500", "503", "429", "404"],
