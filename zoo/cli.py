@@ -14,6 +14,7 @@ from training.__main__ import train
 from . import __version__
 from .commands import cache as cache_commands
 from .commands import data
+from .commands.arguments import Name
 from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.evaluate import evaluate, verify
@@ -66,18 +67,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-def _complete_name(incomplete: str) -> list[str]:
-    from . import registry
-
-    return [name for name in registry.names() if name.startswith(incomplete.lower())]
-
-
-Name = Annotated[
-    str,
-    typer.Argument(autocompletion=_complete_name, help="Model name in any spelling, name@tag, or an exported folder."),
-]
 
 
 # --------------------------------------------------------------------------------------------------------- zoo list
