@@ -7,6 +7,7 @@ python benchmarks/demo.py start
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import subprocess
@@ -37,8 +38,8 @@ def requests() -> list[tuple]:
     return made
 
 
-def bare(made: list[tuple], seconds: float, threads: int) -> float:
-    """Images a second of a loop of `zoo.GAN.sample`, in this process, with as many threads as the server."""
+def bare(made: list[tuple], seconds: float, threads: int) -> tuple[float, float]:
+    """Images a second, and a second of processor time, of a loop of `zoo.GAN.sample` with the server's threads."""
     import torch
 
     import zoo
@@ -50,12 +51,12 @@ def bare(made: list[tuple], seconds: float, threads: int) -> float:
     checked = [validation.sample(Settings(), *request) for request in made]
     for name in MODELS:
         models[name].sample(16, seed=0)
-    count, chance, start = 0, random.Random(0), time.perf_counter()
+    count, chance, start, used = 0, random.Random(0), time.perf_counter(), time.process_time()
     while time.perf_counter() - start < seconds:
         request = chance.choice(checked)
         models[request.model].sample(request.n, request.label, request.seed, request.truncation)
         count += request.n
-    return count / (time.perf_counter() - start)
+    return count / (time.perf_counter() - start), count / (time.process_time() - used)
 
 
 def expected(made: list[tuple]) -> list:
@@ -98,6 +99,11 @@ class Server:
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
         return float("nan")
+
+    def processor(self) -> float:
+        """Seconds of processor time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def health(self) -> dict:
         import httpx
@@ -149,23 +155,25 @@ def load(
                 wrong += not right
 
     crowd = [threading.Thread(target=user, args=(number,)) for number in range(users)]
-    start = time.perf_counter()
+    start, used = time.perf_counter(), server.processor()
     for one in crowd:
         one.start()
     while any(one.is_alive() for one in crowd):
         memory.append(server.resident())
         time.sleep(2)
     took = time.perf_counter() - start
+    used = server.processor() - used
     healthy = server.health()["status"]
     server.stop()
     after = bare(made, bare_seconds, threads)
     ordered = sorted(latencies)
-    rate, loop = images / took, statistics.mean((before, after))
+    rate, loop, own = images / took, statistics.mean((before[0], after[0])), statistics.mean((before[1], after[1]))
     warm = memory[len(memory) // 4]
     print(f"users {users}, {took:.0f} s, {len(latencies)} requests, {images} images, threads {threads}")
     print(f"errors {len(errors)} {errors[:2]}, wrong pictures {wrong}, health afterwards {healthy}")
     print(f"latency p50 {ordered[len(ordered) // 2]:.2f} s, p95 {ordered[int(len(ordered) * 0.95)]:.2f} s")
-    print(f"images/s {rate:.0f}; bare loop {before:.0f} before, {after:.0f} after: {rate / loop:.0%}")
+    print(f"images/s {rate:.0f}; bare loop {before[0]:.0f} before, {after[0]:.0f} after: {rate / loop:.0%}")
+    print(f"images a processor second: server {images / used:.0f}, bare loop {own:.0f}: {images / used / own:.0%}")
     print(
         f"memory in MB: {memory[0]:.0f} at first, {warm:.0f} warm, {memory[-1]:.0f} at the end, {max(memory):.0f} most"
     )

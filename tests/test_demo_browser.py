@@ -58,7 +58,8 @@ class Browser:
 
     def open(self, query: str = "") -> None:
         self.driver.get(self.url + query)
-        self.until(lambda: self.text("#status"))  # the page has drawn its first pictures
+        # The page has drawn its first pictures, and said where to find them.
+        self.until(lambda: any(field.get_attribute("value") for field in self.all("#link textarea")))
 
     def all(self, selector: str):
         return self.driver.find_elements(self._by, selector)
@@ -72,11 +73,10 @@ class Browser:
         element.click()
 
     def tab(self, name: str) -> None:
-        for button in self.all("button[role=tab]"):
-            if button.get_attribute("textContent").strip() == name:
-                self.driver.execute_script("arguments[0].click()", button)
-                return
-        raise AssertionError(name)
+        def named():
+            return [b for b in self.all("button[role=tab]") if b.get_attribute("textContent").strip() == name]
+
+        self.driver.execute_script("arguments[0].click()", self.until(named)[0])
 
     def fill(self, selector: str, text: str, enter: bool = False) -> None:
         from selenium.webdriver.common.keys import Keys
@@ -211,9 +211,9 @@ def test_nearest_training_images(browser):
 def test_a_missing_extractor_is_explained_on_the_page(browser, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     browser.open("?tab=evaluate")
-    for option in browser.all("#extractor label"):
-        if "inception" in option.text:
-            option.click()
+    browser.until(lambda: [option for option in browser.all("#extractor label") if "inception" in option.text])[
+        0
+    ].click()
     browser.click("#evaluate")
     browser.until(lambda: "Inception weights are not on this machine" in browser.text("#report"))
 
@@ -230,6 +230,8 @@ def test_a_phone_needs_no_sideways_scrolling(browser, tab):
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         browser.open(f"?tab={tab}")
+        if tab == "about":
+            browser.until(lambda: browser.all("#sheet img"))
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
     finally:
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -129,6 +129,7 @@ def build(service: Service) -> gr.Blocks:
         )
         sampling.after(shown.success)
     blocks.queue(default_concurrency_limit=None, max_size=2 * service.settings.max_waiting + 64, api_open=False)
+    blocks._queue.sleep_when_free = 0.005  # seconds between two looks; Gradio's 0.001 costs a tenth of a core
     return blocks
 
 

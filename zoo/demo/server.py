@@ -76,6 +76,7 @@ def start(
 
     logs.configure()
     torch.set_num_threads(settings.cpu_threads())
+    sys.setswitchinterval(0.0005)  # a worker that comes back from a convolution does not wait 5 ms for its turn
     service = Service(settings)
     blocks = page.build(service)
     health = Route("/health", _health(service), methods=["GET", "HEAD"])

@@ -14,6 +14,8 @@ from .. import catalogue, files, pictures, style, validation
 from ..wiring import on, teller
 
 _SHEET = 64  # images
+# Where the tab is not open, the sheet waits until it is.
+_IF_OPEN = """(name) => document.querySelector("#card")?.offsetParent ? name : null"""
 
 
 def build(page) -> gr.Markdown:
@@ -24,6 +26,8 @@ def build(page) -> gr.Markdown:
             sheet = gr.HTML(elem_id="sheet")
 
     async def draw(name, progress=gr.Progress()):  # noqa: B008
+        if name is None:
+            return ""
         config, name = validation.model(name)
         here, note = catalogue.where(config, name)
         if not here:
@@ -40,7 +44,7 @@ def build(page) -> gr.Markdown:
         )
 
     on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
-    on([page.model.change], draw, [page.model], [sheet], show_progress="hidden")
+    on(page.model.input, draw, [page.model], [sheet], show_progress_on=sheet, js=_IF_OPEN)
     return shown
 
 
