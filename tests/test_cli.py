@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import cli, registry
+from zoo import registry
+from zoo.commands.arguments import complete_name
 
 
 @pytest.fixture
@@ -126,4 +127,4 @@ def test_version_help_and_completion(run):
     module = subprocess.run([sys.executable, "-m", "zoo", "--version"], capture_output=True, text=True, check=True)
     assert module.stdout == f"zoo {zoo.__version__}\n"
     assert "sample" in run("--help").stdout
-    assert cli._complete_name("contragan/ti") == ["contragan/tiny-imagenet"]
+    assert complete_name("contragan/ti") == ["contragan/tiny-imagenet"]
