@@ -359,3 +359,11 @@ def test_the_files_of_a_space():
     assert facts["app_file"] == "app.py"
     compile(found["app.py"], "app.py", "exec")
     assert b"contrastive-gan-zoo[demo,eval]" in found["requirements.txt"]
+
+
+def test_the_space_can_be_looked_at_before_it_is_published(command):
+    result = command("publish", "--space", "--dry-run", "--requirement", "zoo @ git+https://example.org/zoo")
+    assert result.returncode == 0, result.stderr
+    assert all(name in result.stdout for name in ("app.py", "requirements.txt", "sdk: gradio"))
+    assert command("publish", "--space", "contragan/digits", "--to", "me/x").returncode == 2
+    assert command("publish", "contragan/digits").returncode == 2

@@ -254,23 +254,15 @@ def _file_stem(name: str) -> str:
 
 def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:
     """Labels for n images, class after class in equal parts, and the images a class where that comes out even."""
-    from .labels import index
+    from .labels import spread
 
     if not label:
         return None, None
-    words = [word.strip() for item in label for word in item.split(",") if word.strip()]
-    if [word.lower() for word in words] == ["all"]:
-        index(model.config, 0)  # refuses a model without classes
-        chosen = list(range(model.num_classes))
-    else:
-        chosen = [index(model.config, word) for word in words]
-    if not chosen:
-        raise ZooError('--label is empty; give a class, several with commas, or "all"')
-    if len(chosen) > n:
-        raise ZooError(f"{len(chosen)} classes do not fit into {n} images; raise -n to at least {len(chosen)}")
-    if len(chosen) == 1:
-        return chosen[0], None
-    return [chosen[i * len(chosen) // n] for i in range(n)], n // len(chosen) if n % len(chosen) == 0 else None
+    labels = spread(model.config, [word.strip() for item in label for word in item.split(",") if word.strip()], n)
+    classes = len(set(labels))
+    if classes == 1:
+        return labels[0], None
+    return labels, n // classes if n % classes == 0 else None
 
 
 # ------------------------------------------------------------------------------------------------------- zoo import

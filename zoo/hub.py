@@ -198,8 +198,12 @@ def push(
     branch: str | None = None,
     commit_message: str | None = None,
     create_pr: bool = False,
+    space: bool = False,
 ) -> str:
     """Upload all files of a folder as one commit to a repository, made if need be; returns the commit's address.
+
+    Args:
+        space: to a Gradio Space instead of a model.
 
     Raises:
         ZooError: it cannot be done; the message says why.
@@ -211,15 +215,19 @@ def push(
 
     api = HfApi(token=token)
     with _explained(address, "the upload"):
-        patiently(lambda: api.create_repo(address.repo_id, private=private, exist_ok=True))
+        kind = {"repo_type": "space", "space_sdk": "gradio"} if space else {"repo_type": "model"}
+        patiently(lambda: api.create_repo(address.repo_id, private=private, exist_ok=True, **kind))
         commit = api.upload_folder(
             repo_id=address.repo_id,
             folder_path=folder,
+            repo_type=kind["repo_type"],
             revision=branch,
             commit_message=commit_message or "Upload with contrastive-gan-zoo",
             create_pr=create_pr,
         )
-    return commit.pr_url if create_pr else f"{PREFIX}{address.repo_id}@{commit.oid}"
+    if create_pr:
+        return commit.pr_url
+    return f"{endpoint()}/spaces/{address.repo_id}" if space else f"{PREFIX}{address.repo_id}@{commit.oid}"
 
 
 # ------------------------------------------------------------------------------------------------------------- errors

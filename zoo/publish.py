@@ -53,14 +53,47 @@ def publish(
         return hub.push(folder, address.repo_id, private, token, branch, commit_message, create_pr)
 
 
+def publish_space(
+    repo_id: str, *, requirement: str | None = None, private: bool = False, token: str | bool | None = None
+) -> str:
+    """Upload the web demo as a Gradio Space `user/space`; returns its address.
+
+    Args:
+        requirement: how the Space installs this package, such as a Git address; None for this version from PyPI.
+    """
+    address = hub.parse(repo_id)
+    with _space_folder(requirement) as folder:
+        return hub.push(folder, address.repo_id, private, token, space=True)
+
+
+def preview_space(requirement: str | None = None) -> tuple[list[File], str]:
+    """What `publish_space` would upload: its files, and the text of README.md."""
+    with _space_folder(requirement) as folder:
+        return _listed(folder)
+
+
 def preview(source: GAN | str | os.PathLike, dtype: str = "float32") -> tuple[list[File], str]:
     """What `publish` would upload: its files, and the text of the card."""
     with _folder(source, dtype) as folder:
-        listed = [File(path.name, path.stat().st_size, files.sha256(path)) for path in sorted(folder.iterdir())]
-        return listed, (folder / "README.md").read_text(encoding="utf-8")
+        return _listed(folder)
+
+
+def _listed(folder: Path) -> tuple[list[File], str]:
+    listed = [File(path.name, path.stat().st_size, files.sha256(path)) for path in sorted(folder.iterdir())]
+    return listed, (folder / "README.md").read_text(encoding="utf-8")
 
 
 @contextmanager
 def _folder(source, dtype: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         yield export_folder(source, Path(temporary) / "model", dtype=dtype)
+
+
+@contextmanager
+def _space_folder(requirement: str | None) -> Iterator[Path]:
+    from .demo import space_files
+
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, data in space_files(requirement).items():
+            (Path(temporary) / name).write_bytes(data)
+        yield Path(temporary)

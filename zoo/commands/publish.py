@@ -6,35 +6,49 @@ from typing import Annotated
 
 import typer
 
-from .arguments import Name
+from .arguments import complete_name
 
 
 def publish(
-    name: Name,
-    to: Annotated[str, typer.Option("--to", help="The repository: user/repo.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            autocompletion=complete_name,
+            help="Model name in any spelling, name@tag, an exported folder, or hf://user/repo; none with --space.",
+        ),
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The repository: user/repo.")] = None,
+    space: Annotated[bool, typer.Option("--space", help="The web demo as a Gradio Space instead of a model.")] = False,
+    requirement: Annotated[
+        str | None, typer.Option(help="How the Space installs this package; default: this version from PyPI.")
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="If the repository is made now.")] = False,
     dtype: Annotated[str, typer.Option(help="float32, or float16 for half the size.")] = "float32",
     message: Annotated[str | None, typer.Option("-m", "--message", help="Of the commit.")] = None,
     create_pr: Annotated[bool, typer.Option("--pr", help="Open a pull request instead.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show exactly what would go, and stop.")] = False,
 ) -> None:
-    """Upload config.json, model.safetensors and the card; needs `hf auth login` or HF_TOKEN.
+    """Upload a model with its card, or the demo as a Space; needs `hf auth login` or HF_TOKEN.
 
     zoo publish runs/digits --to me/contragan-digits --dry-run
     """
     from .. import hub
     from .. import publish as publishing
 
-    address = hub.parse(to)
-    if not dry_run:
-        print(
-            publishing.publish(
-                name, address.repo_id, private=private, commit_message=message, create_pr=create_pr, dtype=dtype
-            )
-        )
-        return
-    listed, card = publishing.preview(name, dtype)
-    print(f"Would go to {hub.endpoint()}/{address.repo_id}{' (private)' if private else ''}:")
-    for file in listed:
-        print(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
-    print(f"\nREADME.md:\n\n{card}", end="")
+    if space == bool(name):
+        raise typer.BadParameter("give a model's name, or --space without one", param_hint="NAME")
+    if to is None and not (space and dry_run):
+        raise typer.BadParameter("give the repository: user/repo", param_hint="--to")
+    address = hub.parse(to).repo_id if to else "user/space"
+    if dry_run:
+        listed, readme = publishing.preview_space(requirement) if space else publishing.preview(name, dtype)
+        place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
+        print(f"Would go to {place}{' (private)' if private else ''}:")
+        for file in listed:
+            print(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
+        print(f"\nREADME.md:\n\n{readme}", end="")
+    elif space:
+        print(publishing.publish_space(address, requirement=requirement, private=private))
+    else:
+        options = {"private": private, "commit_message": message, "create_pr": create_pr, "dtype": dtype}
+        print(publishing.publish(name, address, **options))
