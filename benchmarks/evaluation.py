@@ -1,13 +1,15 @@
 """`zoo evaluate` against writing PNG files and running torch-fidelity's command on them: time from start to score.
 
-python benchmarks/evaluation.py [images] [repetitions]
+python benchmarks/evaluation.py [images] [repetitions] [Inception weights]
 
-Same model, same images, same extractor (the offline one), same metrics, one process start each, in turn. "First":
-nothing is cached. "Later": the real images' features are, by either. Then, inside one process: how much of the time is
-the extractor's.
+Same model, same images, same extractor (the offline one), same metrics, a process start for each step, in turn: once
+with nothing cached, then again. torch-fidelity keeps the features of a folder only if it is told a name for them, so
+the second round is shown without and with. Then, inside one process, the share of each part and how much comes on top
+of the extractor's forward passes. CPU seconds stand beside wall time: they are the same on a busy machine.
 """
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -28,36 +30,50 @@ Images(datasets.load("digits").images).save(sys.argv[1])
 """
 
 
-def timed(*command: str, cache: Path) -> float:
-    start = time.perf_counter()
+def timed(*command: str, cache: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of a process."""
+
+    def cpu() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    start, before = time.perf_counter(), cpu()
     done = subprocess.run(command, env=os.environ | {"ZOO_CACHE": str(cache)}, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, cpu() - before
 
 
-def ours(folder: Path, count: int) -> float:
+def ours(folder: Path, count: int) -> dict[str, tuple[float, float]]:
     options = ["--extractor", EXTRACTOR, "--num-fake", str(count), "--seeds", "1", "-m", "fid,kid,is", "-q"]
-    return timed(sys.executable, "-m", "zoo", "evaluate", MODEL, *options, cache=folder / "ours")
+    return {"zoo evaluate": timed(sys.executable, "-m", "zoo", "evaluate", MODEL, *options, cache=folder / "ours")}
 
 
-def two_steps(folder: Path, count: int) -> dict[str, float]:
-    """Seconds for writing the samples, for writing the real images (once), and for torch-fidelity's command."""
+def two_steps(folder: Path, count: int, named: bool) -> dict[str, tuple[float, float]]:
+    """Writing the samples, writing the real images (once), torch-fidelity's command."""
     python, real, fake = sys.executable, folder / "real", folder / "fake"
     shutil.rmtree(fake, ignore_errors=True)
     sample = ["sample", MODEL, "-n", str(count), "--seed", "0", "-o", str(fake), "-q"]
-    seconds = {"write samples": timed(python, "-m", "zoo", *sample, cache=folder)}
+    steps = {"write samples": timed(python, "-m", "zoo", *sample, cache=folder)}
     if not real.exists():
-        seconds["write real images"] = timed(python, "-c", REAL, str(real), cache=folder)
-    arguments = ["--input1", str(fake), "--input2", str(real), "--fid", "--kid", "--isc", "--silent"]
-    arguments += ["--feature-extractor", EXTRACTOR, "--kid-subset-size", str(min(count, 1000)), "--save-cpu-ram"]
-    arguments += ["--input2-cache-name", "real", "--cache-root", str(folder / "fidelity")]
-    seconds["torch-fidelity"] = timed(python, "-c", FIDELITY, *arguments, cache=folder)
-    return seconds
+        steps["write real images"] = timed(python, "-c", REAL, str(real), cache=folder)
+    arguments = ["--input1", str(fake), "--input2", str(real), "--fid", "--kid", "--isc", "--silent", "--save-cpu-ram"]
+    arguments += ["--feature-extractor", EXTRACTOR, "--kid-subset-size", str(min(count, 1000))]
+    if named:
+        arguments += ["--input2-cache-name", "real", "--cache-root", str(folder / "fidelity")]
+    return steps | {"torch-fidelity": timed(python, "-c", FIDELITY, *arguments, cache=folder)}
 
 
-def inside(count: int, repetitions: int) -> None:
-    """One process: evaluation with cached references against the extractor's forward passes alone."""
+def tell(round_: str, mine: dict, theirs: dict) -> None:
+    totals = [tuple(map(sum, zip(*steps.values(), strict=True))) for steps in (mine, theirs)]
+    steps = ", ".join(f"{step} {wall:.1f} ({cpu:.1f})" for step, (wall, cpu) in theirs.items())
+    ratio = " and ".join(f"{b / a:.2f}" for a, b in zip(*totals, strict=True))
+    print(f"{round_}: zoo evaluate {totals[0][0]:.1f} s ({totals[0][1]:.1f} CPU); two steps {totals[1][0]:.1f} s")
+    print(f"    ({totals[1][1]:.1f} CPU): {steps}; {ratio} times as long, wall and CPU", flush=True)
+
+
+def inside(count: int, repetitions: int, extractor: str, inception_weights: str | None = None) -> None:
+    """One process: evaluation with cached references against the extractor's forward passes alone, in CPU seconds."""
     import torch
 
     import zoo
@@ -65,43 +81,43 @@ def inside(count: int, repetitions: int) -> None:
 
     model = zoo.load(MODEL, device="cpu")
     images = model.sample(count, seed=0).uint8
-    extractor = extractors.load(EXTRACTOR)
-    whole, pure, parts = [], [], {}
+    network = extractors.load(extractor, inception_weights=inception_weights)
+    layers = (network.layer("fid"), network.layer("is"))
+    options = {"extractor": extractor, "inception_weights": inception_weights, "device": "cpu"}
+    whole, pure, shares = [], [], {}
     for turn in range(repetitions + 1):
-        start = time.perf_counter()
-        report = zoo.evaluate(model, ("fid", "kid", "is"), extractor=EXTRACTOR, num_fake=count, seeds=1, device="cpu")
-        middle = time.perf_counter()
+        start = time.process_time()
+        report = zoo.evaluate(
+            model, ("fid", "kid", "is"), num_real=min(count, 1797), num_fake=count, seeds=1, **options
+        )
+        middle = time.process_time()
         for batch in torch.split(images, 64):
-            extractor(batch, ("1280", "logits"))
+            network(batch, layers)
         if turn:  # the first makes the reference
             whole.append(middle - start)
-            pure.append(time.perf_counter() - middle)
+            pure.append(time.process_time() - middle)
+            total = sum(report.seconds.values())
             for part, taken in report.seconds.items():
-                parts.setdefault(part, []).append(taken)
-    total = statistics.median(whole)
-    print(f"\nin one process: {total:.2f} s; the extractor alone {statistics.median(pure):.2f} s")
-    for part, taken in parts.items():
-        print(f"  {part:12s} {statistics.median(taken):7.2f} s  {statistics.median(taken) / total:6.1%}")
-    rest = total - sum(statistics.median(taken) for taken in parts.values())
-    print(f"  {'loading, rest':12s} {rest:7.2f} s  {rest / total:6.1%}")
+                shares.setdefault(part, []).append(taken / total)
+    total, alone = statistics.median(whole), statistics.median(pure)
+    print(f"\n{extractor}, {count} images, one process: {total:.1f} CPU s; the extractor alone {alone:.1f}")
+    print(f"    {total / alone - 1:+.0%};", ", ".join(f"{p} {statistics.median(s):.0%}" for p, s in shares.items()))
 
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     repetitions = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    with tempfile.TemporaryDirectory() as folder_name:
-        folder = Path(folder_name)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         os.environ["ZOO_CACHE"] = str(folder / "inside")
-        for turn in range(repetitions + 1):
-            mine, theirs = ours(folder, count), two_steps(folder, count)
-            total = sum(theirs.values())
-            steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in theirs.items())
-            kind = "first" if turn == 0 else "later"
-            print(
-                f"{kind}: zoo evaluate {mine:.1f} s; two steps {total:.1f} s ({steps}); {total / mine:.2f} x",
-                flush=True,
-            )
-        inside(count, repetitions)
+        tell("first", ours(folder, count), two_steps(folder, count, named=True))
+        for _ in range(repetitions):
+            mine = ours(folder, count)
+            tell("again", mine, two_steps(folder, count, named=False))
+            tell("again, its cache named", mine, two_steps(folder, count, named=True))
+        inside(count, repetitions, EXTRACTOR)
+        if len(sys.argv) > 3:
+            inside(count // 10, repetitions, "inception", sys.argv[3])
 
 
 if __name__ == "__main__":

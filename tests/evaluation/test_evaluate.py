@@ -179,6 +179,7 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
 )
 def test_refusals_come_before_any_sampling(source, options, error, words, monkeypatch):
     monkeypatch.setattr(zoo.GAN, "generate", lambda *_: pytest.fail("it sampled"))
+    monkeypatch.setattr("zoo.evaluation.references.get", lambda *_, **__: pytest.fail("it took real images"))
     with pytest.raises(error, match=words):
         evaluate(source, **options)
 

@@ -116,7 +116,7 @@ def test_selections(data):
     balanced = references.select(labels, 10, Selection(500, balanced=True), data)
     assert torch.bincount(labels[balanced]).tolist() == [50] * 10
     with pytest.raises(ZooError, match=r"1,797 images, 50,000"):
-        references.select(labels, 10, Selection(50_000), data)
+        references.size_of(data, 50_000, extractors.load("tiny"), with_features=True)
     with pytest.raises(ZooError, match="multiple of 10"):
         references.select(labels, 10, Selection(501, balanced=True), data)
     with pytest.raises(ZooError, match="178 images of class 0"):

@@ -104,15 +104,10 @@ def checksum(data: datasets.Dataset) -> str:
 
 
 def select(labels: Tensor, num_classes: int, selection: Selection, where: Data) -> Tensor | None:
-    """Indices in ascending order; None for all. Raises ZooError where there are not so many."""
+    """Indices in ascending order; None for all. Raises ZooError where the classes are not so large."""
     total = len(labels)
     if selection.count is None or selection.count == total:
         return None
-    if selection.count > total:
-        raise ZooError(
-            f"{where} has {total:,} images, {selection.count:,} real ones are asked for; give --num-real {total}, or "
-            f"another split"
-        )
     draw = np.random.RandomState(selection.seed)
     if not selection.balanced or num_classes < 2:
         return torch.from_numpy(np.sort(draw.choice(total, selection.count, replace=False)))
@@ -196,6 +191,7 @@ def get(
     """
     if not with_features and (found := data.shipped(selection.count, extractor)):
         return found
+    size_of(data, selection.count, extractor, with_features)
     loaded = data.loaded
     if loaded.images.shape[2:] != (data.resolution, data.resolution):
         size = "x".join(map(str, reversed(loaded.images.shape[2:])))
@@ -292,8 +288,12 @@ def _reference(about: dict, tensors: dict[str, Tensor], with_features: bool) -> 
 
 
 def size_of(data: Data, count: int | None, extractor: Extractor, with_features: bool) -> int:
-    """How many real images there will be, without extracting anything."""
+    """How many real images there will be, without extracting anything; raises ZooError where there are not so many."""
     if not with_features and (found := data.shipped(count, extractor)):
         return found.count
     total = len(data.loaded.labels)
+    if count is not None and count > total:
+        raise ZooError(
+            f"{data} has {total:,} images, {count:,} real ones are asked for; give --num-real {total}, or another split"
+        )
     return total if count is None else count
