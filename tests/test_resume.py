@@ -142,18 +142,15 @@ def test_not_a_number_ends_the_run_before_it_is_saved(tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
-    """Stands in for the disk: once the first save is complete, writing fails half-way, as write(2) does."""
-    real = os.fdopen
+    """Stands in for the disk: once the first save is complete, nothing written reaches it."""
+    real = os.fsync
 
-    def fdopen(handle, *arguments):
-        file = real(handle, *arguments)
+    def fsync(handle):
         if (tmp_path / "run" / "losses.png").exists():
-            file.write(b"some of it")
-            file.close()
             raise OSError(28, "No space left on device")
-        return file
+        real(handle)
 
-    monkeypatch.setattr(os, "fdopen", fdopen)
+    monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(ZooError, match=r"No space left on device.*last good checkpoint is .*step-0000002"):
         train(short("contragan/digits", 6), Options(tmp_path / "run", device="cpu", log_every=1, save_every=2))
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-0000002.safetensors"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo import datasets, weights
+from zoo import datasets
 from zoo.errors import DataUnavailableError, WeightsCorruptedError, ZooError
 from zoo.evaluation import extractors, metrics, references, shipped
 from zoo.evaluation.references import Data, Selection
@@ -77,7 +77,7 @@ def test_a_full_disk_is_a_warning_and_leaves_nothing(data, extractor, tmp_path, 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(weights.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     found = get(data, extractor, cache=tmp_path)
     assert "No space left" in found.warnings[0]
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".lock"]
