@@ -99,7 +99,7 @@ def test_a_folder_is_checked_before_anything_is_written(run, tmp_path):
         (["sample", "infomax-gan/cifar10"], 1, "zoo import infomax-gan/cifar10@mimicry --from FILE"),
         (["sample", "contragan/digits", "--label", "eleven"], 1, 'no class "eleven"'),
         (["sample", "contragan/digits", "--label", "10"], 1, "classes 0 to 9"),
-        (["sample", "contragan/digits", "--label", "all", "-n", "4"], 1, "raise -n to at least 10"),
+        (["sample", "contragan/digits", "--label", "all", "-n", "4"], 1, "ask for at least 10"),
         (["sample", "infomax-gan/digits", "--label", "all"], 1, "unconditional"),
         (["sample", "contragan/digits", "-o", "x.docx"], 1, "unknown format"),
         (["sample", "contragan/digits", "-o", "/dev/null/x.png"], 1, "/dev/null"),
