@@ -1,6 +1,9 @@
 """How the demo's server holds: many users at once against a bare loop, random calls, the time to a first picture.
 
+`empty` is the ceiling for `load` on the same machine: the same users on a Gradio app that computes nothing.
+
 python benchmarks/demo.py load --users 32 --seconds 60
+python benchmarks/demo.py empty --users 32 --seconds 20
 python benchmarks/demo.py fuzz --calls 2000
 python benchmarks/demo.py start
 """
@@ -188,6 +191,53 @@ def load(
     print(
         f"memory in MB: {memory[0]:.0f} at first, {warm:.0f} warm, {memory[-1]:.0f} at the end, {max(memory):.0f} most"
     )
+
+
+_EMPTY = """
+import pathlib, tempfile, threading
+import gradio as gr, numpy as np
+from PIL import Image
+
+path = pathlib.Path(tempfile.mkdtemp()) / "picture.png"
+Image.fromarray(np.random.default_rng(0).integers(0, 256, (274, 274, 3), dtype=np.uint8)).save(path)
+with gr.Blocks() as blocks:
+    async def sample(model: str, n: int = 16) -> tuple[dict, dict]:
+        return gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump(), {"n": n}
+    gr.api(sample, api_name="sample", concurrency_limit=None)
+_, url, _ = blocks.launch(allowed_paths=[str(path.parent)], quiet=True, prevent_thread_lock=True, ssr_mode=False)
+print(url, flush=True)
+threading.Event().wait()
+"""
+
+
+@app.command()
+def empty(
+    users: Annotated[int, typer.Option(help="gradio_client users at once.")] = 32,
+    seconds: Annotated[float, typer.Option(help="How long.")] = 20,
+) -> None:
+    """Requests a second where a request costs no computation: 64 images as one PNG of noise that is there already."""
+    from gradio_client import Client
+
+    quiet = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}
+    server = subprocess.Popen([sys.executable, "-c", _EMPTY], stdout=subprocess.PIPE, text=True, env=quiet)
+    url = server.stdout.readline().strip()
+    clients = [Client(url, verbose=False) for _ in range(users)]
+    end, counts = time.perf_counter() + seconds, [0] * users
+
+    def user(number: int) -> None:
+        while time.perf_counter() < end:
+            clients[number].predict("model", 64, api_name="/sample")
+            counts[number] += 1
+
+    crowd = [threading.Thread(target=user, args=(number,)) for number in range(users)]
+    start, used = time.perf_counter(), time.process_time()
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    took, used = time.perf_counter() - start, time.process_time() - used
+    server.kill()
+    print(f"{sum(counts) / took:.1f} requests/s, of which the clients take {1000 * used / sum(counts):.0f} ms each")
 
 
 @app.command()
