@@ -88,7 +88,7 @@ class GAN(Pretrained):
         if self.dtype != torch.float32 and not fuse:
             raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
         self.tag, self.provenance = tag, dict(provenance or {})
-        self._given, self._fuse, self._settle = generator.eval().requires_grad_(False), fuse, settle
+        self._given, self.fused, self._settle = generator.eval().requires_grad_(False), fuse, settle
 
     @cached_property
     def generator(self) -> nn.Module:
@@ -104,7 +104,8 @@ class GAN(Pretrained):
     def _network(self) -> nn.Module:
         generator = self.generator
         with _preparing(self.device):
-            network = fuse_generator(generator) if self._fuse else generator
+            winograd = self.device.type == "cpu" and self.dtype == torch.float32
+            network = fuse_generator(generator, winograd) if self.fused else generator
             return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
 
     @property
