@@ -203,6 +203,21 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
     yield from waiting
 
 
+def recut(batches: Iterator[Images], size: int) -> Iterator[Images]:
+    """The same images in batches of `size`, the last one smaller."""
+    held: Images | None = None
+    for batch in batches:
+        held = batch if held is None else Images.cat([held, batch])
+        while len(held) > size:
+            yield held[:size]
+            held = held[size:]
+        if len(held) == size:
+            yield held
+            held = None
+    if held is not None:
+        yield held
+
+
 def output_kind(path: Path) -> str:
     """The suffix of a path that images can be written to: of an image, ".npz", or "" for a folder."""
     suffix = path.suffix.lower()

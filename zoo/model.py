@@ -16,7 +16,7 @@ from .capture import Captured
 from .config import ModelConfig
 from .errors import LabelError, ZooError
 from .fuse import fuse as fuse_generator
-from .images import Images, one_ahead, quantised, sent_to_host
+from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .nets import settle_spectral_norm
 from .pretrained import Pretrained
 from .progress import Progress
@@ -199,20 +199,21 @@ class GAN(Pretrained):
         return self._stream(n, chosen, seed, truncation, batch_size, progress, start)
 
     def _stream(self, n, chosen, seed, truncation, batch_size, progress, start) -> Iterator[Images]:
-        batches = self._begun(n, chosen, seed, truncation, batch_size, start)
+        begun = self._begun(n, chosen, seed, truncation, batch_size, start)
         if self.device.type == "cuda":  # it is at work on the next batch while this one is looked at
-            batches = one_ahead(batches)
+            begun = one_ahead(begun)
         with Progress(progress) as bar:
             advance = bar.task(self.config.name, n)
-            for finish in batches:
-                images = finish()
+            for images in recut((finish() for finish in begun), batch_size):
                 yield images
                 advance(len(images))
 
     def _begun(self, n, chosen, seed, truncation, batch_size, start) -> Iterator[Callable[[], Images]]:
         """Batches that are computed, or on a GPU begun, when they are yielded; called, they wait for the images."""
-        for first in range(0, n, batch_size):
-            count = min(batch_size, n - first)
+        each = self.chunk * -(-batch_size // self.chunk)  # whole chunks: no image is computed twice
+        first = 0
+        while first < n:
+            count = min(each - (start + first) % each, n - first)
             z = latents.normal(seed, start + first, count, self.latent_dim, truncation)
             y = None
             if self.num_classes:
@@ -220,6 +221,7 @@ class GAN(Pretrained):
                 y = drawn if chosen is None else chosen[first : first + count]
             arrive = sent_to_host(quantised(self._images(z, y, start + first)))
             yield partial(_finished, arrive, labels=y, seed=seed, start=start + first, model=self.config.name)
+            first += count
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
