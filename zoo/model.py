@@ -24,9 +24,6 @@ from .progress import Progress
 if TYPE_CHECKING:
     Label = int | str | Sequence[int | str] | None
 
-# The generator always runs on this many images at once, the last time padded: then the bits of image i depend on
-# neither the batch size nor the number of images, whatever algorithm a library picks for a shape.
-_CHUNK = {"cpu": 8, "cuda": 64, "mps": 16}
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -123,8 +120,14 @@ class GAN(Pretrained):
 
     @property
     def chunk(self) -> int:
-        """How many images the generator computes at once; see `_images`."""
-        return _CHUNK.get(self.device.type, 16)
+        """How many images the generator computes at once, the last time padded.
+
+        Always the same number: then the bits of image i depend on neither the batch size nor the number of images,
+        whatever algorithm a library picks for a shape.
+        """
+        if self.device.type == "cuda":
+            return 64
+        return 8 if self.device.type == "cpu" and self.dtype == torch.float32 else 16
 
     @property
     def num_classes(self) -> int:
