@@ -5,13 +5,14 @@ import torch
 from narrow import short, tiny
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+import zoo
 from training import objectives
 from training.data import Batches, Fake, Real
 from training.engine import Engine
 from training.graph import GraphedEngine
 from training.networks import Networks
 from training.noise import CountedNoise
-from zoo import datasets, nets, registry
+from zoo import datasets, fuse, nets, registry
 from zoo.config import ModelConfig
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need an NVIDIA GPU")
@@ -141,3 +142,25 @@ def test_a_graphed_run_is_the_eager_run(name):
         eager_networks.generator.named_parameters(), graphed_networks.generator.parameters(), strict=True
     ):
         assert (a - b).abs().max() < 12 * rate, key
+
+
+@pytest.mark.parametrize("name", ["biggan/cifar10", "sngan/cifar10", "contragan-sndcgan/cifar10"])
+def test_no_part_of_a_fused_generator_looks_at_values(name):
+    spec = tiny(registry.config(name)).generator
+    with FakeTensorMode(), torch.no_grad():
+        fused = fuse.fuse(nets.build_generator(spec).eval()).to(memory_format=torch.channels_last)
+        images = fused(torch.randn(4, spec.latent_dim), torch.zeros(4, dtype=torch.int64) if spec.num_classes else None)
+    assert images.shape == (4, 3, spec.resolution, spec.resolution)
+
+
+@CUDA
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+@pytest.mark.parametrize("name", ["contragan/digits", "infomax-gan/digits"])
+def test_sampling_replays_a_graph(name, dtype):
+    graphed, plain = zoo.load(name, device="cuda", dtype=dtype), zoo.load(name, device="cuda", fuse=False)
+    z = graphed.latents(100, seed=0)
+    y = torch.arange(100) % 10 if graphed.num_classes else None
+    assert (graphed.generate(z, y) - plain.generate(z, y)).abs().max() < (1e-4 if dtype is None else 0.2)
+    whole = graphed.sample(100, seed=1).uint8
+    parts = [batch.uint8 for batch in graphed.stream(100, seed=1, batch_size=7)]
+    assert torch.equal(torch.cat(parts), whole)  # no batch is overwritten by the next

@@ -28,9 +28,9 @@ def trained_looking(spec) -> torch.nn.Module:
     return generator.eval()
 
 
-def difference(spec, n: int) -> float:
+def difference(spec, n: int, winograd: bool = False) -> float:
     generator = trained_looking(spec)
-    fused = fuse.fuse(generator).to(memory_format=torch.channels_last)
+    fused = fuse.fuse(generator, winograd).to(memory_format=torch.channels_last)
     z = torch.randn(n, spec.latent_dim)
     y = (torch.randint(spec.num_classes, (n,)),) if spec.num_classes else ()
     with torch.inference_mode():
@@ -40,10 +40,11 @@ def difference(spec, n: int) -> float:
         return (fused(z, *y) - plain).abs().max().item()
 
 
+@pytest.mark.parametrize("winograd", [False, True])
 @pytest.mark.parametrize("name", FULL_SIZE)
-def test_published_shapes(name):
+def test_published_shapes(name, winograd):
     torch.manual_seed(0)
-    assert difference(registry.config(name).generator, 1) < 1e-5
+    assert difference(registry.config(name).generator, 1, winograd) < 2e-5
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -52,12 +53,22 @@ def test_every_architecture(name):
     assert difference(tiny(registry.config(name)).generator, 3) < 1e-5
 
 
+@pytest.mark.parametrize(
+    "name", ["biggan/cifar10", "contragan/tiny-imagenet", "sngan/stl10", "cgan-pd/cifar10", "dcgan/cifar10"]
+)
+def test_every_kind_of_block_with_winograd_convolutions(name, monkeypatch):
+    monkeypatch.setattr(fuse, "WINOGRAD_CHANNELS", dict.fromkeys(fuse.WINOGRAD_CHANNELS, 0))
+    torch.manual_seed(0)
+    assert difference(tiny(registry.config(name)).generator, 3, winograd=True) < 2e-5
+
+
 def test_upsampling_then_convolving_is_one_transposed_convolution():
     conv = torch.nn.Conv2d(3, 5, 3, padding=1).double()
     x = torch.randn(2, 3, 6, 7, dtype=torch.float64)
     expected = conv(torch.nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
-    fused = fuse.up_conv(conv).double()
-    assert torch.allclose(fused(x), expected, atol=1e-12)
+    for form in (fuse.up_conv, fuse.PhaseConv):
+        fused = form(conv.weight.detach(), conv.bias.detach()).double()
+        assert torch.allclose(fused(x), expected, atol=1e-12)
 
 
 def test_the_generator_is_left_as_it_was():

@@ -20,6 +20,7 @@ from .commands.doctor import doctor
 from .commands.evaluate import evaluate, verify
 from .commands.export import export
 from .commands.publish import publish
+from .commands.sample import sample
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -204,76 +205,6 @@ def card_command(
     card.write(config, out)
 
 
-# ------------------------------------------------------------------------------------------------------- zoo sample
-
-
-@app.command()
-def sample(
-    name: Name,
-    n: Annotated[int, typer.Option("-n", "--num", min=1, help="How many images.")] = 64,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--label", "-l", help='Class by index or name, several with commas, or "all"; default: drawn from the seed.'
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same images; default: a fresh one.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Image file (a grid), .npz, or a folder; default NAME.png.")
-    ] = None,
-    columns: Annotated[int | None, typer.Option(min=1, help="Images a row of the grid.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="Redraw latent elements beyond this magnitude.")] = None,
-    weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; does not change them.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
-) -> None:
-    """Make images.
-
-    zoo sample contragan/digits -n 100 --label all -o digits.png
-    """
-    out = out or Path(f"{Path(name).name if Path(name).is_dir() else _file_stem(name)}.png")
-    from . import latents
-    from .images import Images, refuse_overwriting, targets_of
-    from .loading import load
-
-    refuse_overwriting(targets_of(out, 0, n), force)  # before the work, not after
-    model = load(name, weights=weights, device=device, dtype=dtype)
-    seed = latents.check_seed(seed)
-    labels, per_class = _spread(label, n, model)
-    columns = columns or (per_class if per_class and per_class <= 20 else None)
-    batches = model.stream(n, labels, seed, truncation, batch_size, progress=not quiet and sys.stderr.isatty())
-    if out.suffix:
-        Images.cat(list(batches)).save(out, columns=columns, force=force)
-    else:  # one file each, as they come
-        for batch in batches:
-            batch.save(out, force=force)
-    if not quiet:
-        side = model.resolution
-        print(f"{out}: {n} images of {side}x{side} from {model.config.name}, seed {seed}")
-
-
-def _file_stem(name: str) -> str:
-    import zoo
-
-    return zoo.info(name).slug
-
-
-def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:
-    """Labels for n images, class after class in equal parts, and the images a class where that comes out even."""
-    from .labels import spread
-
-    if not label:
-        return None, None
-    labels = spread(model.config, [word.strip() for item in label for word in item.split(",") if word.strip()], n)
-    classes = len(set(labels))
-    if classes == 1:
-        return labels[0], None
-    return labels, n // classes if n % classes == 0 else None
-
-
 # ------------------------------------------------------------------------------------------------------- zoo import
 
 
@@ -301,4 +232,5 @@ app.command("evaluate")(evaluate)
 app.command("verify")(verify)
 app.command("export")(export)
 app.command("publish")(publish)
+app.command("sample")(sample)
 app.command("doctor")(doctor)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from . import files
 from .errors import ZooError
+from .fuse import fuse
 from .images import refuse_overwriting
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Sampler(nn.Module):
 
     def __init__(self, model: GAN):
         super().__init__()
-        self.network = model._network
+        self.network = fuse(model.generator) if model.fused else model.generator  # direct convolutions: N is free
         self.rescale = model.config.data.range == "[0, 1]"
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:

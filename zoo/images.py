@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
+T = TypeVar("T")
 _FORMATS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tiff"}
 
 
@@ -48,8 +50,7 @@ class Images:
     @classmethod
     def from_float(cls, images: torch.Tensor, **about: Any) -> Images:
         """From generator output (N, 1 or 3, H, W) in [-1, 1]: scaled to 0 ... 255, halves rounded up (as StudioGAN)."""
-        scaled = ((images.float() + 1) / 2 * 255 + 0.5).clamp(0, 255).byte()
-        return cls(scaled.expand(-1, 3, -1, -1), **about)
+        return cls(quantised(images).expand(-1, 3, -1, -1), **about)
 
     @classmethod
     def cat(cls, parts: Sequence[Images]) -> Images:
@@ -168,6 +169,53 @@ class Images:
             f", {key}={value}" for key, value in (("model", self.model), ("seed", self.seed)) if value is not None
         )
         return f"Images({len(self)} of {self.shape[3]}x{self.shape[2]}{about})"
+
+
+def quantised(images: torch.Tensor) -> torch.Tensor:
+    """Generator output in [-1, 1] as uint8, on its device: scaled to 0 ... 255, halves rounded up."""
+    return ((images.float() + 1) / 2 * 255 + 0.5).clamp(0, 255).byte()
+
+
+def sent_to_host(images: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """Begin to copy a tensor to the CPU; the function that is returned waits for it."""
+    import torch
+
+    if images.device.type != "cuda":
+        return images.cpu
+    here = torch.empty(images.shape, dtype=images.dtype, pin_memory=True)
+    here.copy_(images, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record(torch.cuda.current_stream(images.device))
+
+    def arrive() -> torch.Tensor:
+        copied.synchronize()
+        return here
+
+    return arrive
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """Each item when the next one has been begun."""
+    waiting = list(itertools.islice(items, 1))
+    for item in items:
+        waiting.append(item)
+        yield waiting.pop(0)
+    yield from waiting
+
+
+def recut(batches: Iterator[Images], size: int) -> Iterator[Images]:
+    """The same images in batches of `size`, the last one smaller."""
+    held: Images | None = None
+    for batch in batches:
+        held = batch if held is None else Images.cat([held, batch])
+        while len(held) > size:
+            yield held[:size]
+            held = held[size:]
+        if len(held) == size:
+            yield held
+            held = None
+    if held is not None:
+        yield held
 
 
 def output_kind(path: Path) -> str:

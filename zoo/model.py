@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from . import labels, latents
+from .capture import Captured
 from .config import ModelConfig
 from .errors import LabelError, ZooError
 from .fuse import fuse as fuse_generator
-from .images import Images
+from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .nets import settle_spectral_norm
 from .pretrained import Pretrained
+from .progress import Progress
 
 if TYPE_CHECKING:
     Label = int | str | Sequence[int | str] | None
 
-# The generator always runs on this many images at once, the last time padded: then the bits of image i depend on
-# neither the batch size nor the number of images, whatever algorithm a library picks for a shape.
-_CHUNK = {"cpu": 8, "cuda": 64, "mps": 16}
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -88,7 +87,7 @@ class GAN(Pretrained):
         if self.dtype != torch.float32 and not fuse:
             raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
         self.tag, self.provenance = tag, dict(provenance or {})
-        self._given, self._fuse, self._settle = generator.eval().requires_grad_(False), fuse, settle
+        self._given, self.fused, self._settle = generator.eval().requires_grad_(False), fuse, settle
 
     @cached_property
     def generator(self) -> nn.Module:
@@ -104,8 +103,31 @@ class GAN(Pretrained):
     def _network(self) -> nn.Module:
         generator = self.generator
         with _preparing(self.device):
-            network = fuse_generator(generator) if self._fuse else generator
+            winograd = self.device.type == "cpu" and self.dtype == torch.float32
+            network = fuse_generator(generator, winograd) if self.fused else generator
             return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+
+    @cached_property
+    def _forward(self) -> Callable[[Tensor, Tensor | None], Tensor]:
+        """The network for one chunk on the device: on an NVIDIA GPU, a CUDA graph of it."""
+        network = self._network
+        if self.device.type != "cuda":
+            return network
+        z = torch.zeros(self.chunk, self.latent_dim, device=self.device, dtype=self.dtype)
+        y = torch.zeros(self.chunk, device=self.device, dtype=torch.int64) if self.num_classes else None
+        with _preparing(self.device), torch.cuda.device(self.device):
+            return Captured(network, z, y)
+
+    @property
+    def chunk(self) -> int:
+        """How many images the generator computes at once, the last time padded.
+
+        Always the same number: then the bits of image i depend on neither the batch size nor the number of images,
+        whatever algorithm a library picks for a shape.
+        """
+        if self.device.type == "cuda":
+            return 64
+        return 8 if self.device.type == "cpu" and self.dtype == torch.float32 else 16
 
     @property
     def num_classes(self) -> int:
@@ -180,15 +202,29 @@ class GAN(Pretrained):
         return self._stream(n, chosen, seed, truncation, batch_size, progress, start)
 
     def _stream(self, n, chosen, seed, truncation, batch_size, progress, start) -> Iterator[Images]:
-        for first in _tracked(range(0, n, batch_size), n, batch_size, progress, self.config.name):
-            count = min(batch_size, n - first)
+        begun = self._begun(n, chosen, seed, truncation, batch_size, start)
+        if self.device.type == "cuda":  # it is at work on the next batch while this one is looked at
+            begun = one_ahead(begun)
+        with Progress(progress) as bar:
+            advance = bar.task(self.config.name, n)
+            for images in recut((finish() for finish in begun), batch_size):
+                yield images
+                advance(len(images))
+
+    def _begun(self, n, chosen, seed, truncation, batch_size, start) -> Iterator[Callable[[], Images]]:
+        """Batches that are computed, or on a GPU begun, when they are yielded; called, they wait for the images."""
+        each = self.chunk * -(-batch_size // self.chunk)  # whole chunks: no image is computed twice
+        first = 0
+        while first < n:
+            count = min(each - (start + first) % each, n - first)
             z = latents.normal(seed, start + first, count, self.latent_dim, truncation)
             y = None
             if self.num_classes:
                 drawn = latents.labels(seed, start + first, count, self.num_classes)
                 y = drawn if chosen is None else chosen[first : first + count]
-            images = self._images(z, y, start + first)
-            yield Images.from_float(images, labels=y, seed=seed, start=start + first, model=self.config.name)
+            arrive = sent_to_host(quantised(self._images(z, y, start + first)))
+            yield partial(_finished, arrive, labels=y, seed=seed, start=start + first, model=self.config.name)
+            first += count
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
@@ -216,18 +252,17 @@ class GAN(Pretrained):
 
         Image i is always at place i % chunk of a chunk: what pads the others' places does not reach it.
         """
-        n, chunk = len(z), self._chunk
+        n, chunk = len(z), self.chunk
         before = start % chunk
         padding = (before, -(before + n) % chunk)
-        z = nn.functional.pad(z, (0, 0, *padding))
-        y = None if y is None else nn.functional.pad(y, padding)
+        z = nn.functional.pad(z, (0, 0, *padding)).to(self.device, self.dtype)
+        y = None if y is None else nn.functional.pad(y, padding).to(self.device)
         # An empty part in front, so that no images are a batch like any other.
         shape = (0, self.config.generator.image_channels, self.resolution, self.resolution)
         outputs = [torch.empty(shape, device=self.device)]
         for i in range(0, len(z), chunk):
             here = slice(i, i + chunk)
-            labels_here = None if y is None else y[here].to(self.device)
-            outputs.append(self._network(z[here].to(self.device, self.dtype), labels_here).float())
+            outputs.append(self._forward(z[here], None if y is None else y[here]).float())
         images = torch.cat(outputs)[before : before + n].expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
@@ -250,18 +285,18 @@ class GAN(Pretrained):
 
     # ----------------------------------------------------------------------------------------------------- private
 
-    @property
-    def _chunk(self) -> int:
-        return _CHUNK.get(self.device.type, 16)
-
     def _default_batch_size(self) -> int:
         """Whole chunks of about half a million pixels."""
-        return self._chunk * max(1, (1 << 19) // self.resolution**2 // self._chunk)
+        return self.chunk * max(1, (1 << 19) // self.resolution**2 // self.chunk)
 
     def _empty(self, seed: int | None) -> Images:
         pixels = torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)
         y = torch.empty(0, dtype=torch.int64) if self.num_classes else None
         return Images(pixels, labels=y, seed=seed, model=self.config.name)
+
+
+def _finished(arrive: Callable[[], Tensor], **about) -> Images:
+    return Images(arrive(), **about)
 
 
 def _check_count(name: str, value: int, minimum: int) -> None:
@@ -277,18 +312,3 @@ def _slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         return a + t * (b - a)
     direction = (torch.sin((1 - t) * angle) * a / norm_a + torch.sin(t * angle) * b / norm_b) / torch.sin(angle)
     return direction * (norm_a + t * (norm_b - norm_a))
-
-
-def _tracked(batches: range, n: int, batch_size: int, progress: bool, title: str) -> Iterator[int]:
-    """The batches, with a bar of images, rate and time left where asked for."""
-    if not progress:
-        yield from batches
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task(title, total=n)
-        for first in batches:
-            yield first
-            bar.advance(task, min(batch_size, n - first))

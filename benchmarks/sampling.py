@@ -1,0 +1,200 @@
+"""Images a second: a plain eager restatement of each peer's generator against ours, plain, fused and in bfloat16.
+
+    python benchmarks/sampling.py [--threads 1] [--device cuda] [--repeats 5] [NAME ...]
+    python benchmarks/sampling.py --scaling [NAME]        # cost against batch size and number of images
+
+All run the full-size network with the same weights in one process, in turns, so that a ratio means something on a busy
+machine; medians. The weights are random, with norms, biases and attention perturbed and the output scaled so that
+images are neither flat nor saturated. Peers run in batches of 64 (16 from 64 pixels on), ours through `GAN.sample`, so
+that drawing the latents and quantising are in our time and not in theirs. Errors are against the peer: of float32 in
+[-1, 1], of bfloat16 in steps of 1/255. "of limit": the time that the operations of our form (matrix products and
+convolutions, two a multiplication) would take at the speed of a large matrix product, over the time taken. Memory is
+what a process of its own has at most, over one that has only loaded the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path[0] = str(Path(__file__).parents[1])  # instead of this folder, which has a training.py
+sys.path.append(str(Path(__file__).parent))
+
+from peers import peer_of
+from torch.utils.flop_counter import FlopCounterMode
+
+import zoo
+from zoo import GAN, nets
+
+NAMES = (
+    *("biggan/cifar10", "biggan/tiny-imagenet", "sagan/tiny-imagenet"),  # PyTorch-StudioGAN
+    *("sngan/cifar10", "sngan/stl10", "sngan/celeba64", "sngan/celeba128"),  # Mimicry, whose InfoMax-GAN is the same
+)
+CONTENDERS = ("peer", "plain", "float32", "bfloat16")
+
+
+def trained_looking(spec) -> torch.nn.Module:
+    torch.manual_seed(0)
+    generator = nets.build_generator(spec).eval().requires_grad_(False)
+    for parameter in generator.parameters():
+        if parameter.ndim == 0:
+            parameter.fill_(0.7)
+        elif parameter.ndim == 1:
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    for name, buffer in generator.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(0, 0.3)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.7, 1.5)
+    z, y = torch.randn(4, spec.latent_dim), torch.arange(4) if spec.num_classes else None
+    generator.output.weight.mul_(0.7 / float(generator(z, y).atanh().std()))
+    return generator
+
+
+def contender(which: str, name: str, device: str):
+    """What makes n images, as float32 (N, 3, H, W) in [-1, 1] for n of a batch, and the batch it is best asked for."""
+    config = zoo.info(name)
+    generator = trained_looking(config.generator)
+    batch = 64 if config.generator.resolution < 64 else 16
+    if which in ("peer", "plain"):
+        module = (peer_of(generator) if which == "peer" else generator).to(device)
+        model = GAN(config, copy.deepcopy(generator), device="cpu")  # draws the same latents
+        z = model.latents(batch, seed=0).to(device)
+        y = torch.arange(batch, device=device) % model.num_classes if model.num_classes else None
+        return lambda: module(z, y), None, batch
+    dtype = None if which == "float32" else which
+    model = GAN(config, generator, device=device, dtype=dtype)
+    y = [i % model.num_classes for i in range(batch)] if model.num_classes else None
+    z = model.latents(batch, seed=0)
+    return lambda: model.sample(batch, y, seed=0), lambda: model.generate(z, y), batch
+
+
+def seconds(function, device: str) -> float:
+    start = time.perf_counter()
+    function()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def peak(dtype: torch.dtype, device: str) -> float:
+    """Operations a second of a large matrix product."""
+    a = torch.randn(4096, 4096, device=device).to(dtype)
+    return 2 * 4096**3 / min(seconds(lambda: a @ a, device) for _ in range(5))
+
+
+def operations(function) -> float:
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops()
+
+
+def steps(images: torch.Tensor) -> torch.Tensor:
+    return ((images + 1) / 2 * 255 + 0.5).clamp(0, 255).floor()
+
+
+def memory_of(which: str, name: str, arguments) -> float:
+    """MB of a process that makes one batch, beyond one that does not."""
+    here = [sys.executable, __file__, "--threads", str(arguments.threads), "--device", arguments.device]
+    run = subprocess.run([*here, "--memory-of", which, name], capture_output=True, text=True, check=True)
+    return float(run.stdout)
+
+
+def print_memory(which: str, name: str, device: str) -> None:
+    make, _, _ = contender(which, name, device)
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        make()
+        return print(torch.cuda.max_memory_allocated() / 1e6)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far; Linux
+    before = peak_resident()
+    make()
+    print(peak_resident() - before)
+
+
+def peak_resident() -> float:
+    """MB at most so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM"))
+
+
+def compare(name: str, arguments, peaks: dict[str, float]) -> None:
+    device = arguments.device
+    made = {which: contender(which, name, device) for which in CONTENDERS}
+    times: dict[str, list[float]] = {which: [] for which in CONTENDERS}
+    for turn in range(arguments.repeats + 1):
+        for which, (make, _, _) in made.items():
+            taken = seconds(make, device)
+            if turn:  # the first fuses, captures and warms up
+                times[which].append(taken)
+    expected = made["peer"][0]()
+    for which, (make, generate, batch) in made.items():
+        speed = batch / statistics.median(times[which])
+        if which == "peer":
+            base = speed
+        images = make() if generate is None else generate()
+        error = (images - expected.to(images.device)).abs().max().item()
+        apart = (steps(images) - steps(expected.to(images.device))).abs()
+        count = operations(make) / batch / 1e9
+        limit = peaks["bfloat16" if which == "bfloat16" else "float32"] / 1e9 / count
+        print(
+            f"{name:<22}{which:<10}{speed:>9.1f}{speed / base:>8.2f}{count:>8.2f}{100 * speed / limit:>8.0f} %"
+            f"{memory_of(which, name, arguments):>9.0f}{error:>10.1e}{apart.max():>6.0f}{apart.mean():>8.3f}",
+            flush=True,
+        )
+
+
+def scaling(name: str, arguments) -> None:
+    model = zoo.load(name, weights="random", device=arguments.device)
+    model.sample(model.chunk, seed=0)
+
+    def cost(n: int, **options) -> float:
+        return 1e3 * statistics.median(
+            seconds(lambda: model.sample(n, seed=0, **options), arguments.device) / n for _ in range(arguments.repeats)
+        )
+
+    print(f"\n{name}, ms an image\n")
+    sizes, numbers = (1, 8, 16, 64, 128), (8, 16, 64, 128, 256)
+    print("batch_size  " + "".join(f"{size:>8}" for size in sizes))
+    print("128 images  " + "".join(f"{cost(128, batch_size=size):>8.2f}" for size in sizes))
+    print("n           " + "".join(f"{n:>8}" for n in numbers))
+    print("            " + "".join(f"{cost(n):>8.2f}" for n in numbers))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--scaling", action="store_true", help="cost against batch size and number of images")
+    parser.add_argument("--memory-of", metavar="CONTENDER", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.set_grad_enabled(False)
+    if arguments.memory_of:
+        return print_memory(arguments.memory_of, *arguments.names, arguments.device)
+    where = torch.cuda.get_device_name() if arguments.device != "cpu" else f"CPU, {arguments.threads} threads"
+    print(f"{where}, torch {torch.__version__}; medians of {arguments.repeats} turns")
+    if arguments.scaling:
+        return scaling("sngan/cifar10" if arguments.names is NAMES else arguments.names[0], arguments)
+    peaks = {kind: peak(getattr(torch, kind), arguments.device) for kind in ("float32", "bfloat16")}
+    print("matrix product: " + ", ".join(f"{kind} {speed / 1e9:,.0f} GFLOP/s" for kind, speed in peaks.items()) + "\n")
+    print(
+        f"{'model':<22}{'':<10}{'images/s':>9}{'ratio':>8}{'GFLOP':>8}{'of limit':>10}{'MB':>9}{'error':>10}"
+        f"{'max':>6}{'mean':>8}"
+    )
+    for name in arguments.names:
+        compare(name, arguments, peaks)
+
+
+if __name__ == "__main__":
+    main()

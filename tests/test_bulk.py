@@ -1,0 +1,206 @@
+"""Many images on disk: whole, resumable, and the same however the work was cut, stopped and shared."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo import bulk, formats
+from zoo.errors import ZooError
+from zoo.evaluation import sources
+
+N = 70
+
+
+@pytest.fixture(scope="module")
+def model():
+    return zoo.load("contragan/digits", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    return model.sample(N, seed=5)
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(bulk, "PART_PIXELS", 16 * 32**2)
+
+
+def pixels(images) -> np.ndarray:
+    return images.uint8.permute(0, 2, 3, 1).numpy()
+
+
+def content(path: Path) -> dict[str, bytes]:
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+def stop_after(model, batches: int, monkeypatch, error: BaseException) -> None:
+    """Let the model fail after so many batches."""
+    left, stream = [batches], model.stream
+
+    def stopping(*args, **kwargs):
+        for batch in stream(*args, **kwargs):
+            if left[0] == 0:
+                raise error
+            left[0] -= 1
+            yield batch
+
+    monkeypatch.setattr(model, "stream", stopping)
+
+
+def test_a_folder_of_pngs(model, expected, tmp_path):
+    done = bulk.write(model, tmp_path / "d", N, seed=5)
+    assert (done.seed, done.images) == (5, N)
+    names = sorted(p.name for p in (tmp_path / "d").iterdir())
+    assert names == [f"{i:06d}.png" for i in range(N)] + ["sample.json"]
+    for i in (0, 33, N - 1):
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "d" / f"{i:06d}.png")), pixels(expected)[i])
+    assert json.loads((tmp_path / "d" / "sample.json").read_text())["model"] == "contragan/digits"
+    assert len(sources.folder(tmp_path / "d")) == N  # what `zoo evaluate FOLDER` reads
+
+
+def test_an_npz(model, expected, tmp_path):
+    bulk.write(model, tmp_path / "x.npz", N, seed=5)
+    with np.load(tmp_path / "x.npz") as archive:
+        assert np.array_equal(archive["images"], pixels(expected))
+        assert np.array_equal(archive["labels"], expected.labels.numpy())
+        assert archive["seed"] == 5
+    assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_a_tar_for_webdataset(model, expected, tmp_path):
+    bulk.write(model, tmp_path / "x.tar", N, seed=5)
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        names = archive.getnames()
+        assert names == [f"{i:06d}.{kind}" for i in range(N) for kind in ("png", "cls")]
+        assert np.array_equal(np.asarray(Image.open(archive.extractfile("000040.png"))), pixels(expected)[40])
+        assert [int(archive.extractfile(f"{i:06d}.cls").read()) for i in range(N)] == expected.labels.tolist()
+    unconditional = zoo.load("infomax-gan/digits", device="cpu")
+    bulk.write(unconditional, tmp_path / "y.tar", 3, seed=0)
+    with tarfile.open(tmp_path / "y.tar") as archive:
+        assert archive.getnames() == ["000000.png", "000001.png", "000002.png"]
+
+
+@pytest.mark.parametrize("out", ["d", "x.npz", "x.tar"])
+@pytest.mark.parametrize("label", [None, 3, [i % 7 for i in range(N)]], ids=["drawn", "one", "listed"])
+def test_stopped_and_resumed_is_never_stopped(model, tmp_path, out, label, monkeypatch):
+    bulk.write(model, tmp_path / "whole" / out, N, label, seed=5)
+    for batches in (2, 1):
+        with monkeypatch.context() as patch:
+            stop_after(model, batches, patch, KeyboardInterrupt())
+            with pytest.raises(bulk.StoppedError, match="the same command goes on") as stopped:
+                bulk.write(model, tmp_path / out, N, label, seed=5, batch_size=16)
+        assert stopped.value.exit_status == 130
+        assert out == "d" or not (tmp_path / out).exists()
+    done = bulk.write(model, tmp_path / out, N, label, batch_size=5)  # the seed is on record
+    assert (done.seed, done.images < N) == (5, True)
+    assert content(tmp_path / out) == content(tmp_path / "whole" / out)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([out, "whole"])
+
+
+@pytest.mark.parametrize("out", ["d", "x.npz", "x.tar"])
+def test_a_full_disk_is_one_line_and_nothing_half_written(model, tmp_path, out, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_after(model, 2, patch, OSError(28, "No space left on device"))
+        with pytest.raises(ZooError, match=r"no space left for .*; make some, and the same command goes on"):
+            bulk.write(model, tmp_path / out, N, seed=5, batch_size=16)
+    assert all(formats._is_whole(p) for p in tmp_path.rglob("*.png"))
+    assert bulk.write(model, tmp_path / out, N).images < N
+
+
+def test_a_damaged_or_missing_image_is_made_again(model, tmp_path):
+    bulk.write(model, tmp_path / "d", N, seed=5)
+    before = content(tmp_path / "d")
+    (tmp_path / "d" / "000007.png").write_bytes(b"")
+    (tmp_path / "d" / "000050.png").unlink()
+    assert bulk.write(model, tmp_path / "d", N).images == 2
+    assert content(tmp_path / "d") == before
+    assert bulk.write(model, tmp_path / "d", N).images == 0
+    assert bulk.write(model, tmp_path / "d", N + 10).images == 10  # image i stays as n grows
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"seed": 6}, "another seed"), ({"label": 3}, "another label"), ({"truncation": 0.5}, "another truncation")],
+)
+def test_images_of_another_run_are_refused(model, tmp_path, changes, words):
+    bulk.write(model, tmp_path / "d", 8, seed=5)
+    with pytest.raises(ZooError, match=f"{words}; give another path, or force"):
+        bulk.write(model, tmp_path / "d", 8, **{"seed": 5} | changes)
+    other = zoo.load("infomax-gan/digits", device="cpu")
+    with pytest.raises(ZooError, match="another model and weights"):
+        bulk.write(other, tmp_path / "d", 8, seed=5)
+    bulk.write(other, tmp_path / "d", 8, seed=5, force=True)
+    assert json.loads((tmp_path / "d" / "sample.json").read_text())["model"] == "infomax-gan/digits"
+
+
+def test_what_is_not_ours_is_not_overwritten(model, tmp_path):
+    (tmp_path / "x.npz").write_bytes(b"precious")
+    with pytest.raises(ZooError, match="exists"):
+        bulk.write(model, tmp_path / "x.npz", 8, seed=5)
+    assert content(tmp_path) == {"x.npz": b"precious"}
+
+
+def command(*arguments) -> tuple[list[str], dict[str, str]]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    return ["-m", "zoo", "sample", *map(str, arguments)], environment
+
+
+def test_two_ranks_write_what_one_writes(model, tmp_path):
+    for out in ("d", "x.npz", "x.tar"):
+        arguments, environment = command(
+            "contragan/digits", "-n", 3000, "--seed", 5, "--device", "cpu", "-o", tmp_path / out
+        )
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+        done = subprocess.run(torchrun + arguments, capture_output=True, text=True, env=environment, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.count("3000 images") == 1
+        whole = tmp_path / "one" / out
+        if out == "d":
+            bulk.write(model, whole, 3000, seed=5)
+            assert content(tmp_path / out) == content(whole)
+        elif out == "x.npz":
+            with np.load(tmp_path / out) as archive:
+                assert [len(archive[key]) for key in ("images", "labels")] == [3000, 3000]
+                ours = np.stack([np.asarray(Image.open(tmp_path / "d" / f"{i:06d}.png")) for i in range(3000)])
+                assert np.array_equal(archive["images"], ours)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_one_line(tmp_path, number):
+    arguments, environment = command("contragan/digits", "-n", 200000, "--seed", 5, "-o", tmp_path / "d")
+    with subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+        threading.Timer(120, process.kill).start()
+        while not list((tmp_path / "d").glob("*.png")) and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, stderr = process.communicate()
+    assert process.returncode == 130
+    assert stderr.splitlines() == [f"zoo: stopped; the same command goes on with {tmp_path / 'd'} where it was"]
+
+
+def test_weights_that_are_random_are_not_gone_on_with(tmp_path):
+    for seed, refused in ((0, False), (1, True)):
+        torch.manual_seed(seed)
+        random = zoo.load("contragan/digits", weights="random", device="cpu")
+        if refused:
+            with pytest.raises(ZooError, match="another weights"):
+                bulk.write(random, tmp_path / "d", 8, seed=5)
+        else:
+            bulk.write(random, tmp_path / "d", 8, seed=5)
+    shutil.rmtree(tmp_path / "d")
