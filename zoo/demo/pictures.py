@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,27 +25,6 @@ class Row:
     images: Images
 
 
-@contextmanager
-def watched(model: GAN, job: Job, total: int) -> Iterator[None]:
-    """Within, the job reports after each pass of the generator, so it can be cancelled between two of them.
-
-    Args:
-        total: images that the passes inside make, at least.
-    """
-    done = 0
-
-    def after(_module, _inputs, output) -> None:
-        nonlocal done
-        done += len(output)
-        job.report(min(done, total), total, f"{model.config.name}: {min(done, total)} of {total} images")
-
-    hook = model._network.register_forward_hook(after)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
 def load(job: Job, worker: Worker, name: str) -> GAN:
     """A model from the worker's cache, loaded if need be."""
     job.report(0, 0, "" if name in worker.models else f"loading {name}")
@@ -57,29 +35,22 @@ def load(job: Job, worker: Worker, name: str) -> GAN:
 
 def sample(job: Job, worker: Worker, request: Sample) -> Images:
     """`zoo.load(model).sample(n, label, seed, truncation)`."""
-    model = load(job, worker, request.model)
-    with watched(model, job, request.n):
-        return model.sample(request.n, request.label, request.seed, request.truncation)
+    return _sampled(job, load(job, worker, request.model), request, request.truncation)
 
 
 def interpolate(job: Job, worker: Worker, name: str, a: int, b: int, steps: int, label: int | None) -> Images:
     """`zoo.load(model).interpolate(a, b, steps, label)`."""
-    model = load(job, worker, name)
-    with watched(model, job, steps):
-        return model.interpolate(a, b, steps, label)
+    return load(job, worker, name).interpolate(a, b, steps, label)
 
 
 def by_class(job: Job, worker: Worker, request: Sample, columns: int) -> list[Row]:
     """A row for each class of the request: the same latents, `sample(columns, label=c, seed=seed)`."""
     model = load(job, worker, request.model)
     wanted = range(model.num_classes) if request.classes == "all" else request.classes or ()
-    rows, made = [], 0
+    rows = []
     for label in wanted:
-        with watched(model, job, columns):
-            images = model.sample(columns, label, request.seed, request.truncation)
-        rows.append(Row(model.class_names[label], images))
-        made += columns
-        job.report(made, columns * len(wanted), f"{len(rows)} of {len(wanted)} classes")
+        rows.append(Row(model.class_names[label], model.sample(columns, label, request.seed, request.truncation)))
+        job.report(len(rows), len(wanted), f"{len(rows)} of {len(wanted)} classes")
     return rows
 
 
@@ -88,8 +59,7 @@ def truncations(job: Job, worker: Worker, request: Sample, thresholds: Sequence[
     model = load(job, worker, request.model)
     rows = []
     for threshold in thresholds:
-        with watched(model, job, request.n):
-            images = model.sample(request.n, request.label, request.seed, threshold)
+        images = _sampled(job, model, request, threshold)
         rows.append(Row("none" if threshold is None else f"{threshold:g}", images))
     return rows
 
@@ -110,18 +80,29 @@ def walk(
     angles = torch.linspace(0, reach * math.pi / 2, steps)[:, None]
     y = _label_of(model, request, position)
     rows = []
-    with watched(model, job, directions * steps):
-        for i, other in enumerate(others):
-            path = torch.cos(angles) * z + torch.sin(angles) * other[None]
-            rows.append(Row(f"direction {i + 1}", _images(model, path, y)))
+    for i, other in enumerate(others):
+        path = torch.cos(angles) * z + torch.sin(angles) * other[None]
+        rows.append(Row(f"direction {i + 1}", _images(model, path, y)))
+        job.report(len(rows), directions, f"{len(rows)} of {directions} directions")
     return rows
 
 
 def one(job: Job, worker: Worker, request: Sample, position: int) -> Images:
     """Image `position` of a sample alone."""
     model = load(job, worker, request.model)
-    with watched(model, job, 1):
-        return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)
+    return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)
+
+
+def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) -> Images:
+    """The images of a request; the job reports after each pass of the generator, and can be cancelled there."""
+    from ..images import Images
+
+    parts, done = [], 0
+    for images in model.stream(request.n, request.label, request.seed, truncation, model.chunk):
+        parts.append(images)
+        done += len(images)
+        job.report(done, request.n, f"{model.config.name}: {done} of {request.n} images")
+    return Images.cat(parts)
 
 
 def _label_of(model: GAN, request: Sample, position: int) -> int | None:
