@@ -60,9 +60,9 @@ class Conv(nn.Module):
 class UpConv(nn.Module):
     """A stride-2 transposed convolution with given weights."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None):
+    def __init__(self, weight: Tensor, bias: Tensor | None, output_padding: int = 0):
         super().__init__()
-        self.output_padding = weight.shape[2] % 2
+        self.output_padding = output_padding
         self.register_buffer("weight", weight.contiguous())
         self.register_buffer("bias", bias)
 
@@ -102,7 +102,7 @@ def plain_conv(conv: nn.Conv2d, scaling: Scaling = None) -> Conv:
 
 
 def plain_deconv(conv: nn.ConvTranspose2d, scaling: Scaling = None) -> UpConv:
-    return UpConv(*scaled(conv, scaling))
+    return UpConv(*scaled(conv, scaling), conv.output_padding[0])
 
 
 def up_conv(conv: nn.Conv2d, scaling: Scaling = None) -> UpConv:
@@ -251,6 +251,7 @@ class FusedDCGAN(nn.Module):
         super().__init__()
         self.spec = generator.spec
         self.input = Linear(generator.input)
+        self.input_norm = Affine(generator.input_norm) if generator.input_norm is not None else None
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for block in generator.blocks:
             folds = isinstance(block.norm, nn.BatchNorm2d)
@@ -262,6 +263,8 @@ class FusedDCGAN(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.input(z).unflatten(1, (-1, self.spec.bottom_width, self.spec.bottom_width))
         h = h.contiguous(memory_format=torch.channels_last)
+        if self.input_norm is not None:
+            h = self.act(self.input_norm(h))
         for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
             h = conv(h)
             h = self.act(h if isinstance(norm, nn.Identity) else norm(h, y))
