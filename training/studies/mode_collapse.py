@@ -213,7 +213,7 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
             Figure(
                 "classes",
                 "The same for every class (Figure 3b)",
-                plots.curves(by_class, "discriminator updates", "contrastive accuracy"),
+                plots.curves(by_class, "discriminator updates", "contrastive accuracy", first=ALL),
             ),
         ],
         device=device,

@@ -23,6 +23,14 @@ Steps = Annotated[int | None, typer.Option(min=1, help="Updates, instead of the 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this study was stopped.")]
 
 
+def numbers(text: str) -> list[int]:
+    """[0, 1, 2] of "0,1,2"; raises ZooError for anything but different whole numbers from 0 up."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        raise ZooError(f'"{text}" is no list of seeds; give different whole numbers with commas, such as 0,1,2')
+    return [int(word) for word in words]
+
+
 def begin(out: Path, resume: bool) -> Path:
     """The folder `work` for a study that begins or goes on.
 

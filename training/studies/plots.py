@@ -18,14 +18,15 @@ def curves(
     marks: Sequence[float] = (),
     limits: tuple[float, float] | None = None,
     markers: bool = False,
+    first: str | None = None,
 ) -> bytes:
-    """Lines by name; a band of the same name lies under its line, `marks` are vertical lines."""
+    """Lines by name, of which the `first` is black; a band lies under the line of its name, `marks` are vertical."""
     figure = _figure(7, 4)
     axes = figure.add_subplot()
     for mark in marks:
         axes.axvline(mark, color="0.85", linewidth=0.8, zorder=0)
     for number, (name, points) in enumerate(series.items()):
-        color = f"C{number}"
+        color = "black" if name == first else f"C{(number - (first is not None)) % 10}"
         style = {"linestyle": "--" if name in dashed else "-", "marker": "o" if markers else None, "markersize": 4}
         axes.plot(*zip(*points, strict=True), label=name, color=color, linewidth=1.2, **style)
         if name in (bands or {}):
