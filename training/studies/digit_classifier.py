@@ -16,7 +16,7 @@ import typer
 from torch import Tensor, nn
 
 import zoo
-from zoo import datasets, files
+from zoo import datasets, files, weights
 from zoo.datasets import Dataset
 from zoo.errors import WeightsCorruptedError, ZooError
 from zoo.model import pick_device
@@ -46,7 +46,7 @@ def load(device: str | torch.device = "cpu", path: Path = BUNDLED) -> DigitClass
     """
     classifier = DigitClassifier()
     try:
-        classifier.load_state_dict({name: tensor.float() for name, tensor in files.read(path).items()})
+        classifier.load_state_dict({name: tensor.float() for name, tensor in weights.read(path).items()})
     except RuntimeError as error:
         raise WeightsCorruptedError(f"{path} does not fit the digit classifier ({error}); install it again") from None
     return classifier.to(device).eval()

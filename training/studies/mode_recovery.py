@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from torch import Tensor, nn
 
-from zoo import files, registry
+from zoo import registry, weights
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.model import GAN, pick_device
@@ -81,7 +81,7 @@ def study(
     changes = {} if paper else dict(SMALL)
     changes |= {"training.precision": precision} if precision else {}
     changes |= {"training.steps": steps} if steps else {}
-    right = float(files.read_metadata(digit_classifier.BUNDLED)["accuracy"].split()[0])
+    right = float(weights.read_metadata(digit_classifier.BUNDLED)["accuracy"].split()[0])
     if right < _LEAST_ACCURACY:
         raise ZooError(f"the digit classifier is right {right:.1%} of the time; train one that reaches 99 %")
     work = options.begin(out, resume)

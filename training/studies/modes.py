@@ -9,7 +9,7 @@ MODES = 1000
 
 
 @torch.no_grad()
-def modes_of(images: Tensor, classifier: nn.Module, batch_size: int = 1024) -> Tensor:
+def modes_of(images: Tensor, classifier: nn.Module, batch_size: int = 64) -> Tensor:
     """The mode 100 a + 10 b + c of each image, whose channels are classified as the digits a, b and c.
 
     Args:

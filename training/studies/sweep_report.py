@@ -88,7 +88,7 @@ def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
 
 
 def _method(whole: Sweep, size: Size) -> str:
-    axes = "; ".join(f"{axis}: {', '.join(size.only.get(axis, options))}" for axis, options in whole.axes.items())
+    axes = "; ".join(f"{axis}: {' / '.join(size.only.get(axis, options))}" for axis, options in whole.axes.items())
     return f"All combinations of {axes}. Everything else is as the settings below say, and the same for all."
 
 

@@ -64,7 +64,8 @@ def run_command(
     else:
         sweep_runs.run_all(place, planned)
     if only:
-        print(f"{len(planned)} runs are finished; `zoo sweep report {name} --out {place.out}` makes the page of them")
+        runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
+        print(f"finished: {runs}; `zoo sweep report {name} --out {place.out}` makes the page of what there is")
     else:
         print(sweep_report.make_report(place).write(place.out))
 
