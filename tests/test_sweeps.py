@@ -1,15 +1,16 @@
 """Sweeps: every file is sound and agrees with the papers, runs are what the file says, stopping costs nothing."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from narrow import tiny
 
+from training.stopping import RunStoppedError
 from training.studies import sweep, sweep_report, sweep_runs
 from training.studies.sweep import Claim, PlannedRun, Size
 from training.studies.sweep_runs import Place
@@ -230,32 +231,39 @@ def test_a_sweep_from_file_to_page_in_two_goes(file, tmp_path, command, monkeypa
     assert not (tmp_path / "other").exists()
 
 
-def test_runs_side_by_side_and_one_that_fails(file, tmp_path):
+def test_one_run_of_several_fails(file, tmp_path, capsys):
     axes = {"data": {"digits": {}, "cifar10": {"set": {"data.dataset": "cifar10"}}}}  # which is not here
     place = Place(str(file(axes=axes)), tmp_path / "out", device="cpu")
-    (tmp_path / "out" / "work").mkdir(parents=True)
-    with pytest.raises(ZooError, match=r"1 of 2 runs failed: data-cifar10-seed0: zoo: cifar10 is not in"):
-        sweep_runs.run_side_by_side(place, place.planned(), ["cpu", "cpu"])
     digits, cifar = place.planned()
-    assert sweep_runs.scores_of(place, digits) == {}
+    place.folder(digits).mkdir(parents=True)
+    (place.folder(digits) / "scores.json").write_text('{"fid": 1.5}')  # finished before
+    with pytest.raises(ZooError, match=r"1 of 1 runs failed: data-cifar10-seed0: zoo: cifar10 is not in"):
+        sweep_runs.run_side_by_side(place, place.planned(), ["cpu", "cpu"])
+    assert "1 of 1: data-cifar10-seed0 failed" in capsys.readouterr().out
+    assert sweep_runs.scores_of(place, digits) == {"fid": 1.5}
     assert sweep_runs.scores_of(place, cifar) is None
 
 
 def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
     size = small_sweep()["small"]
     path = file(small={"set": size["set"] | {"training.steps": 100_000}})
-    arguments = ["sweep", "run", path, "--out", "out", "--device", "cpu,cpu"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zoo", *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE
-    )
-    work, deadline = tmp_path / "out" / "work", time.monotonic() + 60
-    while time.monotonic() < deadline and len(list(work.glob("*/metrics.jsonl"))) < 2:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert b"2 runs saved; go on with --resume" in said
-    assert len(list(work.glob("*/checkpoints/step-*.safetensors"))) == 2
+    place = Place(str(path), tmp_path / "out", device="cpu")
+    work = tmp_path / "out" / "work"
+    work.mkdir(parents=True)
+
+    def stop_when_it_trains():
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not list(work.glob("*/metrics.jsonl")):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop_when_it_trains)
+    thread.start()
+    with pytest.raises(RunStoppedError, match="stopped, 1 runs saved; go on with --resume") as stopped:
+        sweep_runs.run_side_by_side(place, place.planned(), ["cpu"])
+    thread.join()
+    assert stopped.value.exit_status == 128 + signal.SIGTERM
+    assert len(list(work.glob("*/checkpoints/step-*.safetensors"))) == 1
 
 
 def test_a_cluster_runs_them_too(file, tmp_path):
