@@ -1,5 +1,6 @@
 """Model cards: what the Hub reads of them, every score with its source, and the files that are committed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from zoo import card, registry
 from zoo.card_metadata import source_url
-from zoo.config import Measured
+from zoo.entries import Measured
 
 CARDS = Path(__file__).resolve().parent.parent / "model_cards"
 CONFIGS = {name: registry.config(name) for name in registry.names()}
@@ -70,10 +71,21 @@ def test_published_and_measured_stand_side_by_side():
 
 
 def test_committed_cards_are_those_of_the_bundled_models():
-    names = {card.filename(CONFIGS[name]) for name in BUNDLED} | {
-        card.sheet_filename(CONFIGS[name]) for name in BUNDLED
-    }
+    names = set()
+    for config in map(CONFIGS.get, BUNDLED):
+        names |= {card.filename(config), card.sheet_filename(config)}
+        names |= set(card.record_filenames(config)) if card.has_record(config) else set()
+        names |= {card.neighbours_filename(config) for entry in config.weights if entry.nearest}
     assert {path.name for path in CARDS.iterdir()} == names
+
+
+@pytest.mark.parametrize("name", [name for name in BUNDLED if card.has_record(CONFIGS[name])])
+def test_a_committed_record_is_of_the_steps_of_the_recipe(name):
+    config = CONFIGS[name]
+    log = (CARDS / card.record_filenames(config).log).read_text(encoding="utf-8").splitlines()
+    assert json.loads(log[-1])["step"] == config.training.steps
+    text = card.render(config)
+    assert all(f"({file})" in text for file in card.record_filenames(config))
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import socket
-import threading
 import time
+from functools import partial
 from pathlib import Path
 
+import demo_jobs
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,25 +146,17 @@ def test_an_evaluation_is_that_of_the_python_api(client):
     assert written["environment"]["command"].startswith("zoo evaluate contragan/digits --metrics kid")
 
 
-def test_a_cancelled_call_leaves_the_device_to_others(server, client):
-    released, begun = threading.Event(), threading.Event()
-
-    def hold(job, worker):
-        begun.set()
-        while not released.is_set():
-            job.report(0, 1)
-            time.sleep(0.005)
-
+def test_a_cancelled_call_leaves_the_device_to_others(server, client, tmp_path):
     from zoo.demo.workers import Job
 
     worker = server.service.workers
-    held = worker.submit(Job(hold, 60), "")
-    assert begun.wait(30)
+    held = worker.submit(Job(partial(demo_jobs.until, file=tmp_path / "released"), 60), "")
+    _until(lambda: held.progress.total)
     job = client.submit("contragan/digits", 64, api_name="/sample")
     _until(lambda: server.service.health()["workers"][0]["waiting"] == 1)
     job.cancel()
     _until(lambda: server.service.health()["workers"][0]["waiting"] == 0)
-    released.set()
+    (tmp_path / "released").touch()
     held.outcome.result(30)
     assert client.predict("contragan/digits", 1, api_name="/sample")
 

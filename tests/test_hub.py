@@ -16,7 +16,8 @@ import stand_in_hub
 from stand_in_hub import MAIN, Fault, Repository
 
 from zoo import files, hub, registry
-from zoo.config import HubFile, ModelConfig
+from zoo.config import ModelConfig
+from zoo.entries import HubFile
 from zoo.errors import ConfigError, ZooError
 
 REPO = "someone/small-gan"

@@ -1,27 +1,75 @@
-"""The loss plot of a run."""
+"""The plots of a run: what it logs, and the same latents over time."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 _HIDDEN = ("step", "seconds")
 
 
+def scores_of(record: Mapping[str, float]) -> dict[str, float]:
+    """What `--evaluate-every` logs: everything that is no loss."""
+    return {name: v for name, v in record.items() if name not in _HIDDEN and not name.startswith(("d/", "g/"))}
+
+
 def losses(records: list[dict[str, float]]) -> bytes:
-    """A PNG of everything that metrics.jsonl logs: the discriminator's above, the generator's below."""
+    """A PNG of all that metrics.jsonl logs: the discriminator's, the generator's and, where there are any, the scores.
+
+    Args:
+        records: at least one.
+    """
     from matplotlib.figure import Figure  # without pyplot: no global state, no display
 
-    figure = Figure(figsize=(8, 6), layout="constrained")
     names = {name: None for record in records for name in record if name not in _HIDDEN}
-    for axes, letter, title in zip(figure.subplots(2, sharex=True), "dg", ("discriminator", "generator"), strict=True):
-        for name in names:
-            if name.startswith(f"{letter}/"):
-                points = [(record["step"], record[name]) for record in records if name in record]
-                axes.plot(*zip(*points, strict=True), label=name[2:], linewidth=0.8)
+    scores = {name: None for record in records for name in scores_of(record)}
+    panels = {
+        "discriminator": [name for name in names if name.startswith("d/")],
+        "generator": [name for name in names if name.startswith("g/")],
+    } | ({"scores": list(scores)} if scores else {})
+    figure = Figure(figsize=(8, 3 * len(panels)), layout="constrained")
+    for axes, (title, shown) in zip(figure.subplots(len(panels), sharex=True), panels.items(), strict=True):
+        for name in shown:
+            points = [(record["step"], record[name]) for record in records if name in record]
+            label = name if title == "scores" else name[2:]
+            axes.plot(*zip(*points, strict=True), label=label, linewidth=0.8, marker="o" * (title == "scores"))
         axes.set_title(title, loc="left")
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right", ncols=3, fontsize="small")
+        if shown:
+            axes.legend(loc="upper right", ncols=3, fontsize="small")
     axes.set_xlabel("generator steps")
+    return _png(figure)
+
+
+def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
+    """A PNG of rows of images.
+
+    Args:
+        rows: by their names, strips of equally wide images.
+        titles: of the columns.
+    """
+    from matplotlib.figure import Figure
+
+    width, height = next(iter(rows.values())).size
+    figure = Figure(figsize=(8, (8 * height / width + 0.05) * len(rows) + 0.3), layout="constrained")
+    for axes, (name, strip) in zip(figure.subplots(len(rows), squeeze=False).flat, rows.items(), strict=True):
+        axes.imshow(strip, interpolation="nearest")
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    if titles:
+        top = figure.axes[0]
+        column = width / len(titles)
+        top.set_xticks([column * (i + 0.5) for i in range(len(titles))], titles, fontsize="small")
+        top.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.config import ModelConfig, Published
+from zoo.config import ModelConfig
+from zoo.entries import Published
 
 # Table A9 of ContraGAN: learning rates, Adam's betas and n_dis. A to E are for CIFAR-10, F for Tiny ImageNet.
 CONTRAGAN = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import labels, weights
 from .card_metadata import front_matter
-from .config import Measured, ModelConfig, Published, Score
+from .config import ModelConfig
+from .entries import Measured, Published, Score
 
 if TYPE_CHECKING:
     from .images import Images
+    from .model import GAN
 
 SHEET_SEED = 0
 
@@ -34,8 +36,12 @@ _DATA_LIMITS = {
 }
 
 
-def render(config: ModelConfig) -> str:
-    """The text of model_cards/<method>-<dataset>.md, with the front matter that the Hugging Face Hub reads."""
+def render(config: ModelConfig, record: bool | None = None) -> str:
+    """The text of model_cards/<method>-<dataset>.md, with the front matter that the Hugging Face Hub reads.
+
+    Args:
+        record: show the training record that lies beside the card; None: where the default weights have one.
+    """
     sections = [front_matter(config), f"# {config.title}", _summary(config)]
     if _bundled(config):
         sections.append(f"![Samples of seed {SHEET_SEED}]({sheet_filename(config)})")
@@ -43,6 +49,8 @@ def render(config: ModelConfig) -> str:
     if config.published or any(entry.scores for entry in config.weights):
         sections.append(_scores(config))
     sections.append(_training(config))
+    if has_record(config) if record is None else record:
+        sections.append(_record(config))
     if config.weights:
         sections.append(_weights(config))
     sections.append(_limits(config))
@@ -59,22 +67,54 @@ def sheet_filename(config: ModelConfig) -> str:
     return f"{config.slug}.png"
 
 
-def write(config: ModelConfig, folder: str | Path) -> None:
+class RecordFiles(NamedTuple):
+    """The files of a training record, by what they hold."""
+
+    curves: str
+    over_time: str
+    log: str
+
+
+def record_filenames(config: ModelConfig) -> RecordFiles:
+    """What `training.record.write_record` writes beside the card."""
+    return RecordFiles(f"{config.slug}-curves.png", f"{config.slug}-over-time.png", f"{config.slug}-metrics.jsonl")
+
+
+def neighbours_filename(config: ModelConfig) -> str:
+    """The picture of generated images and what is nearest to each, where the default weights have `nearest`."""
+    return f"{config.slug}-neighbours.png"
+
+
+def has_record(config: ModelConfig) -> bool:
+    """Whether a record of the training of the default weights is kept beside the card."""
+    return any(entry.training_record and entry.tag == config.default_tag for entry in config.weights)
+
+
+def pictures_dir() -> Path:
+    """Where the cards' pictures and training records are: in the installed package, or in the repository."""
+    installed = Path(__file__).resolve().parent / "model_cards"
+    return installed if installed.is_dir() else installed.parent.parent / "model_cards"
+
+
+def write(config: ModelConfig, folder: str | Path, model: GAN | None = None) -> None:
     """Write the card and, for bundled weights, the sheet of samples that it shows.
 
     Both are rendered, never edited by hand, so there is nothing to lose.
+
+    Args:
+        model: whose samples; None: the registry's model of this name.
     """
     folder = Path(folder)
     weights.write_atomically(folder / filename(config), render(config).encode())
     if _bundled(config):
-        sheet(config).save(folder / sheet_filename(config), columns=10 if config.num_classes else 16, force=True)
+        sheet(config, model).save(folder / sheet_filename(config), columns=10 if config.num_classes else 16, force=True)
 
 
-def sheet(config: ModelConfig) -> Images:
+def sheet(config: ModelConfig, model: GAN | None = None) -> Images:
     """What the sheet shows: ten images of each class (of the first ten), row by row, or 64 without classes."""
     from .loading import load
 
-    model = load(config.name, device="cpu")
+    model = model or load(config.name, device="cpu")
     if not model.num_classes:
         return model.sample(64, seed=SHEET_SEED)
     rows = min(model.num_classes, 10)
@@ -182,6 +222,15 @@ def _training(config: ModelConfig) -> str:
     return f"## Training\n\n`zoo train {config.name} --out runs/{config.method}`\n\n" + "\n".join(lines)
 
 
+def _record(config: ModelConfig) -> str:
+    files = record_filenames(config)
+    return (
+        f"![Losses and scores over the generator's steps]({files.curves})\n\n"
+        f"![The same latents over the generator's steps]({files.over_time})\n\n"
+        f"The log: [{files.log}]({files.log})."
+    )
+
+
 def _weights(config: ModelConfig) -> str:
     lines = []
     for entry in config.weights:
@@ -195,8 +244,22 @@ def _limits(config: ModelConfig) -> str:
     side = config.generator.resolution
     lines = [
         f"- It draws {side}x{side} images like those of its training data and nothing else.",
-        "- A GAN may leave out parts of its data, and nothing here tests whether it repeats training images.",
+        "- A GAN may leave out parts of its data" + _copies(config),
     ]
     if text := _DATA_LIMITS.get(config.data.dataset):
-        lines.append(f"- {text}")
+        lines.insert(1, f"- {text}")
     return "## Limits and biases\n\n" + "\n".join(lines)
+
+
+def _copies(config: ModelConfig) -> str:
+    """Whether it repeats training images, as far as that was looked at."""
+    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
+    if entry is None or entry.nearest is None:
+        return ", and nothing here tests whether it repeats training images."
+    near = entry.nearest
+    return (
+        f".\n- Copies: {near.images:,} generated images are {near.median:g} from their nearest training image in the "
+        f"median, {near.smallest:g} at least (root mean square of pixels, 0 to 255); training images are "
+        f"{near.training_median:g} from their nearest other one, {near.training_smallest:g} at least.\n\n"
+        f"![Generated images and the training images nearest to each]({neighbours_filename(config)})"
+    )

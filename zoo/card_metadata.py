@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .config import Measured, ModelConfig, Published, Score
+from .config import ModelConfig
+from .entries import Measured, Published, Score
 
 TASK = {"type": "unconditional-image-generation", "name": "Image generation"}
 # Ids of data sets on the Hub where there is one that is the data set itself; others appear by their name here.

@@ -182,6 +182,9 @@ def card_command(
         Path | None,
         typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print."),
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="With -o: also keep the log, curves and sheets of this run folder there.")
+    ] = None,
 ) -> None:
     """Render a model card from the config."""
     import zoo
@@ -190,9 +193,15 @@ def card_command(
 
     config = zoo.info(name)
     if out is None:
+        if run:
+            raise ZooError("--run keeps files beside the card; say in which folder with -o")
         print(card.render(config), end="")
-    else:
-        card.write(config, out)
+        return
+    if run:
+        from training.record import write_record
+
+        write_record(run, out, config)
+    card.write(config, out)
 
 
 # ------------------------------------------------------------------------------------------------------- zoo sample

@@ -47,11 +47,12 @@ def export_folder(
     if not force and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise ZooError(f"{out} exists; give another folder, or force (--force)")
     model, discriminator = _load(source, discriminator)
+    run = _run_folder(source)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         folder = Path(temporary) / out.name
         folder.mkdir()
-        _write(folder, model, discriminator, dtype)
+        _write(folder, model, discriminator, dtype, run)
         _move(folder, out)
     return out
 
@@ -66,10 +67,23 @@ def _load(source, discriminator) -> tuple[GAN, Mapping[str, Tensor] | None]:
     return model, discriminator.state_dict() if hasattr(discriminator, "state_dict") else discriminator
 
 
-def _write(folder: Path, model: GAN, discriminator: Mapping[str, Tensor] | None, dtype: str) -> None:
+def _run_folder(source) -> Path | None:
+    """The source, if it is a folder that training has written and that has something to show."""
+    from .model import GAN
+
+    if isinstance(source, GAN) or not (Path(source) / "metrics.jsonl").is_file():
+        return None
+    return Path(source) if any((Path(source) / "samples").glob("*.png")) else None
+
+
+def _write(folder: Path, model: GAN, discriminator: Mapping[str, Tensor] | None, dtype: str, run: Path | None) -> None:
     config = _config_of(model)
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
-    (folder / CARD).write_text(card.render(config), encoding="utf-8")
+    (folder / CARD).write_text(card.render(config, record=run is not None), encoding="utf-8")
+    if run:
+        from training.record import write_record
+
+        write_record(run, folder, config)
     files.save(folder / WEIGHTS, _as(dtype, model.generator.state_dict()), {"name": config.name, **model.provenance})
     if discriminator is not None:
         files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name})
@@ -93,6 +107,5 @@ def _move(folder: Path, out: Path) -> None:
     with suppress(OSError):  # a folder that holds something cannot be replaced
         folder.replace(out)
         return
-    for name in (CARD, DISCRIMINATOR, WEIGHTS, CONFIG):
-        if (folder / name).exists():
-            (folder / name).replace(out / name)
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == CONFIG):
+        file.replace(out / file.name)

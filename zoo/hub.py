@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import cache
-from .config import REPO_ID, REVISION
+from .entries import REPO_ID, REVISION
 from .errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from .network import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache, hub
-from .config import ModelConfig, Weights
+from .config import ModelConfig
+from .entries import Weights
 from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .files import save, sha256, verify_sha256, write_atomically
 from .network import OFFLINE, is_offline

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from zoo import registry
-from zoo.config import Measured
+from zoo.entries import Measured
 
 EVALUATE = ("evaluate", "infomax-gan/digits", "--extractor", "tiny", "--num-fake", "100", "--seeds", "1")
 

@@ -6,7 +6,7 @@ import pytest
 
 import zoo
 from zoo import datasets, registry
-from zoo.config import Measured, Published
+from zoo.entries import Measured, Published
 from zoo.errors import DataUnavailableError, WeightsUnavailableError, ZooError
 from zoo.evaluation import PROTOCOLS, claims, rounds
 from zoo.evaluation import verdicts as verdicts_of

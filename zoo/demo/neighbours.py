@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DataUnavailableError
+from ..nearest import nearest as nearest_images
+from ..nearest import usual_distances
 from . import files, pictures
 from .validation import Sample
 from .workers import Job, Worker
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ..config import ModelConfig
     from ..datasets import Dataset
     from ..images import Images
 
-_BLOCK = 4096  # training images that are compared at once
 _PROBES = 64  # training images whose own nearest neighbour is looked for
 
 
@@ -68,24 +67,21 @@ def nearest(job: Job, worker: Worker, request: Sample, position: int, count: int
     Raises:
         DataUnavailableError: the data set has not been prepared here; nothing is downloaded for a visitor.
     """
-    import torch
-
     from ..images import Images
+
+    def tell(done: int, total: int) -> None:
+        job.report(done, total, "comparing with the training images")
 
     data = at_hand(request.config)
     generated = pictures.one(job, worker, request, position)
-    flips = request.config.data.flip
-    distances = _distances(job, generated.uint8, data.images, flips)[0]
-    order = distances.argsort()[:count]
-    probes = torch.linspace(0, len(data) - 1, min(_PROBES, len(data))).long()
-    between = _distances(job, data.images[probes], data.images, False)
-    between[torch.arange(len(probes)), probes] = torch.inf
-    own = between.min(dim=1).values
+    found = nearest_images(generated.uint8, data.images, count, request.config.data.flip, tell)
+    own = usual_distances(data.images, _PROBES, tell)
+    (numbers,) = found.numbers
     return Neighbours(
         generated,
-        Images(data.images[order].contiguous()),
-        tuple(distances[order].tolist()),
-        tuple(order.tolist()),
+        Images(data.images[numbers].contiguous()),
+        tuple(found.distances[0].tolist()),
+        tuple(numbers.tolist()),
         float(own.median()),
         float(own.min()),
         len(data),
@@ -107,20 +103,6 @@ def at_hand(config: ModelConfig) -> Dataset:
             f"zoo data prepare {config.name}"
         )
     return datasets.load_for(config)
-
-
-def _distances(job: Job, images: Tensor, real: Tensor, flips: bool) -> Tensor:
-    """Root mean square differences (N, number of real images)."""
-    import torch
-
-    wanted = images.float().flatten(1)
-    versions = [wanted, images.flip(3).float().flatten(1)] if flips else [wanted]
-    parts = []
-    for first in range(0, len(real), _BLOCK):
-        block = real[first : first + _BLOCK].float().flatten(1)
-        parts.append(torch.stack([torch.cdist(version, block) for version in versions]).min(dim=0).values)
-        job.report(min(first + _BLOCK, len(real)), len(real), "comparing with the training images")
-    return torch.cat(parts, dim=1) / wanted.shape[1] ** 0.5
 
 
 def _figure(images: Images, caption: str, alt: str) -> str:

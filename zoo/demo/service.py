@@ -7,12 +7,12 @@ import html
 import secrets
 import time
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 from ..errors import ZooError
 from . import logs
-from .models import ModelCache
+from .process import Process
 from .settings import Settings
 from .workers import Job, Progress, Worker, Workers
 
@@ -91,16 +91,7 @@ def devices(settings: Settings) -> list[str]:
 
 
 def _worker(device: str, settings: Settings) -> Worker:
-    return Worker(device, ModelCache(partial(_load, device=device), settings.max_models), settings.max_waiting)
-
-
-def _load(name: str, device: str):
-    from ..loading import load
-
-    start = time.monotonic()
-    model = load(name, device=device)
-    logs.event("loaded", model=name, device=device, seconds=time.monotonic() - start)
-    return model
+    return Worker(device, Process(device, settings.max_models, settings.cpu_threads()), settings.max_waiting)
 
 
 def guarded(function: Callable, page: bool = False) -> Callable:

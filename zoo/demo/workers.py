@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import ZooError
 from .models import ModelCache
+from .process import Process
 
 
 class BusyError(ZooError):
@@ -44,12 +45,14 @@ class Job:
     """A piece of work for a device, and what became of it.
 
     Attributes:
+        work: called with the job and what has the `device` and its `models`.
+        limit: seconds that it may compute.
         outcome: a Future with the result or the exception.
         progress: the latest Progress.
     """
 
     def __init__(self, work: Callable[[Job, Worker], Any], seconds: float, long: bool = False):
-        self._work, self._seconds, self.long = work, seconds, long
+        self.work, self.limit, self.long = work, seconds, long
         self.outcome: Future = Future()
         self.progress = Progress()
         self.queued, self.started = time.monotonic(), 0.0
@@ -67,9 +70,9 @@ class Job:
         """Tell how far it is; called from within the work, which also ends here if it was cancelled or is too slow."""
         if self._cancelled.is_set():
             raise CancelledError("cancelled; nothing is kept of it")
-        if self.seconds > self._seconds:
+        if self.seconds > self.limit:
             raise TooSlowError(
-                f"this took longer than the {self._seconds:g} s that a request may take; ask for fewer images, or run "
+                f"this took longer than the {self.limit:g} s that a request may take; ask for fewer images, or run "
                 f"it with the Python lines"
             )
         left = self.seconds / done * (total - done) if done and self.seconds > 1 else None
@@ -96,7 +99,7 @@ class Job:
             return
         self.started = time.monotonic()
         try:
-            result = self._work(self, worker)
+            result = worker.compute(self)
         except BaseException as error:  # the caller's to see, not the worker's to die of
             self.outcome.set_exception(error)
         else:
@@ -104,9 +107,14 @@ class Job:
 
 
 class Worker:
-    """A thread that owns one device and the models on it."""
+    """A thread that owns one device and the models on it.
 
-    def __init__(self, device: str, models: ModelCache, max_waiting: int):
+    Args:
+        models: a cache, with which the thread itself computes, or a process that does.
+        max_waiting: jobs.
+    """
+
+    def __init__(self, device: str, models: ModelCache | Process, max_waiting: int):
         self.device, self.models = device, models
         self._max_waiting = max_waiting
         self._short: deque[Job] = deque()
@@ -151,6 +159,10 @@ class Worker:
         while job := self._next(self._short):
             self._run(job)
 
+    def compute(self, job: Job) -> Any:
+        """The result of a job's work."""
+        return self.models.run(job) if isinstance(self.models, Process) else job.work(job, self)
+
     def close(self) -> None:
         """Stop after the running job; what waits is cancelled."""
         with self._changed:
@@ -162,6 +174,8 @@ class Worker:
         for job in list(self._running):
             job.cancel()
         self._thread.join(timeout=10)
+        if isinstance(self.models, Process):
+            self.models.close()
 
     @property
     def waiting(self) -> int:
@@ -170,14 +184,14 @@ class Worker:
     def health(self) -> dict[str, Any]:
         """What the health endpoint tells; stuck: the running job is a minute beyond its time."""
         running = list(self._running)
-        stuck = any(job.seconds > job._seconds + 60 for job in running)
+        stuck = any(job.seconds > job.limit + 60 for job in running)
         return {
             "device": self.device,
             "alive": self._thread.is_alive(),
             "stuck": stuck,
             "running": len(running),
             "waiting": self.waiting,
-            "models": self.models.names,
+            "models": list(self.models.names),
         }
 
     def _loop(self) -> None:

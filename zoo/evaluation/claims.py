@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..config import Measured, ModelConfig, Published, Score
+from ..config import ModelConfig
+from ..entries import Measured, Published, Score
 from . import extractors, protocols
 from .plan import Task
 from .protocol import Protocol

@@ -120,7 +120,8 @@ def _few(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
     """A warning where a covariance is singular: an error unless the user gave the counts."""
     if task.metric != "fid":
         return
-    width, name = extractor.width(extractor.layer("fid")), metric_name("fid", extractor.label)
+    width = extractor.width(extractor.layer("fid"))
+    name, unbiased = (metric_name(metric, extractor.label) for metric in ("fid", "kid"))
     few = [text for n, text in ((fake, f"{fake:,} generated"), (real, f"{real:,} real")) if n <= width]
     if min(fake, real) < 2:
         raise ZooError(f"{name} needs at least 2 images on either side, there are {real} real and {fake} generated")
@@ -133,7 +134,7 @@ def _few(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
             f"{text} and the distance biased. Use --metrics kid, which is unbiased at any count, more images, or say "
             f"{option} {fake if fake <= width else real} to have it all the same"
         )
-    yield f"{text} and the distance is biased upwards; KID is not"
+    yield f"{text} and the distance is biased upwards; {unbiased} is not"
 
 
 def _check_class_counts(target: Target, data: Data) -> None:

@@ -8,7 +8,8 @@ src/metrics and src/utils/misc.py at 26f7b7f and 947b35e.
 
 from __future__ import annotations
 
-from ..config import Measured, ModelConfig, Score
+from ..config import ModelConfig
+from ..entries import Measured, Score
 from ..errors import ZooError
 from .protocol import FID, IS, KID, Doubt, PrecisionRecall, Protocol, Sampling
 

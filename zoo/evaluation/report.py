@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PrivateAttr, ValidationError
 
 from ..architecture import Part
-from ..config import Measured
+from ..entries import Measured
 from ..errors import ConfigError, ZooError
 from .classwise import ClassReport
 from .convergence import Convergence

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import hub
-from ..config import Upstream
+from ..entries import Upstream
 from ..errors import WeightsUnavailableError
 from ..network import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
 from .pickles import MAX_BYTES

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import cache, files, registry, weights
-from ..config import ModelConfig, Weights
+from ..config import ModelConfig
+from ..entries import Weights
 from ..errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from . import convert, download, pickles
 

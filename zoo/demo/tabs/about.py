@@ -38,19 +38,30 @@ def build(page) -> gr.Markdown:
         images = await page.service.run("sheet", name, partial(pictures.sample, request=request), teller(progress), n=n)
         data = await asyncio.to_thread(lambda: files.png(images.grid()))
         alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
-        return (
-            f'<p class="zoo-caption">{alt}</p>{files.picture(data, alt, style="width: 100%")}'
-            '<p class="zoo-caption">No training curves are stored with these weights.</p>'
-        )
+        picture = files.picture(data, alt, style="width: 100%")
+        return f'<p class="zoo-caption">{alt}</p>{picture}{record(config)}'
 
     on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
     on(page.model.input, draw, [page.model], [sheet], show_progress_on=sheet, js=_IF_OPEN)
     return shown
 
 
+def record(config: ModelConfig) -> str:
+    """The curves of the default weights' training and the same latents over time, as HTML."""
+    if not cards.has_record(config):
+        return '<p class="zoo-caption">No training curves are stored with these weights.</p>'
+    names, folder = cards.record_filenames(config), cards.pictures_dir()
+    shown = {"Losses and scores over its training": names.curves, "The same latents over its training": names.over_time}
+    look = "width: 100%; background: white; image-rendering: auto"
+    return "".join(
+        f'<p class="zoo-caption">{title}</p>{files.picture((folder / name).read_bytes(), title, style=look)}'
+        for title, name in shown.items()
+    )
+
+
 def card(config: ModelConfig) -> str:
     """The model card without the front matter, which is for the Hub; the licence it holds is said in words."""
-    body = cards.render(config).split("---\n", 2)[2].strip()
+    body = cards.render(config, record=False).split("---\n", 2)[2].strip()
     picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
     lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
     return "\n".join(lines) + f"\n\n## Licence\n\n{config.license}\n"
