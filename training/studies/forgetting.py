@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+import typer
 from torch import Tensor, nn
 
 from zoo import datasets, latents, recipe, registry
@@ -115,6 +117,7 @@ def study(
     device: options.Device = "auto",
     precision: options.Precision = None,
     task_steps: options.Steps = None,
+    beta: Annotated[float, typer.Option(min=0, help="Weight of the InfoMax loss.")] = 0.2,
     resume: options.Resume = False,
 ) -> None:
     """Does a discriminator forget a class when the next one comes, with and without InfoMax? InfoMax-GAN, Figure 2.
@@ -133,11 +136,11 @@ def study(
     tasks = Tasks(config, train, test, task_steps, seed, pick_device(device))
     measured = {max(1, task_steps * k // _MEASURED) for k in range(1, _MEASURED + 1)}
     steps = {start + k for start in range(0, total, task_steps) for k in measured}
-    infomax = InfoMax(recipe.InfoMax())
+    infomax = InfoMax(recipe.InfoMax(beta=beta))
     records = {}
     for name, terms in ((WITHOUT, [OneVersusAll()]), (WITH, [OneVersusAll(), infomax])):
         print(name, flush=True)
-        checksum = f"{train.checksum}{test.checksum} {task_steps}"
+        checksum = f"{train.checksum}{test.checksum} {task_steps} {beta}"
         run = DiscriminatorRun(
             config,
             work / name.replace(" ", "-"),
@@ -149,7 +152,7 @@ def study(
             device,
         )
         records[name] = run.go()
-    report = make_report(config, records, task_steps, infomax.part.beta, seed, run.device)
+    report = make_report(config, records, task_steps, beta, seed, run.device)
     print(report.write(out))
 
 
