@@ -63,7 +63,11 @@ class Report:
         write_atomically(folder / "README.md", self.markdown().encode())
         data = {"title": self.title, "source": self.source, "settings": dict(self.settings), **self.results}
         data |= {"findings": list(self.findings), "machine": self.machine()}
-        write_atomically(folder / "results.json", (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(data, indent=1, ensure_ascii=False)
+        text = re.sub(
+            r"\[\s+([^\[\]{}\"]+?)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text
+        )  # lists of numbers
+        write_atomically(folder / "results.json", f"{text}\n".encode())
         return folder / "README.md"
 
     def machine(self) -> dict[str, str]:
@@ -121,5 +125,6 @@ def _command() -> str:
     name = sys.argv[0]
     module = re.search(r"(training/studies/\w+)\.py$", name.replace(os.sep, "/"))
     start = f"python -m {module[1].replace('/', '.')}" if module else "zoo"
-    short = [Path(word).name if word.startswith(os.sep) else word for word in sys.argv[1:]]
+    words = [word for word in sys.argv[1:] if word != "--resume"]  # which makes the same page
+    short = [Path(word).name if word.startswith(os.sep) else word for word in words]
     return f"{start} {shlex.join(short)}".strip()
