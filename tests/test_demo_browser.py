@@ -12,6 +12,7 @@ import socket
 import numpy as np
 import pytest
 from PIL import Image
+from reverse_proxy import under_path
 
 import zoo
 
@@ -34,17 +35,21 @@ Promise.all([...document.querySelectorAll(arguments[0])].map(async (img) => {
 def server(tmp_path_factory):
     from zoo.demo import Settings, start
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
             patch.setenv(name, "")
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
-        with start(Settings(device="cpu"), port=port) as running:
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))  # without Inception's weights
+        with start(Settings(device="cpu"), port=_free_port()) as running:
             yield running
         gc.collect()  # while what Gradio leaves unclosed is still let pass
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Browser:
@@ -208,8 +213,7 @@ def test_nearest_training_images(browser):
     assert "1,797 images" in browser.text("#nearest-table")
 
 
-def test_a_missing_extractor_is_explained_on_the_page(browser, monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def test_a_missing_extractor_is_explained_on_the_page(browser):
     browser.open("?tab=evaluate")
     browser.until(lambda: [option for option in browser.all("#extractor label") if "inception" in option.text])[
         0
@@ -246,3 +250,51 @@ def test_every_control_has_a_name(browser):
         ).map((e) => e.outerHTML.slice(0, 200));"""
     )
     assert not unnamed
+
+
+def test_the_keyboard_is_enough(browser):
+    """Tab to the class and the seed, type, tab to the button, Enter; and the focus is seen on the way."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(*keys: str) -> None:
+        ActionChains(browser.driver).send_keys(*keys).perform()
+
+    def tab_to(selector: str) -> None:
+        for _ in range(60):
+            press(Keys.TAB)
+            if browser.driver.execute_script("return document.activeElement.matches(arguments[0])", selector):
+                outline = "return getComputedStyle(document.activeElement).outline"
+                assert "solid 2px" in browser.driver.execute_script(outline), f"no focus is seen on {selector}"
+                return
+        raise AssertionError(f"60 tabs do not reach {selector}")
+
+    browser.open()
+    _drawn(browser, 0)
+    tab_to("#class input")
+    press("4", Keys.ENTER, Keys.ESCAPE)
+    tab_to("#seed input")
+    ActionChains(browser.driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys("21").perform()
+    tab_to("#generate")
+    press(Keys.ENTER)
+    _drawn(browser, 21)
+    assert len(browser.images("#gallery .grid-container img")) == 50
+
+
+def test_behind_a_proxy_under_a_path(driver):
+    from zoo.demo import Settings, start
+
+    with (
+        start(Settings(device="cpu"), port=_free_port(), root_path="/zoo") as running,
+        under_path(running.url, "/zoo") as url,
+    ):
+        page = Browser(driver, url)
+        page.problems()
+        page.open("?model=contragan/digits&seed=7&label=3&n=12")
+        _drawn(page, 7)
+        assert _same(page.images("#gallery .grid-container img"), _expected("contragan/digits", 12, 3, 7))
+        assert page.driver.current_url.startswith(url)
+        assert page.all("#link textarea")[0].get_attribute("value").startswith(url)
+        # Gradio's page asks for its manifest at the root, whatever the path, and Chromium for an icon there.
+        root = ("/manifest.json", "/favicon.ico")
+        assert not [problem for problem in page.problems() if not any(file in problem for file in root)]

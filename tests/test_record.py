@@ -76,7 +76,9 @@ def test_a_finished_run_becomes_a_model_of_the_zoo(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text(config.to_json())
     run = train(config, Options(tmp_path / "run", device="cpu", log_every=1, save_every=1))
-    made = bundle(run, tmp_path, counts=(200, 150), seeds=1, device="cpu", hardware="a test", notes=["seen"])
+    made = bundle(
+        run, tmp_path, counts=[(200, 200), (5000, 150)], seeds=1, device="cpu", hardware="a test", notes=["seen"]
+    )
     assert ModelConfig.from_file(path) == made
     (entry,) = made.weights
     file = tmp_path / "zoo" / "bundled" / entry.bundled

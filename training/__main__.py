@@ -49,6 +49,9 @@ def train(
         str, typer.Option(help="Of these scores: efficientnet-lite0, inception.")
     ] = "efficientnet-lite0",
     keep: Annotated[int, typer.Option(min=1, help="Newest checkpoints to keep.")] = 2,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Then save and stop, with exit status 142; go on with --resume.")
+    ] = None,
     log_every: Annotated[int, typer.Option(min=1, help="Generator steps between log lines.")] = 50,
     save_every: Annotated[int, typer.Option(min=1, help="Generator steps between checkpoints.")] = 1000,
     dry_run: Annotated[
@@ -94,7 +97,10 @@ def train(
     for path in plugin or ():
         load_plugin(path)
     hooks = [Evaluation(evaluate_every, extractor)] if evaluate_every else []
-    run(config, Options(out, data, seed, device, resume, log_every, save_every, keep, tuple(plugin or ())), hooks)
+    options = Options(
+        out, data, seed, device, resume, log_every, save_every, keep, tuple(plugin or ()), minutes=minutes
+    )
+    run(config, options, hooks)
     if os.environ.get("RANK", "0") == "0":
         print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
 

@@ -9,6 +9,7 @@ that a second start goes on. Nothing is written into the repository before all o
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,7 @@ from . import checkpoint, plots
 from .networks import Networks
 from .record import write_record
 
+Counts = tuple[int, int]  # real, generated
 TAG = "zoo"
 LARGEST = 16 << 20  # bytes of a bundled file
 _COMPARED = 1000  # images for rounding and nearest neighbours
@@ -40,7 +42,7 @@ def bundle(
     run: Path,
     repository: Path,
     *,
-    counts: Sequence[int] = (50_000, 10_000),
+    counts: Sequence[Counts] = ((50_000, 50_000), (10_000, 10_000)),
     seeds: int = 3,
     data: str | None = None,
     device: str = "auto",
@@ -52,8 +54,8 @@ def bundle(
     Args:
         run: a run folder of a model of the registry, trained to the end of its recipe.
         repository: a checkout, with hub_configs, model_cards and zoo/bundled.
-        counts: generated images of each evaluation, against as many real ones, or all where there are fewer; precision,
-            recall and classes are measured with the last.
+        counts: real and generated images of each evaluation, all real ones where there are fewer; precision, recall
+            and classes are measured with the last.
         data: where the real images are; None: where training on them would look.
         hardware: that the scores were measured on; None: what the report says.
         notes: what looking at the pictures has shown, for the card.
@@ -65,7 +67,8 @@ def bundle(
     config = ModelConfig.from_file(path)
     _check_finished(run, config)
     real = datasets.load_for(config, root=data)
-    reports = [_report(run, config, real, count, seeds, device, last=count == counts[-1]) for count in counts]
+    given = real if data is None else data  # a path finds features that were cached under the data set's name
+    reports = [_report(run, config, given, len(real), pair, seeds, device, pair == counts[-1]) for pair in counts]
     model = zoo.load(run, device=device)
     generated = model.sample(_COMPARED, seed=0).uint8
     entry = Weights(
@@ -95,8 +98,11 @@ def _check_finished(run: Path, config: ModelConfig) -> None:
         raise ZooError(f"{run} was not trained by the recipe of {config.name} as it is now; give it a name of its own")
 
 
-def _report(run: Path, config: ModelConfig, real, count: int, seeds: int, device: str, last: bool) -> Report:
-    folder = run / f"evaluation-{count}"
+def _report(
+    run: Path, config: ModelConfig, data, available: int, pair: Counts, seeds: int, device: str, last: bool
+) -> Report:
+    real, fake = min(pair[0], available), pair[1]
+    folder = run / f"evaluation-{real}-{fake}"
     if (folder / "report.json").exists():
         report = Report.from_file(folder / "report.json")
         if report.subject.weights_sha256 == files.sha256(run / "model.safetensors"):
@@ -106,12 +112,12 @@ def _report(run: Path, config: ModelConfig, real, count: int, seeds: int, device
         run,
         metrics,
         extractor="efficientnet-lite0",
-        data=real,
-        num_fake=count,
-        num_real=min(count, len(real)),
+        data=data,
+        num_fake=fake,
+        num_real=real,
         seeds=seeds,
         device=device,
-        progress=True,
+        progress=sys.stderr.isatty(),
     )
     report.save(folder, force=True)
     return report
@@ -170,10 +176,19 @@ def _tenths(value: torch.Tensor) -> float:
     return round(float(value), 1)
 
 
+def _pair(text: str) -> Counts:
+    real, slash, fake = text.partition("/")
+    if not (slash and real.isdigit() and fake.isdigit()):
+        raise ZooError(f"{text!r} is not REAL/GENERATED, such as 50000/10000")
+    return int(real), int(fake)
+
+
 def main(
     run: Annotated[Path, typer.Argument(help="A finished run folder.")],
     repository: Annotated[Path, typer.Option(help="The checkout to write into.")] = Path(),
-    counts: Annotated[str, typer.Option(help="Generated images of each evaluation.")] = "50000,10000",
+    counts: Annotated[
+        str, typer.Option(help="Real and generated images of each evaluation.")
+    ] = "50000/50000,10000/10000",
     seeds: Annotated[int, typer.Option(min=1)] = 3,
     data: Annotated[str | None, typer.Option(help="Where the real images are.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
@@ -184,7 +199,7 @@ def main(
     config = bundle(
         run,
         repository,
-        counts=[int(count) for count in counts.split(",")],
+        counts=[_pair(text) for text in counts.split(",")],
         seeds=seeds,
         data=data,
         device=device,

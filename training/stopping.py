@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from zoo.errors import ZooError
+
+TIME_IS_UP = 14  # SIGALRM, which not every system has
 
 
 class RunStoppedError(ZooError):
@@ -19,9 +23,14 @@ class RunStoppedError(ZooError):
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], int]]:
-    """SIGINT and SIGTERM, once received, are what the function returns; a second one ends the process at once."""
+def stop_signals(minutes: float | None = None) -> Iterator[Callable[[], int]]:
+    """SIGINT and SIGTERM, once received, are what the function returns; a second one ends the process at once.
+
+    Args:
+        minutes: after which it returns SIGALRM's number, as if that had come.
+    """
     received: list[int] = []
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
     def handle(number: int, _) -> None:
         if received:
@@ -30,7 +39,7 @@ def stop_signals() -> Iterator[Callable[[], int]]:
 
     handlers = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: received[0] if received else 0
+        yield lambda: received[0] if received else TIME_IS_UP if time.monotonic() > end else 0
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

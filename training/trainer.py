@@ -45,6 +45,7 @@ class Options:
     keep: int = 2  # newest checkpoints
     plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
     cuda_graph: bool = True  # on GPUs
+    minutes: float | None = None  # of this start: then save and stop, as after a signal
     classes: int | None = None  # only the first so many classes of the data; None: all
 
 
@@ -163,7 +164,7 @@ class Run:
         batches = Batches(self.config, self.dataset, options.seed, self.device, self.processes)
         images = training.batch_size * training.accumulation * training.discriminator_steps
         with ExitStack() as stack:
-            stopped = stack.enter_context(stop_signals())
+            stopped = stack.enter_context(stop_signals(options.minutes))
             progress = stack.enter_context(RunProgress(self.step, total, images, self.processes.is_writer))
             log = stack.enter_context(MetricsLog(self.folder, self.step, self.processes.is_writer))
             while self.step < total:
@@ -182,7 +183,7 @@ class Run:
                 if stopping and self.step < total:
                     raise RunStoppedError(
                         stopped() or signal.SIGTERM,
-                        f"stopped after step {self.step}, saved; go on with the same command and --resume",
+                        f"stopped after step {self.step} of {total}, saved; go on with the same command and --resume",
                     )
                 progress.advance(self.step)
         if self.processes.is_writer:

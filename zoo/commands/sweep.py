@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -57,12 +58,16 @@ def run_command(
         print(sweep_runs.run_one(place, run))
         return
     planned = place.planned(only or ())
-    options.begin(place.out, resume)
+    writes = os.environ.get("RANK", "0") == "0"  # under torchrun all processes make each run together, one writes
+    if writes:
+        options.begin(place.out, resume)
     devices = [one.strip() for one in device.split(",") for _ in range(jobs)]
     if len(devices) > 1:
         sweep_runs.run_side_by_side(place, planned, devices)
     else:
         sweep_runs.run_all(place, planned)
+    if not writes:
+        return
     if only:
         runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
         print(f"finished: {runs}; `zoo sweep report {name} --out {place.out}` makes the page of what there is")

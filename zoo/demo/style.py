@@ -13,6 +13,8 @@ HEAD = '<meta name="description" content="Sample, explore, compare and evaluate 
 
 CSS = """
 .gradio-container { max-width: 1440px !important; width: 100%; margin: 0 auto !important; }
+:is(input, textarea, select, button, a, summary, [tabindex]):focus-visible {
+  outline: 2px solid var(--color-accent) !important; outline-offset: 1px; }
 .zoo-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; padding: .25rem 0; }
 .zoo-header h1 { font-size: 1.5rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
 .zoo-header p { margin: 0; color: var(--body-text-color-subdued); }

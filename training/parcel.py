@@ -1,0 +1,136 @@
+"""A run in files of a bounded size, for taking it from one machine to another between two sittings.
+
+python -m training.parcel pack runs/infomax parcel/      # after: zoo train ... --minutes 25
+python -m training.parcel unpack parcel/ runs/infomax    # elsewhere; then: zoo train runs/infomax --resume
+
+A parcel is one tar cut into parts, with a manifest of their checksums, which is written last: what has no manifest is
+not whole. It holds the newest checkpoint, from which the run goes on to the bit, the exported weights, the log, the
+best generator and all sheets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.errors import ZooError
+from zoo.files import write_atomically
+
+from . import checkpoint
+
+MANIFEST = "manifest.json"
+_LEFT_OUT = ("tensorboard", "checkpoints")  # of checkpoints the newest alone goes along
+
+app = typer.Typer(add_completion=False, help=__doc__.splitlines()[0])
+
+
+def pack(run: Path, out: Path, largest: int = 15 << 20) -> list[Path]:
+    """Write a run folder as parts of at most `largest` bytes; returns them, the manifest last.
+
+    Raises:
+        ZooError: there is no run with a checkpoint, or `out` holds a parcel of something else.
+    """
+    newest = checkpoint.newest(run / "checkpoints")
+    if newest is None or not (run / "config.json").is_file():
+        raise ZooError(f"{run} is no run with a checkpoint; nothing to pack")
+    name = json.loads((run / "config.json").read_text())["name"]
+    if (out / MANIFEST).exists() and (there := _manifest(out)["name"]) != name:
+        raise ZooError(f"{out} holds a parcel of {there}; give another folder")
+    files = [newest, *sorted(_others(run))]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)
+    parts, sums = [], {}
+    with tempfile.TemporaryFile() as whole:
+        with tarfile.open(fileobj=whole, mode="w") as tar:
+            for file in files:
+                tar.add(file, str(file.relative_to(run)))
+        size = whole.tell()
+        whole.seek(0)
+        while part := whole.read(largest):
+            path = out / f"run.tar.{len(parts):03d}"
+            write_atomically(path, part)
+            parts.append(path)
+            sums[path.name] = hashlib.sha256(part).hexdigest()
+    for stale in set(out.glob("run.tar.*")) - set(parts):
+        stale.unlink()
+    manifest = {"name": name, "checkpoint": newest.name, "bytes": size, "parts": sums}
+    write_atomically(out / MANIFEST, json.dumps(manifest, indent=2).encode())
+    return [*parts, out / MANIFEST]
+
+
+def unpack(parcel: Path, run: Path) -> Path:
+    """Make the run folder of a parcel; returns it.
+
+    Raises:
+        ZooError: a part is missing or damaged, or the folder holds something.
+    """
+    if run.exists() and any(run.iterdir()):
+        raise ZooError(f"{run} holds something already; give another folder")
+    manifest = _manifest(parcel)
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=run.parent, prefix=f".{run.name}.") as temporary:
+        whole = io.BytesIO(b"".join(_verified(parcel, manifest["parts"].items())))
+        with tarfile.open(fileobj=whole) as tar:
+            tar.extractall(Path(temporary) / "run", filter="data")
+        if run.exists():
+            run.rmdir()
+        (Path(temporary) / "run").rename(run)
+    return run
+
+
+def _others(run: Path) -> Iterable[Path]:
+    for path in run.rglob("*"):
+        inside = path.relative_to(run)
+        if path.is_file() and inside.parts[0] not in _LEFT_OUT and not path.name.startswith("."):
+            yield path
+
+
+def _manifest(parcel: Path) -> dict:
+    try:
+        return json.loads((parcel / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{parcel} is no whole parcel: {MANIFEST} is missing or damaged ({error})") from None
+
+
+def _verified(parcel: Path, parts: Iterable[tuple[str, str]]) -> Iterable[bytes]:
+    for name, expected in parts:
+        path = parcel / name
+        data = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise ZooError(f"{path} is {'damaged' if data else 'missing'}; bring it over again")
+        yield data
+
+
+@app.command("pack")
+def pack_command(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the parts.")],
+    megabytes: Annotated[int, typer.Option(min=1, help="Of a part, at most.")] = 15,
+) -> None:
+    """Write a run folder as parts of a bounded size."""
+    for path in pack(run, out, megabytes << 20):
+        print(path)
+
+
+@app.command("unpack")
+def unpack_command(
+    parcel: Annotated[Path, typer.Argument(help="Folder of the parts.")],
+    run: Annotated[Path, typer.Argument(help="Run folder to make.")],
+) -> None:
+    """Make the run folder of a parcel."""
+    print(unpack(parcel, run))
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except ZooError as error:
+        raise SystemExit(f"parcel: {error}") from None
