@@ -296,6 +296,19 @@ def test_mode_recovery_from_data_to_page(tmp_path, monkeypatch):
     assert page_of(tmp_path / "out")[1]["runs"] == results["runs"]
 
 
+@pytest.mark.parametrize(
+    ("plain", "infomax", "short", "says"),
+    [
+        ([610.0, 600.0], [716.0, 700.0], False, "(more in 2 of 2 seeds), as in the paper"),
+        ([27.0], [62.0], False, "(more in the one seed), as in the paper"),
+        ([700.0], [610.0], True, "(not more in any seed), **unlike** the paper"),
+        ([10.0], [12.0], True, "**too few steps to tell**"),
+    ],
+)
+def test_what_is_said_of_modes(plain, infomax, short, says):
+    assert says in mode_recovery._finding("1/2", plain, infomax, short)
+
+
 def test_a_study_begins_goes_on_or_refuses(tmp_path):
     with pytest.raises(ZooError, match="no study to go on with"):
         options.begin(tmp_path / "x", resume=True)

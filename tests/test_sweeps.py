@@ -298,6 +298,7 @@ def test_a_direction_is_seen_or_not_or_too_close():
     judge = sweep_report.judge
     assert "seen here, 5.0 against 9.0 (FID)" in judge(CLAIM, scored(("0", 9), ("1", 5)), size)
     assert "**not** seen here" in judge(CLAIM, scored(("0", 5), ("1", 9)), size)
+    assert "too close to tell" in judge(CLAIM, scored(("0", 9.2), ("1", 9)), size)
     assert "not run at this size" in judge(CLAIM, scored(("0", 5)), size)
     assert "too close to tell" in judge(CLAIM, scored(("0", 9, 5), ("1", 8, 5), seeds=(0, 1)), two)
     close = judge(CLAIM, scored(("0", 9, 9), ("1", 5, 5), seeds=(0, 1)), two)

@@ -16,6 +16,7 @@ from .sweep import Claim, PlannedRun, Size, Sweep, Where, matches
 from .sweep_runs import Place, scores_of
 
 _HIDDEN = ("accuracy on real", "recall", "precision")
+_LEAST = 0.05  # of the larger value: less between single seeds is no difference
 _DIGITS = {"kid": 4, "class accuracy": 3, "precision": 3, "recall": 3}
 
 Scores = list[tuple[PlannedRun, dict[str, float]]]
@@ -67,10 +68,11 @@ def judge(claim: Claim, done: Scores, size: Size) -> str:
         return f"{claim.text}: not run at this size."
     mean_a, mean_b = statistics.fmean(a), statistics.fmean(b)
     seen = mean_a < mean_b if claim.relation == "less" else mean_a > mean_b
-    spread = max(statistics.pstdev(a), statistics.pstdev(b))
+    several = len(a) > 1 or len(b) > 1
+    spread = max(statistics.pstdev(a), statistics.pstdev(b)) if several else _LEAST * max(abs(mean_a), abs(mean_b))
     digits = _DIGITS.get(claim.metric, 1)
     numbers = f"{mean_and_spread(a, digits)} against {mean_and_spread(b, digits)} ({title_of(claim.metric, size)})"
-    if len(size.seeds) > 1 and abs(mean_a - mean_b) < spread:
+    if abs(mean_a - mean_b) < spread:
         return f"{claim.text}: **too close to tell**, {numbers}."
     return f"{claim.text}: {'seen here' if seen else '**not** seen here'}, {numbers}."
 
@@ -78,7 +80,7 @@ def judge(claim: Claim, done: Scores, size: Size) -> str:
 def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
     found = [size.note] if size.note else []
     if len(size.seeds) == 1 and kinds:
-        found.append("One seed a run: differences of a few percent say nothing.")
+        found.append(f"One seed a run: less than {_LEAST:.0%} between two scores counts as no difference.")
     real = {round(scores["accuracy on real"], 4) for _, scores in done if "accuracy on real" in scores}
     if real:
         found.append(
