@@ -266,6 +266,28 @@ def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
     assert len(list(work.glob("*/checkpoints/step-*.safetensors"))) == 1
 
 
+def test_ranks_share_the_runs_and_the_last_writes_the_page(file, tmp_path, command, monkeypatch):
+    path, out = file(), tmp_path / "out"
+    place, started = Place(str(path), out, device="cpu"), []
+
+    def run(place, planned, devices):
+        for one in planned:
+            started.append((one.id, devices))
+            place.folder(one).mkdir(parents=True)
+            (place.folder(one) / "scores.json").write_text("{}")
+
+    monkeypatch.setattr(sweep_runs, "run_side_by_side", run)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ids = [one.id for one in place.planned()]
+    for rank, mine in (("0", ids[0::2]), ("1", ids[1::2])):
+        started.clear()
+        monkeypatch.setenv("RANK", rank)
+        done = command("sweep", "run", path, "--out", out, "--device", "cpu")
+        assert done.returncode == 0, done.stderr
+        assert started == [(one, ["cpu"]) for one in mine]
+        assert (out / "README.md").exists() == (rank == "1")
+
+
 def test_a_cluster_runs_them_too(file, tmp_path):
     """The path that README.md shows: submitit, here on this machine."""
     submitit = pytest.importorskip("submitit")
@@ -305,6 +327,13 @@ def test_a_direction_is_seen_or_not_or_too_close():
     assert "seen here, 5.0 ± 0.0 against 9.0 ± 0.0" in close
     greater = CLAIM.model_copy(update={"relation": "greater"})
     assert "**not** seen here" in judge(greater, scored(("0", 9), ("1", 5)), size)
+
+
+def test_an_accuracy_at_chance_is_called_so():
+    config = tiny(registry.config("contragan/digits"))  # ten classes
+    for accuracy, said in ((0.12, True), (0.3, False)):
+        done = [(PlannedRun("mine", {"alpha": "0"}, 0, config), {"class accuracy": accuracy})]
+        assert any("at chance" in line for line in sweep_report._caveats(Size(), done, ["class accuracy"])) == said
 
 
 def test_a_table_has_the_papers_numbers_beside_ours(file):

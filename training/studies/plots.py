@@ -36,7 +36,8 @@ def curves(
     if limits:
         axes.set_ylim(*limits)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", ncols=2 if len(series) > 4 else 1)
+    if series:
+        axes.legend(fontsize="small", ncols=2 if len(series) > 4 else 1)
     return _png(figure)
 
 

@@ -17,6 +17,7 @@ from .sweep_runs import Place, scores_of
 
 _HIDDEN = ("accuracy on real", "recall", "precision")
 _LEAST = 0.05  # of the larger value: less between single seeds is no difference
+_ABOVE_CHANCE = 0.05  # of a class accuracy that means something
 _DIGITS = {"kid": 4, "class accuracy": 3, "precision": 3, "recall": 3}
 
 Scores = list[tuple[PlannedRun, dict[str, float]]]
@@ -86,6 +87,9 @@ def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
         found.append(
             f"Class accuracy is at best that of the classifier on real images it has not seen: {max(real):.3f}."
         )
+    right = [(scores["class accuracy"], run.config.num_classes) for run, scores in done if "class accuracy" in scores]
+    if right and all(accuracy < 1 / classes + _ABOVE_CHANCE for accuracy, classes in right):
+        found.append("Class accuracy is at chance for all: so early, no method draws the classes it is asked for.")
     return found
 
 

@@ -14,16 +14,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 import zoo
 from zoo import datasets
 from zoo.errors import ZooError
-from zoo.evaluation import distributed
 from zoo.files import write_atomically
+from zoo.model import pick_device
 
+from ..processes import local_device
 from ..stopping import RunStoppedError, stop_signals
 from ..trainer import Options
 from . import runs, sweep
 from .sweep import PlannedRun, Size, Sweep
+
+_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,6 @@ def _score(whole: Sweep, size: Size, run: PlannedRun, place: Place) -> dict[str,
         seeds=1,
         device=place.device,
     )
-    distributed.stop()  # the next run joins its processes anew
     scores = {result.kind: result.value for result in report.results}
     if report.classes:
         scores["accuracy on real"] = report.classes.accuracy_on_real
@@ -162,13 +166,21 @@ def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Seque
         raise ZooError(f"{len(failed)} of {total} runs failed: {reasons}")
 
 
+def device_of_rank(device: str) -> str:
+    """The device of this process under torchrun: its own GPU where GPUs are meant."""
+    return str(local_device(torch.device(pick_device(device))))
+
+
 def _start(place: Place, run: PlannedRun, device: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "zoo", "sweep", "run", place.name, "--out", str(place.out), "--run", run.id]
     command += ["--device", device, *(["--paper"] if place.paper else [])]
     command += ["--data", str(place.data)] if place.data else []
-    with _log(place, run).open("wb") as log:
+    alone = {name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN}
+    log = _log(place, run)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
         # A session of its own: Ctrl-C reaches the parent alone, which then asks every child to save.
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=os.environ)
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=alone)
 
 
 def _log(place: Place, run: PlannedRun) -> Path:

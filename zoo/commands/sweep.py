@@ -58,16 +58,18 @@ def run_command(
         print(sweep_runs.run_one(place, run))
         return
     planned = place.planned(only or ())
-    writes = os.environ.get("RANK", "0") == "0"  # under torchrun all processes make each run together, one writes
-    if writes:
+    rank, ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    if rank == 0:
         options.begin(place.out, resume)
     devices = [one.strip() for one in device.split(",") for _ in range(jobs)]
-    if len(devices) > 1:
+    if ranks > 1:  # of torchrun: each has runs of its own
+        sweep_runs.run_side_by_side(place, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
+    elif len(devices) > 1:
         sweep_runs.run_side_by_side(place, planned, devices)
     else:
         sweep_runs.run_all(place, planned)
-    if not writes:
-        return
+    if any(sweep_runs.scores_of(place, run) is None for run in planned):
+        return  # another rank is the last
     if only:
         runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
         print(f"finished: {runs}; `zoo sweep report {name} --out {place.out}` makes the page of what there is")
