@@ -316,6 +316,12 @@ def test_a_study_begins_goes_on_or_refuses(tmp_path):
     with pytest.raises(ZooError, match="--resume"):
         options.begin(tmp_path / "x", resume=False)
     assert options.begin(tmp_path / "x", resume=True) == work
+    results = tmp_path / "x" / "results.json"
+    results.write_text('{"unfinished": 2}')  # the page of a part of a sweep
+    assert options.begin(tmp_path / "x", resume=True) == work
+    results.write_text("{}")
+    with pytest.raises(ZooError, match="finished study"):
+        options.begin(tmp_path / "x", resume=True)
     for text in ("a", "1,1", "", "-1"):
         with pytest.raises(ZooError, match="list of seeds"):
             options.numbers(text)

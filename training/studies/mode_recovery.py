@@ -201,7 +201,7 @@ def _finding(size: str, plain: list[float], infomax: list[float], short: bool = 
     seeds = f"{wins} of {len(plain)} seeds" if len(plain) > 1 else "the one seed"
     agrees = "as in the paper" if more else "**unlike** the paper, where InfoMax recovers more"
     if short and max(*plain, *infomax) < _FEW:
-        agrees = "**too few steps to tell**: neither draws digits that a classifier can tell apart"
+        agrees = "**too few steps to tell**: both are still near a single mode"
     return (
         f"K = {size}: {mean_and_spread(plain, 1)} modes without InfoMax, {mean_and_spread(infomax, 1)} with it "
         f"({'more in ' + seeds if wins else 'not more in any seed'}), {agrees}."

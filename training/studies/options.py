@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,8 @@ def begin(out: Path, resume: bool) -> Path:
         ZooError: the study here is finished; or it was begun, and `resume` is not given; or the other way round.
     """
     work = out / "work"
-    if (out / "results.json").exists():
+    results = out / "results.json"
+    if results.exists() and not json.loads(results.read_text(encoding="utf-8")).get("unfinished"):
         raise ZooError(f"{out} holds a finished study; give another folder (--out)")
     if work.exists() and not resume:
         raise ZooError(f"{out} holds a study that was begun; go on with --resume, or give another folder (--out)")

@@ -45,7 +45,12 @@ def make_report(place: Place) -> Report:
         method=[_method(whole, size), *whole.notes],
         settings=_settings(run, size),
         findings=findings,
-        results={"sweep": whole.name, "size": "paper" if place.paper else "small", "runs": _results(done)},
+        results={
+            "sweep": whole.name,
+            "size": "paper" if place.paper else "small",
+            "unfinished": len(planned) - len(done),
+            "runs": _results(done),
+        },
         tables=[_table(whole, size, done, kinds)] if kinds else [],
         figures=figures,
         device=pick_device(place.device),
