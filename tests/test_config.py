@@ -94,3 +94,17 @@ def test_the_paper_variant_of_contragan_has_the_papers_loss(config):
     assert not config.training.conditioning.self_in_numerator
     assert config.as_paper().training.conditioning.self_in_numerator  # Eq. 8 as printed
     assert config.as_paper().training.steps == 80_000  # appendix C
+
+
+def test_feature_maps_of_odd_sides():
+    """28, 14, 7 and 4 pixels: a transposed 3x3 convolution can end a pixel short, a 4x4 one cannot."""
+    config = registry.config("dcgan/stacked-mnist")
+    assert config.generator.resolution == 28
+    with pytest.raises(ConfigError, match="upsampling blocks from 4 pixels reach 32"):
+        config.updated({"generator.kernel_size": 4})
+    with pytest.raises(ConfigError, match="upsampling blocks from 3 pixels reach 24"):
+        config.updated({"generator.bottom_width": 3})
+    with pytest.raises(ConfigError, match="cannot be halved 3 times"):
+        registry.config("contragan-sndcgan/cifar10").updated({"discriminator.resolution": 28})
+    with pytest.raises(ConfigError, match="input_norm knows no classes"):
+        registry.config("contragan-sndcgan/cifar10").updated({"generator.input_norm": True})

@@ -12,7 +12,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
+from zoo import nets
 from zoo.config import ModelConfig
 
 TESTS = Path(__file__).parent
@@ -409,6 +411,43 @@ def test_contragan_paper_recipe(cell):
         flags = {"2C": "contrastive", "APS": "augmented-positives", "CR": "consistency"}
         used = {paper.training.conditioning.type, *(x.type for x in paper.training.regularizers)}
         assert {flag for flag, kind in flags.items() if kind in used} == {f for f in flags if columns[where][f]}
+
+
+STACKED = {"DCGAN/1/4", "DCGAN + IM/1/4", "DCGAN/1/2", "DCGAN + IM/1/2"}
+
+
+@pytest.mark.parametrize("cell", sorted(STACKED))
+def test_stacked_mnist_is_the_unrolled_gan_experiment(cell):
+    """As PacGAN's code repeats it, K the size of the discriminator; InfoMax is all that the paper adds."""
+    f, config = facts("pacgan_unrolled"), CONFIGS[NAMES["infomax_gan_paper"][cell]]
+    g, d, t, size = config.generator, config.discriminator, config.training, cell.split("/", 1)[1]
+    side, _, first = f["generator"]["linear"]
+    assert (g.latent_dim, g.bottom_width, list(g.channels)) == (
+        f["generator"]["z"],
+        side,
+        [first, *f["generator"]["deconv_channels"]],
+    )
+    assert (g.kernel_size, g.input_norm, g.activation, g.output) == (f["generator"]["kernel"], True, "relu", "tanh")
+    assert {g.resolution, d.resolution, config.data.resolution} == {f["images"]["side"]}
+    assert (list(d.channels), d.layout, d.batch_norm, d.spectral_norm) == (
+        f["discriminator"]["channels"][size],
+        "strided",
+        True,
+        False,
+    )
+    assert (d.activation, d.leak) == ("leaky_relu", f["discriminator"]["leak"])
+    s = f["training"]
+    rates = (s["generator_lr"], s["discriminator_lr"], s["beta1"], s["beta2"])
+    assert recipe(t) == (t.steps, s["batch"], 1, s["n_dis"], "none", rates)
+    assert t.steps <= s["steps_at_most"]
+    assert t.adversarial == "non-saturating"
+    assert bool(t.auxiliary) == ("IM" in cell)
+    generator = nets.build_generator(g)
+    sides = []
+    for block in generator.blocks:
+        block.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
+    assert generator(torch.randn(2, g.latent_dim)).shape == (2, 3, 28, 28)
+    assert sides == f["generator"]["deconv_sides"]
 
 
 # ------------------------------------------------------------------------------------------------------- the files

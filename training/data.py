@@ -71,8 +71,8 @@ class Batches:
         """Batches first ... first + count - 1, looked up together."""
         start, n = first * self.batch_size, count * self.batch_size
         indices = self._own_rows(self._indices(start, n))
-        images = self.images[indices.to(self.images.device)].to(self.device, non_blocking=True).float()
-        images = images / 127.5 - 1 if self.config.data.range == "[-1, 1]" else images / 255
+        images = self.images[indices.to(self.images.device)].to(self.device, non_blocking=True)
+        images = in_range(images, self.config)
         if self.config.data.flip:
             heads = self._own_rows(latents.words(self.seed, start, n, _FLIP) & 1 == 1)
             images = torch.where(heads.to(self.device)[:, None, None, None], images.flip(3), images)
@@ -138,6 +138,12 @@ class Batches:
         batches = fetching.result() if fetching else self._reals(step * count, count)
         self._ahead = (step + 1, self._fetcher.submit(self._reals, (step + 1) * count, count))
         return batches
+
+
+def in_range(images: Tensor, config: ModelConfig) -> Tensor:
+    """uint8 images (N, C, H, W) as floats in the range that the networks expect."""
+    images = images.float()
+    return images / 127.5 - 1 if config.data.range == "[-1, 1]" else images / 255
 
 
 def fits(images: Tensor, device: torch.device) -> bool:

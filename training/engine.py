@@ -122,7 +122,7 @@ class Engine:
         generator = self.networks.generator
         track = self.config.training.track_statistics_in_discriminator_step
         pixels = sum(len(fake.z) for fake in fakes) * self.config.data.resolution**2
-        with self._autocast(), nullcontext() if track else nets.untracked_statistics(generator):
+        with self.autocast(), nullcontext() if track else nets.untracked_statistics(generator):
             if not self.together or len(fakes) == 1 or pixels > _PIXELS_AT_ONCE:
                 return [generator(*fake).float() for fake in fakes]
             z = torch.cat([fake.z for fake in fakes])
@@ -136,7 +136,7 @@ class Engine:
         n.discriminator_optimizer.zero_grad(set_to_none=True)
         for real, fake, images in self._synchronised_last(self._discriminator, batches):
             real_images, fake_images = self._augmented(real.images), self._augmented(images)
-            with self._autocast():
+            with self.autocast():
                 real_out = self._discriminator(real_images, real.labels)
                 fake_out = n.discriminator(fake_images, fake.labels)
                 batch = self._batch(
@@ -158,7 +158,7 @@ class Engine:
         n.generator_optimizer.zero_grad(set_to_none=True)
         with frozen(n.discriminator):
             for fake in self._synchronised_last(self._generator, batches):
-                with self._autocast():
+                with self.autocast():
                     images = self._augmented(self._generator(fake.z, fake.labels))
                     out = n.discriminator(images, fake.labels)
                     batch = self._batch(fake, images, out, lambda z, y=fake.labels: n.generator(z, y))
@@ -168,6 +168,22 @@ class Engine:
         n.generator_optimizer.step()
         self.noise.advance()
         return _mean(metrics)
+
+    def discriminate(self, real: Real) -> Metrics:
+        """One update of the discriminator on real images alone, for terms that look at no generated ones."""
+        n = self.networks
+        n.discriminator_optimizer.zero_grad(set_to_none=True)
+        images = self._augmented(real.images)
+        with self.autocast():
+            out = self._discriminator(images, real.labels)
+            batch = objectives.Batch(
+                n.discriminator, real=images, real_labels=real.labels, real_out=out, noise=self.noise
+            )
+            parts = _present({term.name: term.discriminator(batch) for term in self.terms})
+        sum(parts.values()).backward()
+        n.discriminator_optimizer.step()
+        self.noise.advance()
+        return {f"d/{name}": value.detach() for name, value in parts.items()}
 
     def _batch(self, fake: Fake, images: Tensor, out: nets.DiscriminatorOutput, generate) -> objectives.Batch:
         """What the terms see of generated images; the discriminator's turn adds the real ones."""
@@ -205,7 +221,8 @@ class Engine:
             with network.no_sync() if waits else nullcontext():
                 yield batch
 
-    def _autocast(self):
+    def autocast(self):
+        """The context in which networks are called: bfloat16 where the recipe says so."""
         if self._precision != "bfloat16":
             return nullcontext()
         return torch.autocast(self.networks.device.type, torch.bfloat16)

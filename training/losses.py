@@ -93,16 +93,29 @@ def infonce(local: Tensor, global_: Tensor, negatives: str = "other-images") -> 
             locations stand in the denominator with a constant score of -10.
     """
     with torch.autocast(local.device.type, enabled=False):
-        local, global_ = local.float().flatten(2), global_.float()[..., None].flatten(2)  # (N, R, L), (N, R, G)
-        n, _, locations = local.shape
-        asking = global_.transpose(1, 2).flatten(0, 1)  # (N * G, R)
-        scores = (asking @ local.transpose(0, 1).flatten(1)).view(n, -1, n, locations)  # (N, G, N, L)
-        own = scores.diagonal(dim1=0, dim2=2).movedim(2, 0)  # (N, G, L): the positives
+        scores, own, is_own = critic_scores(local.float(), global_.float())
         if negatives == "all":
             return (scores.flatten(2).logsumexp(dim=2, keepdim=True) - own).mean()
-        is_own = torch.eye(n, dtype=torch.bool, device=local.device)[:, None, :, None]
         others = scores.masked_fill(is_own, -10.0).flatten(2).logsumexp(dim=2, keepdim=True)
         return (torch.logaddexp(own, others) - own).mean()
+
+
+def critic_scores(local: Tensor, global_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """InfoMax-GAN Eq. 5 for all pairs of a global vector and a local one.
+
+    Args:
+        local, global_: as in `infonce`.
+
+    Returns:
+        scores (N, G, N, L); those of an image's own locations (N, G, L), the positives; and where in `scores` these
+        are, a mask (N, 1, N, 1).
+    """
+    local, global_ = local.flatten(2), global_[..., None].flatten(2)  # (N, R, L), (N, R, G)
+    n, _, locations = local.shape
+    asking = global_.transpose(1, 2).flatten(0, 1)  # (N * G, R)
+    scores = (asking @ local.transpose(0, 1).flatten(1)).view(n, -1, n, locations)
+    own = scores.diagonal(dim1=0, dim2=2).movedim(2, 0)
+    return scores, own, torch.eye(n, dtype=torch.bool, device=local.device)[:, None, :, None]
 
 
 def contrastive_2c(

@@ -46,6 +46,7 @@ class Options:
     plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
     cuda_graph: bool = True  # on GPUs
     minutes: float | None = None  # of this start: then save and stop, as after a signal
+    classes: int | None = None  # only the first so many classes of the data; None: all
 
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
@@ -67,7 +68,7 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
     device = local_device(pick_device(options.device))
     with joined(device) as processes:
         check_divides(config.training.batch_size, processes)
-        run = Run(_own(config), options, device, processes, hooks)
+        run = Run(own_config(config), options, device, processes, hooks)
         with run.folder.locked() if processes.is_writer else nullcontext():
             run.start()
             run.go()
@@ -95,6 +96,8 @@ class Run:
         self.dataset = datasets.load_for(
             config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
         )
+        if options.classes is not None:
+            self.dataset = datasets.first_classes(self.dataset, options.classes)
         datasets.check_classes(config, self.dataset)
         self.identity = {
             "name": config.name,
@@ -276,7 +279,7 @@ def set_precision(precision: str) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def _own(config: ModelConfig) -> ModelConfig:
+def own_config(config: ModelConfig) -> ModelConfig:
     """The run's own config: nothing that belongs to other weights goes with it."""
     return config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
 

@@ -22,6 +22,11 @@ Initialisation = Literal["xavier", "xavier-main-path", "orthogonal", "normal"]
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
+def halved(side: int, times: int) -> int:
+    """The side of a feature map after so many strides of two, rounded up: 28 pixels become 14, 7, 4."""
+    return -(-side >> times)
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -49,11 +54,17 @@ class _Generator(Part):
     def num_blocks(self) -> int:
         return len(self.channels) - 1
 
+    @property
+    def may_round_up(self) -> bool:
+        """Whether a block may end one pixel short of doubling, so that 4 become 7, 14 and 28."""
+        return False
+
     @model_validator(mode="after")
     def _consistent(self):
         reached = self.bottom_width << self.num_blocks
         _require(
-            reached == self.resolution,
+            reached == self.resolution
+            or (self.may_round_up and halved(self.resolution, self.num_blocks) == self.bottom_width),
             f"resolution is {self.resolution}, but {self.num_blocks} upsampling blocks from {self.bottom_width} pixels "
             f"reach {reached}; give {self.resolution} // bottom_width as a power of two and one channel count a block",
         )
@@ -99,6 +110,19 @@ class DCGANGenerator(_Generator):
     architecture: Literal["dcgan"] = "dcgan"
     kernel_size: Literal[3, 4] = 4  # of the stride-2 transposed convolutions
     norm_gain_offset: Literal[0, 1] = 1  # as in ResNetGenerator
+    input_norm: bool = False  # batch norm and activation of the first feature map, as in the original DCGAN
+
+    @property
+    def may_round_up(self) -> bool:
+        return self.kernel_size == 3
+
+    @model_validator(mode="after")
+    def _unconditional_input(self):
+        _require(
+            not (self.input_norm and self.num_classes),
+            "input_norm knows no classes: give num_classes 0 or leave it out",
+        )
+        return self
 
 
 Generator = Annotated[ResNetGenerator | BigGANGenerator | DCGANGenerator, Field(discriminator="architecture")]
@@ -223,6 +247,7 @@ class DCGANDiscriminator(_Discriminator):
 
     architecture: Literal["dcgan"] = "dcgan"
     layout: Literal["paired", "strided"] = "paired"
+    leak: PositiveFloat = 0.1  # slope of leaky_relu below zero; StudioGAN's
 
     @property
     def downsample_blocks(self) -> int:
@@ -231,7 +256,7 @@ class DCGANDiscriminator(_Discriminator):
     @model_validator(mode="after")
     def _reaches(self):
         _require(
-            self.resolution % (1 << self.downsample_blocks) == 0,
+            self.layout == "strided" or self.resolution % (1 << self.downsample_blocks) == 0,
             f"resolution {self.resolution} cannot be halved {self.downsample_blocks} times",
         )
         return self

@@ -13,7 +13,7 @@ from training.__main__ import train
 
 from . import __version__
 from .commands import cache as cache_commands
-from .commands import data
+from .commands import data, sweep
 from .commands.arguments import Name
 from .commands.demo import demo
 from .commands.doctor import doctor
@@ -227,6 +227,7 @@ def import_command(
 
 app.add_typer(cache_commands.app, name="cache")
 app.add_typer(data.app, name="data")
+app.add_typer(sweep.app, name="sweep")
 app.command("demo")(demo)
 app.command("evaluate")(evaluate)
 app.command("verify")(verify)

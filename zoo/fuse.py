@@ -104,9 +104,9 @@ class ImageConv(nn.Module):
 class UpConv(nn.Module):
     """A stride-2 transposed convolution with given weights."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None):
+    def __init__(self, weight: Tensor, bias: Tensor | None, output_padding: int = 0):
         super().__init__()
-        self.output_padding = weight.shape[2] % 2
+        self.output_padding = output_padding
         self.register_buffer("weight", weight.contiguous())
         self.register_buffer("bias", bias)
 
@@ -328,10 +328,12 @@ class FusedDCGAN(nn.Module):
         super().__init__()
         self.spec = generator.spec
         self.input = Linear(generator.input)
+        self.input_norm = Affine(generator.input_norm) if generator.input_norm is not None else None
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for block in generator.blocks:
             folds = isinstance(block.norm, nn.BatchNorm2d)
-            self.convs.append(UpConv(*scaled(block.conv, norm_affine(block.norm) if folds else None)))
+            weight, bias = scaled(block.conv, norm_affine(block.norm) if folds else None)
+            self.convs.append(UpConv(weight, bias, block.conv.output_padding[0]))
             self.norms.append(nn.Identity() if folds else ConditionalAffine(block.norm, by_class=True))
         self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
         self.act, self.output = in_place(generator.blocks[0].act), ImageConv(*scaled(generator.output))
@@ -339,6 +341,8 @@ class FusedDCGAN(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.input(z).unflatten(1, (-1, self.spec.bottom_width, self.spec.bottom_width))
         h = h.contiguous(memory_format=torch.channels_last)
+        if self.input_norm is not None:
+            h = self.act(self.input_norm(h))
         for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
             h = conv(h)
             h = self.act(h if isinstance(norm, nn.Identity) else norm(h, y))

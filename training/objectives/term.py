@@ -18,16 +18,17 @@ def _here(tensor: Tensor) -> Tensor:
 
 @dataclass
 class Batch:
-    """One batch and what the discriminator said about it. The generator's turn has no real images.
+    """One batch and what the discriminator said about it.
 
+    The generator's turn has no real images, and a discriminator that is trained alone sees no generated ones.
     Images are (N, C, H, W) in the data's range and as the discriminator saw them. In the discriminator's turn the
     generated ones carry no gradient.
     """
 
     discriminator: nn.Module
-    fake: Tensor
-    fake_labels: Tensor | None
-    fake_out: DiscriminatorOutput
+    fake: Tensor | None = None
+    fake_labels: Tensor | None = None
+    fake_out: DiscriminatorOutput | None = None
     real: Tensor | None = None
     real_labels: Tensor | None = None
     real_out: DiscriminatorOutput | None = None

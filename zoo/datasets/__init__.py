@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ZooError
 from .catalogue import CATALOGUE, default_root
-from .dataset import Dataset, check_classes, describe
+from .dataset import Dataset, check_classes, describe, first_classes
 from .names import class_ids, class_names
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "class_names",
     "default_root",
     "describe",
+    "first_classes",
     "load",
     "load_for",
     "overview",

@@ -75,6 +75,27 @@ def _name(dataset: Dataset, label: int) -> str:
     return dataset.class_names[label] if label < len(dataset.class_names) else str(label)
 
 
+def first_classes(dataset: Dataset, count: int) -> Dataset:
+    """The images of the classes 0 ... count - 1, copied into memory.
+
+    Raises:
+        ZooError: the data has fewer classes.
+    """
+    if not 1 <= count <= dataset.num_classes:
+        raise ZooError(f"{count} classes are asked for, the data has {dataset.num_classes}")
+    if count == dataset.num_classes:
+        return dataset
+    chosen = dataset.labels < count
+    return Dataset(
+        dataset.images[chosen],
+        dataset.labels[chosen],
+        count,
+        f"{dataset.checksum} classes 0-{count - 1}",
+        dataset.class_names[:count],
+        f"{dataset.source}, the first {count} of {dataset.num_classes} classes",
+    )
+
+
 def check_classes(config: ModelConfig, dataset: Dataset) -> None:
     """Refuse data whose classes are not the model's, with the reason if it can be seen.
 

@@ -1,7 +1,7 @@
 """Transposed-convolution generator and plain convolutional discriminator: DCGAN and SNDCGAN.
 
 ContraGAN (arXiv 2006.12681) Tables A1 and A2; the "strided" layout is that of the Stacked MNIST experiment
-(InfoMax-GAN, arXiv 2007.04589, A.4), after Unrolled GAN (arXiv 1611.02163).
+(InfoMax-GAN, arXiv 2007.04589, A.4) of Unrolled GAN (arXiv 1611.02163), as PacGAN's code repeats it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .resnet import make_norm, one_hot, squash
 class UpBlock(nn.Module):
     """Stride-2 transposed convolution, norm, activation."""
 
-    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers):
+    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, short: bool = False):
         super().__init__()
-        self.conv = layers.conv_transpose(in_channels, out_channels, spec.kernel_size)
+        self.conv = layers.conv_transpose(in_channels, out_channels, spec.kernel_size, short)
         self.norm = make_norm(out_channels, spec, layers, spec.num_classes)
         self.act = activation(spec.activation)
 
@@ -37,7 +37,12 @@ class DCGANGenerator(nn.Module):
         layers = Layers(spec.spectral_norm, spec.spectral_norm_eps)
         first, *rest = spec.channels
         self.input = layers.linear(spec.latent_dim, first * spec.bottom_width**2)
-        self.blocks = nn.ModuleList(UpBlock(i, o, spec, layers) for i, o in zip(spec.channels, rest, strict=False))
+        self.input_norm = BatchNorm2d(first, eps=spec.batch_norm_eps) if spec.input_norm else None
+        sides = (architecture.halved(spec.resolution, spec.num_blocks - n) for n in range(1, spec.num_blocks + 1))
+        self.blocks = nn.ModuleList(
+            UpBlock(i, o, spec, layers, short=side % 2 == 1)
+            for i, o, side in zip(spec.channels, rest, sides, strict=False)
+        )
         self.attention = nn.ModuleDict(
             {str(block): SelfAttention(spec.channels[block], layers) for block in spec.attention_after}
         )
@@ -47,6 +52,8 @@ class DCGANGenerator(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         condition = one_hot(y, self.spec.num_classes, z)
         h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        if self.input_norm is not None:
+            h = self.blocks[0].act(self.input_norm(h))
         for number, block in enumerate(self.blocks, start=1):
             h = block(h, condition)
             if str(number) in self.attention:
@@ -61,7 +68,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv = layers.conv(in_channels, out_channels, kernel, stride)
         self.norm = BatchNorm2d(out_channels, eps=spec.batch_norm_eps) if spec.batch_norm else nn.Identity()
-        self.act = activation(spec.activation)
+        self.act = activation(spec.activation, spec.leak)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))
@@ -81,7 +88,7 @@ class DCGANDiscriminator(nn.Module):
         self.attention = nn.ModuleDict(
             {str(block): SelfAttention(spec.channels[block - 1], layers) for block in spec.attention_after}
         )
-        side = spec.resolution >> spec.downsample_blocks
+        side = architecture.halved(spec.resolution, spec.downsample_blocks)
         positions = side * side if spec.layout == "strided" else 1
         self.heads = Heads(spec, feature_dim=spec.channels[-1] * positions)
         initialise(self, spec.init)

@@ -108,10 +108,12 @@ class Layers:
         cls = SNConv2d if self.spectral_norm else nn.Conv2d
         return self._finish(cls(in_channels, out_channels, kernel, stride, padding, bias=bias))
 
-    def conv_transpose(self, in_channels: int, out_channels: int, kernel: int) -> nn.ConvTranspose2d:
-        """Stride-2 transposed convolution that doubles the resolution (kernel 3 or 4)."""
+    def conv_transpose(
+        self, in_channels: int, out_channels: int, kernel: int, short: bool = False
+    ) -> nn.ConvTranspose2d:
+        """Stride-2 transposed convolution that doubles the resolution (kernel 3 or 4), or ends a pixel short (3)."""
         cls = SNConvTranspose2d if self.spectral_norm else nn.ConvTranspose2d
-        return self._finish(cls(in_channels, out_channels, kernel, 2, 1, output_padding=kernel % 2))
+        return self._finish(cls(in_channels, out_channels, kernel, 2, 1, output_padding=kernel % 2 - short))
 
     def linear(self, in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
         cls = SNLinear if self.spectral_norm else nn.Linear
@@ -166,8 +168,8 @@ class SelfAttention(nn.Module):
         return x + self.gain * self.output(attended)
 
 
-def activation(name: str) -> nn.Module:
-    return nn.ReLU() if name == "relu" else nn.LeakyReLU(0.1)  # the slope of StudioGAN
+def activation(name: str, leak: float = 0.1) -> nn.Module:
+    return nn.ReLU() if name == "relu" else nn.LeakyReLU(leak)  # 0.1 is the slope of StudioGAN
 
 
 def initialise(network: nn.Module, scheme: str) -> None:

@@ -1,0 +1,140 @@
+"""A discriminator trained alone, on images and by terms that a study chooses; stopped and resumed like any run."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from zoo.config import ModelConfig
+from zoo.errors import ZooError
+from zoo.model import pick_device
+
+from .. import checkpoint
+from ..data import Real
+from ..engine import Engine
+from ..metrics_log import MetricsLog
+from ..networks import Networks
+from ..noise import CountedNoise
+from ..objectives import Term
+from ..progress import RunProgress
+from ..run_folder import RunFolder
+from ..stopping import RunStoppedError, stop_signals
+from ..trainer import set_precision
+
+_SAVE_EVERY = 500  # steps
+_SHOWN = 4  # numbers in a line of progress; all are in metrics.jsonl
+
+
+class DiscriminatorRun:
+    """`config.training.steps` updates of the config's discriminator, in a run folder.
+
+    The generator is built, so that the initial weights are those of a GAN of this seed, and is left alone.
+
+    Args:
+        terms: the objective; they see real images only.
+        batch_of: the images and labels of a step, a function of its number alone.
+        probe: after each step, with the discriminator in eval mode (`measured`) or as it is: numbers for the log, or
+            None.
+        data: what stands for the images in the checkpoint, so that others are refused.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        folder: Path,
+        terms: Sequence[Term],
+        batch_of: Callable[[int], Real],
+        probe: Callable[[nn.Module, int], dict[str, float] | None],
+        data: str,
+        seed: int = 0,
+        device: str = "auto",
+    ):
+        self.config, self.folder, self.batch_of, self.probe = config, RunFolder(folder), batch_of, probe
+        self.device = pick_device(device)
+        set_precision(config.training.precision)
+        torch.manual_seed(seed)
+        self.networks = Networks.build(config, self.device)
+        self.engine = Engine(config, self.networks, CountedNoise(seed, self.device))
+        self.engine.terms = list(terms)
+        self.identity = {
+            "name": config.name,
+            "config": checkpoint.config_digest(config.to_json()),
+            "seed": str(seed),
+            "data": data,
+            "terms": " + ".join(term.name for term in terms),
+        }
+
+    def go(self) -> list[dict[str, float]]:
+        """All steps, or those that are left in a folder that was begun; returns what the probes said.
+
+        Raises:
+            ZooError: the folder is of another config, seed, objective or data.
+            RunStoppedError: SIGINT or SIGTERM came; everything is saved.
+        """
+        total = self.config.training.steps
+        with self.folder.locked():
+            step = self._begin()
+            if step < total:
+                self._train(step, total)
+        return self.folder.records()
+
+    def _begin(self) -> int:
+        if not self.folder.exists():
+            self.folder.create(self.config)
+            return 0
+        self.folder.check_same(self.config)
+        path = checkpoint.newest(self.folder.checkpoints)
+        step = 0
+        if path:
+            header = checkpoint.load(path, self.networks)
+            other = [key for key, value in self.identity.items() if header.get(key) != value]
+            if other:
+                raise ZooError(f"{path} was made with another {' and '.join(other)}; give the study another folder")
+            step = int(header["step"])
+        self.folder.rewind(step)
+        return step
+
+    def _train(self, step: int, total: int) -> None:
+        discriminator = self.networks.discriminator
+        with ExitStack() as stack:
+            stopped = stack.enter_context(stop_signals())
+            progress = stack.enter_context(RunProgress(step, total, self.config.training.batch_size, True))
+            log = stack.enter_context(MetricsLog(self.folder, step, True))
+            while step < total:
+                self.engine.prepare(step)
+                metrics = self.engine.discriminate(self.batch_of(step))
+                step += 1
+                with self.engine.autocast():
+                    noted = self.probe(discriminator, step)
+                if noted is not None:
+                    values = {name: value.item() for name, value in metrics.items()} | noted
+                    log.write(step, values, progress.rate(step))
+                    progress.report(step, dict(list(values.items())[:_SHOWN]))
+                if step % _SAVE_EVERY == 0 or step == total or stopped():
+                    checkpoint.save(self.folder.checkpoints, step, self.networks, self.identity)
+                    checkpoint.prune(self.folder.checkpoints, keep=1)
+                if stopped() and step < total:
+                    raise RunStoppedError(
+                        stopped() or signal.SIGTERM, f"stopped after step {step}, saved; go on with --resume"
+                    )
+                progress.advance(step)
+
+
+def in_eval(measure: Callable[[nn.Module, int], dict[str, float]], steps: set[int]):
+    """A probe that measures after the given steps, in eval mode and without gradients."""
+
+    def probe(discriminator: nn.Module, step: int) -> dict[str, float] | None:
+        if step not in steps:
+            return None
+        discriminator.eval()
+        with torch.no_grad():
+            found = measure(discriminator, step)
+        discriminator.train()
+        return found
+
+    return probe

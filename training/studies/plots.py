@@ -1,0 +1,81 @@
+"""The plots of the studies, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+Points = Sequence[tuple[float, float]]
+Band = tuple[Sequence[float], Sequence[float], Sequence[float]]  # x, lowest, highest
+
+
+def curves(
+    series: Mapping[str, Points],
+    x: str,
+    y: str,
+    bands: Mapping[str, Band] | None = None,
+    dashed: Sequence[str] = (),
+    marks: Sequence[float] = (),
+    limits: tuple[float, float] | None = None,
+    markers: bool = False,
+    first: str | None = None,
+) -> bytes:
+    """Lines by name, of which the `first` is black; a band lies under the line of its name, `marks` are vertical."""
+    figure = _figure(7, 4)
+    axes = figure.add_subplot()
+    for mark in marks:
+        axes.axvline(mark, color="0.85", linewidth=0.8, zorder=0)
+    for number, (name, points) in enumerate(series.items()):
+        color = "black" if name == first else f"C{(number - (first is not None)) % 10}"
+        style = {"linestyle": "--" if name in dashed else "-", "marker": "o" if markers else None, "markersize": 4}
+        axes.plot(*zip(*points, strict=True), label=name, color=color, linewidth=1.2, **style)
+        if name in (bands or {}):
+            axes.fill_between(*bands[name], color=color, alpha=0.15, linewidth=0)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if limits:
+        axes.set_ylim(*limits)
+    axes.grid(alpha=0.3)
+    if series:
+        axes.legend(fontsize="small", ncols=2 if len(series) > 4 else 1)
+    return _png(figure)
+
+
+def bars(
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    y: str,
+    errors: Mapping[str, Sequence[float]] | None = None,
+    line: tuple[str, float] | None = None,
+) -> bytes:
+    """One bar a series in each group; `line` is a horizontal one with a name."""
+    figure = _figure(max(6.0, 0.4 * len(groups) * len(series) + 2), 4)
+    axes = figure.add_subplot()
+    width = 0.8 / len(series)
+    for number, (name, values) in enumerate(series.items()):
+        places = [group + (number - (len(series) - 1) / 2) * width for group in range(len(groups))]
+        spread = errors.get(name) if errors else None
+        axes.bar(places, values, width, label=name, yerr=spread, capsize=3)
+    if line:
+        axes.axhline(line[1], color="0.3", linewidth=1, linestyle="--", label=line[0])
+    slanted = max(map(len, groups)) * len(groups) > 60
+    axes.set_xticks(range(len(groups)), groups, rotation=30 if slanted else 0, ha="right" if slanted else "center")
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.3, axis="y")
+    if len(series) > 1 or line:
+        axes.legend(fontsize="small")
+    return _png(figure)
+
+
+def _figure(width: float, height: float):
+    from matplotlib.figure import Figure  # without pyplot: no global state, no display
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _png(figure) -> bytes:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

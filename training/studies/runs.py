@@ -1,0 +1,38 @@
+"""Runs of the trainer inside a study or a sweep: each begun, gone on with, or found finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zoo import weights
+from zoo.config import ModelConfig
+
+from ..run_folder import RunFolder
+from ..trainer import Hook, Options, own_config, train
+
+
+def is_finished(config: ModelConfig, options: Options) -> bool:
+    """Whether the run folder holds the exported model of the last step of this config.
+
+    Raises:
+        ZooError: the folder holds a run of another config.
+    """
+    folder = RunFolder(options.out)
+    if not folder.exists():
+        return False
+    folder.check_same(own_config(config))
+    model = folder.path / "model.safetensors"
+    return model.exists() and weights.read_metadata(model).get("step") == str(config.training.steps)
+
+
+def finish(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> list[dict[str, float]]:
+    """Train, or train on, or do nothing, until the run is finished; returns the lines of its log.
+
+    Raises:
+        ZooError: as `trainer.train` does.
+    """
+    folder = RunFolder(options.out)
+    if not is_finished(config, options):
+        train(config, replace(options, resume=folder.exists()), hooks)
+    return folder.records()

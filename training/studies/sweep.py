@@ -1,0 +1,190 @@
+"""A sweep: one file that says which runs there are, what is measured, and what the paper found.
+
+The product of the axes' options is the list of runs; each option may name a model of the registry, change fields of
+its config, or both. A sweep has two sizes: `small`, which a CPU finishes, and `paper`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from zoo import registry
+from zoo.architecture import Part
+from zoo.config import ModelConfig, Name, explain
+from zoo.errors import ConfigError, ZooError
+
+FOLDER = Path(__file__).with_name("sweeps")
+Where = dict[str, str]  # axis -> option; axes that are left out match all their options
+Metric = Literal["fid", "kid", "is", "pr", "classes"]
+
+
+class Option(Part):
+    """One value of an axis."""
+
+    model: Name | None = None
+    set: dict[str, JsonValue] = {}  # dotted fields, as `ModelConfig.updated` takes them
+    class_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the data's classes, the first ones
+
+
+class Size(Part):
+    """How large a sweep is run. `set` comes before the options' own changes."""
+
+    set: dict[str, JsonValue] = {}
+    only: dict[str, tuple[str, ...]] = {}  # axis -> the options that are run; others: all
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    extractor: str = "inception"
+    num_fake: PositiveInt = 10_000  # generated images of a score
+    num_real: PositiveInt | None = None  # at most; None: as many as generated
+    split: str | None = None  # of the real ones; None: what the model is trained on
+    as_paper: bool = False  # begin with what the paper says where the published run differs
+    note: str | None = None  # what this size leaves out
+
+
+class PublishedCell(Part):
+    """A number of the paper. `where` says of which option of every axis."""
+
+    where: Where
+    metric: str = "fid"
+    value: float
+    std: float | None = None
+
+
+class Claim(Part):
+    """A direction that the paper reports: the metric is less, or greater, in one place than in another."""
+
+    text: str
+    metric: str = "fid"
+    where: Where
+    relation: Literal["less", "greater"] = "less"
+    than: Where
+
+
+class Sweep(Part):
+    """See the files in `sweeps/`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    title: str
+    source: str
+    question: str
+    model: Name | None = None  # where no option names one
+    axes: Annotated[dict[str, dict[str, Option]], Field(min_length=1)]
+    metrics: tuple[Metric, ...] = ("fid",)
+    curves: tuple[str, ...] = ()  # parts of the losses to plot over time, such as "d/infomax"
+    published: tuple[PublishedCell, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    small: Size
+    paper: Size
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self):
+        for where in (*(p.where for p in self.published), *(w for c in self.claims for w in (c.where, c.than))):
+            for axis, option in where.items():
+                if option not in self.axes.get(axis, {}):
+                    raise ValueError(f"there is no option {option!r} of an axis {axis!r}")
+        for size in (self.small, self.paper):
+            for axis, options in size.only.items():
+                if missing := set(options) - set(self.axes.get(axis, {})):
+                    raise ValueError(f"only.{axis} names {', '.join(sorted(missing))}, which the axis does not have")
+        return self
+
+    def size(self, paper: bool) -> Size:
+        return self.paper if paper else self.small
+
+    def runs(self, paper: bool = False) -> list[PlannedRun]:
+        """All runs of a size, seeds last.
+
+        Raises:
+            ConfigError: a change does not fit its model; UnknownModelError: there is no such model.
+        """
+        size, names = self.size(paper), list(self.axes)
+        kept = [[o for o in self.axes[axis] if o in size.only.get(axis, self.axes[axis])] for axis in names]
+        runs = []
+        for options in itertools.product(*kept):
+            where = dict(zip(names, options, strict=True))
+            chosen = [self.axes[axis][option] for axis, option in where.items()]
+            config = self._config(where, chosen, size)
+            share = min(option.class_share for option in chosen)
+            classes = max(2, round(share * config.num_classes)) if share < 1 else None
+            if classes:
+                config = config.updated({f"{part}.num_classes": classes for part in ("generator", "discriminator")})
+            runs += [PlannedRun(self.name, where, seed, config, classes) for seed in size.seeds]
+        return runs
+
+    def _config(self, where: Where, chosen: list[Option], size: Size) -> ModelConfig:
+        model = next((option.model for option in chosen if option.model), self.model)
+        if model is None:
+            raise ConfigError(f"sweep {self.name}: no model is named for {_label(where)}; give `model`")
+        config = registry.config(model)
+        config = config.as_paper() if size.as_paper else config
+        changes = dict(size.set)
+        for option in chosen:
+            changes |= option.set
+        try:
+            return config.updated(changes)
+        except ConfigError as error:
+            raise ConfigError(f"sweep {self.name}, {_label(where)}: {error}") from None
+
+    def cell(self, where: Where, metric: str) -> PublishedCell | None:
+        """What the paper prints for a run; None where it prints nothing."""
+        return next((p for p in self.published if p.metric == metric and matches(where, p.where)), None)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep."""
+
+    sweep: str
+    where: Where
+    seed: int
+    config: ModelConfig
+    classes: int | None = None  # of the data, the first so many
+
+    @property
+    def id(self) -> str:
+        """Its folder's name: letters, digits, dots and hyphens."""
+        words = [f"{axis}-{option}" for axis, option in self.where.items()]
+        return re.sub(r"[^a-z0-9.]+", "-", "-".join(words).lower()).strip("-.") + f"-seed{self.seed}"
+
+    @property
+    def label(self) -> str:
+        return _label(self.where)
+
+
+def matches(where: Mapping[str, str], pattern: Mapping[str, str]) -> bool:
+    return all(where.get(axis) == option for axis, option in pattern.items())
+
+
+def _label(where: Where) -> str:
+    return ", ".join(f"{axis} {option}" for axis, option in where.items())
+
+
+def names() -> list[str]:
+    """The sweeps that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def load(name: str | Path) -> Sweep:
+    """A sweep by name, or from a file.
+
+    Raises:
+        ConfigError: the file is no sweep; the message says which field and why.
+        ZooError: there is neither a sweep nor a file of this name.
+    """
+    path = Path(name) if str(name).endswith(".json") else FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise ZooError(f"{name} is neither a file nor a sweep; there are {', '.join(names())}")
+    try:
+        return Sweep.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error)}") from None

@@ -1,0 +1,191 @@
+"""The page of a sweep: a table and a plot of all finished runs, and whether the paper's directions are seen."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+
+from zoo.evaluation.extractors import metric_name
+from zoo.model import pick_device
+
+from ..run_folder import RunFolder
+from . import plots, sweep
+from .report import Figure, Report, Table, mean_and_spread, published
+from .sweep import Claim, PlannedRun, Size, Sweep, Where, matches
+from .sweep_runs import Place, scores_of
+
+_HIDDEN = ("accuracy on real", "recall", "precision")
+_LEAST = 0.05  # of the larger value: less between single seeds is no difference
+_ABOVE_CHANCE = 0.05  # of a class accuracy that means something
+_DIGITS = {"kid": 4, "class accuracy": 3, "precision": 3, "recall": 3}
+
+Scores = list[tuple[PlannedRun, dict[str, float]]]
+
+
+def make_report(place: Place) -> Report:
+    """The page of what is finished; runs that are not are counted."""
+    whole = sweep.load(place.name)
+    planned = whole.runs(place.paper)
+    done: Scores = [(run, found) for run in planned if (found := scores_of(place, run)) is not None]
+    size = whole.size(place.paper)
+    kinds = list(dict.fromkeys(kind for _, scores in done for kind in scores if kind != "accuracy on real"))
+    findings = [] if len(done) == len(planned) else [f"{len(done)} of {len(planned)} runs are finished."]
+    findings += [judge(claim, done, size) for claim in whole.claims]
+    findings += _caveats(size, done, kinds)
+    figures = [_bars(whole, size, done, kind) for kind in kinds if kind not in _HIDDEN]
+    if whole.curves:
+        figures.append(_curves(whole, place, done))
+    run = planned[0]
+    records = [RunFolder(place.folder(run)).records() for run, _ in done]
+    return Report(
+        title=whole.title,
+        source=whole.source,
+        question=whole.question,
+        method=[_method(whole, size), *whole.notes],
+        settings=_settings(run, size),
+        findings=findings,
+        results={
+            "sweep": whole.name,
+            "size": "paper" if place.paper else "small",
+            "unfinished": len(planned) - len(done),
+            "runs": _results(done),
+        },
+        tables=[_table(whole, size, done, kinds)] if kinds else [],
+        figures=figures,
+        device=pick_device(place.device),
+        seconds=sum(record[-1]["seconds"] for record in records if record),
+    )
+
+
+def title_of(kind: str, size: Size) -> str:
+    """A score's name with its extractor, such as "FD efficientnet-lite0"."""
+    return metric_name(kind, size.extractor) if kind in ("fid", "kid", "is") else kind
+
+
+def values(done: Scores, where: Where, metric: str) -> list[float]:
+    return [scores[metric] for run, scores in done if matches(run.where, where) and metric in scores]
+
+
+def judge(claim: Claim, done: Scores, size: Size) -> str:
+    """One sentence: what the paper says, what is measured here, and whether the two agree."""
+    a, b = values(done, claim.where, claim.metric), values(done, claim.than, claim.metric)
+    if not a or not b:
+        return f"{claim.text}: not run at this size."
+    mean_a, mean_b = statistics.fmean(a), statistics.fmean(b)
+    seen = mean_a < mean_b if claim.relation == "less" else mean_a > mean_b
+    several = len(a) > 1 or len(b) > 1
+    spread = max(statistics.pstdev(a), statistics.pstdev(b)) if several else _LEAST * max(abs(mean_a), abs(mean_b))
+    digits = _DIGITS.get(claim.metric, 1)
+    numbers = f"{mean_and_spread(a, digits)} against {mean_and_spread(b, digits)} ({title_of(claim.metric, size)})"
+    if abs(mean_a - mean_b) < spread:
+        return f"{claim.text}: **too close to tell**, {numbers}."
+    return f"{claim.text}: {'seen here' if seen else '**not** seen here'}, {numbers}."
+
+
+def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
+    found = [size.note] if size.note else []
+    if len(size.seeds) == 1 and kinds:
+        found.append(f"One seed a run: less than {_LEAST:.0%} between two scores counts as no difference.")
+    real = {round(scores["accuracy on real"], 4) for _, scores in done if "accuracy on real" in scores}
+    if real:
+        found.append(
+            f"Class accuracy is at best that of the classifier on real images it has not seen: {max(real):.3f}."
+        )
+    right = [(scores["class accuracy"], run.config.num_classes) for run, scores in done if "class accuracy" in scores]
+    if right and all(accuracy < 1 / classes + _ABOVE_CHANCE for accuracy, classes in right):
+        found.append("Class accuracy is at chance for all: so early, no method draws the classes it is asked for.")
+    return found
+
+
+def _method(whole: Sweep, size: Size) -> str:
+    axes = "; ".join(f"{axis}: {' / '.join(size.only.get(axis, options))}" for axis, options in whole.axes.items())
+    return f"All combinations of {axes}. Everything else is as the settings below say, and the same for all."
+
+
+def _settings(run: PlannedRun, size: Size) -> dict[str, str]:
+    config = run.config
+    training, adam = config.training, config.training.optimizer
+    real = f"up to {size.num_real or size.num_fake:,} real ones of {size.split or config.data.split}"
+    return {
+        "first run": f"{config.name} with {run.label}",
+        "images": f"{config.data.dataset}, {config.data.resolution}x{config.data.resolution}",
+        "networks": f"generator {list(config.generator.channels)}, discriminator {list(config.discriminator.channels)}",
+        "steps": f"{training.steps:,}, n_dis {training.discriminator_steps}, batch {training.batch_size}, "
+        f"{training.precision}",
+        "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
+        f"{adam.beta1:g}, {adam.beta2:g}",
+        "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}",
+        "seeds": ", ".join(map(str, size.seeds)),
+    }
+
+
+def _cells(done: Scores) -> list[Where]:
+    """The combinations that have a run, in order."""
+    return list({run.label: run.where for run, _ in done}.values())
+
+
+def _table(whole: Sweep, size: Size, done: Scores, kinds: Sequence[str]) -> Table:
+    printed = [kind for kind in kinds if any(p.metric == kind for p in whole.published)]
+    head = (
+        *whole.axes,
+        *(title_of(kind, size) for kind in kinds),
+        *(f"paper: {metric_name(k, 'inception')}" for k in printed),
+    )
+    rows = []
+    for where in _cells(done):
+        scores = [mean_and_spread(values(done, where, kind), _DIGITS.get(kind, 1)) for kind in kinds]
+        paper = [whole.cell(where, kind) for kind in printed]
+        rows.append((*where.values(), *scores, *(published(p.value, p.std) if p else "" for p in paper)))
+    return Table("Means over seeds; less is better but for accuracy, precision and recall:", head, rows)
+
+
+def _bars(whole: Sweep, size: Size, done: Scores, kind: str) -> Figure:
+    """The first axis side by side, a bar for each combination of the others."""
+    first, *others = whole.axes
+    cells = _cells(done)
+    groups = list(dict.fromkeys(where[first] for where in cells))
+    names = list(dict.fromkeys(", ".join(f"{axis} {where[axis]}" for axis in others) for where in cells))
+    means: dict[str, list[float]] = {name: [float("nan")] * len(groups) for name in names}
+    spreads: dict[str, list[float]] = {name: [0.0] * len(groups) for name in names}
+    for where in cells:
+        found = values(done, where, kind)
+        name, place = ", ".join(f"{axis} {where[axis]}" for axis in others), groups.index(where[first])
+        means[name][place], spreads[name][place] = statistics.fmean(found), statistics.pstdev(found)
+    title = title_of(kind, size)
+    png = plots.bars(groups, means, title, spreads if len(size.seeds) > 1 else None)
+    return Figure(title.lower().replace(" ", "-"), f"{title} by {' and '.join(whole.axes)}", png)
+
+
+def _curves(whole: Sweep, place: Place, done: Scores) -> Figure:
+    """Parts of the losses over time; where several seeds were run, of the first."""
+    series = {}
+    for run, _ in done:
+        if run.seed != whole.size(place.paper).seeds[0]:
+            continue
+        records = RunFolder(place.folder(run)).records()
+        for name in whole.curves:
+            points = [(record["step"], record[name]) for record in records if name in record]
+            if points:
+                series[f"{name}, {run.label}"] = points
+    png = plots.curves(series, "generator steps", "part of the loss", dashed=[n for n in series if "infomax" in n])
+    return Figure("losses", "Parts of the losses over time", png)
+
+
+def _results(done: Scores) -> list[dict]:
+    return [{**run.where, "seed": run.seed, **scores} for run, scores in done]
+
+
+def show(whole: Sweep) -> str:
+    """What `zoo sweep show` prints: the question, both sizes and all runs of the small one."""
+    lines = [f"{whole.name}: {whole.title}", f"{whole.source}. {whole.question}", ""]
+    for paper in (False, True):
+        size, planned = whole.size(paper), whole.runs(paper)
+        first, seeds = planned[0].config, ", ".join(map(str, size.seeds))
+        lines.append(
+            f"{'--paper' if paper else 'default'}: {len(planned)} runs of {first.training.steps:,} steps at "
+            f"{first.data.resolution}x{first.data.resolution}, seeds {seeds}, {size.extractor}"
+        )
+        lines += [f"  set {json.dumps(size.set)}"] if size.set else []
+        lines += [f"  {run.id}" for run in planned]
+    return "\n".join(lines)

@@ -1,0 +1,192 @@
+"""The runs of a sweep: one of them here, or all of them, in this process or several on this machine.
+
+`run_one` is a plain function of plain arguments, so any scheduler can call it (README.md, "On a cluster").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import zoo
+from zoo import datasets
+from zoo.errors import ZooError
+from zoo.files import write_atomically
+from zoo.model import pick_device
+
+from ..processes import local_device
+from ..stopping import RunStoppedError, stop_signals
+from ..trainer import Options
+from . import runs, sweep
+from .sweep import PlannedRun, Size, Sweep
+
+_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how the runs of a sweep are made; `name` is of the sweep, or its file."""
+
+    name: str
+    out: Path
+    paper: bool = False
+    data: Path | None = None
+    device: str = "auto"
+
+    def folder(self, run: PlannedRun) -> Path:
+        return self.out / "work" / run.id
+
+    def planned(self, only: Sequence[str] = ()) -> list[PlannedRun]:
+        """All runs, or those whose options `only` ("axis=option") names.
+
+        Raises:
+            ZooError: an axis or option is unknown, or nothing is left.
+        """
+        found = (whole := sweep.load(self.name)).runs(self.paper)
+        for item in only:
+            axis, equals, option = item.partition("=")
+            if not equals or option not in whole.axes.get(axis, {}):
+                options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in whole.axes.items())
+                raise ZooError(f'--only "{item}" names no option; there are {options}')
+            found = [run for run in found if run.where[axis] == option]
+        if not found:
+            raise ZooError("no run of this size has all these options; see `zoo sweep show`")
+        return found
+
+
+def run_one(place: Place, run_id: str) -> dict[str, float]:
+    """Train and score one run, or what is left of it; returns its scores.
+
+    Raises:
+        ZooError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
+    """
+    whole = sweep.load(place.name)
+    run = next((run for run in whole.runs(place.paper) if run.id == run_id), None)
+    if run is None:
+        raise ZooError(f"sweep {whole.name} has no run {run_id}; `zoo sweep show {place.name}` lists them")
+    folder, total = place.folder(run), run.config.training.steps
+    options = Options(
+        folder,
+        place.data,
+        run.seed,
+        place.device,
+        log_every=max(1, total // 100),
+        save_every=max(1, total // 4),
+        keep=1,
+        classes=run.classes,
+    )
+    runs.finish(run.config, options)
+    scores = scores_of(place, run)
+    if scores is None:
+        scores = _score(whole, whole.size(place.paper), run, place)
+        write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
+    return scores
+
+
+def scores_of(place: Place, run: PlannedRun) -> dict[str, float] | None:
+    """The scores of a finished run; None for one that is not."""
+    path = place.folder(run) / "scores.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _score(whole: Sweep, size: Size, run: PlannedRun, place: Place) -> dict[str, float]:
+    """Scores by kind ("fid", "kid", ..., "class accuracy"), and the names they go by."""
+    if not whole.metrics:
+        return {}
+    data = datasets.load_for(run.config, size.split, root=place.data)
+    if run.classes:
+        data = datasets.first_classes(data, run.classes)
+    report = zoo.evaluate(
+        place.folder(run),
+        whole.metrics,
+        extractor=size.extractor,
+        data=data,
+        num_fake=size.num_fake,
+        num_real=min(size.num_real or size.num_fake, len(data)),
+        seeds=1,
+        device=place.device,
+    )
+    scores = {result.kind: result.value for result in report.results}
+    if report.classes:
+        scores["accuracy on real"] = report.classes.accuracy_on_real
+    return scores
+
+
+def run_all(place: Place, planned: Sequence[PlannedRun]) -> None:
+    """All runs one after the other in this process; finished ones cost nothing."""
+    for number, run in enumerate(planned, start=1):
+        done = scores_of(place, run) is not None
+        print(f"run {number} of {len(planned)}: {run.id}{' (finished)' if done else ''}", flush=True)
+        if not done:
+            run_one(place, run.id)
+
+
+def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Sequence[str]) -> None:
+    """Runs as processes of their own, one on each device at a time; a device may be listed more than once.
+
+    What a process prints is in work/<run>.log. Stopped by SIGINT or SIGTERM, all processes save and end.
+
+    Raises:
+        ZooError: some runs failed; all others are finished.
+    """
+    waiting = [run for run in planned if scores_of(place, run) is None]
+    free, running, failed = list(devices), {}, []
+    total, started = len(waiting), time.monotonic()
+    with stop_signals() as stopped:
+        while (waiting or running) and not stopped():
+            while waiting and free:
+                run, device = waiting.pop(0), free.pop(0)
+                running[run.id] = (_start(place, run, device), device, run)
+            time.sleep(0.1)
+            for process, device, run in [entry for entry in running.values() if entry[0].poll() is not None]:
+                del running[run.id]
+                free.append(device)
+                if process.returncode:
+                    failed.append(run)
+                done = total - len(waiting) - len(running)
+                left = (time.monotonic() - started) / done * (total - done)
+                how = "failed" if process.returncode else "finished"
+                print(f"{done} of {total}: {run.id} {how}; {left / 60:.0f} min left", flush=True)
+        for process, _, _ in running.values():
+            process.terminate()
+        for process, _, _ in running.values():
+            process.wait()
+        if stopped():
+            raise RunStoppedError(stopped(), f"stopped, {len(running)} runs saved; go on with --resume")
+    if failed:
+        reasons = "; ".join(f"{run.id}: {_last_line(_log(place, run))}" for run in failed)
+        raise ZooError(f"{len(failed)} of {total} runs failed: {reasons}")
+
+
+def device_of_rank(device: str) -> str:
+    """The device of this process under torchrun: its own GPU where GPUs are meant."""
+    return str(local_device(torch.device(pick_device(device))))
+
+
+def _start(place: Place, run: PlannedRun, device: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "zoo", "sweep", "run", place.name, "--out", str(place.out), "--run", run.id]
+    command += ["--device", device, *(["--paper"] if place.paper else [])]
+    command += ["--data", str(place.data)] if place.data else []
+    alone = {name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN}
+    log = _log(place, run)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        # A session of its own: Ctrl-C reaches the parent alone, which then asks every child to save.
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=alone)
+
+
+def _log(place: Place, run: PlannedRun) -> Path:
+    return place.out / "work" / f"{run.id}.log"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
