@@ -61,11 +61,11 @@ def test_better_images_score_better(unconditional):
     half = datasets.Dataset(digits.images[::2], digits.labels[::2], 10)
     noise = torch.randint(0, 256, (898, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     options = {"data": half, "num_fake": 898, "names": ("fid", "kid"), "seeds": 1}
-    untrained = copy.deepcopy(unconditional)
-    for new, trained in zip(untrained._network.buffers(), unconditional._network.buffers(), strict=True):
-        if new.is_floating_point():  # half way back to random numbers of the same size
-            drawn = torch.randn(new.shape, generator=torch.Generator().manual_seed(0))
-            new.copy_(0.5 * trained + 0.5 * drawn * trained.std(correction=0))
+    generator = copy.deepcopy(unconditional.generator)
+    for weight in generator.parameters():  # half way back to random numbers of the same size
+        drawn = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+        weight.copy_(0.5 * weight + 0.5 * drawn * weight.std(correction=0))
+    untrained = zoo.GAN(unconditional.config, generator, device="cpu")
     sources = [digits.images[1::2], unconditional, untrained, noise]
     reports = [evaluate(source, **options) for source in sources]
     for kind in ("fid", "kid"):
