@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 
 from zoo import cli, registry
+
+# Shells start background jobs with SIGINT ignored, which the processes that tests start and interrupt would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

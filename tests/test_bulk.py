@@ -185,11 +185,13 @@ def test_two_ranks_write_what_one_writes(model, tmp_path):
 def test_a_signal_is_one_line(tmp_path, number):
     arguments, environment = command("contragan/digits", "-n", 200000, "--seed", 5, "-o", tmp_path / "d")
     with subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
-        threading.Timer(120, process.kill).start()
+        alarm = threading.Timer(120, process.kill)
+        alarm.start()
         while not list((tmp_path / "d").glob("*.png")) and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(number)
         _, stderr = process.communicate()
+        alarm.cancel()
     assert process.returncode == 130
     assert stderr.splitlines() == [f"zoo: stopped; the same command goes on with {tmp_path / 'd'} where it was"]
 

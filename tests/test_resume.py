@@ -68,7 +68,7 @@ def stop_after(step: int, number: int = signal.SIGTERM):
 def stopped(tmp_path) -> Options:
     """How to go on with a run of digits that was stopped after 3 of 5 steps, with checkpoints of 2 and 3."""
     out = tmp_path / "run"
-    with pytest.raises(RunStoppedError, match="stopped after step 3, saved"):
+    with pytest.raises(RunStoppedError, match="stopped after step 3 of 5, saved"):
         train(short("contragan/digits", 5), Options(out, device="cpu", save_every=2), stop_after(3, signal.SIGINT))
     return Options(out, device="cpu", resume=True)
 
