@@ -75,7 +75,6 @@ def test_committed_cards_are_those_of_the_bundled_models():
     for config in map(CONFIGS.get, BUNDLED):
         names |= {card.filename(config), card.sheet_filename(config)}
         names |= set(card.record_filenames(config)) if card.has_record(config) else set()
-        names |= {card.neighbours_filename(config) for entry in config.weights if entry.nearest}
     assert {path.name for path in CARDS.iterdir()} == names
 
 

@@ -99,7 +99,6 @@ def test_a_finished_run_becomes_a_model_of_the_zoo(tmp_path):
     assert cards == {
         card.filename(made),
         card.sheet_filename(made),
-        card.neighbours_filename(made),
         *card.record_filenames(made),
     }
     assert "seen" in (tmp_path / "model_cards" / card.filename(made)).read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ def bundle(
         bundled=f"{config.slug}.safetensors",
         sha256=_write_weights(run, repository / "zoo" / "bundled" / f"{config.slug}.safetensors"),
         scores=tuple(score for report in reports for score in report.measured(hardware)),
-        nearest=_nearest(generated, real, config, repository / "model_cards"),
+        nearest=_nearest(generated, real, config, run / "neighbours.png"),
         training_record=True,
         note=f"{_what(config)}, float16; {_rounding(run, config, generated, device)}.",
     )
@@ -152,8 +152,8 @@ def _rounding(run: Path, config: ModelConfig, rounded: torch.Tensor, device: str
     )
 
 
-def _nearest(generated: torch.Tensor, real, config: ModelConfig, folder: Path) -> NearestTraining:
-    """The distances, and a picture of the first images with the training images nearest to them."""
+def _nearest(generated: torch.Tensor, real, config: ModelConfig, picture: Path) -> NearestTraining:
+    """The distances, and a picture of the first images with the training images nearest to them, to look at."""
     found = nearest(generated, real.images, _NEIGHBOURS, config.data.flip)
     own = usual_distances(real.images, _COMPARED)
     rows = {
@@ -161,7 +161,7 @@ def _nearest(generated: torch.Tensor, real, config: ModelConfig, folder: Path) -
         for i in range(_SHOWN)
     }
     titles = ["generated", "nearest", *(f"{i}." for i in range(2, _NEIGHBOURS + 1))]
-    files.write_atomically(folder / card.neighbours_filename(config), plots.strips(rows, titles))
+    files.write_atomically(picture, plots.strips(rows, titles))
     values = found.distances[:, 0]
     return NearestTraining(
         images=len(generated),

@@ -80,11 +80,6 @@ def record_filenames(config: ModelConfig) -> RecordFiles:
     return RecordFiles(f"{config.slug}-curves.png", f"{config.slug}-over-time.png", f"{config.slug}-metrics.jsonl")
 
 
-def neighbours_filename(config: ModelConfig) -> str:
-    """The picture of generated images and what is nearest to each, where the default weights have `nearest`."""
-    return f"{config.slug}-neighbours.png"
-
-
 def has_record(config: ModelConfig) -> bool:
     """Whether a record of the training of the default weights is kept beside the card."""
     return any(entry.training_record and entry.tag == config.default_tag for entry in config.weights)
@@ -260,6 +255,5 @@ def _copies(config: ModelConfig) -> str:
     return (
         f".\n- Copies: {near.images:,} generated images are {near.median:g} from their nearest training image in the "
         f"median, {near.smallest:g} at least (root mean square of pixels, 0 to 255); training images are "
-        f"{near.training_median:g} from their nearest other one, {near.training_smallest:g} at least.\n\n"
-        f"![Generated images and the training images nearest to each]({neighbours_filename(config)})"
+        f"{near.training_median:g} from their nearest other one, {near.training_smallest:g} at least."
     )
