@@ -18,6 +18,7 @@ from .errors import LabelError, ZooError
 from .fuse import fuse as fuse_generator
 from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .nets import settle_spectral_norm
+from .parallel import one_thread_each
 from .pretrained import Pretrained
 from .progress import Progress
 
@@ -103,7 +104,7 @@ class GAN(Pretrained):
     def _network(self) -> nn.Module:
         generator = self.generator
         with _preparing(self.device):
-            winograd = self.device.type == "cpu" and self.dtype == torch.float32
+            winograd = self._on_cpu and self.dtype == torch.float32
             network = fuse_generator(generator, winograd) if self.fused else generator
             return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
 
@@ -125,9 +126,11 @@ class GAN(Pretrained):
         Always the same number: then the bits of image i depend on neither the batch size nor the number of images,
         whatever algorithm a library picks for a shape.
         """
-        if self.device.type == "cuda":
-            return 64
-        return 8 if self.device.type == "cpu" and self.dtype == torch.float32 else 16
+        return {"cpu": 8, "cuda": 64}.get(self.device.type, 16)
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.device.type == "cpu"
 
     @property
     def num_classes(self) -> int:
@@ -213,7 +216,9 @@ class GAN(Pretrained):
 
     def _begun(self, n, chosen, seed, truncation, batch_size, start) -> Iterator[Callable[[], Images]]:
         """Batches that are computed, or on a GPU begun, when they are yielded; called, they wait for the images."""
-        each = self.chunk * -(-batch_size // self.chunk)  # whole chunks: no image is computed twice
+        # Whole chunks, so that no image is computed twice; on a CPU as many as there are threads, or times that.
+        step = self.chunk * (torch.get_num_threads() if self._on_cpu else 1)
+        each = step * -(-batch_size // step)
         first = 0
         while first < n:
             count = min(each - (start + first) % each, n - first)
@@ -257,12 +262,12 @@ class GAN(Pretrained):
         padding = (before, -(before + n) % chunk)
         z = nn.functional.pad(z, (0, 0, *padding)).to(self.device, self.dtype)
         y = None if y is None else nn.functional.pad(y, padding).to(self.device)
+        parts = [(z[i : i + chunk], None if y is None else y[i : i + chunk]) for i in range(0, len(z), chunk)]
+        forward = self._forward
+        outputs = one_thread_each(forward, parts) if self._on_cpu else [forward(*part) for part in parts]
         # An empty part in front, so that no images are a batch like any other.
         shape = (0, self.config.generator.image_channels, self.resolution, self.resolution)
-        outputs = [torch.empty(shape, device=self.device)]
-        for i in range(0, len(z), chunk):
-            here = slice(i, i + chunk)
-            outputs.append(self._forward(z[here], None if y is None else y[here]).float())
+        outputs = [torch.empty(shape, device=self.device), *(part.float() for part in outputs)]
         images = torch.cat(outputs)[before : before + n].expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
