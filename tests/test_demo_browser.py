@@ -260,13 +260,14 @@ def test_the_keyboard_is_enough(browser):
     def press(*keys: str) -> None:
         ActionChains(browser.driver).send_keys(*keys).perform()
 
+    def outlined() -> bool:
+        return "solid 2px" in browser.driver.execute_script("return getComputedStyle(document.activeElement).outline")
+
     def tab_to(selector: str) -> None:
         for _ in range(60):
             press(Keys.TAB)
             if browser.driver.execute_script("return document.activeElement.matches(arguments[0])", selector):
-                outline = "return getComputedStyle(document.activeElement).outline"
-                # Gradio's buttons take 0.2 s to change their style.
-                browser.until(lambda: "solid 2px" in browser.driver.execute_script(outline))
+                browser.until(outlined)  # Gradio's buttons take 0.2 s to change their style
                 return
         raise AssertionError(f"60 tabs do not reach {selector}")
 

@@ -1,8 +1,8 @@
 """The parts of a batch side by side on a CPU, each computed by one thread from beginning to end.
 
 Threads that share every operation wait for each other dozens of times a batch, the more so on a busy machine; threads
-with images of their own do not (benchmarks/README.md has the figures). And what becomes of a part does not depend on the
-number of threads: where they share an operation, libraries add in an order that does.
+with images of their own do not (benchmarks/README.md has the figures). And what becomes of a part does not depend on
+the number of threads: where they share an operation, libraries add in an order that does.
 """
 
 from __future__ import annotations
