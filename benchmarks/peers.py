@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.nets import BigGANGenerator, ResNetGenerator, SpectralNorm
+from zoo.nets import BigGANGenerator, DCGANGenerator, ResNetGenerator, SpectralNorm
 from zoo.nets.layers import ConditionalBatchNorm2d, SelfAttention
 
 
-def peer_of(generator: ResNetGenerator) -> nn.Module:
+def peer_of(generator: ResNetGenerator | DCGANGenerator) -> nn.Module:
     """The peer's module with a generator's weights; called as the generator is."""
-    return Peer(generator).eval().requires_grad_(False)
+    peer = DCGANPeer if isinstance(generator, DCGANGenerator) else Peer
+    return peer(generator).eval().requires_grad_(False)
 
 
 def layer_of(layer: nn.Module) -> nn.Module:
@@ -26,8 +27,9 @@ def layer_of(layer: nn.Module) -> nn.Module:
     if isinstance(layer, nn.Linear):
         copy = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
     else:
-        sizes = (layer.in_channels, layer.out_channels, layer.kernel_size)
-        copy = nn.Conv2d(*sizes, padding=layer.padding, bias=layer.bias is not None)
+        sizes = (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
+        kind = nn.ConvTranspose2d if isinstance(layer, nn.ConvTranspose2d) else nn.Conv2d
+        copy = kind(*sizes, bias=layer.bias is not None)
     with torch.no_grad():
         copy.weight.copy_(layer.weight)
         if layer.bias is not None:
@@ -122,3 +124,20 @@ class Peer(nn.Module):
             if str(number) in self.attention:
                 h = self.attention[str(number)](h)
         return torch.tanh(self.output(F.relu_(self.norm(h))))
+
+
+class DCGANPeer(nn.Module):
+    """The unconditional generator of transposed convolutions."""
+
+    def __init__(self, generator: DCGANGenerator):
+        super().__init__()
+        self.width = generator.spec.bottom_width
+        self.input, self.output = layer_of(generator.input), layer_of(generator.output)
+        self.convs = nn.ModuleList(layer_of(block.conv) for block in generator.blocks)
+        self.norms = nn.ModuleList(batch_norm_of(block.norm) for block in generator.blocks)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        h = self.input(z).view(len(z), -1, self.width, self.width)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            h = F.relu_(norm(conv(h)))
+        return torch.tanh(self.output(h))

@@ -1,12 +1,13 @@
 """Images a second: a plain eager restatement of each peer's generator against ours, plain, fused and in bfloat16.
 
     python benchmarks/sampling.py [--threads 1] [--device cuda] [--repeats 5] [NAME ...]
+    python benchmarks/sampling.py --studiogan CHECKOUT --mimicry CHECKOUT         # the peers' own code instead
     python benchmarks/sampling.py --scaling [NAME]        # cost against batch size and number of images
 
 All run the full-size network with the same weights in one process, in turns, so that a ratio means something on a busy
 machine; medians. The weights are random, with norms, biases and attention perturbed and the output scaled so that
-images are neither flat nor saturated. Peers run in batches of 64 (16 from 64 pixels on), ours through `GAN.sample`, so
-that drawing the latents and quantising are in our time and not in theirs. Errors are against the peer: of float32 in
+images are neither flat nor saturated. Peers run in batches of 64 (16 from 64 pixels on), ours makes 64 by `GAN.sample`,
+so that drawing the latents and quantising are in our time and not in theirs. Errors are against the peer: of float32 in
 [-1, 1], of bfloat16 in steps of 1/255. "of limit": the time that the operations of our form (matrix products and
 convolutions, two a multiplication) would take at the speed of a large matrix product, over the time taken. Memory is
 what a process of its own has at most, over one that has only loaded the weights.
@@ -15,12 +16,13 @@ what a process of its own has at most, over one that has only loaded the weights
 from __future__ import annotations
 
 import argparse
-import copy
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,21 +31,22 @@ sys.path[0] = str(Path(__file__).parents[1])  # instead of this folder, which ha
 sys.path.append(str(Path(__file__).parent))
 
 from peers import peer_of
+from peers_code import library_of, ours_of, own
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo import GAN, nets
 
 NAMES = (
-    *("biggan/cifar10", "biggan/tiny-imagenet", "sagan/tiny-imagenet"),  # PyTorch-StudioGAN
+    *("biggan/cifar10", "biggan/tiny-imagenet", "sagan/tiny-imagenet", "dcgan-deepconv/cifar10"),  # StudioGAN
     *("sngan/cifar10", "sngan/stl10", "sngan/celeba64", "sngan/celeba128"),  # Mimicry, whose InfoMax-GAN is the same
 )
 CONTENDERS = ("peer", "plain", "float32", "bfloat16")
+CHECKOUTS = ("mimicry", "studiogan")
+OURS = 64  # images, whatever the batch a peer is best asked for
 
 
-def trained_looking(spec) -> torch.nn.Module:
-    torch.manual_seed(0)
-    generator = nets.build_generator(spec).eval().requires_grad_(False)
+def look_trained(generator: torch.nn.Module) -> None:
     for parameter in generator.parameters():
         if parameter.ndim == 0:
             parameter.fill_(0.7)
@@ -54,27 +57,54 @@ def trained_looking(spec) -> torch.nn.Module:
             buffer.normal_(0, 0.3)
         elif name.endswith("running_var"):
             buffer.uniform_(0.7, 1.5)
+
+
+def peer_and_ours(spec, arguments) -> tuple[torch.nn.Module, torch.nn.Module]:
+    torch.manual_seed(0)
+    if checkout := getattr(arguments, library_of(spec)):
+        peer = own(spec, checkout)
+        look_trained(peer)
+        return peer, ours_of(peer, spec)
+    generator = nets.build_generator(spec).eval().requires_grad_(False)
+    look_trained(generator)
     z, y = torch.randn(4, spec.latent_dim), torch.arange(4) if spec.num_classes else None
     generator.output.weight.mul_(0.7 / float(generator(z, y).atanh().std()))
-    return generator
+    return peer_of(generator), generator
 
 
-def contender(which: str, name: str, device: str):
-    """What makes n images, as float32 (N, 3, H, W) in [-1, 1] for n of a batch, and the batch it is best asked for."""
+@dataclass
+class Contender:
+    make: Callable[[], object]  # what is timed
+    number: int  # images it makes
+    images: Callable[[], torch.Tensor]  # of the same latents as every other, float32 (N, 3, H, W) in [-1, 1]
+    network: Callable[[], object]  # a forward pass in this thread, of which the operations are counted
+    batch: int  # its images
+
+
+def contender(which: str, name: str, arguments) -> Contender:
     config = zoo.info(name)
-    generator = trained_looking(config.generator)
+    peer, generator = peer_and_ours(config.generator, arguments)
+    device = arguments.device
+    model = GAN(config, generator, device=device, dtype="bfloat16" if which == "bfloat16" else None)
     batch = 64 if config.generator.resolution < 64 else 16
+    z = model.latents(batch, seed=0).to(device)
+    y = torch.arange(batch, device=device) % model.num_classes if model.num_classes else None
     if which in ("peer", "plain"):
-        module = (peer_of(generator) if which == "peer" else generator).to(device)
-        model = GAN(config, copy.deepcopy(generator), device="cpu")  # draws the same latents
-        z = model.latents(batch, seed=0).to(device)
-        y = torch.arange(batch, device=device) % model.num_classes if model.num_classes else None
-        return lambda: module(z, y), None, batch
-    dtype = None if which == "float32" else which
-    model = GAN(config, generator, device=device, dtype=dtype)
-    y = [i % model.num_classes for i in range(batch)] if model.num_classes else None
-    z = model.latents(batch, seed=0)
-    return lambda: model.sample(batch, y, seed=0), lambda: model.generate(z, y), batch
+        module = (peer if which == "peer" else generator).to(device)
+
+        def forward():
+            return module(z, y)
+
+        return Contender(forward, batch, forward, forward, batch)
+    labels = [i % model.num_classes for i in range(OURS)] if model.num_classes else None
+    chunk = (z[: model.chunk].to(model.dtype), None if y is None else y[: model.chunk])
+    return Contender(
+        lambda: model.sample(OURS, labels, seed=0),
+        OURS,
+        lambda: model.generate(z, y),
+        lambda: model._network(*chunk),
+        model.chunk,
+    )
 
 
 def seconds(function, device: str) -> float:
@@ -104,13 +134,14 @@ def steps(images: torch.Tensor) -> torch.Tensor:
 def memory_of(which: str, name: str, arguments) -> float:
     """MB of a process that makes one batch, beyond one that does not."""
     here = [sys.executable, __file__, "--threads", str(arguments.threads), "--device", arguments.device]
+    here += [part for library in CHECKOUTS if (path := getattr(arguments, library)) for part in (f"--{library}", path)]
     run = subprocess.run([*here, "--memory-of", which, name], capture_output=True, text=True, check=True)
     return float(run.stdout)
 
 
-def print_memory(which: str, name: str, device: str) -> None:
-    make, _, _ = contender(which, name, device)
-    if device != "cpu":
+def print_memory(which: str, name: str, arguments) -> None:
+    make = contender(which, name, arguments).make
+    if arguments.device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         make()
         return print(torch.cuda.max_memory_allocated() / 1e6)
@@ -128,25 +159,25 @@ def peak_resident() -> float:
 
 def compare(name: str, arguments, peaks: dict[str, float]) -> None:
     device = arguments.device
-    made = {which: contender(which, name, device) for which in CONTENDERS}
+    made = {which: contender(which, name, arguments) for which in CONTENDERS}
     times: dict[str, list[float]] = {which: [] for which in CONTENDERS}
     for turn in range(arguments.repeats + 1):
-        for which, (make, _, _) in made.items():
-            taken = seconds(make, device)
+        for which, one in made.items():
+            taken = seconds(one.make, device)
             if turn:  # the first fuses, captures and warms up
                 times[which].append(taken)
-    expected = made["peer"][0]()
-    for which, (make, generate, batch) in made.items():
-        speed = batch / statistics.median(times[which])
+    expected = made["peer"].images()
+    for which, one in made.items():
+        speed = one.number / statistics.median(times[which])
         if which == "peer":
             base = speed
-        images = make() if generate is None else generate()
-        error = (images - expected.to(images.device)).abs().max().item()
-        apart = (steps(images) - steps(expected.to(images.device))).abs()
-        count = operations(make) / batch / 1e9
+        images = one.images()
+        error = (images - expected).abs().max().item()
+        apart = (steps(images) - steps(expected)).abs()
+        count = operations(one.network) / one.batch / 1e9
         limit = peaks["bfloat16" if which == "bfloat16" else "float32"] / 1e9 / count
         print(
-            f"{name:<22}{which:<10}{speed:>9.1f}{speed / base:>8.2f}{count:>8.2f}{100 * speed / limit:>8.0f} %"
+            f"{name:<24}{which:<10}{speed:>9.1f}{speed / base:>8.2f}{count:>8.2f}{100 * speed / limit:>8.0f} %"
             f"{memory_of(which, name, arguments):>9.0f}{error:>10.1e}{apart.max():>6.0f}{apart.mean():>8.3f}",
             flush=True,
         )
@@ -176,12 +207,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--scaling", action="store_true", help="cost against batch size and number of images")
+    for library in CHECKOUTS:
+        parser.add_argument(f"--{library}", type=Path, metavar="CHECKOUT", help="run this code, not our restatement")
     parser.add_argument("--memory-of", metavar="CONTENDER", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
     if arguments.memory_of:
-        return print_memory(arguments.memory_of, *arguments.names, arguments.device)
+        return print_memory(arguments.memory_of, *arguments.names, arguments)
     where = torch.cuda.get_device_name() if arguments.device != "cpu" else f"CPU, {arguments.threads} threads"
     print(f"{where}, torch {torch.__version__}; medians of {arguments.repeats} turns")
     if arguments.scaling:
@@ -189,7 +222,7 @@ def main() -> None:
     peaks = {kind: peak(getattr(torch, kind), arguments.device) for kind in ("float32", "bfloat16")}
     print("matrix product: " + ", ".join(f"{kind} {speed / 1e9:,.0f} GFLOP/s" for kind, speed in peaks.items()) + "\n")
     print(
-        f"{'model':<22}{'':<10}{'images/s':>9}{'ratio':>8}{'GFLOP':>8}{'of limit':>10}{'MB':>9}{'error':>10}"
+        f"{'model':<24}{'':<10}{'images/s':>9}{'ratio':>8}{'GFLOP':>8}{'of limit':>10}{'MB':>9}{'error':>10}"
         f"{'max':>6}{'mean':>8}"
     )
     for name in arguments.names:
