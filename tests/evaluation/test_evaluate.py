@@ -46,6 +46,16 @@ def test_scores_are_those_of_the_features(unconditional):
     assert "fid.num_fake: 200, not 50000" in report.differences
 
 
+def test_another_precision_is_measured_and_said():
+    exact, rounded = (
+        evaluate("infomax-gan/digits", ("fid",), dtype=dtype, num_fake=100) for dtype in (None, "bfloat16")
+    )
+    assert (exact.subject.dtype, rounded.subject.dtype) == ("float32", "bfloat16")
+    assert 0 < abs(rounded["fid"].value - exact["fid"].value) < 0.05 * exact["fid"].value
+    assert "computed in" in rounded._repr_markdown_()
+    assert "computed in" not in exact._repr_markdown_()
+
+
 def test_precision_and_recall_are_not_swapped():
     """Images that are all alike and real are precise and recall little."""
     real = datasets.load("digits")
@@ -171,6 +181,14 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
         ("infomax-gan/digits", {"names": ("classes",)}, ZooError, "unconditional and has no classes"),
         ("contragan/digits", {"names": ("classes",), "num_fake": 12}, LabelError, "12 images .* no images of class"),
         ("contragan/digits", {"batch_size": 0}, ZooError, "batch_size is 0"),
+        ("contragan/digits", {"dtype": "int8"}, ZooError, "dtype int8 is not known"),
+        ("digits:train", {"dtype": "bfloat16"}, ZooError, "images have none"),
+        (
+            "infomax-gan/digits",
+            {"protocol": "mimicry", "names": ("is",), "dtype": "bfloat16"},
+            ZooError,
+            "in its batch mode, which is computed in float32 only",
+        ),
     ],
 )
 def test_refusals_come_before_any_sampling(source, options, error, words, monkeypatch):

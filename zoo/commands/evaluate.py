@@ -59,6 +59,7 @@ def evaluate(
         Path | None, typer.Option("-o", "--out", help="Folder for report.json, report.md and pictures.")
     ] = None,
     device: Device = "auto",
+    dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
     batch_size: BatchSize = None,
     cache_dir: CacheDir = None,
     force: Force = False,
@@ -87,6 +88,7 @@ def evaluate(
             weights=weights,
             inception_weights=inception_weights,
             device=device,
+            dtype=dtype,
             batch_size=batch_size,
             cache_dir=cache_dir,
             progress=not quiet and sys.stderr.isatty(),

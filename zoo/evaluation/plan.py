@@ -109,6 +109,11 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
         raise ZooError(f"{settings.splits} splits need as many images, there are {fake}; give more images")
     if isinstance(settings, PrecisionRecall) and fake <= settings.neighbours:
         raise ZooError(f"{settings.neighbours} neighbours need more than {fake} images; give more images")
+    if target.model and target.subject.dtype != "float32" and settings.sampling.batch_norm != "running":
+        raise ZooError(
+            f"{task.protocol.name} samples with batch norm in its {settings.sampling.batch_norm} mode, which is "
+            f"computed in float32 only; leave the dtype out"
+        )
     if target.model and settings.sampling.labels == "data":
         _check_class_counts(target, data)
     if task.metric == "classes":

@@ -58,6 +58,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     facts = []
     if subject.weights_sha256:
         facts.append(("weights", f"@{subject.tag or 'file'}, sha256 {subject.weights_sha256}"))
+    if subject.dtype not in (None, "float32"):
+        facts.append(("computed in", f"{subject.dtype}, not exact: images differ from those of float32"))
     for data in report.references:
         facts.append(
             (

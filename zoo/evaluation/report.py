@@ -76,6 +76,7 @@ class Subject(Part):
     tag: str | None = None
     weights_sha256: str | None = None
     num_images: int | None = None
+    dtype: str | None = None  # in which the generator computes
 
 
 class Report(Part):

@@ -41,6 +41,7 @@ def evaluate(
     weights: str = "default",
     inception_weights: str | os.PathLike | None = None,
     device: str = "auto",
+    dtype: str | None = None,
     batch_size: int | None = None,
     cache_dir: str | os.PathLike | None = None,
     progress: bool | Tell = False,
@@ -69,6 +70,7 @@ def evaluate(
         weights: "default", a tag, "random", or a .safetensors file.
         inception_weights: torch-fidelity's file, where it is not in torch.hub's folder and cannot be downloaded.
         device: "auto", "cpu", "cuda", ...
+        dtype: in which a named model computes: "float32" (default), "bfloat16" or "float16", which are not exact.
         batch_size: images at a time, rounded up to a multiple of 64 (default 64, on CUDA 256); does not change a score
             beyond rounding.
         cache_dir: default $ZOO_CACHE, else ~/.cache/contrastive-gan-zoo.
@@ -86,7 +88,8 @@ def evaluate(
         from . import inception
 
         inception.locate(inception_weights)
-    target = open_target(source, weights=weights, device=distributed.device(device), cache_dir=cache_dir)
+    where = distributed.device(device)
+    target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir)
     chosen = _protocol(protocol, target)
     changes = {"num_real": num_real, "num_fake": num_fake, "labels": labels}
     changes["seeds"] = tuple(range(seeds)) if isinstance(seeds, int) else None if seeds is None else tuple(seeds)

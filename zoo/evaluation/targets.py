@@ -37,12 +37,24 @@ class Target:
         return self.images is not None
 
 
-def open_target(source: Any, *, weights: str = "default", device: str = "auto", cache_dir=None) -> Target:
+def open_target(
+    source: Any, *, weights: str = "default", device: str = "auto", dtype: str | None = None, cache_dir=None
+) -> Target:
     """A target from a name, an exported folder, a GAN, a folder of images, an .npz, "cifar10:test", or images.
 
     Raises:
-        ZooError: it is none of these, or its images are not square.
+        ZooError: it is none of these, its images are not square, or a dtype is given for what is not loaded here.
     """
+    if isinstance(source, (str, os.PathLike)):
+        target = _of_path(source, weights, device, dtype, cache_dir)
+    else:
+        target = _of_object(source)
+    if dtype is not None and (target.model is None or not isinstance(source, (str, os.PathLike))):
+        raise ZooError("dtype is how a named model computes; images have none, and a GAN is loaded with it")
+    return target
+
+
+def _of_object(source: Any) -> Target:
     if isinstance(source, GAN):
         return _of_model(source, None, None)
     if isinstance(source, datasets.Dataset):
@@ -50,8 +62,10 @@ def open_target(source: Any, *, weights: str = "default", device: str = "auto", 
     if isinstance(source, Images):
         name = f"{len(source)} images" + (f" of {source.model}" if source.model else "")
         return _of_images(name, sources.Fixed(source.uint8, source.labels))
-    if not isinstance(source, (str, os.PathLike)):
-        return _of_images("given images", sources.from_array(source))
+    return _of_images("given images", sources.from_array(source))
+
+
+def _of_path(source: str | os.PathLike, weights: str, device: str, dtype: str | None, cache_dir) -> Target:
     text, path = os.fspath(source), Path(source)
     if path.suffix == ".npz" and path.is_file():
         return _of_images(path.name, sources.from_npz(path))
@@ -62,7 +76,8 @@ def open_target(source: Any, *, weights: str = "default", device: str = "auto", 
         found = datasets.load(name, split, _sides(name)[0])
         return _of_images(text, sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(text, weights, cache_dir)
-    return _of_model(loading.load(text, weights=weights, device=device, cache_dir=cache_dir), tag, file, config)
+    model = loading.load(text, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)
+    return _of_model(model, tag, file, config)
 
 
 def weights_of(name: str, wanted: str = "default", cache_dir=None) -> tuple[ModelConfig, str | None, Path | None]:
@@ -83,6 +98,7 @@ def _of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfi
         name=config.name,
         tag=tag,
         weights_sha256=weight_files.sha256(file) if file else state_sha256(model.generator),
+        dtype=str(model.dtype).removeprefix("torch."),
     )
     return Target(subject, config, model, side=model.resolution)
 
