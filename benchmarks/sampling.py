@@ -3,6 +3,7 @@
     python benchmarks/sampling.py [--threads 1] [--device cuda] [--repeats 5] [NAME ...]
     python benchmarks/sampling.py --studiogan CHECKOUT --mimicry CHECKOUT         # the peers' own code instead
     python benchmarks/sampling.py --scaling [NAME]        # cost against batch size and number of images
+    python benchmarks/sampling.py --writing [NAME]        # images a second into files, and into nothing
 
 All run the full-size network with the same weights in one process, in turns, so that a ratio means something on a busy
 machine; medians. The weights are random, with norms, biases and attention perturbed and the output scaled so that
@@ -16,10 +17,12 @@ what a process of its own has at most, over one that has only loaded the weights
 from __future__ import annotations
 
 import argparse
+import collections
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +38,7 @@ from peers_code import library_of, ours_of, own
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
-from zoo import GAN, nets
+from zoo import GAN, bulk, nets
 
 NAMES = (
     *("biggan/cifar10", "biggan/tiny-imagenet", "sagan/tiny-imagenet", "dcgan-deepconv/cifar10"),  # StudioGAN
@@ -200,6 +203,28 @@ def scaling(name: str, arguments) -> None:
     print("            " + "".join(f"{cost(n):>8.2f}" for n in numbers))
 
 
+def writing(name: str, arguments) -> None:
+    """1,024 images each time; PNGs, an .npz and a .tar in turns with images that go nowhere."""
+    model, n = zoo.load(name, weights="random", device=arguments.device), 1024
+    model.sample(model.chunk, seed=0)
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(arguments.repeats):
+            for kind in ("nowhere", "folder", ".npz", ".tar"):
+                out = Path(folder, kind.strip(".")).with_suffix(kind if kind[0] == "." else "")
+
+                def make(kind=kind, out=out):
+                    if kind == "nowhere":
+                        return collections.deque(model.stream(n, seed=0), maxlen=0)
+                    return bulk.write(model, out, n, seed=0, force=True)
+
+                times.setdefault(kind, []).append(seconds(make, arguments.device))
+    print(f"\n{name}, {n:,} images\n\n{'':<10}{'images/s':>9}{'of bare':>9}")
+    bare = statistics.median(times["nowhere"])
+    for kind, taken in times.items():
+        print(f"{kind:<10}{n / statistics.median(taken):>9.0f}{100 * bare / statistics.median(taken):>7.0f} %")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
@@ -207,6 +232,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--scaling", action="store_true", help="cost against batch size and number of images")
+    parser.add_argument("--writing", action="store_true", help="images a second into files, and into nothing")
     for library in CHECKOUTS:
         parser.add_argument(f"--{library}", type=Path, metavar="CHECKOUT", help="run this code, not our restatement")
     parser.add_argument("--memory-of", metavar="CONTENDER", help=argparse.SUPPRESS)
@@ -217,8 +243,9 @@ def main() -> None:
         return print_memory(arguments.memory_of, *arguments.names, arguments)
     where = torch.cuda.get_device_name() if arguments.device != "cpu" else f"CPU, {arguments.threads} threads"
     print(f"{where}, torch {torch.__version__}; medians of {arguments.repeats} turns")
-    if arguments.scaling:
-        return scaling("sngan/cifar10" if arguments.names is NAMES else arguments.names[0], arguments)
+    if arguments.scaling or arguments.writing:
+        table = scaling if arguments.scaling else writing
+        return table("sngan/cifar10" if arguments.names is NAMES else arguments.names[0], arguments)
     peaks = {kind: peak(getattr(torch, kind), arguments.device) for kind in ("float32", "bfloat16")}
     print("matrix product: " + ", ".join(f"{kind} {speed / 1e9:,.0f} GFLOP/s" for kind, speed in peaks.items()) + "\n")
     print(
