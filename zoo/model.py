@@ -174,7 +174,7 @@ class GAN(Pretrained):
             label: a class by index or name, or a sequence of n of them; None draws classes uniformly from the seed.
             seed: an integer, or None for a fresh one (see `images.seed`).
             truncation: draw each latent element again until its magnitude is at most this; None = never.
-            batch_size: images held on the device at once.
+            batch_size: images held on the device at once; on a CPU no fewer than a chunk for each thread.
             progress: show a progress bar.
             start: index of the first image in the seed's sequence.
 
