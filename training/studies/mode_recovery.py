@@ -6,6 +6,7 @@ digits stacked as red, green and blue. A classifier says which of the 1000 combi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ import typer
 from torch import Tensor, nn
 
 from zoo import registry, weights
+from zoo.architecture import halved
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.model import GAN, pick_device
@@ -75,7 +77,7 @@ def study(
     out: options.Out = Path("studies/mode-recovery"),
     data: options.Data = None,
     paper: options.Paper = False,
-    seeds: options.Seeds = "0,1,2",
+    seeds: Annotated[str | None, typer.Option(help="Seeds with commas; default 0,1, of --paper 0,1,2.")] = None,
     sizes: Annotated[str, typer.Option(help="K, the size of the discriminator, with commas.")] = "1/4,1/2",
     device: options.Device = "auto",
     precision: options.Precision = None,
@@ -86,7 +88,7 @@ def study(
 
     python -m training.studies.mode_recovery --data mnist.npz --out studies/mode-recovery
     """
-    numbers = options.numbers(seeds)
+    numbers = options.numbers(seeds or ("0,1,2" if paper else "0,1"))
     wanted = [size.strip() for size in sizes.split(",")]
     if not wanted or set(wanted) - {size for size, _ in MODELS}:
         raise ZooError(f'"{sizes}" is no list of sizes; give 1/4, 1/2 or both with a comma')
@@ -139,6 +141,8 @@ def make_report(
             rows.append((f"K = {size}", title, cells[0], cells[1], *theirs))
         short = configs[plain].training.steps < registry.config(configs[plain].name).training.steps
         findings.append(_finding(size, last[plain, "modes"], last[infomax, "modes"], short))
+        losses = [records[(*infomax, seed)][-1]["d/infomax"] for seed in seeds]
+        findings.append(_contrast(size, configs[infomax], losses))
     config = next(config for (_, method), config in configs.items() if method == "DCGAN + IM")
     training, total, adam = config.training, config.training.steps, config.training.optimizer
     if total != registry.config(config.name).training.steps:
@@ -205,6 +209,22 @@ def _finding(size: str, plain: list[float], infomax: list[float], short: bool = 
         agrees = "as in the paper" if wins else "**unlike** the paper, where InfoMax recovers more"
     means = [mean_and_spread(found, 1) for found in (plain, infomax)]
     return f"K = {size}: {means[0]} modes without InfoMax, {means[1]} with it ({seeds}), {agrees}."
+
+
+def _contrast(size: str, config: ModelConfig, losses: list[float]) -> str:
+    """One sentence on how far the discriminator has learnt the contrastive task.
+
+    Args:
+        losses: the weighted loss at the end, by seed.
+    """
+    part, discriminator = config.training.auxiliary[0], config.discriminator
+    others = config.training.batch_size - 1
+    locations = halved(discriminator.resolution, discriminator.infomax.local_after) ** 2
+    unweighted = mean_and_spread([loss / part.beta for loss in losses])
+    return (
+        f"K = {size}: the discriminator's contrastive loss is {unweighted} nats at the end; to score all alike is "
+        f"ln(1 + {others} x {locations}) = {math.log1p(others * locations):.2f}."
+    )
 
 
 if __name__ == "__main__":
