@@ -77,7 +77,7 @@ def study(
     out: options.Out = Path("studies/mode-recovery"),
     data: options.Data = None,
     paper: options.Paper = False,
-    seeds: Annotated[str | None, typer.Option(help="Seeds with commas; default 0,1, of --paper 0,1,2.")] = None,
+    seeds: options.Seeds = "0,1,2",
     sizes: Annotated[str, typer.Option(help="K, the size of the discriminator, with commas.")] = "1/4,1/2",
     device: options.Device = "auto",
     precision: options.Precision = None,
@@ -88,7 +88,7 @@ def study(
 
     python -m training.studies.mode_recovery --data mnist.npz --out studies/mode-recovery
     """
-    numbers = options.numbers(seeds or ("0,1,2" if paper else "0,1"))
+    numbers = options.numbers(seeds)
     wanted = [size.strip() for size in sizes.split(",")]
     if not wanted or set(wanted) - {size for size, _ in MODELS}:
         raise ZooError(f'"{sizes}" is no list of sizes; give 1/4, 1/2 or both with a comma')
