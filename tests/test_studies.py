@@ -174,6 +174,18 @@ def test_summary_of_a_curve():
     assert found == pytest.approx({"mean": 0.8, "first 1": 0.5, "last 1": 0.7, "first 2": 0.75, "last 2": 0.9})
 
 
+@pytest.mark.parametrize(
+    ("gains", "after_changes", "says"),
+    [
+        ([0.01, 0.02], [0.01, 0.03], "helps as in the paper, in 2 of 2 seeds"),
+        ([0.01, 0.02], [0.01, -0.01], "helps in 1 of 2 seeds: they **do not agree**"),
+        ([0.05, -0.1], [-0.01, 0.2], "does **not** help, in none of 2 seeds"),
+    ],
+)
+def test_a_seed_has_to_gain_on_average_and_after_changes(gains, after_changes, says):
+    assert forgetting.verdict(gains, after_changes) == says
+
+
 # ------------------------------------------------------------------------------------------- a discriminator alone
 
 
@@ -278,6 +290,17 @@ def test_mode_collapse_from_data_to_page(tmp_path, narrow_registry, monkeypatch)
         mode_collapse.study(tmp_path / "out", data, device="cpu")
 
 
+def test_forgetting_from_data_to_page(tmp_path, narrow_registry, monkeypatch):
+    monkeypatch.setattr(forgetting, "SMALL", {"training.batch_size": 4})
+    forgetting.study(tmp_path / "out", npz(tmp_path / "data.npz", 32, 100), seeds="3,4", device="cpu", task_steps=1)
+    text, results = page_of(tmp_path / "out")
+    assert "of 2 seeds" in text
+    assert [len(results["summary"][name]["first 2"]) for name in ("without InfoMax", "with InfoMax")] == [2, 2]
+    assert len(results["curves"]["with InfoMax"]) == 20
+    runs = [sorted(tmp_path.glob(f"out/work/{name}-*")) for name in ("with-InfoMax", "without-InfoMax")]
+    assert [[folder.name[-1] for folder in found] for found in runs] == [["3", "4"]] * 2
+
+
 def test_mode_recovery_from_data_to_page(tmp_path, monkeypatch):
     monkeypatch.setattr(mode_recovery, "SMALL", {"training.batch_size": 8, "training.steps": 2})
     monkeypatch.setattr(mode_recovery, "SMALL_IMAGES", 50)
@@ -300,7 +323,8 @@ def test_mode_recovery_from_data_to_page(tmp_path, monkeypatch):
     ("plain", "infomax", "short", "says"),
     [
         ([610.0, 600.0], [716.0, 700.0], False, "(more in 2 of 2 seeds), as in the paper"),
-        ([27.0], [62.0], False, "(more in the one seed), as in the paper"),
+        ([27.0], [62.0], False, "(more in 1 of 1 seeds), as in the paper"),
+        ([27.0, 30.0], [62.0, 20.0], True, "(more in 1 of 2 seeds), the seeds **do not agree**"),
         ([700.0], [610.0], True, "(not more in any seed), **unlike** the paper"),
         ([10.0], [12.0], True, "**too few steps to tell**"),
     ],
@@ -325,6 +349,13 @@ def test_a_study_begins_goes_on_or_refuses(tmp_path):
     for text in ("a", "1,1", "", "-1"):
         with pytest.raises(ZooError, match="list of seeds"):
             options.numbers(text)
+
+
+def test_a_size_and_what_is_given_beside_it():
+    small, large = {"training.steps": 5, "data.resolution": 16}, {"training.steps": 9}
+    assert options.changes(small, large, False, precision=None, steps=7) == {**small, "training.steps": 7}
+    assert options.changes(small, large, True, precision="tf32") == {**large, "training.precision": "tf32"}
+    assert small["training.steps"] == 5
 
 
 def test_bad_input_is_one_line(tmp_path):

@@ -138,3 +138,17 @@ def in_eval(measure: Callable[[nn.Module, int], dict[str, float]], steps: set[in
         return found
 
     return probe
+
+
+def described(config: ModelConfig) -> dict[str, str]:
+    """What a report says of the settings of such a run, beside the paper's where they may differ."""
+    training, discriminator = config.training, config.discriminator
+    adam, side = training.optimizer, config.data.resolution
+    return {
+        "images": f"CIFAR-10, {side}x{side}" + ("" if side == 32 else " (paper: 32x32)"),
+        "discriminator": f"ResNet, channels {list(discriminator.channels)} (paper: 128 in all)"
+        + ("" if discriminator.spectral_norm else ", without spectral norm"),
+        "R": f"{discriminator.infomax.projection_dim} (paper: 1024)",
+        "updates": f"{training.steps:,} of batch {training.batch_size}, {training.precision}",
+        "optimiser": f"Adam {adam.discriminator_lr:g}, betas {adam.beta1:g}, {adam.beta2:g}",
+    }

@@ -24,21 +24,24 @@ from zoo.model import pick_device
 from ..data import Real, in_range
 from ..objectives import Batch, InfoMax, Term
 from . import options, plots
-from .discriminator_run import DiscriminatorRun, in_eval
-from .report import Figure, Report, Table
+from .discriminator_run import DiscriminatorRun, described, in_eval
+from .report import Figure, Report, Table, mean_and_spread
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.2 and Figure 2"
 WITHOUT, WITH = "without InfoMax", "with InfoMax"
 _TRAIN, _TEST = (1 << 24) + 12, (1 << 24) + 13  # purposes of random words
 _TEST_IMAGES = 300  # a measurement, half of them of the class
 _MEASURED = 10  # times a task
-_CYCLES = 2
+_TASKS, _CYCLES = 10, 2
 
-SMALL_TASK, PAPER_TASK = 250, 1000  # updates until the class changes
-SMALL = {
-    "generator.channels": [32] * 4,
+SMALL_TASK, PAPER_TASK = 200, 1000  # updates until the class changes
+SMALL = {  # a quarter of the width and of R, half of the side
+    "generator.resolution": 16,
+    "generator.channels": [32] * 3,
+    "discriminator.resolution": 16,
     "discriminator.channels": [32] * 4,
     "discriminator.infomax.projection_dim": 256,
+    "data.resolution": 16,
     "training.precision": "bfloat16",
     "training.lr_decay": "none",
 }
@@ -113,7 +116,7 @@ def study(
     out: options.Out = Path("studies/forgetting"),
     data: options.Data = None,
     paper: options.Paper = False,
-    seed: options.Seed = 0,
+    seeds: options.Seeds = "0,1,2",
     device: options.Device = "auto",
     precision: options.Precision = None,
     task_steps: options.Steps = None,
@@ -124,39 +127,29 @@ def study(
 
     python -m training.studies.forgetting --data cifar10.npz --out studies/forgetting
     """
+    numbers = options.numbers(seeds)
     task_steps = task_steps or (PAPER_TASK if paper else SMALL_TASK)
-    config = registry.config("infomax-gan/cifar10")
+    total = _CYCLES * _TASKS * task_steps
+    changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=total)
+    config = registry.config("infomax-gan/cifar10").updated(changes)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
-    total = _CYCLES * train.num_classes * task_steps
-    changes = {**(PAPER if paper else SMALL), "training.steps": total}
-    if precision:
-        changes["training.precision"] = precision
-    config = config.updated(changes)
     work = options.begin(out, resume)
-    tasks = Tasks(config, train, test, task_steps, seed, pick_device(device))
+    checksum = f"{train.checksum}{test.checksum} {task_steps} {beta}"
     measured = {max(1, task_steps * k // _MEASURED) for k in range(1, _MEASURED + 1)}
     steps = {start + k for start in range(0, total, task_steps) for k in measured}
-    infomax = InfoMax(recipe.InfoMax(beta=beta))
+    terms = {WITHOUT: [OneVersusAll()], WITH: [OneVersusAll(), InfoMax(recipe.InfoMax(beta=beta))]}
     records = {}
-    for name, terms in ((WITHOUT, [OneVersusAll()]), (WITH, [OneVersusAll(), infomax])):
-        print(name, flush=True)
-        checksum = f"{train.checksum}{test.checksum} {task_steps} {beta}"
-        run = DiscriminatorRun(
-            config,
-            work / name.replace(" ", "-"),
-            terms,
-            tasks.batch,
-            in_eval(tasks.measure, steps),
-            checksum,
-            seed,
-            device,
-        )
-        records[name] = run.go()
-    report = make_report(config, records, task_steps, beta, seed, run.device)
-    print(report.write(out))
+    for seed in numbers:
+        tasks = Tasks(config, train, test, task_steps, seed, pick_device(device))
+        for name in terms:
+            print(f"{name}, seed {seed}", flush=True)
+            folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, steps)
+            run = DiscriminatorRun(config, folder, terms[name], tasks.batch, probe, checksum, seed, device)
+            records[name, seed] = run.go()
+    print(make_report(config, records, task_steps, beta, numbers, run.device).write(out))
 
 
-def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = 10) -> dict[str, float]:
+def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = _TASKS) -> dict[str, float]:
     """What a curve says, from records of the accuracy after so many steps.
 
     Returns:
@@ -175,33 +168,55 @@ def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = 1
     return found
 
 
-def make_report(config: ModelConfig, records: dict[str, list], task_steps: int, beta: float, seed, device) -> Report:
-    """The page of both finished runs."""
-    without, with_ = (summary(records[name], task_steps) for name in (WITHOUT, WITH))
-    gain, second = with_["mean"] - without["mean"], with_["first 2"] - without["first 2"]
-    remembers = {name: s["first 2"] - s["first 1"] for name, s in ((WITHOUT, without), (WITH, with_))}
-    agrees = gain > 0 and second > 0
+def verdict(gains: list[float], after_changes: list[float]) -> str:
+    """Whether InfoMax helps: a seed has to gain both on average and after changes in the second cycle.
+
+    Args:
+        gains, after_changes: accuracy with InfoMax less that without it, by seed.
+    """
+    helps = [min(pair) > 0 for pair in zip(gains, after_changes, strict=True)]
+    if all(helps):
+        return f"helps as in the paper, in {len(helps)} of {len(helps)} seeds"
+    if any(helps):
+        return f"helps in {sum(helps)} of {len(helps)} seeds: they **do not agree**"
+    return f"does **not** help, in none of {len(helps)} seeds"
+
+
+def make_report(
+    config: ModelConfig,
+    records: dict[tuple[str, int], list[dict[str, float]]],
+    task_steps: int,
+    beta: float,
+    seeds: list[int],
+    device,
+) -> Report:
+    """The page of all finished runs."""
+    summaries = {run: summary(found, task_steps) for run, found in records.items()}
+    keys = {
+        "mean": "mean",
+        "first 1": "1st cycle, after a change",
+        "last 1": "before the next",
+        "first 2": "2nd cycle, after a change",
+        "last 2": "before the next",
+    }
+    by_name = {name: {key: [summaries[name, s][key] for s in seeds] for key in keys} for name in (WITHOUT, WITH)}
+    gain = {key: _differences(by_name[WITH][key], by_name[WITHOUT][key]) for key in keys}
+    remembers = [_signed(_differences(by_name[name]["first 2"], by_name[name]["first 1"])) for name in by_name]
     findings = [
-        f"Mean accuracy over both cycles: {without['mean']:.1%} without InfoMax, {with_['mean']:.1%} with it.",
-        f"Right after a change of class (a tenth of a task later) accuracy is {without['first 1']:.1%} and "
-        f"{with_['first 1']:.1%} in the first cycle, {without['first 2']:.1%} and {with_['first 2']:.1%} in the "
-        f"second, when every class has been seen before: {remembers[WITHOUT]:+.1%} and "
-        f"{remembers[WITH]:+.1%} from the first cycle to the second.",
-        f"The paper's Figure 2 shows very low accuracy after each change without InfoMax, and hardly a dip with it. "
-        f"Here InfoMax {'helps in the same direction' if agrees else 'does **not** help'}: {gain:+.1%} on average, "
-        f"{second:+.1%} after changes in the second cycle. "
-        + ("The dips do not go away. " if with_["last 2"] - with_["first 2"] > 0.02 else "")
-        + "One seed and a narrow network: differences of a few percent say little.",
+        f"InfoMax {verdict(gain['mean'], gain['first 2'])}: {_signed(gain['mean'])} accuracy on average over both "
+        f"cycles, {_signed(gain['first 2'])} after changes in the second. (A seed counts if both are above 0.)",
+        f"From the first cycle to the second, when every class has been seen before, accuracy right after a change "
+        f"(a tenth of a task later) changes by {remembers[0]} without InfoMax and by {remembers[1]} with it.",
+        "The paper's Figure 2 shows very low accuracy after each change without InfoMax, and hardly a dip with it. "
+        f"Here a change costs {_dip(by_name[WITHOUT])} without and {_dip(by_name[WITH])} with it in the second cycle.",
     ]
-    series = {name: [(r["step"], r["accuracy"]) for r in records[name]] for name in (WITHOUT, WITH)}
+    rows = [(name, *(mean_and_spread(found[key], 3) for key in keys)) for name, found in by_name.items()]
+    rows.append(("difference, by seed", *(_signed(gain[key]) for key in keys)))
+    series, bands = _curves(records, seeds)
     total = config.training.steps
     figure = plots.curves(
-        series, "updates (a line where the class changes)", "test accuracy", marks=range(0, total, task_steps)
+        series, "updates (a line where the class changes)", "test accuracy", bands, marks=range(0, total, task_steps)
     )
-    keys = ("mean", "first 1", "last 1", "first 2", "last 2")
-    titles = ("mean", "1st cycle, after a change", "before the next", "2nd cycle, after a change", "before the next")
-    rows = [(name, *(f"{s[key]:.3f}" for key in keys)) for name, s in ((WITHOUT, without), (WITH, with_))]
-    training = config.training
     return Report(
         title="Forgetting in a discriminator",
         source=SOURCE,
@@ -210,26 +225,56 @@ def make_report(config: ModelConfig, records: dict[str, list], task_steps: int, 
             f"One class of CIFAR-10 against all others; the class changes every {task_steps:,} updates (paper: 1,000) "
             f"and the ten classes come round twice. Half of each batch is of the class, in training and in the test "
             f"(chance is 50 %). The loss is the cross entropy of the discriminator's logit; with InfoMax, {beta:g} "
-            "times Eq. 4 on the whole batch is added. Both runs start from the same weights and see the same batches. "
-            "The paper prints curves only and does not state the balance, the loss and the weight."
+            "times Eq. 4 on the whole batch is added. Both runs of a seed start from the same weights and see the same "
+            "batches. The paper prints curves only and does not state the balance, the loss and the weight."
         ],
         settings={
-            "images": f"CIFAR-10, {config.data.resolution}x{config.data.resolution}; {_TEST_IMAGES} test images a "
-            "measurement",
-            "discriminator": f"ResNet, channels {list(config.discriminator.channels)} (paper: 128 in all)",
-            "R": f"{config.discriminator.infomax.projection_dim} (paper: 1024)",
-            "updates": f"{training.steps:,} of batch {training.batch_size}, {training.precision}",
-            "optimiser": f"Adam {training.optimizer.discriminator_lr:g}, betas {training.optimizer.beta1:g}, "
-            f"{training.optimizer.beta2:g}",
-            "seed": seed,
+            **described(config),
+            "test images": f"{_TEST_IMAGES} a measurement",
+            "seeds": ", ".join(map(str, seeds)),
         },
         findings=findings,
-        results={"task_steps": task_steps, "summary": {WITHOUT: without, WITH: with_}, "curves": series},
-        tables=[Table("Accuracy, means over tasks:", ("", *titles), rows)],
-        figures=[Figure("accuracy", "Accuracy on the class of the moment (Figure 2)", figure)],
+        results={
+            "task_steps": task_steps,
+            "beta": beta,
+            "summary": {
+                name: {key: [round(v, 4) for v in found[key]] for key in keys} for name, found in by_name.items()
+            },
+            "curves": series,
+        },
+        tables=[Table("Accuracy, means over tasks:", ("", *keys.values()), rows)],
+        figures=[
+            Figure("accuracy", "Accuracy on the class of the moment: mean and range of the seeds (Figure 2)", figure)
+        ],
         device=device,
-        seconds=sum(r[-1]["seconds"] for r in records.values()),
+        seconds=sum(found[-1]["seconds"] for found in records.values()),
     )
+
+
+def _curves(records: dict[tuple[str, int], list[dict]], seeds: list[int]) -> tuple[dict, dict]:
+    """Mean accuracy over seeds by step, and the range."""
+    series, bands = {}, {}
+    for name in (WITHOUT, WITH):
+        steps = [record["step"] for record in records[name, seeds[0]]]
+        values = list(zip(*([r["accuracy"] for r in records[name, seed]] for seed in seeds), strict=True))
+        series[name] = [(step, round(statistics.fmean(found), 4)) for step, found in zip(steps, values, strict=True)]
+        bands[name] = (steps, [min(found) for found in values], [max(found) for found in values])
+    return series, bands
+
+
+def _differences(a: list[float], b: list[float]) -> list[float]:
+    return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def _dip(found: dict[str, list[float]]) -> str:
+    """Accuracy that a change costs in the second cycle."""
+    return f"{statistics.fmean(_differences(found['last 2'], found['first 2'])):.1%}"
+
+
+def _signed(differences: list[float]) -> str:
+    """ "+1.2 ± 0.3 %": mean and spread of differences of accuracies."""
+    spread = f" ± {100 * statistics.pstdev(differences):.1f}" if len(differences) > 1 else ""
+    return f"{100 * statistics.fmean(differences):+.1f}{spread} %"
 
 
 if __name__ == "__main__":

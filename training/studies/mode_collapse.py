@@ -23,7 +23,7 @@ from .. import losses
 from ..data import Batches, in_range
 from ..objectives import InfoMax
 from . import options, plots
-from .discriminator_run import DiscriminatorRun, in_eval
+from .discriminator_run import DiscriminatorRun, described, in_eval
 from .report import Figure, Report, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.3 and Figure 3"
@@ -117,11 +117,7 @@ def study(
 
     python -m training.studies.mode_collapse --data cifar10.npz --out studies/mode-collapse
     """
-    changes = dict(PAPER if paper else SMALL)
-    if precision:
-        changes["training.precision"] = precision
-    if steps:
-        changes["training.steps"] = steps
+    changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=steps)
     config = registry.config("infomax-gan/cifar10").updated(changes)
     work = options.begin(out, resume)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
@@ -184,7 +180,6 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
     rows = [("all classes", f"{last[ALL]:.3f}", f"{last['p ' + ALL]:.3f}")]
     rows += [(name, f"{last[key]:.3f}", f"{last['p ' + key]:.3f}") for name, key in zip(names, classes, strict=True)]
     rows.append(("one image", f"{last[ONE_IMAGE]:.4f}", f"{last['p ' + ONE_IMAGE]:.4f}"))
-    training, critics = config.training, config.discriminator.infomax
     return Report(
         title="Mode collapse and the contrastive task",
         source=SOURCE,
@@ -196,15 +191,7 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
             "scores above all local vectors of the other images of the batch; a tie is wrong. The paper prints its "
             "results as curves only, so directions are what can be compared."
         ],
-        settings={
-            "images": f"CIFAR-10, {config.data.resolution}x{config.data.resolution}",
-            "discriminator": f"ResNet, channels {list(config.discriminator.channels)} (paper: 128 in all)",
-            "R": f"{critics.projection_dim} (paper: 1024)",
-            "updates": f"{training.steps:,} of batch {training.batch_size}, {training.precision}",
-            "optimiser": f"Adam {training.optimizer.discriminator_lr:g}, betas {training.optimizer.beta1:g}, "
-            f"{training.optimizer.beta2:g}",
-            "seed": seed,
-        },
+        settings={**described(config), "seed": seed},
         findings=findings,
         results={"records": records, "classes": list(names)},
         tables=[Table("At the end:", ("images", "accuracy", "mean probability of the right answer"), rows)],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ Data = Annotated[
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder of the report; work/ in it is what it was made from.")]
 Paper = Annotated[bool, typer.Option("--paper", help="The paper's settings, for an accelerator.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, batches and latents.")]
+Seeds = Annotated[str, typer.Option(help="Seeds of weights, batches and latents, with commas.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda.")]
 Precision = Annotated[str | None, typer.Option(help="float32, tf32 or bfloat16 (autocast).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Updates, instead of the study's own number.")]
@@ -30,6 +31,11 @@ def numbers(text: str) -> list[int]:
     if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
         raise ZooError(f'"{text}" is no list of seeds; give different whole numbers with commas, such as 0,1,2')
     return [int(word) for word in words]
+
+
+def changes(small: Mapping[str, Any], large: Mapping[str, Any], paper: bool, **given: Any) -> dict[str, Any]:
+    """What changes in a model's config: the chosen size, and fields of `training` that the command line gives."""
+    return dict(large if paper else small) | {f"training.{k}": v for k, v in given.items() if v is not None}
 
 
 def begin(out: Path, resume: bool) -> Path:
