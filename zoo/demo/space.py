@@ -22,7 +22,7 @@ short_description: Sample, explore, compare and check GANs
 # contrastive-gan-zoo
 
 A zoo of GANs: InfoMax-GAN, ContraGAN and their baselines. Choose a model, a class and a seed; every picture is what
-`zoo.load(...).sample(...)` gives in Python. Three small models are here from the start; others are there once their
+`zoo.load(...).sample(...)` gives in Python. Some small models are here from the start; others are there once their
 weights are.
 
 For programs:
