@@ -154,6 +154,7 @@ def test_a_cancelled_call_leaves_the_device_to_others(server, client, tmp_path):
     _until(lambda: held.progress.total)
     job = client.submit("contragan/digits", 64, api_name="/sample")
     _until(lambda: server.service.health()["workers"][0]["waiting"] == 1)
+    _until(lambda: job.communicator.event_id)  # without it the client does not tell the server
     job.cancel()
     _until(lambda: server.service.health()["workers"][0]["waiting"] == 0)
     (tmp_path / "released").touch()
