@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -174,6 +177,21 @@ def test_health(server):
     assert said.status_code == 200
     assert said.json()["status"] == "ok"
     assert said.json()["workers"][0]["device"] == "cpu"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals to catch there")
+def test_a_server_that_is_terminated_leaves_no_files(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, Path(__file__).parents[1] / "app.py", "--port", str(_free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            assert b"http" in process.stdout.readline()
+            assert list(tmp_path.glob("zoo-demo-*"))
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+    assert not list(tmp_path.iterdir())
 
 
 def test_plain_http_works_with_defaults_and_without(server):

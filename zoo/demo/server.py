@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -108,13 +109,13 @@ def start(
 
 
 def serve(settings: Settings | None = None, **options) -> None:
-    """Run the demo until it is interrupted; arguments as for `start`."""
+    """Run the demo until Ctrl-C or SIGTERM, and leave no files behind; arguments as for `start`."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     with start(settings, **options) as running:
         print(f"The zoo is at {running.share_url or running.url} (Ctrl-C ends it)", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("", file=sys.stderr)
+        ended.wait()
 
 
 def _quiet_environment() -> Path:
