@@ -15,9 +15,10 @@ import zoo
 from training import checkpoint
 from training.data import Batches
 from training.evaluation import Evaluation
-from training.trainer import Options, train
+from training.trainer import Options, set_precision, train
 from zoo import datasets, weights
 from zoo.errors import ZooError
+from zoo.evaluation import environment
 
 
 @pytest.mark.parametrize("name", ["infomax-gan/digits", "contragan/digits"])
@@ -51,6 +52,22 @@ def test_the_same_seed_is_the_same_run(tmp_path):
     a, b, c = (weights.read(run / "model.safetensors") for run in runs)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("precision", "convolutions"), [("float32", "float32"), ("bfloat16", "float32"), ("tf32", "TF32")]
+)
+def test_precision_is_set_so_that_everybody_can_still_ask_for_it(precision, convolutions):
+    """PyTorch raises where its two ways to set TF32 are mixed, in torch.export for one."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    try:
+        set_precision(precision)
+        assert cudnn.allow_tf32 is matmul.allow_tf32 is (precision == "tf32")
+        assert environment.convolutions() == convolutions
+        assert torch.get_float32_matmul_precision() in ("highest", "high")
+    finally:
+        cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 def test_batches_are_numbered_not_drawn():

@@ -26,6 +26,7 @@ from zoo.evaluation.report import Report
 from zoo.images import Images
 from zoo.model import GAN, pick_device
 from zoo.nearest import nearest, usual_distances
+from zoo.parts import save_in_parts
 
 from . import checkpoint, plots
 from .networks import Networks
@@ -71,10 +72,11 @@ def bundle(
     reports = [_report(run, config, given, len(real), pair, seeds, device, pair == counts[-1]) for pair in counts]
     model = zoo.load(run, device=device)
     generated = model.sample(_COMPARED, seed=0).uint8
+    written = _write_weights(run, repository / "zoo" / "bundled" / f"{config.slug}.safetensors")
     entry = Weights(
         tag=TAG,
-        bundled=f"{config.slug}.safetensors",
-        sha256=_write_weights(run, repository / "zoo" / "bundled" / f"{config.slug}.safetensors"),
+        bundled=written.name,
+        sha256=files.sha256(written),
         scores=tuple(score for report in reports for score in report.measured(hardware)),
         nearest=_nearest(generated, real, config, run / "neighbours.png"),
         training_record=True,
@@ -123,16 +125,13 @@ def _report(
     return report
 
 
-def _write_weights(run: Path, path: Path) -> str:
-    """The run's weights with what its environment was; returns the sha256."""
+def _write_weights(run: Path, path: Path) -> Path:
+    """The run's weights with what its environment was, in as many files as it takes; returns the first."""
     source = run / "model.safetensors"
     starts = json.loads((run / "environment.json").read_text())["starts"]
     revisions = ", ".join(dict.fromkeys(str(start["revision"]) for start in starts))
-    files.save(path, weights.read(source), {**weights.read_metadata(source), "revision": revisions})
-    if path.stat().st_size > LARGEST:
-        path.unlink()
-        raise ZooError(f"{source} is over {LARGEST >> 20} MB, too large for the package; publish it on the Hub instead")
-    return files.sha256(path)
+    metadata = {**weights.read_metadata(source), "revision": revisions}
+    return save_in_parts(path, weights.read(source), metadata, LARGEST)
 
 
 def _what(config: ModelConfig) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -272,10 +273,14 @@ def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Im
 
 
 def set_precision(precision: str) -> None:
-    """float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast."""
-    mode = "tf32" if precision == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = mode
-    torch.backends.cudnn.conv.fp32_precision = mode
+    """float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast.
+
+    By the older switches: PyTorch's newer ones, once set, make whoever reads these fail, torch.export among them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Please use the new API settings")  # torch 2.9
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = True
 
 

@@ -16,6 +16,8 @@ from .entries import Weights
 from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .files import save, sha256, verify_sha256, write_atomically
 from .network import OFFLINE, is_offline
+from .parts import KEY as PARTS
+from .parts import other_parts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -123,11 +125,21 @@ def _alternatives(config: ModelConfig, weights: Weights) -> str:
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, mapped into memory; WeightsCorruptedError says what is wrong with it."""
+    """All tensors of a safetensors file, and of those it names as its other parts, mapped into memory.
+
+    Raises WeightsCorruptedError, which says what is wrong.
+    """
+    path = Path(path)
+    tensors = _read(path)
+    for part in other_parts(path, _metadata(path)):
+        tensors |= _read(part)
+    return tensors
+
+
+def _read(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(path)
     try:
         with path.open("rb") as file:
             start = file.read(9)
@@ -151,11 +163,15 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
     Raises WeightsCorruptedError where it cannot be read.
     """
+    return {key: value for key, value in _metadata(path).items() if key not in ("format", PARTS)}
+
+
+def _metadata(path: str | Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: value for key, value in (file.metadata() or {}).items() if key != "format"}
+            return file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise WeightsCorruptedError(f"{path} cannot be read ({error}); remove it") from None
 

@@ -17,6 +17,13 @@ from . import distributed
 _PACKAGES = ("torch", "torch-fidelity", "numpy", "scikit-learn", "torchvision")
 
 
+def convolutions() -> str:
+    """TF32 or float32, as cuDNN computes them; asked in the one way that no earlier setting makes an error."""
+    backends = torch.backends
+    settings = (backends.cudnn.conv.fp32_precision, backends.cudnn.fp32_precision, backends.fp32_precision)
+    return "TF32" if next((s for s in settings if s != "none"), "ieee") == "tf32" else "float32"
+
+
 def machine(device: str) -> dict[str, str]:
     """Versions, processor, command and time."""
     versions = {}
@@ -27,7 +34,7 @@ def machine(device: str) -> dict[str, str]:
             continue
     if device.startswith("cuda"):
         where = torch.cuda.get_device_name(device)
-        where += ", TF32 convolutions" if torch.backends.cudnn.allow_tf32 else ", float32 convolutions"
+        where += f", {convolutions()} convolutions"
     else:
         where = platform.machine() + (f", {torch.get_num_threads()} threads" if device == "cpu" else "")
     return {
