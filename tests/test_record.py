@@ -102,6 +102,12 @@ def test_a_finished_run_becomes_a_model_of_the_zoo(tmp_path):
         *card.record_filenames(made),
     }
     assert "seen" in (tmp_path / "model_cards" / card.filename(made)).read_text(encoding="utf-8")
+    other = path.with_name("other.json")
+    with pytest.raises(ZooError, match=r"other\.json does not exist"):
+        bundle(run, tmp_path, name="contragan/other")
+    other.write_text(config.model_copy(update={"name": "contragan/other"}).to_json())
+    again = bundle(run, tmp_path, counts=[(5000, 150)], seeds=1, device="cpu", name="contragan/other")
+    assert (again.name, again.weights[0].bundled) == ("contragan/other", "contragan-other.safetensors")
     path.write_text(config.updated({"training.optimizer.beta1": 0.25}).to_json())
     with pytest.raises(ZooError, match="not trained by the recipe"):
         bundle(run, tmp_path)

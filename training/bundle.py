@@ -49,6 +49,7 @@ def bundle(
     device: str = "auto",
     hardware: str | None = None,
     notes: Sequence[str] = (),
+    name: str | None = None,
 ) -> ModelConfig:
     """Measure a finished run and make it the default weights of its model; returns the new config.
 
@@ -60,11 +61,15 @@ def bundle(
         data: where the real images are; None: where training on them would look.
         hardware: that the scores were measured on; None: what the report says.
         notes: what looking at the pictures has shown, for the card.
+        name: of the model, where the run goes by another: one of a sweep has the name that its recipe was changed from.
 
     Raises:
         ZooError: the run is not finished, or its recipe is not the registry's.
     """
-    path = repository / "hub_configs" / f"{ModelConfig.from_file(run / 'config.json').name}.json"
+    name = name or ModelConfig.from_file(run / "config.json").name
+    path = repository / "hub_configs" / f"{name}.json"
+    if not path.is_file():
+        raise ZooError(f"{path} does not exist; write the config of {name} first, with the recipe of {run}")
     config = ModelConfig.from_file(path)
     _check_finished(run, config)
     real = datasets.load_for(config, root=data)
@@ -193,6 +198,7 @@ def main(
     device: Annotated[str, typer.Option()] = "auto",
     hardware: Annotated[str | None, typer.Option(help='Measured on, such as "one H100".')] = None,
     note: Annotated[list[str] | None, typer.Option(help="For the card: what is wrong with the pictures.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the model, where the run goes by another.")] = None,
 ) -> None:
     """Measure a finished run and bundle it with the package."""
     config = bundle(
@@ -204,6 +210,7 @@ def main(
         device=device,
         hardware=hardware,
         notes=note or (),
+        name=name,
     )
     for score in config.weights[0].scores:
         print(f"{score.metric}: {score} ({score.counts})")
