@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -99,10 +99,13 @@ def _check_finished(run: Path, config: ModelConfig) -> None:
     metadata = weights.read_metadata(run / "model.safetensors")
     if metadata["step"] != str(config.training.steps):
         raise ZooError(f"{run} is at step {metadata['step']} of {config.training.steps}; go on with --resume first")
-    trained = ModelConfig.from_file(run / "config.json")
-    parts = ("generator", "discriminator", "data", "training")
-    if any(getattr(trained, part) != getattr(config, part) for part in parts):
+    if _recipe(ModelConfig.from_file(run / "config.json")) != _recipe(config):
         raise ZooError(f"{run} was not trained by the recipe of {config.name} as it is now; give it a name of its own")
+
+
+def _recipe(config: ModelConfig) -> dict[str, Any]:
+    parts = {"generator", "discriminator", "data", "training"}
+    return config.model_dump(include=parts, exclude={"training": {"notes"}})
 
 
 def _report(
