@@ -36,7 +36,7 @@ def server(tmp_path_factory):
     from zoo.demo import Settings, start
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "NO_PROXY", "no_proxy"):
             patch.setenv(name, "")
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))

@@ -32,7 +32,7 @@ def server(tmp_path_factory):
     from zoo.demo import Settings, start
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "NO_PROXY", "no_proxy"):
             patch.setenv(name, "")  # what starting sets is undone with this
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
@@ -192,6 +192,17 @@ def test_a_server_that_is_terminated_leaves_no_files(tmp_path):
         finally:
             process.kill()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_public_link_that_cannot_be_had_is_no_silent_local_one(tmp_path):
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    command = [sys.executable, Path(__file__).parents[1] / "app.py", "--port", str(_free_port()), "--share"]
+    environment = os.environ | nowhere | {"TMPDIR": str(tmp_path)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert result.returncode == 1
+    assert "Could not create share link" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("zoo: Gradio could not open a public tunnel")
+    assert not list(tmp_path.glob("zoo-demo-*"))
 
 
 def test_plain_http_works_with_defaults_and_without(server):

@@ -15,6 +15,7 @@ import zoo
 from training import checkpoint
 from training.data import Batches
 from training.evaluation import Evaluation
+from training.streams import Stream, _Ahead
 from training.trainer import Options, set_precision, train
 from zoo import datasets, weights
 from zoo.errors import ZooError
@@ -83,6 +84,25 @@ def test_batches_are_numbered_not_drawn():
     again = Batches(config, data, seed=4)
     assert torch.equal(again.real(3)[0], batches.real(3)[0]), "batch 3 without the batches before it"
     assert torch.equal(again.fake(9)[0], batches.fake(9)[0])
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_stream_is_one_long_tensor(ahead):
+    """In order, as in training, or from anywhere, as after resuming; over the edges of blocks; never made twice."""
+    made = []
+
+    def make(k: int) -> torch.Tensor:
+        made.append(k)
+        return torch.arange(k * 10, (k + 1) * 10)
+
+    stream = Stream(10, make, torch.device("cpu"))
+    if ahead:  # as on a GPU
+        stream._ahead = _Ahead(make)
+    for first in range(0, 60, 4):
+        assert stream.take(first, 4).tolist() == list(range(first, first + 4))
+    assert sorted(made) == [*range(6 + ahead)]
+    assert stream.take(95, 27).tolist() == list(range(95, 122))
+    assert stream.take(3, 2).tolist() == [3, 4]
 
 
 def test_the_command(tmp_path):

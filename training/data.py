@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from zoo.config import ModelConfig
 from zoo.datasets import Dataset
 
 from .processes import Processes
+from .streams import Stream
 
 _ORDER, _FLIP = (1 << 24) + 1, (1 << 24) + 2  # purposes of random words, beside those of zoo.latents
 _DRAWN_AT_ONCE = 64  # batches of latents: drawing many together costs as many small operations as drawing one
@@ -53,10 +55,16 @@ class Batches:
         self.images = dataset.images.to(self.device) if self.resident else dataset.images
         self.labels = dataset.labels.to(self.device)
         self.batch_size = config.training.batch_size
-        self._orders: dict[int, Tensor] = {}
-        self._drawn: dict[int, Fake] = {}
+        self._order = Stream(len(self.images), self._permutation, self.images.device)
+        self._flips = self._stream(latents.words, _FLIP)
+        self._latents = self._stream(latents.normal, config.generator.latent_dim)
+        self._fake_labels = self._stream(latents.labels, config.num_classes)
         self._ahead: tuple[int, Future] | None = None
         self._fetcher = None if self.resident else ThreadPoolExecutor(1, thread_name_prefix="batches")
+
+    def _stream(self, draw: Callable[..., Tensor], *about: int) -> Stream:
+        n = _DRAWN_AT_ONCE * self.batch_size
+        return Stream(n, lambda k: draw(self.seed, k * n, n, *about), self.device)
 
     # ------------------------------------------------------------------------------------------------ real images
 
@@ -70,55 +78,36 @@ class Batches:
     def _reals(self, first: int, count: int) -> list[Real]:
         """Batches first ... first + count - 1, looked up together."""
         start, n = first * self.batch_size, count * self.batch_size
-        indices = self._own_rows(self._indices(start, n))
-        images = self.images[indices.to(self.images.device)].to(self.device, non_blocking=True)
+        indices = self._own_rows(self._order.take(start, n))
+        images = self.images[indices]
+        if images.device != self.device:
+            images = to_device(images, self.device)
         images = in_range(images, self.config)
         if self.config.data.flip:
-            heads = self._own_rows(latents.words(self.seed, start, n, _FLIP) & 1 == 1)
-            images = torch.where(heads.to(self.device)[:, None, None, None], images.flip(3), images)
+            heads = self._own_rows(self._flips.take(start, n)) & 1 == 1
+            images = torch.where(heads[:, None, None, None], images.flip(3), images)
         images = images.contiguous(memory_format=torch.channels_last).chunk(count)
         if not self.config.conditional:
             return [Real(part, None) for part in images]
-        return [Real(*pair) for pair in zip(images, self.labels[indices.to(self.device)].chunk(count), strict=True)]
+        labels = self.labels[to_device(indices, self.device)].chunk(count)
+        return [Real(*pair) for pair in zip(images, labels, strict=True)]
 
     def _own_rows(self, values: Tensor) -> Tensor:
         """Of values for whole global batches, one after the other, those of this process's rows."""
         return values.view(-1, self.batch_size)[:, self.processes.rows(self.batch_size)].flatten()
 
-    def _indices(self, first: int, n: int) -> Tensor:
-        """Where the images at positions first ... first + n - 1 of the stream are in the data."""
-        size, parts = len(self.images), []
-        while n:
-            epoch, offset = divmod(first, size)
-            parts.append(self._order(epoch)[offset : offset + n])
-            first, n = first + len(parts[-1]), n - len(parts[-1])
-        return torch.cat(parts)
-
-    def _order(self, epoch: int) -> Tensor:
-        if epoch not in self._orders:
-            size = len(self.images)
-            order = latents.words(self.seed, epoch * size, size, _ORDER).argsort(stable=True)
-            self._orders = {e: o for e, o in self._orders.items() if e == epoch - 1} | {epoch: order}
-        return self._orders[epoch]
+    def _permutation(self, epoch: int) -> Tensor:
+        """Where the images of an epoch are in the data."""
+        size = len(self.images)
+        return latents.words(self.seed, epoch * size, size, _ORDER).argsort(stable=True)
 
     # ------------------------------------------------------------------------------------------------ fake inputs
 
     def fake(self, k: int) -> Fake:
         """This process's rows of the k-th batch of latents, with uniform labels."""
-        block, place = divmod(k, _DRAWN_AT_ONCE)
-        if block not in self._drawn:
-            self._drawn = {e: d for e, d in self._drawn.items() if e == block - 1} | {block: self._draw(block)}
-        drawn = self._drawn[block]
         rows = self.processes.rows(self.batch_size)
-        place = slice(place * self.batch_size + rows.start, place * self.batch_size + rows.stop)
-        return Fake(drawn.z[place], None if drawn.labels is None else drawn.labels[place])
-
-    def _draw(self, block: int) -> Fake:
-        n = _DRAWN_AT_ONCE * self.batch_size
-        z = latents.normal(self.seed, block * n, n, self.config.generator.latent_dim).to(self.device)
-        if not self.config.conditional:
-            return Fake(z, None)
-        return Fake(z, latents.labels(self.seed, block * n, n, self.config.num_classes).to(self.device))
+        place = k * self.batch_size + rows.start, rows.stop - rows.start
+        return Fake(self._latents.take(*place), self._fake_labels.take(*place) if self.config.conditional else None)
 
     # --------------------------------------------------------------------------------------------------- one step
 
@@ -138,6 +127,13 @@ class Batches:
         batches = fetching.result() if fetching else self._reals(step * count, count)
         self._ahead = (step + 1, self._fetcher.submit(self._reals, (step + 1) * count, count))
         return batches
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device, of which a GPU's kernels that are still queued need not hear."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 def in_range(images: Tensor, config: ModelConfig) -> Tensor:

@@ -62,10 +62,11 @@ def start(
         root_path: the path at which a proxy serves it.
 
     Raises:
-        ZooError: gradio is not installed, the device cannot be used, or the port is taken.
+        ZooError: gradio is not installed, the device cannot be used, the port is taken, or there is no tunnel.
     """
     settings = settings or Settings()
     files = _quiet_environment()
+    _reach_without_proxy("localhost", "127.0.0.1", host)
     _require_gradio()
     import torch
     from starlette.middleware import Middleware
@@ -104,8 +105,12 @@ def start(
     except OSError as error:
         service.workers.close()
         raise ZooError(f"{error}; give another --port") from None
+    running = Running(url, share_url, service, blocks, files)
+    if share and not share_url:
+        running.close()
+        raise ZooError("Gradio could not open a public tunnel, as it says above; start without --share")
     logs.event("started", url=url, share_url=share_url, device=[w["device"] for w in service.health()["workers"]])
-    return Running(url, share_url, service, blocks, files)
+    return running
 
 
 def serve(settings: Settings | None = None, **options) -> None:
@@ -128,6 +133,13 @@ def _quiet_environment() -> Path:
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(1 << 62)
     return files
+
+
+def _reach_without_proxy(*hosts: str | None) -> None:
+    """Gradio asks its own server whether it is up; a proxy for the world outside would not find it."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = ",".join(dict.fromkeys(name for name in (*known.split(","), *hosts) if name))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = names
 
 
 def _require_gradio() -> None:
