@@ -15,7 +15,7 @@ import zoo
 from training import checkpoint
 from training.data import Batches
 from training.evaluation import Evaluation
-from training.streams import Stream, _Ahead
+from training.streams import Ahead, Stream
 from training.trainer import Options, set_precision, train
 from zoo import datasets, weights
 from zoo.errors import ZooError
@@ -97,7 +97,7 @@ def test_a_stream_is_one_long_tensor(ahead):
 
     stream = Stream(10, make, torch.device("cpu"))
     if ahead:  # as on a GPU
-        stream._ahead = _Ahead(make)
+        stream._ahead = Ahead(make)
     for first in range(0, 60, 4):
         assert stream.take(first, 4).tolist() == list(range(first, first + 4))
     assert sorted(made) == [*range(6 + ahead)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -14,7 +13,7 @@ from zoo.config import ModelConfig
 from zoo.datasets import Dataset
 
 from .processes import Processes
-from .streams import Stream
+from .streams import Ahead, Stream
 
 _ORDER, _FLIP = (1 << 24) + 1, (1 << 24) + 2  # purposes of random words, beside those of zoo.latents
 _DRAWN_AT_ONCE = 64  # batches of latents: drawing many together costs as many small operations as drawing one
@@ -59,8 +58,7 @@ class Batches:
         self._flips = self._stream(latents.words, _FLIP)
         self._latents = self._stream(latents.normal, config.generator.latent_dim)
         self._fake_labels = self._stream(latents.labels, config.num_classes)
-        self._ahead: tuple[int, Future] | None = None
-        self._fetcher = None if self.resident else ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._fetched = self._reals_of_step if self.resident else Ahead(self._reals_of_step)
 
     def _stream(self, draw: Callable[..., Tensor], *about: int) -> Stream:
         n = _DRAWN_AT_ONCE * self.batch_size
@@ -114,19 +112,16 @@ class Batches:
     def of_step(self, step: int) -> tuple[list[Real], list[Fake]]:
         """All batches of one generator step: real and fake ones of each discriminator update, then fake ones of the
         generator's; `accumulation` batches an update."""
-        training = self.config.training
-        real = training.discriminator_steps * training.accumulation
-        fake = real + training.accumulation
-        return self._fetched(step, real), [self.fake(k) for k in range(step * fake, (step + 1) * fake)]
+        accumulation = self.config.training.accumulation
+        fake = self._real_batches + accumulation
+        return self._fetched(step), [self.fake(k) for k in range(step * fake, (step + 1) * fake)]
 
-    def _fetched(self, step: int, count: int) -> list[Real]:
-        """The real batches of a step; the next step's are fetched meanwhile where that means reading."""
-        if self._fetcher is None:
-            return self._reals(step * count, count)
-        fetching = self._ahead[1] if self._ahead and self._ahead[0] == step else None
-        batches = fetching.result() if fetching else self._reals(step * count, count)
-        self._ahead = (step + 1, self._fetcher.submit(self._reals, (step + 1) * count, count))
-        return batches
+    @property
+    def _real_batches(self) -> int:
+        return self.config.training.discriminator_steps * self.config.training.accumulation
+
+    def _reals_of_step(self, step: int) -> list[Real]:
+        return self._reals(step * self._real_batches, self._real_batches)
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 class Stream:
@@ -25,7 +28,7 @@ class Stream:
     def __init__(self, block: int, make: Callable[[int], Tensor], device: torch.device):
         self.block, self._make, self.device = block, make, device
         self._blocks: dict[int, Tensor] = {}
-        self._ahead = _Ahead(self._made) if device.type == "cuda" else None
+        self._ahead = Ahead(self._made) if device.type == "cuda" else None
 
     def take(self, first: int, n: int) -> Tensor:
         """Elements first ... first + n - 1, on the device."""
@@ -48,15 +51,15 @@ class Stream:
         return made.pin_memory() if self.device.type == "cuda" else made
 
 
-class _Ahead:
+class Ahead(Generic[T]):
     """Calls a function of 0, 1, 2, ... in a thread, one ahead of what is asked for."""
 
-    def __init__(self, function: Callable[[int], Tensor]):
+    def __init__(self, function: Callable[[int], T]):
         self._function = function
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="streams")
         self._next: tuple[int, Future] | None = None
 
-    def __call__(self, k: int) -> Tensor:
+    def __call__(self, k: int) -> T:
         begun = self._next[1] if self._next and self._next[0] == k else None
         result = begun.result() if begun else self._function(k)
         self._next = k + 1, self._thread.submit(self._function, k + 1)
