@@ -43,7 +43,7 @@ def make_report(place: Place) -> Report:
         source=whole.source,
         question=whole.question,
         method=[_method(whole, size), *whole.notes],
-        settings=_settings(run, size),
+        settings=_settings(whole, run, size),
         findings=findings,
         results={
             "sweep": whole.name,
@@ -103,7 +103,7 @@ def _method(whole: Sweep, size: Size) -> str:
     return f"All combinations of {axes}. Everything else is as the settings below say, and the same for all."
 
 
-def _settings(run: PlannedRun, size: Size) -> dict[str, str]:
+def _settings(whole: Sweep, run: PlannedRun, size: Size) -> dict[str, str]:
     config = run.config
     training, adam = config.training, config.training.optimizer
     real = f"up to {size.num_real or size.num_fake:,} real ones of {size.split or config.data.split}"
@@ -115,7 +115,7 @@ def _settings(run: PlannedRun, size: Size) -> dict[str, str]:
         f"{training.precision}",
         "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
         f"{adam.beta1:g}, {adam.beta2:g}",
-        "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}",
+        "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}" if whole.metrics else "none",
         "seeds": ", ".join(map(str, size.seeds)),
     }
 
