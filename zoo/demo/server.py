@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..bulk import stopping_on_sigterm
 from ..errors import ZooError
 from . import logs
 from .settings import Settings
@@ -115,12 +115,12 @@ def start(
 
 def serve(settings: Settings | None = None, **options) -> None:
     """Run the demo until Ctrl-C or SIGTERM, and leave no files behind; arguments as for `start`."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    with start(settings, **options) as running:
+    with stopping_on_sigterm(), start(settings, **options) as running:
         print(f"The zoo is at {running.share_url or running.url} (Ctrl-C ends it)", flush=True)
-        ended.wait()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("", file=sys.stderr)
 
 
 def _quiet_environment() -> Path:
