@@ -327,6 +327,9 @@ def test_a_direction_is_seen_or_not_or_too_close():
     assert "seen here, 5.0 ± 0.0 against 9.0 ± 0.0" in close
     greater = CLAIM.model_copy(update={"relation": "greater"})
     assert "**not** seen here" in judge(greater, scored(("0", 9), ("1", 5)), size)
+    alike = CLAIM.model_copy(update={"relation": "alike"})
+    assert "no more than seeds differ" in judge(alike, scored(("0", 9, 5), ("1", 8, 5), seeds=(0, 1)), two)
+    assert "**not** seen here" in judge(alike, scored(("0", 9, 9), ("1", 5, 5), seeds=(0, 1)), two)
 
 
 def test_an_accuracy_at_chance_is_called_so():

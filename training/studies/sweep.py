@@ -58,12 +58,12 @@ class PublishedCell(Part):
 
 
 class Claim(Part):
-    """A direction that the paper reports: the metric is less, or greater, in one place than in another."""
+    """What the paper reports of two places: the metric is less, or greater, in one than in the other, or alike."""
 
     text: str
     metric: str = "fid"
     where: Where
-    relation: Literal["less", "greater"] = "less"
+    relation: Literal["less", "greater", "alike"] = "less"
     than: Where
 
 

@@ -43,7 +43,7 @@ def make_report(place: Place) -> Report:
         source=whole.source,
         question=whole.question,
         method=[_method(whole, size), *whole.notes],
-        settings=_settings(whole, run, size),
+        settings=_settings(whole, run, size, place),
         findings=findings,
         results={
             "sweep": whole.name,
@@ -78,7 +78,10 @@ def judge(claim: Claim, done: Scores, size: Size) -> str:
     spread = max(statistics.pstdev(a), statistics.pstdev(b)) if several else _LEAST * max(abs(mean_a), abs(mean_b))
     digits = _DIGITS.get(claim.metric, 1)
     numbers = f"{mean_and_spread(a, digits)} against {mean_and_spread(b, digits)} ({title_of(claim.metric, size)})"
-    if abs(mean_a - mean_b) < spread:
+    close = abs(mean_a - mean_b) < spread
+    if claim.relation == "alike":
+        return f"{claim.text}: {'no more than seeds differ' if close else '**not** seen here'}, {numbers}."
+    if close:
         return f"{claim.text}: **too close to tell**, {numbers}."
     return f"{claim.text}: {'seen here' if seen else '**not** seen here'}, {numbers}."
 
@@ -103,13 +106,13 @@ def _method(whole: Sweep, size: Size) -> str:
     return f"All combinations of {axes}. Everything else is as the settings below say, and the same for all."
 
 
-def _settings(whole: Sweep, run: PlannedRun, size: Size) -> dict[str, str]:
-    config = run.config
+def _settings(whole: Sweep, run: PlannedRun, size: Size, place: Place) -> dict[str, str]:
+    config, given = run.config, f", from {place.data.name}" if place.data else ""
     training, adam = config.training, config.training.optimizer
     real = f"up to {size.num_real or size.num_fake:,} real ones of {size.split or config.data.split}"
     return {
         "first run": f"{config.name} with {run.label}",
-        "images": f"{config.data.dataset}, {config.data.resolution}x{config.data.resolution}",
+        "images": f"{config.data.dataset}, {config.data.resolution}x{config.data.resolution}{given}",
         "networks": f"generator {list(config.generator.channels)}, discriminator {list(config.discriminator.channels)}",
         "steps": f"{training.steps:,}, n_dis {training.discriminator_steps}, batch {training.batch_size}, "
         f"{training.precision}",
@@ -183,8 +186,8 @@ def show(whole: Sweep) -> str:
         size, planned = whole.size(paper), whole.runs(paper)
         first, seeds = planned[0].config, ", ".join(map(str, size.seeds))
         lines.append(
-            f"{'--paper' if paper else 'default'}: {len(planned)} runs of {first.training.steps:,} steps at "
-            f"{first.data.resolution}x{first.data.resolution}, seeds {seeds}, {size.extractor}"
+            f"{'--paper' if paper else 'default'}: {len(planned)} runs of {first.training.steps:,} steps, "
+            f"{first.data.dataset} at {first.data.resolution}x{first.data.resolution}, seeds {seeds}, {size.extractor}"
         )
         lines += [f"  set {json.dumps(size.set)}"] if size.set else []
         lines += [f"  {run.id}" for run in planned]
