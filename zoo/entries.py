@@ -37,8 +37,8 @@ class Score(Part):
 
     @property
     def counts(self) -> str:
-        """Real and generated images, "?" where one is not known; empty where neither is."""
-        return f"{self.num_real or '?'} / {self.num_fake or '?'}" if self.num_real or self.num_fake else ""
+        """Real and generated images, "–" where there are none or none are stated; empty where neither is."""
+        return f"{self.num_real or '–'} / {self.num_fake or '–'}" if self.num_real or self.num_fake else ""
 
 
 class Published(Score):
