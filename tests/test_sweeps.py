@@ -337,6 +337,9 @@ def test_an_accuracy_at_chance_is_called_so():
     for accuracy, said in ((0.12, True), (0.3, False)):
         done = [(PlannedRun("mine", {"alpha": "0"}, 0, config), {"class accuracy": accuracy})]
         assert any("at chance" in line for line in sweep_report._caveats(Size(), done, ["class accuracy"])) == said
+    cells = (("one", 0.2), ("one", 0.08), ("two", 0.3))  # the first has two seeds, of mean 0.14
+    done = [(PlannedRun("mine", {"by": by}, i, config), {"class accuracy": a}) for i, (by, a) in enumerate(cells)]
+    assert sweep_report._blind(done) == ["Class accuracy is at chance, or less than 0.05 above it: one."]
 
 
 def test_a_table_has_the_papers_numbers_beside_ours(file):

@@ -95,10 +95,24 @@ def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
         found.append(
             f"Class accuracy is at best that of the classifier on real images it has not seen: {max(real):.3f}."
         )
-    right = [(scores["class accuracy"], run.config.num_classes) for run, scores in done if "class accuracy" in scores]
-    if right and all(accuracy < 1 / classes + _ABOVE_CHANCE for accuracy, classes in right):
-        found.append("Class accuracy is at chance for all: so early, no method draws the classes it is asked for.")
-    return found
+    return found + _blind(done)
+
+
+def _blind(done: Scores) -> list[str]:
+    """A line on which settings do not draw the classes that they are asked for; none where all do."""
+    classes = {run.label: run.config.num_classes for run, scores in done if "class accuracy" in scores}
+    measured = [where for where in _cells(done) if sweep.label(where) in classes]
+    at_chance = [
+        where
+        for where in measured
+        if statistics.fmean(values(done, where, "class accuracy")) < 1 / classes[sweep.label(where)] + _ABOVE_CHANCE
+    ]
+    if not at_chance:
+        return []
+    if len(at_chance) == len(measured):
+        return ["Class accuracy is at chance for all: so early, no method draws the classes it is asked for."]
+    named = "; ".join(", ".join(where.values()) for where in at_chance)
+    return [f"Class accuracy is at chance, or less than {_ABOVE_CHANCE} above it: {named}."]
 
 
 def _method(whole: Sweep, size: Size) -> str:
