@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +18,22 @@ Paper = Annotated[bool, typer.Option("--paper", help="The paper's size, for acce
 
 @app.command("list")
 def list_command() -> None:
-    """List the sweeps that ship."""
+    """List the sweeps that ship: runs and data at both sizes."""
+    from rich.console import Console
+    from rich.table import Table
+
     from training.studies import sweep
 
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("sweep", "runs", "--paper", "in the paper"):
+        table.add_column(heading, no_wrap=heading != "in the paper")
     for name in sweep.names():
         whole = sweep.load(name)
-        print(f"{name:<26}{len(whole.runs()):>3} runs ({len(whole.runs(paper=True))} of --paper)  {whole.source}")
+        sizes = (whole.runs(), whole.runs(paper=True))
+        runs_on = (f"{len(runs)} on {runs[0].config.data.dataset}" for runs in sizes)
+        table.add_row(name, *runs_on, whole.source.partition("), ")[2])  # the sweep's name tells the paper
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=120)  # a pipe has no width
+    console.print(table)
 
 
 @app.command("show")
