@@ -138,8 +138,9 @@ def _published_fid(config: ModelConfig) -> float | None:
 
 
 def _print_table(rows: list[dict]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from .commands.printing import to_stdout
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     shown = [_cells(row) for row in rows]
@@ -147,8 +148,7 @@ def _print_table(rows: list[dict]) -> None:
         table.add_column(column, justify="right" if column in ("size", "classes", "published FID") else "left")
     for cells in shown:
         table.add_row(*("" if cell is None else str(cell) for cell in cells.values()))
-    # A pipe has no width; a table that is cut would lose names.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = to_stdout(200)
     console.print(table)
     if sys.stdout.isatty():
         console.print(f"{len(rows)} models; `zoo info NAME` tells more, `zoo sample NAME` makes images", style="dim")
@@ -169,11 +169,10 @@ def info(
     if as_json:
         print(config.to_json(), end="")
         return
-    from rich.console import Console
-
+    from .commands.printing import to_stdout
     from .describe import describe
 
-    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(describe(config))
+    to_stdout(120, highlight=False).print(describe(config))
 
 
 @app.command("card")

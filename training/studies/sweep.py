@@ -122,7 +122,7 @@ class Sweep(Part):
     def _config(self, where: Where, chosen: list[Option], size: Size) -> ModelConfig:
         model = next((option.model for option in chosen if option.model), self.model)
         if model is None:
-            raise ConfigError(f"sweep {self.name}: no model is named for {label(where)}; give `model`")
+            raise ConfigError(f"sweep {self.name}: no model is named for {_label(where)}; give `model`")
         config = registry.config(model)
         config = config.as_paper() if size.as_paper else config
         changes = dict(size.set)
@@ -131,7 +131,7 @@ class Sweep(Part):
         try:
             return config.updated(changes)
         except ConfigError as error:
-            raise ConfigError(f"sweep {self.name}, {label(where)}: {error}") from None
+            raise ConfigError(f"sweep {self.name}, {_label(where)}: {error}") from None
 
     def cell(self, where: Where, metric: str) -> PublishedCell | None:
         """What the paper prints for a run; None where it prints nothing."""
@@ -156,15 +156,14 @@ class PlannedRun:
 
     @property
     def label(self) -> str:
-        return label(self.where)
+        return _label(self.where)
 
 
 def matches(where: Mapping[str, str], pattern: Mapping[str, str]) -> bool:
     return all(where.get(axis) == option for axis, option in pattern.items())
 
 
-def label(where: Where) -> str:
-    """A combination of options in words."""
+def _label(where: Where) -> str:
     return ", ".join(f"{axis} {option}" for axis, option in where.items())
 
 

@@ -100,19 +100,17 @@ def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
 
 def _blind(done: Scores) -> list[str]:
     """A line on which settings do not draw the classes that they are asked for; none where all do."""
-    classes = {run.label: run.config.num_classes for run, scores in done if "class accuracy" in scores}
-    measured = [where for where in _cells(done) if sweep.label(where) in classes]
-    at_chance = [
-        where
-        for where in measured
-        if statistics.fmean(values(done, where, "class accuracy")) < 1 / classes[sweep.label(where)] + _ABOVE_CHANCE
-    ]
+    above: dict[str, list[float]] = {}  # options -> accuracy above that of a guess, of each seed
+    for run, scores in done:
+        if "class accuracy" in scores:
+            guess = 1 / run.config.num_classes
+            above.setdefault(", ".join(run.where.values()), []).append(scores["class accuracy"] - guess)
+    at_chance = [options for options, found in above.items() if statistics.fmean(found) < _ABOVE_CHANCE]
     if not at_chance:
         return []
-    if len(at_chance) == len(measured):
+    if len(at_chance) == len(above):
         return ["Class accuracy is at chance for all: so early, no method draws the classes it is asked for."]
-    named = "; ".join(", ".join(where.values()) for where in at_chance)
-    return [f"Class accuracy is at chance, or less than {_ABOVE_CHANCE} above it: {named}."]
+    return [f"Class accuracy is at chance, or less than {_ABOVE_CHANCE} above it: {'; '.join(at_chance)}."]
 
 
 def _method(whole: Sweep, size: Size) -> str:

@@ -50,10 +50,11 @@ def prepare_command(
 
 
 def _print_table(rows: list[dict]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from zoo import datasets
+
+    from .printing import to_stdout
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("name", "images", "get", "files", "prepared", "size"):
@@ -64,8 +65,7 @@ def _print_table(rows: list[dict]) -> None:
         table.add_row(row["name"], images, row["get"], row["files"] or "", *_prepared(first))
         for other in others:
             table.add_row("", "", "", "", *_prepared(other))
-    # A pipe has no width; a table that is cut would lose paths.
-    console = Console() if sys.stdout.isatty() else Console(width=250)
+    console = to_stdout(250)
     console.print(table)
     console.print(f"prepared data sets are in {datasets.default_root() / 'prepared'}", style="dim", highlight=False)
 

@@ -187,9 +187,8 @@ def _tell(outcome) -> None:
 
 
 def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
-    from rich.console import Console
-
     from ..evaluation import distributed
+    from .printing import to_stdout
 
     if distributed.rank() != 0:
         return
@@ -198,6 +197,6 @@ def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
     if as_json:
         print(report.to_json(), end="")
         return
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(report)
+    to_stdout(160, highlight=False).print(report)
     if out is not None:
         print(f"\n{out}: report.json, report.md and pictures")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +18,11 @@ Paper = Annotated[bool, typer.Option("--paper", help="The paper's size, for acce
 @app.command("list")
 def list_command() -> None:
     """List the sweeps that ship: runs and data at both sizes."""
-    from rich.console import Console
     from rich.table import Table
 
     from training.studies import sweep
+
+    from .printing import to_stdout
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("sweep", "runs", "--paper", "in the paper"):
@@ -32,8 +32,7 @@ def list_command() -> None:
         sizes = (whole.runs(), whole.runs(paper=True))
         runs_on = (f"{len(runs)} on {runs[0].config.data.dataset}" for runs in sizes)
         table.add_row(name, *runs_on, whole.source.partition("), ")[2])  # the sweep's name tells the paper
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=120)  # a pipe has no width
-    console.print(table)
+    to_stdout(120, highlight=False).print(table)
 
 
 @app.command("show")

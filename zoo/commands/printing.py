@@ -1,0 +1,16 @@
+"""How commands print tables and pages."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def to_stdout(piped_width: int, *, highlight: bool = True) -> Console:
+    """A console on standard output; a pipe has no width of its own and gets `piped_width`, so that nothing is cut."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else piped_width, highlight=highlight)
