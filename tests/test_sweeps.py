@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import submitit
 from narrow import tiny
 
 from training.stopping import RunStoppedError
@@ -290,7 +291,6 @@ def test_ranks_share_the_runs_and_the_last_writes_the_page(file, tmp_path, comma
 
 def test_a_cluster_runs_them_too(file, tmp_path):
     """The path that README.md shows: submitit, here on this machine."""
-    submitit = pytest.importorskip("submitit")
     place = Place(str(file()), tmp_path / "out", device="cpu")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=5)
