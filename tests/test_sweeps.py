@@ -1,18 +1,21 @@
 """Sweeps: every file is sound and agrees with the papers, runs are what the file says, stopping costs nothing."""
 
+import io
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 import submitit
+import torch
 from narrow import tiny
 
 from training.stopping import RunStoppedError
-from training.studies import sweep, sweep_report, sweep_runs
+from training.studies import side_by_side, sweep, sweep_report, sweep_runs
 from training.studies.sweep import Claim, PlannedRun, Size
 from training.studies.sweep_runs import Place
 from zoo import registry
@@ -239,10 +242,53 @@ def test_one_run_of_several_fails(file, tmp_path, capsys):
     place.folder(digits).mkdir(parents=True)
     (place.folder(digits) / "scores.json").write_text('{"fid": 1.5}')  # finished before
     with pytest.raises(ZooError, match=r"1 of 1 runs failed: data-cifar10-seed0: zoo: cifar10 is not in"):
-        sweep_runs.run_side_by_side(place, place.planned(), ["cpu", "cpu"])
+        side_by_side.run_side_by_side(place, place.planned(), ["cpu", "cpu"])
     assert "1 of 1: data-cifar10-seed0 failed" in capsys.readouterr().out
     assert sweep_runs.scores_of(place, digits) == {"fid": 1.5}
     assert sweep_runs.scores_of(place, cifar) is None
+
+
+def test_as_many_runs_at_a_time_as_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert side_by_side.devices("cpu") == ["cpu"] * 3
+    assert side_by_side.devices("cpu", jobs=2) == ["cpu"] * 2
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert len(side_by_side.devices("cpu")) == 8
+    monkeypatch.setattr(side_by_side, "_is_cpu", lambda device: False)
+    assert side_by_side.devices("cuda:0, cuda:1") == ["cuda:0", "cuda:1"]
+    assert side_by_side.devices("cuda:0,cuda:1", jobs=2) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+
+
+def test_runs_at_a_time_share_the_threads(file, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    path, out = file(axes={"alpha": small_sweep()["axes"]["alpha"]}), tmp_path / "out"
+    done = command("sweep", "run", path, "--out", out, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()[:2]] == ["1 of 2", "2 of 2"]
+    for run in Place(str(path), out).planned():
+        start = json.loads((out / "work" / run.id / "environment.json").read_text(encoding="utf-8"))["starts"][0]
+        assert start["device"] == "CPU, 1 threads"
+    assert (out / "README.md").exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_how_far_all_runs_are(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    monkeypatch.setenv("COLUMNS", "160")
+    place = Place(str(file(axes={"alpha": small_sweep()["axes"]["alpha"]})), tmp_path / "out", device="cpu")
+    first, second = place.planned()
+    with side_by_side._SweepProgress(place, [first, second]) as progress:
+        for run, step in ((first, 2), (second, 1)):
+            place.folder(run).mkdir(parents=True)
+            (place.folder(run) / "metrics.jsonl").write_text(f'{{"step": {step}}}\n')
+        progress.look([first, second])
+    assert "75 %" in screen.getvalue()
+    assert f"{first.id} scoring  {second.id} 50%" in screen.getvalue()
 
 
 def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
@@ -261,7 +307,7 @@ def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
     thread = threading.Thread(target=stop_when_it_trains)
     thread.start()
     with pytest.raises(RunStoppedError, match="stopped, 1 runs saved; go on with --resume") as stopped:
-        sweep_runs.run_side_by_side(place, place.planned(), ["cpu"])
+        side_by_side.run_side_by_side(place, place.planned(), ["cpu"])
     thread.join()
     assert stopped.value.exit_status == 128 + signal.SIGTERM
     assert len(list(work.glob("*/checkpoints/step-*.safetensors"))) == 1
@@ -277,7 +323,7 @@ def test_ranks_share_the_runs_and_the_last_writes_the_page(file, tmp_path, comma
             place.folder(one).mkdir(parents=True)
             (place.folder(one) / "scores.json").write_text("{}")
 
-    monkeypatch.setattr(sweep_runs, "run_side_by_side", run)
+    monkeypatch.setattr(side_by_side, "run_side_by_side", run)
     monkeypatch.setenv("WORLD_SIZE", "2")
     ids = [one.id for one in place.planned()]
     for rank, mine in (("0", ids[0::2]), ("1", ids[1::2])):

@@ -1,4 +1,4 @@
-"""The runs of a sweep: one of them here, or all of them, in this process or several on this machine.
+"""The runs of a sweep, one by one in this process; side_by_side.py has several at a time.
 
 `run_one` is a plain function of plain arguments, so any scheduler can call it (README.md, "On a cluster").
 """
@@ -6,10 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +19,9 @@ from zoo.files import write_atomically
 from zoo.model import pick_device
 
 from ..processes import local_device
-from ..stopping import RunStoppedError, stop_signals
 from ..trainer import Options
 from . import runs, sweep
 from .sweep import PlannedRun, Size, Sweep
-
-_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -129,64 +122,6 @@ def run_all(place: Place, planned: Sequence[PlannedRun]) -> None:
             run_one(place, run.id)
 
 
-def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Sequence[str]) -> None:
-    """Runs as processes of their own, one on each device at a time; a device may be listed more than once.
-
-    What a process prints is in work/<run>.log. Stopped by SIGINT or SIGTERM, all processes save and end.
-
-    Raises:
-        ZooError: some runs failed; all others are finished.
-    """
-    waiting = [run for run in planned if scores_of(place, run) is None]
-    free, running, failed = list(devices), {}, []
-    total, started = len(waiting), time.monotonic()
-    with stop_signals() as stopped:
-        while (waiting or running) and not stopped():
-            while waiting and free:
-                run, device = waiting.pop(0), free.pop(0)
-                running[run.id] = (_start(place, run, device), device, run)
-            time.sleep(0.1)
-            for process, device, run in [entry for entry in running.values() if entry[0].poll() is not None]:
-                del running[run.id]
-                free.append(device)
-                if process.returncode:
-                    failed.append(run)
-                done = total - len(waiting) - len(running)
-                left = (time.monotonic() - started) / done * (total - done)
-                how = "failed" if process.returncode else "finished"
-                print(f"{done} of {total}: {run.id} {how}; {left / 60:.0f} min left", flush=True)
-        for process, _, _ in running.values():
-            process.terminate()
-        for process, _, _ in running.values():
-            process.wait()
-        if stopped():
-            raise RunStoppedError(stopped(), f"stopped, {len(running)} runs saved; go on with --resume")
-    if failed:
-        reasons = "; ".join(f"{run.id}: {_last_line(_log(place, run))}" for run in failed)
-        raise ZooError(f"{len(failed)} of {total} runs failed: {reasons}")
-
-
 def device_of_rank(device: str) -> str:
     """The device of this process under torchrun: its own GPU where GPUs are meant."""
     return str(local_device(torch.device(pick_device(device))))
-
-
-def _start(place: Place, run: PlannedRun, device: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "zoo", "sweep", "run", place.name, "--out", str(place.out), "--run", run.id]
-    command += ["--device", device, *(["--paper"] if place.paper else [])]
-    command += ["--data", str(place.data)] if place.data else []
-    alone = {name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN}
-    log = _log(place, run)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
-        # A session of its own: Ctrl-C reaches the parent alone, which then asks every child to save.
-        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=alone)
-
-
-def _log(place: Place, run: PlannedRun) -> Path:
-    return place.out / "work" / f"{run.id}.log"
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"

@@ -53,7 +53,10 @@ def run_command(
         list[str] | None, typer.Option(help="axis=option: runs with this option alone; repeatable.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda; or several with commas: one run on each.")] = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time on each device.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs at a time on each device; default: 1, on a CPU one a core, at most 8."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on; finished runs are kept.")] = False,
     run: Annotated[str | None, typer.Option(help="One run alone, by its id, for schedulers; no report.")] = None,
 ) -> None:
@@ -61,21 +64,22 @@ def run_command(
 
     zoo sweep run infomax-weights --data cifar10.npz --out studies/infomax-weights
     """
-    from training.studies import options, sweep_report, sweep_runs
+    from training.studies import options, side_by_side, sweep_report, sweep_runs
 
     place = _place(name, out, paper, data, device)
     if run is not None:
         print(sweep_runs.run_one(place, run))
         return
     planned = place.planned(only or ())
+    devices = side_by_side.devices(device, jobs)
     rank, ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
     if rank == 0:
         options.begin(place.out, resume)
-    devices = [one.strip() for one in device.split(",") for _ in range(jobs)]
+    unfinished = sum(sweep_runs.scores_of(place, run) is None for run in planned)
     if ranks > 1:  # of torchrun: each has runs of its own
-        sweep_runs.run_side_by_side(place, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
-    elif len(devices) > 1:
-        sweep_runs.run_side_by_side(place, planned, devices)
+        side_by_side.run_side_by_side(place, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
+    elif unfinished > 1 and len(devices) > 1:
+        side_by_side.run_side_by_side(place, planned, devices)
     else:
         sweep_runs.run_all(place, planned)
     if any(sweep_runs.scores_of(place, run) is None for run in planned):

@@ -1,0 +1,160 @@
+"""Several runs of a sweep at a time, each a process of its own on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from zoo.errors import ZooError
+from zoo.model import pick_device
+
+from ..run_folder import RunFolder
+from ..stopping import RunStoppedError, stop_signals
+from .sweep import PlannedRun
+from .sweep_runs import Place, scores_of
+
+_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_MOST_ON_A_CPU = 8  # runs at a time unless told otherwise; one has about a gigabyte
+_POLL, _LOOK = 0.1, 2.0  # seconds: whether a process has ended, how far it is
+
+
+def devices(names: str, jobs: int | None = None) -> list[str]:
+    """The device of each run at a time, from names with commas.
+
+    Args:
+        jobs: runs at a time on each device; None for one on an accelerator and one a thread of PyTorch's on a CPU, but
+            no more than 8: networks as small as those of the CPU's sizes gain next to nothing from a second thread.
+    """
+    listed = [name.strip() for name in names.split(",")]
+    return [name for name in listed for _ in range(jobs or _fitting(name))]
+
+
+def _fitting(device: str) -> int:
+    return min(torch.get_num_threads(), _MOST_ON_A_CPU) if _is_cpu(device) else 1
+
+
+def _is_cpu(device: str) -> bool:
+    return pick_device(device).type == "cpu"
+
+
+@dataclass(frozen=True)
+class _Running:
+    run: PlannedRun
+    device: str
+    process: subprocess.Popen
+
+
+def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Sequence[str]) -> None:
+    """Runs as processes of their own, one on each device at a time; a device may be listed more than once.
+
+    Those on the CPU share its threads. What a process prints is in work/<run>.log. Stopped by SIGINT or SIGTERM, all
+    processes save and end.
+
+    Raises:
+        ZooError: some runs failed; all others are finished.
+    """
+    unfinished = [run for run in planned if scores_of(place, run) is None]
+    waiting, free, running, failed = list(unfinished), list(devices), [], []
+    on_cpu = sum(map(_is_cpu, devices[: len(waiting)]))
+    threads = max(1, torch.get_num_threads() // max(1, on_cpu))
+    with stop_signals() as stopped, _SweepProgress(place, unfinished) as progress:
+        while (waiting or running) and not stopped():
+            while waiting and free:
+                run, device = waiting.pop(0), free.pop(0)
+                running.append(_Running(run, device, _start(place, run, device, threads)))
+            progress.look(one.run for one in running)
+            time.sleep(_POLL)
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                free.append(one.device)
+                if one.process.returncode:
+                    failed.append(one.run)
+                progress.ended(one.run, "failed" if one.process.returncode else "finished")
+        for one in running:
+            one.process.terminate()
+        for one in running:
+            one.process.wait()
+        if stopped():
+            raise RunStoppedError(stopped(), f"stopped, {len(running)} runs saved; go on with --resume")
+    if failed:
+        reasons = "; ".join(f"{run.id}: {_last_line(_log(place, run))}" for run in failed)
+        raise ZooError(f"{len(failed)} of {len(unfinished)} runs failed: {reasons}")
+
+
+def _start(place: Place, run: PlannedRun, device: str, threads: int) -> subprocess.Popen:
+    command = [sys.executable, "-m", "zoo", "sweep", "run", place.name, "--out", str(place.out), "--run", run.id]
+    command += ["--device", device, *(["--paper"] if place.paper else [])]
+    command += ["--data", str(place.data)] if place.data else []
+    its_own = {name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN}
+    if _is_cpu(device):
+        its_own["OMP_NUM_THREADS"] = str(threads)
+    log = _log(place, run)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        # A session of its own: Ctrl-C reaches the parent alone, which then asks every child to save.
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=its_own)
+
+
+def _log(place: Place, run: PlannedRun) -> Path:
+    return place.out / "work" / f"{run.id}.log"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+class _SweepProgress:
+    """Steps of all runs together, as a live bar on a terminal; a line for every run that ends."""
+
+    def __init__(self, place: Place, planned: Sequence[PlannedRun]):
+        self.place, self.done, self.started = place, 0, time.monotonic()
+        self._of = {run.id: run.config.training.steps for run in planned}
+        self._at = {run.id: self._step(run) for run in planned}
+        self._looked = -_LOOK
+        self._bar = Progress(
+            BarColumn(),
+            TextColumn("{task.percentage:.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[now]}"),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> _SweepProgress:
+        self._bar.start()
+        self._task = self._bar.add_task("", completed=sum(self._at.values()), total=sum(self._of.values()), now="")
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._bar.stop()
+
+    def look(self, running: Iterable[PlannedRun]) -> None:
+        """Show how far the runs are, every two seconds."""
+        if self._bar.disable or time.monotonic() < self._looked + _LOOK:
+            return
+        self._looked, now = time.monotonic(), []
+        for run in running:
+            self._at[run.id] = step = self._step(run)
+            now.append(f"{run.id} {f'{step / self._of[run.id]:.0%}' if step < self._of[run.id] else 'scoring'}")
+        self._bar.update(self._task, completed=sum(self._at.values()), now="  ".join(now))
+
+    def ended(self, run: PlannedRun, how: str) -> None:
+        self.done += 1
+        left = (time.monotonic() - self.started) / self.done * (len(self._of) - self.done)
+        print(f"{self.done} of {len(self._of)}: {run.id} {how}; {left / 60:.0f} min left", flush=True)
+
+    def _step(self, run: PlannedRun) -> int:
+        records = RunFolder(self.place.folder(run)).records()
+        return int(records[-1]["step"]) if records else 0
