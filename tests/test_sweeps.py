@@ -180,8 +180,11 @@ def test_a_terminal_sees_how_far_all_runs_are(file, tmp_path, monkeypatch):
             place.folder(run).mkdir(parents=True)
             (place.folder(run) / "metrics.jsonl").write_text(f'{{"step": {step}}}\n')
         progress.look([first, second])
+        progress._started -= 600  # 3 of 4 steps in ten minutes
+        progress.ended(first, "finished")
+    assert f"1 of 2: {first.id} finished; 3 min left" in screen.getvalue()
     assert "75 %" in screen.getvalue()
-    assert f"{first.id} scoring  {second.id} 50%" in screen.getvalue()
+    assert f"{first.id} finishing  {second.id} 50%" in screen.getvalue()
 
 
 def test_a_stopped_sweep_saves_its_runs(file, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -117,10 +118,10 @@ class _SweepProgress:
     """Steps of all runs together, as a live bar on a terminal; a line for every run that ends."""
 
     def __init__(self, place: Place, planned: Sequence[PlannedRun]):
-        self.place, self.done, self.started = place, 0, time.monotonic()
+        self.place, self.ends = place, 0
         self._of = {run.id: run.config.training.steps for run in planned}
         self._at = {run.id: self._step(run) for run in planned}
-        self._looked = -_LOOK
+        self._began, self._started, self._looked = sum(self._at.values()), time.monotonic(), -math.inf
         self._bar = Progress(
             BarColumn(),
             TextColumn("{task.percentage:.0f} %"),
@@ -134,26 +135,28 @@ class _SweepProgress:
 
     def __enter__(self) -> _SweepProgress:
         self._bar.start()
-        self._task = self._bar.add_task("", completed=sum(self._at.values()), total=sum(self._of.values()), now="")
+        self._task = self._bar.add_task("", completed=self._began, total=sum(self._of.values()), now="")
         return self
 
     def __exit__(self, *exception) -> None:
         self._bar.stop()
 
     def look(self, running: Iterable[PlannedRun]) -> None:
-        """Show how far the runs are, every two seconds."""
-        if self._bar.disable or time.monotonic() < self._looked + _LOOK:
+        """See and show how far the runs are, every two seconds."""
+        if time.monotonic() < self._looked + _LOOK:
             return
         self._looked, now = time.monotonic(), []
         for run in running:
             self._at[run.id] = step = self._step(run)
-            now.append(f"{run.id} {f'{step / self._of[run.id]:.0%}' if step < self._of[run.id] else 'scoring'}")
+            now.append(f"{run.id} {f'{step / self._of[run.id]:.0%}' if step < self._of[run.id] else 'finishing'}")
         self._bar.update(self._task, completed=sum(self._at.values()), now="  ".join(now))
 
     def ended(self, run: PlannedRun, how: str) -> None:
-        self.done += 1
-        left = (time.monotonic() - self.started) / self.done * (len(self._of) - self.done)
-        print(f"{self.done} of {len(self._of)}: {run.id} {how}; {left / 60:.0f} min left", flush=True)
+        self.ends += 1
+        self._at[run.id] = self._of[run.id]
+        at, total = sum(self._at.values()), sum(self._of.values())
+        left = (time.monotonic() - self._started) * (total - at) / max(1, at - self._began)
+        print(f"{self.ends} of {len(self._of)}: {run.id} {how}; {left / 60:.0f} min left", flush=True)
 
     def _step(self, run: PlannedRun) -> int:
         records = RunFolder(self.place.folder(run)).records()
