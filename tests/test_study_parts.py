@@ -174,6 +174,8 @@ def test_summary_of_a_curve():
         ([0.01, 0.02], [0.01, 0.03], "helps as in the paper, in 2 of 2 seeds"),
         ([0.01, 0.02], [0.01, -0.01], "helps in 1 of 2 seeds: they **do not agree**"),
         ([0.05, -0.1], [-0.01, 0.2], "does **not** help, in none of 2 seeds"),
+        ([0.05], [0.01], "helps as in the paper, in the one seed that was run"),
+        ([0.05], [-0.01], "does **not** help, in the one seed that was run"),
     ],
 )
 def test_a_seed_has_to_gain_on_average_and_after_changes(gains, after_changes, says):

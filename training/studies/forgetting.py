@@ -175,6 +175,8 @@ def verdict(gains: list[float], after_changes: list[float]) -> str:
         gains, after_changes: accuracy with InfoMax less that without it, by seed.
     """
     helps = [min(pair) > 0 for pair in zip(gains, after_changes, strict=True)]
+    if len(helps) == 1:
+        return f"{'helps as in the paper' if helps[0] else 'does **not** help'}, in the one seed that was run"
     if all(helps):
         return f"helps as in the paper, in {len(helps)} of {len(helps)} seeds"
     if any(helps):
