@@ -59,6 +59,19 @@ def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
     return (says == labels).float().mean().item()
 
 
+@torch.no_grad()
+def digits_of(images: Tensor, classifier: nn.Module) -> Tensor:
+    """The digit on each image, (N,) int64; other sizes than 28x28 are resized.
+
+    Args:
+        images: uint8 (N, C, H, W), white on black; the mean of the channels is looked at.
+    """
+    x = images.to(next(classifier.parameters()).device).float().mean(dim=1, keepdim=True) / 255
+    if x.shape[2:] != (28, 28):
+        x = F.interpolate(x, (28, 28), mode="bicubic", antialias=True).clamp(0, 1)
+    return torch.cat([classifier(part).argmax(dim=1) for part in x.split(1000)])
+
+
 def grey(dataset: Dataset, device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
     """Images (N, 1, 28, 28) in [0, 1] and labels (N,) of MNIST as the zoo loads it, with three equal channels."""
     return dataset.images[:, :1].to(device).float() / 255, dataset.labels.to(device)

@@ -78,6 +78,7 @@ class Sweep(Part):
     axes: Annotated[dict[str, dict[str, Option]], Field(min_length=1)]
     metrics: tuple[Metric, ...] = ("fid",)
     curves: tuple[str, ...] = ()  # parts of the losses to plot over time, such as "d/infomax"
+    label_curves: bool = False  # look at what the labels draw while a model trains
     published: tuple[PublishedCell, ...] = ()
     claims: tuple[Claim, ...] = ()
     small: Size

@@ -14,14 +14,19 @@ import torch
 
 import zoo
 from zoo import datasets
+from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.files import write_atomically
 from zoo.model import pick_device
 
 from ..processes import local_device
 from ..trainer import Options
-from . import runs, sweep
+from . import digit_classifier, runs, sweep
+from .label_probe import LabelProbe
 from .sweep import PlannedRun, Size, Sweep
+
+
+_LOOKS = 25  # at the labels, over a run
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,21 @@ def run_one(place: Place, run_id: str) -> dict[str, float]:
         keep=1,
         classes=run.classes,
     )
-    runs.finish(run.config, options)
+    hooks = [_label_probe(run.config, max(1, total // _LOOKS), place.device)] if whole.label_curves else []
+    runs.finish(run.config, options, hooks)
     scores = scores_of(place, run)
     if scores is None:
         scores = _score(whole, whole.size(place.paper), run, place)
         write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
     return scores
+
+
+def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
+    """With the digit classifier as judge where the images are digits."""
+    if config.data.dataset != "mnist":
+        return LabelProbe(every)
+    classifier = digit_classifier.load(pick_device(device))
+    return LabelProbe(every, lambda images: digit_classifier.digits_of(images, classifier))
 
 
 def scores_of(place: Place, run: PlannedRun) -> dict[str, float] | None:

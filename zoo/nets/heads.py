@@ -74,6 +74,30 @@ class Heads(nn.Module):
             out.rotation_logits = self.rotation(features)
         return out
 
+    def class_scores(self, features: Tensor) -> Tensor:
+        """How well each class fits pooled features (N, D), as (N, classes).
+
+        Contrastive head: cosines of the images' embeddings and the class embeddings, in [-1, 1], the scores of the 2C
+        loss. Projection head: the projection term of the logit (arXiv 1802.05637, Eq. 3), for every class. Classifier
+        head: its logits.
+
+        Raises:
+            ValueError: a plain head knows no classes.
+        """
+        if self.head.type == "plain":
+            raise ValueError("a discriminator with a plain head knows no classes")
+        if self.head.type == "classifier":
+            return self.classifier(F.normalize(features, dim=1) if self.head.normalize_features else features)
+        if self.head.type == "projection":
+            every = torch.arange(self.embedding.num_embeddings, device=features.device)
+            return features @ self.embedding(every).t()
+        return F.normalize(self.projector(features), dim=1) @ self.class_embeddings().t()
+
+    def class_embeddings(self) -> Tensor:
+        """The class embeddings of a contrastive head ("proxies"), normalised: (classes, E)."""
+        every = torch.arange(self.proxies.num_embeddings, device=self.proxies.weight.device)
+        return F.normalize(self.proxies(every), dim=1)
+
 
 class Critic(nn.Module):
     """One hidden layer as wide as the input, and a linear shortcut from the input (InfoMax-GAN Table 10)."""

@@ -1,0 +1,88 @@
+"""What the labels of a conditional generator draw while it trains: a hook of `trainer.train`.
+
+For images of one seed, as many of each label, it notes how many show the class asked for, and how many the class that
+the best assignment of labels to classes gives their label: as the run's own discriminator sees them, and as a
+classifier of real images does where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from zoo.evaluation import assignment, judges
+from zoo.model import GAN
+
+if TYPE_CHECKING:
+    from ..trainer import Run
+
+ASKED, ASSIGNED = "labels/asked", "labels/assigned"  # by the classifier
+BY_DISCRIMINATOR = ", by the discriminator"
+TWINS = "labels/classes with a twin"
+
+_SEED = 7  # of the images
+_TWIN = 0.9  # cosine of two class embeddings from which on the discriminator hardly tells the classes apart
+
+Classifier = Callable[[Tensor], Tensor]  # uint8 images (N, 3, H, W) to classes (N,)
+
+
+@dataclass(frozen=True)
+class LabelProbe:
+    """Looks every so many steps, and after the last; what it notes are shares from 0 to 1."""
+
+    every: int  # generator steps
+    classifier: Classifier | None = None
+    images_per_label: int = 50
+
+    def __call__(self, run: Run) -> dict[str, float] | None:
+        if run.step % self.every and run.step != run.config.training.steps:
+            return None
+        model = GAN(run.config, run.networks.sampler(), device=run.device)
+        with in_eval_mode(run.networks.discriminator) as discriminator:
+            return self.look(model, discriminator)
+
+    def look(self, model: GAN, discriminator: nn.Module) -> dict[str, float]:
+        """The shares by name.
+
+        Args:
+            discriminator: in eval mode, with a head that knows classes.
+        """
+        classes = model.num_classes
+        labels = torch.arange(classes).repeat_interleave(self.images_per_label)
+        images = model.sample(len(labels), labels, seed=_SEED).uint8
+        judge = judges.of_discriminator(discriminator, model.config)
+        counts = judges.count(labels, judge.scores(images).argmax(dim=1), classes)
+        values = {
+            f"{ASKED}{BY_DISCRIMINATOR}": assignment.accuracy(counts),
+            f"{ASSIGNED}{BY_DISCRIMINATOR}": assignment.accuracy(counts, assignment.best(counts)),
+        }
+        if self.classifier:
+            counts = judges.count(labels, self.classifier(images), classes)
+            values[ASKED] = assignment.accuracy(counts)
+            values[ASSIGNED] = assignment.accuracy(counts, assignment.best(counts))
+        if model.config.discriminator.head.type == "contrastive":
+            values[TWINS] = twins(discriminator)
+        return values
+
+
+@torch.no_grad()
+def twins(discriminator: nn.Module) -> float:
+    """Share of the classes whose embedding has a cosine above 0.9 with that of another class."""
+    embeddings = discriminator.heads.class_embeddings()
+    return float(((embeddings @ embeddings.t()) > _TWIN).sum(dim=1).gt(1).float().mean())
+
+
+@contextmanager
+def in_eval_mode(network: nn.Module):
+    """Inside, the network is in eval mode, so that looking at it changes nothing."""
+    was = network.training
+    network.eval()
+    try:
+        yield network
+    finally:
+        network.train(was)

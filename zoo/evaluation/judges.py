@@ -1,0 +1,65 @@
+"""Who says which class an image shows: functions from images to scores of all classes, with what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ..config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores of classes for images.
+
+    Attributes:
+        name: what it is, in a few words.
+        scores: uint8 images (N, 3, H, W) to scores (N, K) on the CPU; the largest of a row is the class seen.
+        accuracy: share of real images that it puts into their class; None where that is not known.
+        accuracy_note: which real images those were.
+    """
+
+    name: str
+    scores: Callable[[Tensor], Tensor]
+    accuracy: float | None = None
+    accuracy_note: str | None = None
+
+
+def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
+    """The model's own discriminator, by its class embeddings or its classifier; it needs no data.
+
+    Contrastive head: the cosine of an image to each class embedding. Projection head: the projection term of the logit
+    for each class. Classifier head: its logits.
+
+    Args:
+        discriminator: in eval mode, on any device, with a head that knows classes.
+        config: of the model, for the range of its images.
+    """
+    kinds = {
+        "contrastive": "similarity to the class embeddings",
+        "projection": "projection onto the class embeddings",
+        "classifier": "class logits",
+    }
+    device = next(discriminator.parameters()).device
+    channels = config.discriminator.image_channels
+
+    @torch.no_grad()
+    def scores(images: Tensor) -> Tensor:
+        x = images[:, :channels].to(device).float() / 255
+        x = x if config.data.range == "[0, 1]" else x * 2 - 1
+        labels = torch.zeros(len(x), dtype=torch.int64, device=device)  # which the features do not depend on
+        return discriminator.heads.class_scores(discriminator(x, labels).features).float().cpu()
+
+    return Judge(f"its own discriminator ({kinds[config.discriminator.head.type]})", scores)
+
+
+def count(labels: Tensor, seen: Tensor, num_classes: int) -> np.ndarray:
+    """Images by label and by class seen, (K, K) int64."""
+    table = (labels.cpu() * num_classes + seen.cpu()).bincount(minlength=num_classes**2)
+    return table.view(num_classes, num_classes).numpy()
