@@ -25,7 +25,7 @@ from .errors import (
 if TYPE_CHECKING:
     from . import nets, upstream
     from .config import ModelConfig
-    from .evaluation import Report, evaluate, verify
+    from .evaluation import Alignment, Report, align, evaluate, verify
     from .images import Images
     from .loading import load
     from .model import GAN
@@ -35,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GAN",
+    "Alignment",
     "ConfigError",
     "DataCorruptedError",
     "DataUnavailableError",
@@ -46,6 +47,7 @@ __all__ = [
     "WeightsCorruptedError",
     "WeightsUnavailableError",
     "ZooError",
+    "align",
     "evaluate",
     "info",
     "list_models",
@@ -61,7 +63,9 @@ _LAZY = {
     "load": "loading",
     "Images": "images",
     "ModelConfig": "config",
+    "Alignment": "evaluation",
     "Report": "evaluation",
+    "align": "evaluation",
     "evaluate": "evaluation",
     "verify": "evaluation",
     "list_models": "registry",

@@ -28,7 +28,7 @@ from .images import refuse_overwriting
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from .model import GAN
+    from .model import GAN, Labels
 
 PART_PIXELS = 1 << 20  # about as many pixels a part: 1,024 images of 32x32
 _RECORD = "sample.json"
@@ -80,6 +80,7 @@ def write(
     truncation: float | None = None,
     batch_size: int | None = None,
     *,
+    labels: Labels = "aligned",
     force: bool = False,
     progress: bool = False,
 ) -> Written:
@@ -90,7 +91,8 @@ def write(
     Args:
         model: the generator; the other arguments without a word here are those of `GAN.sample`.
         out: a folder, which gets 000000.png and so on and sample.json, which says what they are; an .npz with `images`
-            (N, H, W, 3) uint8, `labels` and `seed`; or a .tar in webdataset's layout: 000000.png, 000000.cls.
+            (N, H, W, 3) uint8, `labels` and `seed`; or a .tar in webdataset's layout: 000000.png, 000000.cls. Their
+            labels are those of `Images.labels`: classes, or with `labels="trained"` the generator's own.
         seed: None goes on with the seed of an interrupted run, or draws one.
         force: overwrite what is there, rather than go on with it.
 
@@ -100,7 +102,7 @@ def write(
     out = Path(out)
     format = FORMATS[out.suffix.lower()](out, out / _WORK if not out.suffix else out.parent / f".{out.name}{_WORK}")
     start = time.perf_counter()
-    record = _agreed(_record(model, n, label, seed, truncation, format), out, format, n, force)
+    record = _agreed(_record(model, n, label, seed, truncation, labels, format), out, format, n, force)
     made = 0
     try:
         with ThreadPoolExecutor(_ENCODERS) as pool, Progress(progress and distributed.rank() == 0) as bar:
@@ -113,15 +115,17 @@ def write(
                 advance(len(part) - len(missing), made=False)
                 if missing:
                     here = range(missing[0], part.stop) if format.images_alone else part
-                    labels = label if label is None or isinstance(label, int) else label[here.start : here.stop]
+                    wanted = label if label is None or isinstance(label, int) else label[here.start : here.stop]
                     size = batch_size or 8 * model.chunk
-                    batches = model.stream(len(here), labels, record["seed"], truncation, size, start=here.start)
+                    seed, first = record["seed"], here.start
+                    batches = model.stream(len(here), wanted, seed, truncation, size, start=first, labels=labels)
                     for written in format.write_part(part, batches, set(missing), pool):
                         made += written
                         advance(written)
             distributed.agree(None)  # all parts are there
             if distributed.rank() == 0:
-                format.finish(parts, _labels(model, n, label, record["seed"]), record["seed"], model.resolution)
+                shown = _labels(model, n, label, record["seed"], labels)
+                format.finish(parts, shown, record["seed"], model.resolution)
                 shutil.rmtree(format.work, ignore_errors=True)
             distributed.agree(None)
     except KeyboardInterrupt:
@@ -133,7 +137,9 @@ def write(
     return Written(record["seed"], made, time.perf_counter() - start)
 
 
-def _record(model: GAN, n: int, label, seed: int | None, truncation: float | None, format: Format) -> dict[str, Any]:
+def _record(
+    model: GAN, n: int, label, seed: int | None, truncation: float | None, labels: str, format: Format
+) -> dict[str, Any]:
     """What the images depend on. A folder can grow, where the labels allow it; a file cannot."""
     digest = hashlib.sha256()
     for name, tensor in model.generator.state_dict().items():
@@ -150,6 +156,7 @@ def _record(model: GAN, n: int, label, seed: int | None, truncation: float | Non
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": model.device.type,
         "fused": model.fused,
+        "label map": list(model.label_map) if labels == "aligned" and model.is_permuted else None,
     }
 
 
@@ -192,12 +199,12 @@ def _begin(record: dict[str, Any], out: Path, format: Format, n: int, force: boo
     return record
 
 
-def _labels(model: GAN, n: int, label, seed: int):
+def _labels(model: GAN, n: int, label, seed: int, labels: str):
     """(n,) int64, or None without classes."""
     import torch
 
     if not model.num_classes:
         return None
     if label is None:
-        return latents.labels(seed, 0, n, model.num_classes).numpy()
+        return model.drawn_labels(n, seed, labels=labels).numpy()
     return torch.tensor([label] * n if isinstance(label, int) else label).numpy()

@@ -2,6 +2,8 @@
 
     weights/<method>/<dataset>/<tag>.safetensors   a converted checkpoint, under this name only when it is complete
     weights/<method>/<dataset>/<tag>.json          its record, which outlives it: a next download must be the same file
+    weights/.../<tag>.alignment.json               what its labels draw, where `zoo align` has measured it
+    alignments/<sha256>.json                       the same for weights of the Hugging Face Hub
     verified/<sha256>                              size and time of a file that was hashed and found to be this one
     partial/<method>-<dataset>@<tag>/              a download that goes on where it stopped
     locks/<method>-<dataset>@<tag>.lock            held by the process that fetches
@@ -28,6 +30,7 @@ from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .labels import plain
 
 _CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT}
+_ALIGNMENT = ".alignment.json"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -45,6 +48,11 @@ def root_of(cache_dir: str | Path | None) -> Path:
 def weights_path(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Path:
     """Where the converted upstream weights of a tag are kept."""
     return root_of(cache_dir) / "weights" / config.name / f"{tag}.safetensors"
+
+
+def alignment_path(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Path:
+    """Where the alignment of labels and classes of a converted checkpoint is kept."""
+    return weights_path(config, tag, cache_dir).with_suffix(_ALIGNMENT)
 
 
 # -------------------------------------------------------------------------------------------------------- the records
@@ -208,11 +216,12 @@ def clear(pattern: str = "*", forget: bool = False, cache_dir: str | Path | None
     removed = entries(pattern, cache_dir)
     for entry in removed:
         entry.path.unlink(missing_ok=True)
+        entry.path.with_suffix(_ALIGNMENT).unlink(missing_ok=True)
         if entry.record:
             (root / "verified" / entry.record.sha256).unlink(missing_ok=True)
     if forget:
         for path in (root / "weights").glob("*/*/*.json"):
-            if _fits(_name_of(path), pattern):
+            if not path.name.endswith(_ALIGNMENT) and _fits(_name_of(path), pattern):
                 path.unlink(missing_ok=True)
     for path in (root / "partial").glob("*@*"):
         if _fits(path.name, pattern.replace("/", "-")):

@@ -14,6 +14,7 @@ from training.__main__ import train
 from . import __version__
 from .commands import cache as cache_commands
 from .commands import data, sweep
+from .commands.align import align
 from .commands.arguments import Name
 from .commands.demo import demo
 from .commands.doctor import doctor
@@ -111,12 +112,14 @@ def _row(config: ModelConfig) -> dict:
         "weights": {entry.tag: entry.place for entry in config.weights},
         "here": [entry.tag for entry in config.weights if weights.is_local(config, entry)],
         "published FID": _published_fid(config),
+        "deviations": {entry.tag: entry.deviations for entry in config.weights if entry.deviations},
     }
 
 
 def _cells(row: dict) -> dict:
     """A row as the table shows it: tags, the default first, and the place of each."""
     tags = sorted(row["weights"], key=lambda tag: tag != row["default"])
+    marked = [f"{tag}*" if tag in row["deviations"] else tag for tag in tags]
     fetched = set(row["here"]) - {tag for tag in tags if row["weights"][tag] == "bundled"}
     places = [row["weights"][tag] + (" (here)" if tag in fetched else "") for tag in tags]
     return {
@@ -124,7 +127,7 @@ def _cells(row: dict) -> dict:
         "data set": row["data set"],
         "size": f"{row['size']}x{row['size']}",
         "classes": row["classes"] or "",
-        "tags": ", ".join(tags),
+        "tags": ", ".join(marked),
         "where": ", ".join(dict.fromkeys(places)) or "none",
         "published FID": row["published FID"],
     }
@@ -150,6 +153,8 @@ def _print_table(rows: list[dict]) -> None:
         table.add_row(*("" if cell is None else str(cell) for cell in cells.values()))
     console = to_stdout(200)
     console.print(table)
+    if any(row["deviations"] for row in rows):
+        console.print("* not trained by the whole recipe; `zoo info NAME` says how it differs", style="dim")
     if sys.stdout.isatty():
         console.print(f"{len(rows)} models; `zoo info NAME` tells more, `zoo sample NAME` makes images", style="dim")
 
@@ -227,6 +232,7 @@ def import_command(
 app.add_typer(cache_commands.app, name="cache")
 app.add_typer(data.app, name="data")
 app.add_typer(sweep.app, name="sweep")
+app.command("align")(align)
 app.command("demo")(demo)
 app.command("evaluate")(evaluate)
 app.command("verify")(verify)

@@ -16,6 +16,7 @@ from pydantic import Field, PositiveInt, ValidationError, field_validator, model
 from .architecture import Discriminator, Generator, Part
 from .entries import Published, Tag, Weights
 from .errors import ConfigError
+from .label_alignment import LabelAlignment
 from .recipe import Training
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -57,6 +58,7 @@ class ModelConfig(Part):
     training: Training
     default_tag: Tag | None = None  # which weights a plain name loads
     weights: tuple[Weights, ...] = ()
+    alignment: LabelAlignment | None = None  # in an exported folder: of the model.safetensors beside this file
     published: tuple[Published, ...] = ()
     license: str = "MIT"
     notes: tuple[str, ...] = ()
@@ -126,6 +128,14 @@ class ModelConfig(Part):
             (
                 self.default_tag is not None and self.default_tag not in tags,
                 f'default_tag "{self.default_tag}" is not among the tags of weights ({", ".join(tags) or "none"})',
+            ),
+            *(
+                (
+                    len(found.assignment) != g.num_classes,
+                    f"an alignment has {len(found.assignment)} labels, not {g.num_classes}",
+                )
+                for found in (self.alignment, *(entry.alignment for entry in self.weights))
+                if found is not None
             ),
             (bool(tags) and self.default_tag is None, "weights are listed, so default_tag must name one of them"),
             *_conditioning_problems(d, training),

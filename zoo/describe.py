@@ -8,11 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from . import labels, weights
+from . import alignments, labels, weights
 from .config import ModelConfig
+from .label_alignment import PERMUTED
 
 if TYPE_CHECKING:
     from .architecture import Discriminator, Generator, InfoMaxCritics
+    from .entries import Weights as WeightsEntry
 
 
 def describe(config: ModelConfig) -> Group:
@@ -100,9 +102,27 @@ def _weights(config: ModelConfig) -> RenderableType:
         here = weights.is_local(config, entry)
         where = "bundled" if entry.bundled else "here" if here else weights.how_to_get(config, entry)
         table.add_row(f"@{entry.tag}{default}", Text(where + (f"  {entry.note}" if entry.note else "")))
+        if entry.deviations:
+            table.add_row("", Text(f"differs from the recipe: {'; '.join(entry.deviations)}"))
+        if config.conditional:
+            table.add_row("", Text(labels_of(config, entry)))
         for score in entry.scores:
             table.add_row("", Text(f"{score.metric} {score}, measured: {score.protocol}"))
     return table
+
+
+def labels_of(config: ModelConfig, entry: WeightsEntry) -> str:
+    """What is known of the labels of conditional weights, in one line."""
+    found = entry.alignment
+    if found is None:
+        doubt = alignments.doubt(config, f"{config.name}@{entry.tag}", None)
+        return doubt or f"labels: not measured (zoo align {config.name}@{entry.tag})"
+    if found.verdict == PERMUTED:
+        return (
+            f"{found.verdict}: {found.accuracy_asked:.1%} of the images show the class of their label, "
+            f"{found.accuracy_assigned:.1%} the class assigned to it, by which `sample` draws"
+        )
+    return f"{found.verdict}: {found.accuracy_asked:.1%} of the images show the class asked for"
 
 
 def _scores(config: ModelConfig) -> Table:

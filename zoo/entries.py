@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from .architecture import Part
+from .label_alignment import LabelAlignment
 
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -107,6 +108,13 @@ class NearestTraining(Part):
     training_smallest: float
 
 
+class DiscriminatorFile(Part):
+    """The discriminator that was trained with bundled weights."""
+
+    bundled: Annotated[str, Field(pattern=r"^[\w.-]+\.safetensors$")]  # file in zoo/bundled
+    sha256: Sha256
+
+
 class Weights(Part):
     """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` says where it is."""
 
@@ -115,6 +123,9 @@ class Weights(Part):
     sha256: Sha256 | None = None  # of the bundled file
     hub: HubFile | None = None
     upstream: Upstream | None = None
+    discriminator: DiscriminatorFile | None = None
+    deviations: tuple[str, ...] = ()  # where the run that made these weights differs from the recipe, in words
+    alignment: LabelAlignment | None = None  # what the labels draw
     scores: tuple[Measured, ...] = ()
     nearest: NearestTraining | None = None
     training_record: bool = False  # log, curves and sheets of its training are beside the card

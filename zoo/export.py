@@ -77,22 +77,28 @@ def _run_folder(source) -> Path | None:
 
 
 def _write(folder: Path, model: GAN, discriminator: Mapping[str, Tensor] | None, dtype: str, run: Path | None) -> None:
-    config = _config_of(model)
+    files.save(
+        folder / WEIGHTS, _as(dtype, model.generator.state_dict()), {"name": model.config.name, **model.provenance}
+    )
+    config = _config_of(model, files.sha256(folder / WEIGHTS))
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
     (folder / CARD).write_text(card.render(config, record=run is not None), encoding="utf-8")
     if run:
         from training.record import write_record
 
         write_record(run, folder, config)
-    files.save(folder / WEIGHTS, _as(dtype, model.generator.state_dict()), {"name": config.name, **model.provenance})
     if discriminator is not None:
         files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name})
 
 
-def _config_of(model: GAN) -> ModelConfig:
-    """The model's config, with the weights that go with it and no others."""
-    own = tuple(entry for entry in model.config.weights if entry.tag == model.tag)
-    return model.config.model_copy(update={"weights": own, "default_tag": model.tag if own else None})
+def _config_of(model: GAN, weights_sha256: str) -> ModelConfig:
+    """The model's config, with the weights that go with it and no others, and with the alignment of its labels."""
+    own = tuple(
+        entry.model_copy(update={"alignment": None}) for entry in model.config.weights if entry.tag == model.tag
+    )
+    alignment = model.alignment and model.alignment.of_weights(weights_sha256)
+    changes = {"weights": own, "default_tag": model.tag if own else None, "alignment": alignment}
+    return model.config.model_copy(update=changes)
 
 
 def _as(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -42,11 +42,13 @@ def index(config: ModelConfig, label: int | str) -> int:
 
 
 def indices(config: ModelConfig, label, n: int) -> Tensor | None:
-    """Labels (n,) int64 for one label or a sequence of n; None for None."""
+    """Labels (n,) int64 for one label, a sequence of n, or "all" for every class in equal parts; None for None."""
     import torch
 
     if label is None:
         return None
+    if isinstance(label, str) and label.lower() == "all":
+        return torch.tensor(spread(config, ["all"], n), dtype=torch.int64)
     if isinstance(label, str) or (hasattr(label, "__index__") and getattr(label, "ndim", 0) == 0):
         return torch.full((n,), index(config, label))
     try:

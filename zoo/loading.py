@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-from . import hub, nets, registry
+from . import alignments, hub, nets, registry
 from . import weights as weight_files
 from .config import ModelConfig
 from .errors import WeightsUnavailableError
@@ -51,17 +51,50 @@ def load(
             generator = nets.build_generator(found.config.generator)
         weight_files.load_into(generator, weight_files.read(found.path), found.path)
         provenance = weight_files.read_metadata(found.path)
-    settle = _averages_spectral_norm(found)
+    alignment = alignments.of(found, cache_dir)
+    name = shown_name(name_or_folder, found)
     return GAN(
         found.config,
         generator,
         device=device,
         dtype=dtype,
         fuse=fuse,
-        settle=settle,
+        settle=_averages_spectral_norm(found),
         tag=found.tag,
         provenance=provenance,
+        alignment=alignment,
+        doubt=alignments.doubt(found.config, name, alignment) if found.path else None,
+        discriminator_file=_discriminator_file(found),
     )
+
+
+def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
+    """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
+    if found.exported or found.tag in (None, found.config.default_tag):
+        return os.fspath(name_or_folder) if found.exported else found.config.name
+    return f"{found.config.name}@{found.tag}"
+
+
+def load_discriminator(config: ModelConfig, path: Path, device: str | torch.device = "cpu") -> torch.nn.Module:
+    """The discriminator of a config with the weights of a safetensors file, in eval mode.
+
+    Raises:
+        WeightsCorruptedError: the file is damaged or belongs to another architecture.
+    """
+    with torch.device("meta"), _NoInitialWeights():
+        discriminator = nets.build_discriminator(config.discriminator)
+    weight_files.load_into(discriminator, weight_files.read(path), path)
+    return discriminator.to(device).eval().requires_grad_(False)
+
+
+def _discriminator_file(found: Found) -> Path | None:
+    """The file of the discriminator that was trained with these weights, where there is one on this machine."""
+    if found.path is None or (found.tag is None and not found.exported):
+        return None
+    if found.exported:
+        beside = found.path.with_name("discriminator.safetensors")
+        return beside if beside.is_file() else None
+    return weight_files.discriminator_path(weight_files.entry(found.config, found.tag))
 
 
 class _NoInitialWeights(TorchFunctionMode):
@@ -81,6 +114,7 @@ class Found(NamedTuple):
     path: Path | None  # of the weights; None = random
     tag: str | None  # which of the config's weights
     exported: bool = False  # a folder of its own
+    is_ours: bool = True  # to write into; False for the Hub's cache
 
 
 def _averages_spectral_norm(found: Found) -> bool:
@@ -113,6 +147,7 @@ def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=N
             f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
         )
     if exported and wanted == "default":
-        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True)
+        ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
+        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
     return Found(config, weight_files.locate(config, tag, cache_dir), tag)

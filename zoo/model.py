@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
-from . import labels, latents
+from . import labels as class_labels
+from . import latents
 from .capture import Captured
 from .config import ModelConfig
-from .errors import LabelError, ZooError
+from .errors import LabelError, WeightsUnavailableError, ZooError
 from .fuse import fuse as fuse_generator
 from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .nets import settle_spectral_norm
@@ -23,7 +26,10 @@ from .pretrained import Pretrained
 from .progress import Progress
 
 if TYPE_CHECKING:
+    from .label_alignment import LabelAlignment
+
     Label = int | str | Sequence[int | str] | None
+    Labels = Literal["aligned", "trained"]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -68,6 +74,8 @@ class GAN(Pretrained):
         device, dtype: where and in which precision it computes.
         tag: which of the config's weights these are; None for weights of one's own.
         provenance: what the weights file says about itself, such as the source, its sha256 and the converter.
+        alignment: which class each label draws, as far as `zoo.align` has measured it; None where nothing is known.
+            `sample` heeds it, and it can be set: `model.alignment = zoo.align(model)`.
     """
 
     def __init__(
@@ -81,9 +89,16 @@ class GAN(Pretrained):
         settle: bool = False,
         tag: str | None = None,
         provenance: Mapping[str, str] | None = None,
+        alignment: LabelAlignment | None = None,
+        doubt: str | None = None,
+        discriminator_file: Path | None = None,
     ):
-        """`settle`: bring the vectors of spectral norm to their fixed point first, as StudioGAN's sampling does."""
+        """`settle`: bring the vectors of spectral norm to their fixed point first, as StudioGAN's sampling does.
+        `doubt`: a line on why labels may not mean what they say, printed when classes are first asked for.
+        `discriminator_file`: of the discriminator that was trained with these weights."""
         self.config = config
+        self.alignment = alignment
+        self._doubt, self._discriminator_file = doubt, discriminator_file
         self.device, self.dtype = pick_device(device), _pick_dtype(dtype)
         if self.dtype != torch.float32 and not fuse:
             raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
@@ -99,6 +114,30 @@ class GAN(Pretrained):
                 settle_spectral_norm(generator)
                 self._settle = False
         return generator
+
+    @property
+    def has_discriminator(self) -> bool:
+        """Whether the discriminator that was trained with these weights is on this machine."""
+        return self._discriminator_file is not None
+
+    @cached_property
+    def discriminator(self) -> nn.Module:
+        """The discriminator that was trained with these weights, in eval mode, loaded on first use.
+
+        Call it with images (N, C, H, W) in the data's range, and labels (N,) as the generator was trained with them
+        where its head needs them; see `zoo.nets.DiscriminatorOutput`.
+
+        Raises:
+            WeightsUnavailableError: these weights come without one, or it is not on this machine.
+        """
+        from .loading import load_discriminator
+
+        if self._discriminator_file is None:
+            raise WeightsUnavailableError(
+                f"these weights of {self.config.name} have no discriminator on this machine; runs, exported folders with "
+                f"discriminator.safetensors and some bundled models have one"
+            )
+        return load_discriminator(self.config, self._discriminator_file, self.device)
 
     @cached_property
     def _network(self) -> nn.Module:
@@ -141,8 +180,56 @@ class GAN(Pretrained):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names in label order; empty for an unconditional model."""
-        return labels.class_names(self.config)
+        """Names in class order; empty for an unconditional model."""
+        return class_labels.class_names(self.config)
+
+    @property
+    def alignment(self) -> LabelAlignment | None:
+        return self._alignment
+
+    @alignment.setter
+    def alignment(self, found: LabelAlignment | None) -> None:
+        if found is not None and len(found.assignment) != self.num_classes:
+            raise ZooError(
+                f"the alignment has {len(found.assignment)} labels, {self.config.name} has {self.num_classes}; give "
+                f"the one that zoo.align found for this model"
+            )
+        self._alignment, self._doubt = found, None
+
+    @property
+    def label_map(self) -> tuple[int, ...]:
+        """The class that each label of the trained generator draws, by label: the identity unless labels are permuted.
+
+        `generate(z, y)` takes such labels; `sample(label=...)` takes classes and looks up their labels here.
+        """
+        return self.alignment.assignment if self.alignment else tuple(range(self.num_classes))
+
+    def trained_labels(self, label: Label, n: int, labels: Labels = "aligned") -> Tensor | None:
+        """The labels (n,) int64 for `generate` that draw the classes asked for; None for None.
+
+        Args:
+            label, labels: as in `sample`.
+            n: how many images.
+        """
+        return self._trained(class_labels.indices(self.config, label, n), labels)
+
+    def _trained(self, classes: Tensor | None, labels: str) -> Tensor | None:
+        if classes is None or self.alignment is None or labels == "trained":
+            return classes
+        return torch.tensor(self.alignment.label_of)[classes]
+
+    @property
+    def is_permuted(self) -> bool:
+        """Whether classes are drawn by other labels than those of their number."""
+        return self.label_map != tuple(range(self.num_classes))
+
+    def drawn_labels(self, n: int, seed: int, start: int = 0, labels: Labels = "aligned") -> Tensor | None:
+        """The classes (n,) int64 of images start ... start + n - 1 of a seed where none are asked for; None without
+        classes. They are uniform; with labels="trained", the labels that the generator is given."""
+        if not self.num_classes:
+            return None
+        drawn = latents.labels(latents.check_seed(seed), start, n, self.num_classes)
+        return drawn if labels == "trained" else torch.tensor(self.label_map)[drawn]
 
     @property
     def resolution(self) -> int:
@@ -168,22 +255,27 @@ class GAN(Pretrained):
         batch_size: int | None = None,
         progress: bool = False,
         start: int = 0,
+        labels: Labels = "aligned",
     ) -> Images:
         """n images. The same seed gives the same images, whatever the batch size, and image i stays as n grows.
 
         Args:
             n: how many.
-            label: a class by index or name, or a sequence of n of them; None draws classes uniformly from the seed.
+            label: a class by index or name, a sequence of n of them, or "all" for every class in equal parts, one
+                after the other; None draws classes uniformly from the seed.
             seed: an integer, or None for a fresh one (see `images.seed`).
             truncation: draw each latent element again until its magnitude is at most this; None = never.
             batch_size: images held on the device at once; on a CPU no fewer than a chunk for each thread.
             progress: show a progress bar.
             start: index of the first image in the seed's sequence.
+            labels: "aligned": `label` is a class, drawn by the label that an alignment found for it, where the model
+                has one. "trained": `label` is the label itself, as the generator was trained with it. Either way
+                `images.labels` holds what was asked for, and for None what was drawn.
 
         Raises:
             LabelError: a label is unknown, out of range, or given to a model without classes.
         """
-        parts = list(self.stream(n, label, seed, truncation, batch_size, progress, start))
+        parts = list(self.stream(n, label, seed, truncation, batch_size, progress, start, labels))
         return Images.cat(parts) if parts else self._empty(seed)
 
     def stream(
@@ -195,6 +287,7 @@ class GAN(Pretrained):
         batch_size: int | None = None,
         progress: bool = False,
         start: int = 0,
+        labels: Labels = "aligned",
     ) -> Iterator[Images]:
         """The images of `sample` in batches of batch_size, in constant memory; arguments as there."""
         _check_count("n", n, minimum=0)
@@ -202,12 +295,12 @@ class GAN(Pretrained):
         batch_size = batch_size if batch_size is not None else self._default_batch_size()
         _check_count("batch_size", batch_size, minimum=1)
         seed = latents.check_seed(seed)
-        chosen = labels.indices(self.config, label, n)
+        chosen = self._checked(label, n, labels)
         latents.check_truncation(truncation)
-        return self._stream(n, chosen, seed, truncation, batch_size, progress, start)
+        return self._stream(n, chosen, labels, seed, truncation, batch_size, progress, start)
 
-    def _stream(self, n, chosen, seed, truncation, batch_size, progress, start) -> Iterator[Images]:
-        begun = self._begun(n, chosen, seed, truncation, batch_size, start)
+    def _stream(self, n, chosen, labels, seed, truncation, batch_size, progress, start) -> Iterator[Images]:
+        begun = self._begun(n, chosen, labels, seed, truncation, batch_size, start)
         if self.device.type == "cuda":  # it is at work on the next batch while this one is looked at
             begun = one_ahead(begun)
         with Progress(progress) as bar:
@@ -216,7 +309,7 @@ class GAN(Pretrained):
                 yield images
                 advance(len(images))
 
-    def _begun(self, n, chosen, seed, truncation, batch_size, start) -> Iterator[Callable[[], Images]]:
+    def _begun(self, n, chosen, labels, seed, truncation, batch_size, start) -> Iterator[Callable[[], Images]]:
         """Batches that are computed, or on a GPU begun, when they are yielded; called, they wait for the images."""
         # Whole chunks, so that no image is computed twice; on a CPU as many as there are threads, or times that.
         step = self.chunk * (torch.get_num_threads() if self._on_cpu else 1)
@@ -225,13 +318,24 @@ class GAN(Pretrained):
         while first < n:
             count = min(each - (start + first) % each, n - first)
             z = latents.normal(seed, start + first, count, self.latent_dim, truncation)
-            y = None
-            if self.num_classes:
-                drawn = latents.labels(seed, start + first, count, self.num_classes)
-                y = drawn if chosen is None else chosen[first : first + count]
+            if chosen is None:
+                shown = self.drawn_labels(count, seed, start + first, labels)
+            else:
+                shown = chosen[first : first + count]
+            y = self._trained(shown, labels)
             arrive = sent_to_host(quantised(self._images(z, y, start + first)))
-            yield partial(_finished, arrive, labels=y, seed=seed, start=start + first, model=self.config.name)
+            yield partial(_finished, arrive, labels=shown, seed=seed, start=start + first, model=self.config.name)
             first += count
+
+    def _checked(self, label: Label, n: int, labels: str) -> Tensor | None:
+        """The labels (n,) asked for; where classes are named, a doubt about them is told, once."""
+        if labels not in ("aligned", "trained"):
+            raise LabelError(f'labels is {labels!r}; give "aligned" or "trained"')
+        chosen = class_labels.indices(self.config, label, n)
+        if chosen is not None and labels == "aligned" and self._doubt:
+            print(f"zoo: {self._doubt}", file=sys.stderr)
+            self._doubt = None
+        return chosen
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
@@ -245,13 +349,14 @@ class GAN(Pretrained):
 
         Args:
             z: latents (N, latent_dim), standard normal in training.
-            y: labels (N,) or one label for all; needed exactly for conditional models.
+            y: labels (N,) or one label for all, as the generator was trained with them, so that they are never
+                mapped (`trained_labels` finds those of classes); needed exactly for conditional models.
         """
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
         if y is None and self.num_classes:
             raise LabelError(f"{self.config.name} is conditional: give y, one label or one for each latent")
-        return self._images(z, labels.indices(self.config, y, len(z)), 0).to(z.device)
+        return self._images(z, class_labels.indices(self.config, y, len(z)), 0).to(z.device)
 
     @torch.no_grad()
     def _images(self, z: Tensor, y: Tensor | None, start: int) -> Tensor:
@@ -273,22 +378,23 @@ class GAN(Pretrained):
         images = torch.cat(outputs)[before : before + n].expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
-    def interpolate(self, a: int, b: int, steps: int, label: Label = None) -> Images:
+    def interpolate(self, a: int, b: int, steps: int, label: Label = None, labels: Labels = "aligned") -> Images:
         """Images along the great circle between the latents of seeds a and b, both ends included.
 
         Args:
             a, b: seeds; the ends are image 0 of each.
             steps: how many images, at least 2.
-            label: a class by index or name, or a sequence of `steps` of them; None takes the label drawn for seed a.
+            label: a class by index or name, or a sequence of `steps` of them; None takes the class drawn for seed a.
+            labels: as in `sample`.
         """
         _check_count("steps", steps, minimum=2)
         ends = [self.latents(1, seed) for seed in (a, b)]
         t = torch.linspace(0, 1, steps)[:, None]
-        y = labels.indices(self.config, label, steps)
-        if self.num_classes and y is None:
-            y = latents.labels(latents.check_seed(a), 0, 1, self.num_classes).expand(steps)
-        images = self.generate(_slerp(*ends, t), y)
-        return Images.from_float(images, labels=y, seed=a, model=self.config.name, columns=steps)
+        shown = self._checked(label, steps, labels)
+        if shown is None and self.num_classes:
+            shown = self.drawn_labels(1, a, labels=labels).expand(steps)
+        images = self.generate(_slerp(*ends, t), self._trained(shown, labels))
+        return Images.from_float(images, labels=shown, seed=a, model=self.config.name, columns=steps)
 
     # ----------------------------------------------------------------------------------------------------- private
 

@@ -18,7 +18,7 @@ from .sweep_runs import Place, scores_of
 _HIDDEN = ("accuracy on real", "recall", "precision")
 _LEAST = 0.05  # of the larger value: less between single seeds is no difference
 _ABOVE_CHANCE = 0.05  # of a class accuracy that means something
-_DIGITS = {"kid": 4, "class accuracy": 3, "precision": 3, "recall": 3}
+_DIGITS = {"kid": 4, "class accuracy": 3, "class accuracy as assigned": 3, "precision": 3, "recall": 3}
 
 Scores = list[tuple[PlannedRun, dict[str, float]]]
 

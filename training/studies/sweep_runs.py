@@ -25,7 +25,6 @@ from . import digit_classifier, runs, sweep
 from .label_probe import LabelProbe
 from .sweep import PlannedRun, Size, Sweep
 
-
 _LOOKS = 25  # at the labels, over a run
 
 

@@ -29,6 +29,13 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="Redraw latent elements beyond this magnitude.")] = None,
     weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    labels: Annotated[
+        str,
+        typer.Option(
+            help='"aligned": --label names a class, drawn by the label that `zoo align` found for it. "trained": it is '
+            "the label as the generator was trained with it."
+        ),
+    ] = "aligned",
     dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; does not change them.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
@@ -49,7 +56,7 @@ def sample(
 
     out = out or Path(f"{Path(name).name if Path(name).is_dir() else zoo.info(name).slug}.png")
     loading = {"weights": weights, "device": device, "dtype": dtype}
-    sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size}
+    sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size, "labels": labels}
     say = (lambda line: None) if quiet else print
     if bulk.is_bulk(out):
         _bulk(name, out, n, label, loading, sampling, force, not quiet and sys.stderr.isatty(), say)
@@ -63,9 +70,9 @@ def _grid(name, out, n, label, columns, loading, sampling, force, progress, say)
 
     refuse_overwriting(targets_of(out, 0, n), force)  # before the work, not after
     model = load(name, **loading)
-    labels, per_class = _spread(label, n, model)
+    classes, per_class = _spread(label, n, model)
     columns = columns or (per_class if per_class and per_class <= 20 else None)
-    images = model.sample(n, labels, **sampling, progress=progress)
+    images = model.sample(n, classes, **sampling, progress=progress)
     images.save(out, columns=columns, force=force)
     say(_about(out, n, model, images.seed))
 
@@ -77,9 +84,9 @@ def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
 
     distributed.start()
     model = load(name, **loading | {"device": distributed.device(loading["device"])})
-    labels, _ = _spread(label, n, model)
+    classes, _ = _spread(label, n, model)
     with bulk.stopping_on_sigterm():
-        done = bulk.write(model, out, n, labels, **sampling, force=force, progress=progress)
+        done = bulk.write(model, out, n, classes, **sampling, force=force, progress=progress)
     if distributed.rank() == 0:
         now = f"; {done.images} made now, {done.rate:,.1f} a second" if done.images else "; all were there already"
         say(_about(out, n, model, done.seed) + (now if distributed.world_size() == 1 else ""))

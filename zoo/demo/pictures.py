@@ -110,17 +110,17 @@ def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) ->
 
 def _label_of(model: GAN, request: Sample, position: int) -> int | None:
     """The class of one image of a sample; None without classes."""
-    from .. import latents
-
     if not model.num_classes:
         return None
     if request.classes is None:
-        return int(latents.labels(request.seed, position, 1, model.num_classes))
+        return int(model.drawn_labels(1, request.seed, position))
     label = request.label
     return label if isinstance(label, int) else label[min(position, len(label) - 1)]
 
 
 def _images(model: GAN, z: Tensor, y: int | None) -> Images:
+    """Images of given latents, all of class y."""
     from ..images import Images
 
-    return Images.from_float(model.generate(z, y), model=model.config.name, columns=len(z))
+    labels = model.trained_labels(y, len(z))
+    return Images.from_float(model.generate(z, labels), model=model.config.name, columns=len(z))

@@ -164,7 +164,7 @@ def _why_not(claim, report: Report, result) -> str | None:
         return "not measured"
     if claim.extractor != report.extractor.name or not report.extractor.official:
         return f"stated with {claim.extractor}, measured with {report.extractor.name}"
-    task = {"precision": "pr", "recall": "pr", "class accuracy": "fid"}.get(claim.kind, claim.kind)
+    task = "fid" if claim.task.metric == "classes" else claim.task.metric
     ours = next(protocol for protocol in report.protocols if protocol.name == result.protocol)
     apart = [line for line in claim.protocol.differences(ours, (task,)) if not line.startswith("seeds")]
     return f"another protocol ({'; '.join(apart[:2])}{', ...' if len(apart) > 2 else ''})" if apart else None

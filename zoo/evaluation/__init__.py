@@ -1,7 +1,8 @@
-"""Evaluation: `evaluate`, `verify`, protocols as data, reports.
+"""Evaluation: `evaluate`, `verify`, `align`, protocols as data, reports.
 
     zoo.evaluate("infomax-gan/digits", extractor="efficientnet-lite0", num_fake=1000)
     zoo.verify("infomax-gan/cifar10")
+    zoo.align("contragan-snresgan/cifar10")
 
 Nothing heavy is imported until one of these is used.
 """
@@ -12,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alignment import Alignment, align
     from .protocol import Protocol
     from .protocols import PROTOCOLS
     from .report import Report
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "PROTOCOLS": "protocols",
+    "Alignment": "alignment",
+    "align": "alignment",
     "Protocol": "protocol",
     "Report": "report",
     "evaluate": "running",
@@ -28,7 +32,7 @@ _LAZY = {
     "verify_all": "rounds",
 }
 
-__all__ = ["PROTOCOLS", "Protocol", "Report", "evaluate", "verify", "verify_all"]
+__all__ = ["PROTOCOLS", "Alignment", "Protocol", "Report", "align", "evaluate", "verify", "verify_all"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
-Verdict = Literal["labels are permuted", "labels are right", "labels cannot be told apart"]
-PERMUTED, RIGHT, UNKNOWN = "labels are permuted", "labels are right", "labels cannot be told apart"
+from ..label_alignment import PERMUTED, RIGHT, UNKNOWN, Verdict
 
 _SIGNIFICANCE = 0.01
 _SHUFFLES = 99  # the largest of so many values is exceeded by chance in one case of a hundred

@@ -10,7 +10,17 @@ from . import extractors, protocols
 from .plan import Task
 from .protocol import Protocol
 
-_TASKS = {"fid": "fid", "kid": "kid", "is": "is", "precision": "pr", "recall": "pr", "class accuracy": "classes"}
+_TASKS = {
+    "fid": "fid",
+    "kid": "kid",
+    "is": "is",
+    "precision": "pr",
+    "recall": "pr",
+    "class accuracy": "classes",
+    "class accuracy as assigned": "classes",
+    "intra-class fid": "classes",
+    "intra-class fid as assigned": "classes",
+}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """A conditional model class by class: distances within a class, and whether a classifier sees the class asked for.
 
+Both are measured twice: as asked, with each label taken for the class of its number, and as assigned, with the class
+that the label really draws (`zoo.align`).
+
 The classifier is a logistic regression on the extractor's features of real images. It never sees a fifth of them, and
 its accuracy there is reported beside that on generated images: the first is what the second can at best mean.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +19,10 @@ from torch import Tensor
 
 from ..architecture import Part
 from ..errors import LabelError
-from . import metrics
+from . import assignment, judges, metrics
+
+if TYPE_CHECKING:
+    from ..label_alignment import LabelAlignment
 
 _HELD_OUT = 5  # one real image in so many is kept from the classifier
 _AT_MOST = 20_000  # real images it learns from
@@ -32,6 +39,7 @@ class ClassRow(Part):
     kernel_distance: float | None = None
     frechet_distance: float | None = None
     accuracy: float  # share of its generated images that the classifier gives this class
+    label: int | None = None  # that draws it, as assigned; None: the label of this number
 
 
 class ClassReport(Part):
@@ -42,6 +50,11 @@ class ClassReport(Part):
     accuracy_on_real: float  # over real images that the classifier has not seen
     classifier: str
     intra_frechet_distance: float | None = None  # mean over classes
+    assignment: tuple[int, ...] = ()  # the class that each label is assigned to; empty in older reports
+    assigned_by: str | None = None  # where the assignment comes from
+    accuracy_assigned: float | None = None
+    intra_frechet_distance_assigned: float | None = None
+    rows_assigned: tuple[ClassRow, ...] = ()  # of the classes as assigned; empty where that is as asked
     note: str | None = None
 
 
@@ -95,15 +108,68 @@ def report(
     real_labels: Tensor,
     names: Sequence[str],
     classifier: Classifier,
+    alignment: LabelAlignment | None = None,
     advance: Callable[[int], object] = lambda n: None,
 ) -> ClassReport:
-    """Every class of generated features (N, D) against the real ones of the same class."""
+    """Every class of generated features (N, D) against the real ones of the same class.
+
+    Args:
+        fake_labels: (N,), as the generator was given them.
+        alignment: what the labels draw; None finds the best assignment in these images.
+    """
     check_classes(fake_labels, names, "the generated images have", "generate more, or see to the labels")
     check_classes(real_labels, names, "the real images have", "give data that has every class, or leave classes out")
-    right = classifier(fake) == fake_labels
+    seen = classifier(fake)
+    assigned, by = _assignment(fake_labels, seen, len(names), alignment)
+    rows = _rows(fake, fake_labels, seen, real, real_labels, names, advance)
+    rows_assigned: list[ClassRow] = []
+    if assigned != tuple(range(len(names))):
+        classes = torch.tensor(assigned)[fake_labels]
+        label_of = {cls: label for label, cls in enumerate(assigned)}
+        found = _rows(fake, classes, seen, real, real_labels, names)
+        rows_assigned = [row.model_copy(update={"label": label_of[row.index]}) for row in found]
+    smallest = min(min(row.num_real, row.num_fake) for row in rows)
+    intra = _mean_distance(rows)
+    return ClassReport(
+        rows=tuple(rows),
+        accuracy=float((seen == fake_labels).float().mean()),
+        accuracy_on_real=classifier.accuracy_on_real,
+        classifier=classifier.description,
+        intra_frechet_distance=intra,
+        assignment=assigned,
+        assigned_by=by,
+        accuracy_assigned=float((seen == torch.tensor(assigned)[fake_labels]).float().mean()),
+        intra_frechet_distance_assigned=_mean_distance(rows_assigned or rows),
+        rows_assigned=tuple(rows_assigned),
+        note=None
+        if intra is not None
+        else f"the smallest class has {smallest:,} images for {fake.shape[1]:,} features: too few for a covariance, so "
+        f"the kernel distance stands in for the Frechet distance within classes",
+    )
+
+
+def _assignment(
+    fake_labels: Tensor, seen: Tensor, num_classes: int, alignment: LabelAlignment | None
+) -> tuple[tuple[int, ...], str]:
+    if alignment is not None:
+        return alignment.assignment, "the alignment kept with the weights"
+    found = assignment.assign(judges.count(fake_labels, seen, num_classes))
+    return found.classes, f"these images: {found.verdict}"
+
+
+def _rows(
+    fake: Tensor,
+    classes: Tensor,
+    seen: Tensor,
+    real: Tensor,
+    real_labels: Tensor,
+    names: Sequence[str],
+    advance: Callable[[int], object] = lambda n: None,
+) -> list[ClassRow]:
+    """One row for each class; `classes` (N,) are those that the generated images are taken for."""
     rows = []
-    for label, name in enumerate(names):
-        mine, theirs = fake[fake_labels == label], real[real_labels == label]
+    for index, name in enumerate(names):
+        mine, theirs = fake[classes == index], real[real_labels == index]
         size = min(len(mine), len(theirs), 1000)
         distance = None
         if min(len(mine), len(theirs)) > fake.shape[1]:
@@ -111,7 +177,7 @@ def report(
             distance = root.distance(metrics.statistics(mine))
         rows.append(
             ClassRow(
-                index=label,
+                index=index,
                 name=name,
                 num_real=len(theirs),
                 num_fake=len(mine),
@@ -119,21 +185,14 @@ def report(
                 if size > 1
                 else None,
                 frechet_distance=distance,
-                accuracy=float(right[fake_labels == label].float().mean()),
+                accuracy=float((seen[classes == index] == index).float().mean()),
             )
         )
         advance(1)
-    distances = [row.frechet_distance for row in rows if row.frechet_distance is not None]
-    complete = len(distances) == len(rows)
-    smallest = min(min(row.num_real, row.num_fake) for row in rows)
-    return ClassReport(
-        rows=tuple(rows),
-        accuracy=float(right.float().mean()),
-        accuracy_on_real=classifier.accuracy_on_real,
-        classifier=classifier.description,
-        intra_frechet_distance=float(np.mean(distances)) if complete else None,
-        note=None
-        if complete
-        else f"the smallest class has {smallest:,} images for {fake.shape[1]:,} features: too few for a covariance, so "
-        f"the kernel distance stands in for the Frechet distance within classes",
-    )
+    return rows
+
+
+def _mean_distance(rows: Sequence[ClassRow]) -> float | None:
+    """The mean Frechet distance over classes; None where a class has none."""
+    distances = [row.frechet_distance for row in rows]
+    return None if None in distances else float(np.mean(distances))

@@ -238,13 +238,18 @@ class Engine:
         settings = task.settings
         if task.metric == "classes":
             labels = features.labels[: task.num_fake]
-            names = self.target.model.class_names
-            report = classwise.report(fake, labels, real.features, real.labels, names, classifier)
+            model = self.target.model
+            report = classwise.report(
+                fake, labels, real.features, real.labels, model.class_names, classifier, model.alignment
+            )
             found.classes = found.classes or report
-            values = {"class accuracy": metrics.Spread(report.accuracy)}
-            if report.intra_frechet_distance is not None:
-                values["intra-class fid"] = metrics.Spread(report.intra_frechet_distance)
-            return values
+            values = {
+                "class accuracy": report.accuracy,
+                "class accuracy as assigned": report.accuracy_assigned,
+                "intra-class fid": report.intra_frechet_distance,
+                "intra-class fid as assigned": report.intra_frechet_distance_assigned,
+            }
+            return {kind: metrics.Spread(value) for kind, value in values.items() if value is not None}
         if isinstance(settings, IS):
             return {"is": metrics.classifier_score(fake, settings.splits, settings.shuffle)}
         if isinstance(settings, KID):

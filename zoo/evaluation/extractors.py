@@ -19,6 +19,14 @@ from ..errors import ZooError
 INCEPTION, OFFLINE = "inception", "efficientnet-lite0"
 _FIDELITY_METRICS = {"fid": "fid", "kid": "kid", "is": "isc", "pr": "prc"}
 _NAMES = {"fid": ("FID", "FD"), "kid": ("KID", "KD"), "is": ("IS", "CS")}  # with Inception, with another extractor
+_OTHERS = (  # the longer name first
+    "precision",
+    "recall",
+    "class accuracy as assigned",
+    "class accuracy",
+    "intra-class fid as assigned",
+    "intra-class fid",
+)
 
 
 class Extractor:
@@ -90,6 +98,9 @@ def metric_name(metric: str, extractor: str) -> str:
     if metric in _NAMES:
         own, other = _NAMES[metric]
         return own if extractor == INCEPTION else f"{other} {extractor}"
+    if metric.startswith("intra-class fid"):
+        own = "FID" if extractor == INCEPTION else "FD"
+        return f"{metric.replace('fid', own)} {extractor}".removesuffix(f" {INCEPTION}")
     return f"{metric} {extractor}"
 
 
@@ -100,9 +111,13 @@ def metric_and_extractor(name: str) -> tuple[str, str] | None:
             return metric, INCEPTION
         if name.startswith(f"{other} "):
             return metric, name.removeprefix(f"{other} ")
-    for metric in ("precision", "recall", "class accuracy"):
-        if name.startswith(f"{metric} "):
-            return metric, name.removeprefix(f"{metric} ")
+    for metric in _OTHERS:
+        own = metric.replace("fid", "FID")
+        if metric.startswith("intra-class") and name == own:
+            return metric, INCEPTION
+        for stem in (metric.replace("fid", "FD"), own):
+            if name.startswith(f"{stem} "):
+                return metric, name.removeprefix(f"{stem} ")
     return None
 
 

@@ -23,12 +23,15 @@ class Judge:
         scores: uint8 images (N, 3, H, W) to scores (N, K) on the CPU; the largest of a row is the class seen.
         accuracy: share of real images that it puts into their class; None where that is not known.
         accuracy_note: which real images those were.
+        is_own: whether it is the model's own discriminator. Where it hardly tells two classes apart, mean scores over
+            many images still do, which its first choices do not.
     """
 
     name: str
     scores: Callable[[Tensor], Tensor]
     accuracy: float | None = None
     accuracy_note: str | None = None
+    is_own: bool = False
 
 
 def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
@@ -56,7 +59,7 @@ def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
         labels = torch.zeros(len(x), dtype=torch.int64, device=device)  # which the features do not depend on
         return discriminator.heads.class_scores(discriminator(x, labels).features).float().cpu()
 
-    return Judge(f"its own discriminator ({kinds[config.discriminator.head.type]})", scores)
+    return Judge(f"its own discriminator ({kinds[config.discriminator.head.type]})", scores, is_own=True)
 
 
 def count(labels: Tensor, seen: Tensor, num_classes: int) -> np.ndarray:

@@ -68,6 +68,37 @@ def classes(found: ClassReport) -> bytes:
     return _png(figure)
 
 
+def heat_maps(
+    panels: list[tuple[str, np.ndarray, list[str]]], columns: tuple[str, ...], title: str, named: bool
+) -> bytes:
+    """Tables of shares (0 to 1) side by side as colours, with numbers where there are few cells.
+
+    Args:
+        panels: title, shares (rows, columns), names of the rows.
+        columns: names of the columns, the same for all.
+        named: write the names on the axes.
+    """
+    side = max(3.2, min(len(columns), 40) * 0.34)
+    figure = _figure(len(panels) * (side + 1.6), side + 1.4)
+    figure.suptitle(title, fontsize="medium")
+    for place, (heading, shares, rows) in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), place)
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axes.set_title(heading, fontsize="small")
+        axes.set_xlabel("class seen")
+        axes.set_ylabel("label")
+        if named:
+            axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize="small")
+            axes.set_yticks(range(len(rows)), rows, fontsize="small")
+        if len(columns) <= 12:
+            for (i, j), share in np.ndenumerate(shares):
+                if share >= 0.005:
+                    color = "white" if share > 0.6 else "black"
+                    axes.text(j, i, f"{share:.0%}", ha="center", va="center", fontsize=7, color=color)
+    figure.colorbar(drawn, ax=figure.axes, shrink=0.8, label="share of the label's images")
+    return _png(figure)
+
+
 def _figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure

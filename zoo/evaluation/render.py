@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+    from .classwise import ClassRow
     from .report import Report
 
 _VERDICT_STYLES = {"reproduced": "green", "better": "green", "not reproduced": "red", "not comparable": "yellow"}
@@ -38,18 +39,32 @@ def _comparisons(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]
 
 
 def _classes(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    head = ("class", "real / generated", "kernel distance", "Frechet distance", "accuracy")
-    rows = [
-        (
-            f"{r.index} {r.name}" if r.name != str(r.index) else r.name,
-            f"{r.num_real:,} / {r.num_fake:,}",
-            number(r.kernel_distance),
-            number(r.frechet_distance),
-            f"{r.accuracy:.1%}",
-        )
-        for r in report.classes.rows
-    ]
-    return head, rows
+    """As asked; where labels are permuted also as assigned, with the label that draws the class."""
+    head = ["class", "real / generated", "kernel distance", "Frechet distance", "accuracy"]
+    rows = [[_class(r), f"{r.num_real:,} / {r.num_fake:,}", *_of_class(r)] for r in report.classes.rows]
+    if report.classes.rows_assigned:
+        head += ["drawn by label", *(f"{title} as assigned" for title in head[2:])]
+        for row, r in zip(rows, report.classes.rows_assigned, strict=True):
+            row += [str(r.label), *_of_class(r)]
+    return tuple(head), [tuple(row) for row in rows]
+
+
+def _class(row: ClassRow) -> str:
+    return f"{row.index} {row.name}" if row.name != str(row.index) else row.name
+
+
+def _of_class(row: ClassRow) -> tuple[str, str, str]:
+    return number(row.kernel_distance), number(row.frechet_distance), f"{row.accuracy:.1%}"
+
+
+def _accuracy(report: Report) -> str:
+    c = report.classes
+    assigned = "" if c.accuracy_assigned is None else f" as asked, {c.accuracy_assigned:.1%} as assigned"
+    source = f"; assigned by {c.assigned_by}" if c.assigned_by else ""
+    return (
+        f"Class accuracy {c.accuracy:.1%}{assigned}; on held-out real images {c.accuracy_on_real:.1%} "
+        f"({c.classifier}){source}"
+    )
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
@@ -113,13 +128,7 @@ def as_table(report: Report) -> Group:
         table = _table(*_comparisons(report))
         parts += [Text("\nPublished and measured", style="bold"), table]
     if report.classes:
-        c = report.classes
-        accuracy = f"class accuracy {c.accuracy:.1%}; on held-out real images {c.accuracy_on_real:.1%}"
-        parts += [
-            Text("\nBy class", style="bold"),
-            _table(*_classes(report)),
-            Text(f"{accuracy} ({c.classifier})"),
-        ]
+        parts += [Text("\nBy class", style="bold"), _table(*_classes(report)), Text(_accuracy(report))]
     facts = Table.grid(padding=(0, 2))
     for key, value in _facts(report):
         facts.add_row(Text(key, style="dim"), Text(value))
@@ -155,12 +164,7 @@ def as_markdown(report: Report, pictures: Sequence[str] = ()) -> str:
     if report.comparisons:
         parts += ["## Published and measured", markdown_table(*_comparisons(report))]
     if report.classes:
-        c = report.classes
-        parts += [
-            "## By class",
-            markdown_table(*_classes(report)),
-            f"Class accuracy {c.accuracy:.1%}; on held-out real images {c.accuracy_on_real:.1%} ({c.classifier}).",
-        ]
+        parts += ["## By class", markdown_table(*_classes(report)), f"{_accuracy(report)}."]
     titles = {"samples.png": "Samples", "convergence.png": "Distance against sample count", "classes.png": "By class"}
     parts += [f"![{titles[picture]}]({picture})" for picture in pictures]
     for title, lines in _remarks(report):

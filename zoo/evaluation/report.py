@@ -34,7 +34,7 @@ class Result(Part):
     """One score under one protocol, over its seeds."""
 
     metric: str  # with the extractor's name, unless it is Inception's FID, KID or IS
-    kind: str  # "fid", "kid", "is", "precision", "recall", "class accuracy", "intra-class fid"
+    kind: str  # "fid", "kid", "is", "precision", "recall", "class accuracy", "intra-class fid", "... as assigned"
     value: float  # mean over seeds
     std: float | None = None  # population standard deviation over seeds; None for a single one
     per_seed: tuple[float, ...]
@@ -137,7 +137,7 @@ class Report(Part):
         )
 
     def _note(self, result: Result) -> str | None:
-        if result.kind == "class accuracy" and self.classes:
+        if result.kind.startswith("class accuracy") and self.classes:
             return f"The classifier is right on {self.classes.accuracy_on_real:.1%} of held-out real images."
         return None
 

@@ -138,10 +138,7 @@ def results_of(engine: Engine, task: Task, found: Findings) -> list[Result]:
     results = []
     for kind, spreads in found.values[task].items():
         values = [spread.value for spread in spreads]
-        if kind == "intra-class fid":
-            name = f"intra-class {extractors.metric_name('fid', extractor.label)}"
-        else:
-            name = extractors.metric_name(kind, extractor.label)
+        name = extractors.metric_name(kind, extractor.label)
         results.append(
             Result(
                 metric=name,

@@ -169,7 +169,8 @@ class Generated:
         if not self.model.num_classes:
             return None
         if self.proportions is not None:
-            return in_proportion(self.proportions, self.n, self.seed)[start : start + count]
+            classes = in_proportion(self.proportions, self.n, self.seed)[start : start + count]
+            return self.model.trained_labels(classes, count)  # the data's proportions are those of classes
         return latents.labels(self.seed, start, count, self.model.num_classes)
 
     def batch(self, start: int, count: int) -> Tensor:

@@ -22,7 +22,7 @@ from ..architecture import Part
 Verdict = Literal["reproduced", "better", "not reproduced", "not comparable"]
 USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02}  # relative
 USUAL_SHARE = 0.02  # absolute
-HIGHER_IS_BETTER = ("is", "precision", "recall", "class accuracy")
+HIGHER_IS_BETTER = ("is", "precision", "recall", "class accuracy", "class accuracy as assigned")
 
 
 class Comparison(Part):

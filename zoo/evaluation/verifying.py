@@ -187,7 +187,7 @@ def _result(claim: Claim, report: Report) -> Result | None:
         for r in report.results
         if r.kind == claim.kind
         and r.protocol == task.protocol.name
-        and (claim.kind in ("precision", "recall", "class accuracy") or r.num_fake == task.wanted_fake)
+        and (claim.task.metric in ("pr", "classes") or r.num_fake == task.wanted_fake)
         and (score.split is None or r.split in (None, score.split))
         and (task.wanted_real is None or r.num_real in (None, task.wanted_real) or task.metric in ("pr", "is"))
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import cache, files, registry, weights
+from .. import alignments, cache, files, registry, weights
 from ..config import ModelConfig
 from ..entries import Weights
 from ..errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
@@ -76,6 +76,7 @@ def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | Pa
 
 @dataclass(frozen=True)
 class _Converted:
+    config: ModelConfig
     name: str
     tensors: dict[str, Tensor]
     provenance: dict[str, str]
@@ -92,6 +93,8 @@ class _Converted:
                 f"will be enforced",
                 file=sys.stderr,
             )
+        if doubt := alignments.doubt(self.config, self.name, None):
+            print(f"zoo: {doubt}", file=sys.stderr)
         return target
 
 
@@ -108,7 +111,7 @@ def _convert(
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
     tensors = convert(state, entry.upstream.source, config.generator)
     is_new = known is None and entry.upstream.sha256 is None
-    return _Converted(name, tensors, _provenance(config, entry, original, digest), original, digest, is_new)
+    return _Converted(config, name, tensors, _provenance(config, entry, original, digest), original, digest, is_new)
 
 
 def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:

@@ -1,0 +1,148 @@
+"""Where the alignment of labels and classes is kept, and when it counts.
+
+    bundled weights              in the config
+    a converted checkpoint       weights/<method>/<dataset>/<tag>.alignment.json, beside it in the cache
+    a run or an exported folder  alignment.json in it; what `zoo export` writes has it in config.json
+    a repository on the Hub      in its config.json, else alignments/<sha256 of the weights>.json in the cache
+
+An alignment holds for the weights that it was measured on. Where the file has changed since, it says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from . import cache, files, weights
+from .config import ModelConfig, explain
+from .errors import ConfigError
+from .label_alignment import UNKNOWN, LabelAlignment
+
+if TYPE_CHECKING:
+    from .loading import Found
+
+FILE = "alignment.json"  # in a folder
+
+
+def of(found: Found, cache_dir: str | Path | None = None) -> LabelAlignment | None:
+    """The alignment that holds for weights that were found; None where none does.
+
+    Raises:
+        ConfigError: its file is damaged; the message names it.
+    """
+    if found.path is None or not found.config.conditional:
+        return None
+    if found.exported:
+        return _of_folder(found, cache_dir)
+    if found.tag is None:  # a file of the user's own
+        return None
+    entry = weights.entry(found.config, found.tag)
+    return entry.alignment or _valid(_kept_file(found, cache_dir), found, cache_dir)
+
+
+def _of_folder(found: Found, cache_dir: str | Path | None) -> LabelAlignment | None:
+    beside = _valid(found.path.parent / FILE, found, cache_dir)
+    if beside:
+        return beside
+    carried = found.config.alignment
+    if carried and carried.weights_sha256 == files.sha256(found.path):
+        return carried
+    return _valid(_kept_file(found, cache_dir), found, cache_dir)
+
+
+def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None = None) -> Path | None:
+    """Keep an alignment where `of` finds it; returns the file, None where the weights have no place for one.
+
+    Raises:
+        WeightsUnavailableError: the disk is full or cannot be written.
+    """
+    path = _kept_file(found, cache_dir)
+    if path is not None:
+        with cache.explained(path.parent):
+            files.write_atomically(path, (alignment.model_dump_json(indent=1, exclude_none=True) + "\n").encode())
+    return path
+
+
+def into_config(path: Path, alignment: LabelAlignment) -> None:
+    """Write an alignment into the config that bundles the weights it was measured on.
+
+    Raises:
+        ConfigError: none of the config's bundled weights are these.
+    """
+    config = ModelConfig.from_file(path)
+    if alignment.weights_sha256 not in {entry.sha256 for entry in config.weights}:
+        raise ConfigError(f"{path}: none of its bundled weights have sha256 {alignment.weights_sha256}; give theirs")
+    entries = tuple(
+        entry.model_copy(update={"alignment": alignment}) if entry.sha256 == alignment.weights_sha256 else entry
+        for entry in config.weights
+    )
+    files.write_atomically(path, config.model_copy(update={"weights": entries}).to_json().encode())
+
+
+def read(path: Path) -> LabelAlignment:
+    """Read an alignment; raises ConfigError, which names the file, if it is none."""
+    try:
+        return LabelAlignment.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0]}); remove it") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error)}; remove it, and run zoo align again") from None
+
+
+def _kept_file(found: Found, cache_dir: str | Path | None) -> Path | None:
+    """Where an alignment of these weights belongs; None for bundled ones, random ones, and a file of one's own."""
+    if found.path is None or (found.tag is None and not found.exported):
+        return None
+    if found.exported:
+        if found.is_ours:
+            return found.path.parent / FILE
+        return cache.root_of(cache_dir) / "alignments" / f"{files.sha256(found.path)}.json"
+    entry = weights.entry(found.config, found.tag)
+    if entry.bundled:
+        return None
+    if entry.upstream:
+        return cache.alignment_path(found.config, found.tag, cache_dir)
+    return cache.root_of(cache_dir) / "alignments" / f"{entry.hub.sha256}.json"
+
+
+def _valid(path: Path | None, found: Found, cache_dir: str | Path | None) -> LabelAlignment | None:
+    """The alignment in a file, if it is of these weights; a line says so where it is of others."""
+    if path is None or not path.is_file():
+        return None
+    alignment = read(path)
+    if alignment.weights_sha256 == _sha256(found, cache_dir) and len(alignment.assignment) == found.config.num_classes:
+        return alignment
+    print(f"zoo: {path} was measured on other weights and is not used; run zoo align again", file=sys.stderr)
+    return None
+
+
+def _sha256(found: Found, cache_dir: str | Path | None) -> str:
+    """Of the weights file; of a converted one by its record, which was verified when it was located."""
+    if not found.exported and found.tag is not None and weights.entry(found.config, found.tag).upstream:
+        record = cache.Record.of(found.path)
+        if record:
+            return record.sha256
+    return files.sha256(found.path)
+
+
+def sha256_of(found: Found, cache_dir: str | Path | None = None) -> str | None:
+    """sha256 of the weights that were found, for an alignment of them; None for random ones."""
+    return None if found.path is None else _sha256(found, cache_dir)
+
+
+def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:
+    """Why the labels of a model may not mean what they say, in one line; None if nothing speaks against them.
+
+    Without a measurement only the 2C loss gives no reason to trust them: it gathers the images of a class, and hardly
+    minds which class embedding they gather around (studies/contragan-labels).
+    """
+    if alignment is not None:
+        told_apart = alignment.verdict != UNKNOWN
+        return None if told_apart else f"{name} draws no classes that could be told apart when zoo align looked"
+    if config.conditional and config.training.conditioning.type == "contrastive":
+        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {name}"
+    return None

@@ -1,0 +1,129 @@
+"""An alignment as a table for the terminal, as Markdown, and as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..label_alignment import PERMUTED, UNKNOWN, LabelAlignment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Group
+
+    from .alignment import Alignment
+
+_NAMED = 40  # classes that are named on the axes of the picture
+_LISTED = 12  # labels or classes that a sentence lists
+
+
+def facts(found: LabelAlignment) -> dict[str, str]:
+    """What was measured, by name."""
+    total = found.images_per_class * len(found.confusion)
+    lines = {
+        "class as asked": _share(found.accuracy_asked, found.accuracy_asked_interval),
+        "class as assigned": _share(found.accuracy_assigned, found.accuracy_assigned_interval),
+        "by chance": f"up to {found.chance:.1%} under the best assignment of images without order (99 %)",
+        "images": f"{total:,}, {found.images_per_class:,} of each label, seed {found.seed}",
+        "seen by": found.classifier + _accuracy(found),
+    }
+    if found.agreement is not None:
+        lines["discriminator"] = (
+            f"its class embeddings or classifier assign {found.agreement} of {len(found.assignment)} labels alike"
+        )
+    return lines
+
+
+def remarks(found: LabelAlignment, names: Sequence[str]) -> list[str]:
+    """Sentences on what the one-to-one assignment does not show."""
+    if found.verdict == UNKNOWN:
+        return ["No label draws any class more often than chance allows; labels stay as they are."]
+    lines = []
+    if found.undrawn_classes:
+        lines.append(f"No label draws most often: {_list([names[i] for i in found.undrawn_classes])}.")
+    if found.mixed_labels:
+        mixed = [f"{label} ({names[label]})" for label in found.mixed_labels]
+        lines.append(f"Labels that draw a mixture: {_list(mixed)}.")
+    return lines
+
+
+def rows(found: LabelAlignment, names: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
+    """For each label: its number and name, the class assigned, in how many images it is seen, and the other classes."""
+    table = []
+    for label, (cls, counts) in enumerate(zip(found.assignment, found.confusion, strict=True)):
+        order = sorted(range(len(counts)), key=lambda c: (-counts[c], c))
+        others = [f"{names[c]} {counts[c] / sum(counts):.0%}" for c in order if c != cls and counts[c]][:3]
+        table.append((str(label), names[label], names[cls], f"{counts[cls] / sum(counts):.0%}", ", ".join(others)))
+    return table
+
+
+_HEAD = ("label", "asked for", "draws", "seen in", "also seen")
+
+
+def as_table(found: Alignment) -> Group:
+    """For the terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    about = Table.grid(padding=(0, 2))
+    for key, value in facts(found).items():
+        about.add_row(Text(key, style="dim"), Text(value))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in _HEAD:
+        table.add_column(title, justify="right" if title in ("label", "seen in") else "left")
+    for row in rows(found, found.class_names):
+        moved = row[1] != row[2]
+        table.add_row(*(Text(cell, style="bold" if moved and i == 2 else "") for i, cell in enumerate(row)))
+    lines = [Text(line) for line in remarks(found, found.class_names)]
+    return Group(Text(f"{found.model}: {found.verdict}", style="bold"), about, Text(), table, *lines)
+
+
+def as_markdown(found: Alignment) -> str:
+    """A page with the picture beside it."""
+    lines = [f"# {found.model}: {found.verdict}", ""]
+    lines += [f"- {key}: {value}" for key, value in facts(found).items()]
+    lines += ["", *_markdown_table(found, found.class_names), ""]
+    lines += [*remarks(found, found.class_names), "", "![Labels by classes seen](confusion.png)"]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(found: LabelAlignment, names: Sequence[str]) -> list[str]:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows(found, names)]
+    return [f"| {' | '.join(row)} |" for row in (_HEAD, ["---"] * len(_HEAD), *cells)]
+
+
+def heat_map(found: Alignment) -> bytes:
+    """Shares of each label's images by class seen; where labels are permuted, once more in order of the assignment."""
+    import numpy as np
+
+    from . import plots
+
+    shares = np.asarray(found.confusion, float) / found.images_per_class
+    panels = [("as asked", list(range(len(shares))))]
+    if found.verdict == PERMUTED:
+        panels.append(("as assigned", list(found.label_of)))
+    names = found.class_names
+    numbered = [f"{label} {name}" if name != str(label) else name for label, name in enumerate(names)]
+    return plots.heat_maps(
+        [(title, shares[order], [numbered[label] for label in order]) for title, order in panels],
+        names,
+        f"{found.model}: {found.verdict}",
+        named=len(names) <= _NAMED,
+    )
+
+
+def _share(value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _accuracy(found: LabelAlignment) -> str:
+    if found.classifier_accuracy is None:
+        return ""
+    return f"; right on {found.classifier_accuracy:.1%} of {found.classifier_accuracy_note or 'held-out real images'}"
+
+
+def _list(items: Sequence[str]) -> str:
+    more = len(items) - _LISTED
+    return ", ".join(items[:_LISTED]) + (f" and {more} more" if more > 0 else "")

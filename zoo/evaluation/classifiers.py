@@ -1,0 +1,194 @@
+"""Classifiers that tell which class an image shows: those that need no data first.
+
+cifar10                        a linear head on EfficientNet-lite0's features, shipped (training/label_classifier.py)
+digits                         a support vector machine on scikit-learn's digits, trained when it is asked for
+ImageNet and subsets of it     EfficientNet-lite0's own logits of the classes, found by WordNet id
+anything else                  a logistic regression on EfficientNet-lite0's features of real images that are given
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import datasets, labels, weights
+from ..config import ModelConfig
+from ..errors import ZooError
+from . import classwise, extractors
+from .judges import Judge
+
+KINDS = ("auto", "shipped", "imagenet", "data", "discriminator")
+_DIGIT_FOLDS = 5
+_FOR_EACH_CLASS = 500  # real images that a classifier is trained on, at most
+
+
+def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str = "cpu") -> Judge:
+    """The classifier of a model's classes.
+
+    Args:
+        kind: "shipped", "imagenet" or "data"; "auto" takes the first of them that the model has, but `data` where
+            that is given.
+        data: real images with labels: a `zoo.datasets.Dataset`, the path of an .npz or folder, or the data set's name.
+        device: where the network computes.
+
+    Raises:
+        ZooError: there is none of this kind for these classes, or packages are missing; what to do is said.
+    """
+    _require_packages()
+    if kind == "auto":
+        kind = "data" if data is not None else "shipped" if _has_shipped(config) else "imagenet"
+        if kind == "imagenet" and imagenet_numbers(config) is None:
+            raise ZooError(
+                f"no classifier of {config.data.dataset}'s classes ships; give real images as data (--data), or take "
+                f'the model\'s own discriminator: classifier="discriminator" (--classifier discriminator)'
+            )
+    if kind == "data":
+        return of_data(config, data, device)
+    if kind == "imagenet":
+        return of_imagenet(config, device)
+    if kind == "shipped" and _has_shipped(config):
+        return of_digits() if config.data.dataset == "digits" else of_features(_head(config), device)
+    if kind == "shipped":
+        raise ZooError(f"no classifier of {config.data.dataset}'s classes ships; give real images as data (--data)")
+    raise ZooError(f'classifier "{kind}" is not known; give one of {", ".join(KINDS)}')
+
+
+def _require_packages() -> None:
+    """One line that names what is missing, before anything is computed."""
+    extractors.require_fidelity()
+    try:
+        import scipy  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ZooError(f"this needs {error.name}; run: pip install 'contrastive-gan-zoo[eval]'") from None
+
+
+# ------------------------------------------------------------------------------------------------------- shipped ones
+
+
+def head_path(dataset: str) -> Path:
+    """The linear classifier that ships for a data set; there need not be one."""
+    return Path(str(resources.files("zoo") / "classifiers" / f"{dataset}.safetensors"))
+
+
+def _has_shipped(config: ModelConfig) -> bool:
+    """Whether the classes are exactly those that a shipped classifier knows."""
+    public = datasets.class_names(config.data.dataset)
+    if labels.class_names(config) != public:
+        return False
+    return config.data.dataset == "digits" or head_path(config.data.dataset).is_file()
+
+
+def _head(config: ModelConfig) -> Path:
+    return head_path(config.data.dataset)
+
+
+def of_features(path: Path, device: str = "cpu") -> Judge:
+    """A linear classifier of EfficientNet-lite0's features from its file."""
+    tensors, about = weights.read(path), weights.read_metadata(path)
+    weight, bias = tensors["weight"].float(), tensors["bias"].float()
+    extract = _extractor(device, "fid")
+    _check_extractor(about, path)
+    return Judge(
+        f"linear classifier on {about['extractor']} features, shipped for {about['dataset']}",
+        lambda images: extract(images) @ weight.t() + bias,
+        float(about["accuracy"]),
+        about["accuracy of"],
+    )
+
+
+def _check_extractor(about: dict[str, str], path: Path) -> None:
+    from . import efficientnet
+
+    if about["extractor_sha256"] != efficientnet.SHA256:
+        raise ZooError(f"{path} is of another version of {about['extractor']}; install the package again")
+
+
+def of_digits() -> Judge:
+    """A support vector machine on scikit-learn's digits at their own 8x8; 96.7 % right in five-fold validation."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import cross_val_score
+    from sklearn.svm import SVC
+
+    x, y = load_digits(return_X_y=True)
+    model = SVC(decision_function_shape="ovr", gamma=0.001).fit(x, y)
+    right = float(np.mean(cross_val_score(SVC(gamma=0.001), x, y, cv=_DIGIT_FOLDS)))
+
+    def scores(images: Tensor) -> Tensor:
+        small = F.adaptive_avg_pool2d(images.float().mean(dim=1, keepdim=True), 8) * (16 / 255)
+        return F.one_hot(torch.from_numpy(model.predict(small.flatten(1).numpy())).long(), 10).float()
+
+    return Judge(
+        "support vector machine on 8x8 grey pixels of the real digits",
+        scores,
+        right,
+        f"{len(y):,} real digits, {_DIGIT_FOLDS}-fold cross-validation",
+    )
+
+
+# ------------------------------------------------------------------------------------------------- ImageNet's classes
+
+
+def imagenet_numbers(config: ModelConfig) -> list[int] | None:
+    """Where the model's classes are among ImageNet's 1,000, by WordNet id; None unless all of them are."""
+    known = {wnid: number for number, wnid in enumerate(datasets.class_ids("imagenet"))}
+    ids = datasets.class_ids(config.data.dataset)
+    if len(ids) != config.num_classes:  # a subset of ImageNet whose folders are called by the ids
+        ids = labels.class_names(config)
+    found = [known.get(wnid) for wnid in ids]
+    return None if None in found or not found else found
+
+
+def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
+    """EfficientNet-lite0's logits of the model's classes, all of which are among ImageNet's."""
+    numbers = imagenet_numbers(config)
+    if numbers is None:
+        raise ZooError(
+            f"not all classes of {config.name} are among ImageNet's, by WordNet id; give real images as data (--data)"
+        )
+    extract = _extractor(device, "is")
+    return Judge(f"{extractors.OFFLINE}'s ImageNet logits of these classes", lambda images: extract(images)[:, numbers])
+
+
+# --------------------------------------------------------------------------------------------------------- given data
+
+
+def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
+    """A logistic regression on real images that are given, scored on a fifth of them that it does not see."""
+    if data is None:
+        raise ZooError(f"a classifier of {config.data.dataset} needs real images with labels; give data (--data)")
+    named = isinstance(data, str) and data in datasets.CATALOGUE
+    real = data if isinstance(data, datasets.Dataset) else datasets.load_for(config, root=None if named else data)
+    datasets.check_classes(config, real)
+    names = labels.class_names(config)
+    classwise.check_classes(real.labels, names, "the real images have", "give data that has every class")
+    chosen = _balanced(real.labels, _FOR_EACH_CLASS)
+    extract = _extractor(device, "fid")
+    features = torch.cat([extract(real.images[part]) for part in chosen.split(250)])
+    classifier = classwise.train_classifier(features, real.labels[chosen])
+    return Judge(
+        f"logistic regression on {extractors.OFFLINE} features of {real.source or 'given images'}",
+        lambda images: torch.from_numpy(classifier.model.predict_log_proba(extract(images).numpy())).float(),
+        classifier.accuracy_on_real,
+        classifier.description,
+    )
+
+
+def _balanced(real_labels: Tensor, each: int) -> Tensor:
+    """Indices of at most `each` images of every class, drawn once and for all, in order."""
+    order = torch.randperm(len(real_labels), generator=torch.Generator().manual_seed(0))
+    parts = [order[real_labels[order] == label][:each] for label in real_labels.unique().tolist()]
+    return torch.cat(parts).sort().values
+
+
+def _extractor(device: str, metric: str):
+    """uint8 images (N, 3, H, W) to the offline extractor's layer for a metric, on the CPU."""
+    extractor = extractors.load(extractors.OFFLINE).to(torch.device(device))
+    layer = extractor.layer(metric)
+    return lambda images: extractor(images, (layer,))[layer]
