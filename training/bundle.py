@@ -20,10 +20,12 @@ import typer
 import zoo
 from zoo import card, datasets, files, weights
 from zoo.config import ModelConfig
-from zoo.entries import NearestTraining, Weights
+from zoo.entries import DiscriminatorFile, NearestTraining, Weights
 from zoo.errors import ZooError
+from zoo.evaluation import classifiers
 from zoo.evaluation.report import Report
 from zoo.images import Images
+from zoo.label_alignment import LabelAlignment
 from zoo.model import GAN, pick_device
 from zoo.nearest import nearest, usual_distances
 from zoo.parts import save_in_parts
@@ -31,6 +33,7 @@ from zoo.parts import save_in_parts
 from . import checkpoint, plots
 from .networks import Networks
 from .record import write_record
+from .run_folder import differences
 
 Counts = tuple[int, int]  # real, generated
 TAG = "zoo"
@@ -50,11 +53,13 @@ def bundle(
     hardware: str | None = None,
     notes: Sequence[str] = (),
     name: str | None = None,
+    deviations: Sequence[str] | None = None,
 ) -> ModelConfig:
     """Measure a finished run and make it the default weights of its model; returns the new config.
 
     Args:
-        run: a run folder of a model of the registry, trained to the end of its recipe.
+        run: a run folder of a model of the registry, trained to the end of its recipe. A checkpoint need not be left;
+            without one nothing is said about what rounding to float16 changes.
         repository: a checkout, with hub_configs, model_cards and zoo/bundled.
         counts: real and generated images of each evaluation, all real ones where there are fewer; precision, recall
             and classes are measured with the last.
@@ -62,6 +67,8 @@ def bundle(
         hardware: that the scores were measured on; None: what the report says.
         notes: what looking at the pictures has shown, for the card.
         name: of the model, where the run goes by another: one of a sweep has the name that its recipe was changed from.
+        deviations: allow a run whose `training` differs from the registry's recipe; the fields that differ are stated
+            with the weights, and these lines after them. None refuses such a run.
 
     Raises:
         ZooError: the run is not finished, or its recipe is not the registry's.
@@ -71,21 +78,26 @@ def bundle(
     if not path.is_file():
         raise ZooError(f"{path} does not exist; write the config of {name} first, with the recipe of {run}")
     config = ModelConfig.from_file(path)
-    _check_finished(run, config)
+    stated = _deviations(run, config, deviations)
     real = datasets.load_for(config, root=data)
     given = real if data is None else data  # a path finds features that were cached under the data set's name
+    alignment = _align(run, config, given, device)
     reports = [_report(run, config, given, len(real), pair, seeds, device, pair == counts[-1]) for pair in counts]
     model = zoo.load(run, device=device)
     generated = model.sample(_COMPARED, seed=0).uint8
-    written = _write_weights(run, repository / "zoo" / "bundled" / f"{config.slug}.safetensors")
+    bundled = repository / "zoo" / "bundled"
+    written = _write_weights(run, bundled / f"{config.slug}.safetensors")
     entry = Weights(
         tag=TAG,
         bundled=written.name,
         sha256=files.sha256(written),
+        discriminator=_write_discriminator(run, bundled / f"{config.slug}-discriminator.safetensors"),
+        deviations=stated,
+        alignment=alignment and alignment.of_weights(files.sha256(written)),
         scores=tuple(score for report in reports for score in report.measured(hardware)),
         nearest=_nearest(generated, real, config, run / "neighbours.png"),
         training_record=True,
-        note=f"{_what(config)}, float16; {_rounding(run, config, generated, device)}.",
+        note=f"{_what(run)}, float16; {_rounding(run, config, generated, device)}.",
     )
     others = tuple(other for other in config.weights if other.tag != TAG)
     config = config.model_copy(update={"weights": (entry, *others), "default_tag": TAG, "notes": tuple(notes)})
@@ -95,17 +107,47 @@ def bundle(
     return config
 
 
-def _check_finished(run: Path, config: ModelConfig) -> None:
-    metadata = weights.read_metadata(run / "model.safetensors")
-    if metadata["step"] != str(config.training.steps):
-        raise ZooError(f"{run} is at step {metadata['step']} of {config.training.steps}; go on with --resume first")
-    if _recipe(ModelConfig.from_file(run / "config.json")) != _recipe(config):
-        raise ZooError(f"{run} was not trained by the recipe of {config.name} as it is now; give it a name of its own")
+def _deviations(run: Path, config: ModelConfig, further: Sequence[str] | None) -> tuple[str, ...]:
+    """Where a finished run differs from the recipe, in words; raises ZooError if it may not."""
+    trained = ModelConfig.from_file(run / "config.json")
+    step = weights.read_metadata(run / "model.safetensors")["step"]
+    if step != str(trained.training.steps):
+        raise ZooError(f"{run} is at step {step} of {trained.training.steps}; go on with --resume first")
+    fields = differences(_recipe(config), _recipe(trained))
+    allowed = further is not None and all(field.startswith("training.") for field in fields)
+    if fields and not allowed:
+        raise ZooError(
+            f"{run} was not trained by the recipe of {config.name} as it is now (different: {', '.join(fields)}); give "
+            f"it a name of its own" + ("" if further is not None else ", or state how it differs (--deviation)")
+        )
+    recipe, ours = config.training, trained.training
+    words = {
+        "training.steps": f"{ours.steps:,} of {recipe.steps:,} generator steps",
+        "training.precision": f"{ours.precision} instead of {recipe.precision}",
+    }
+    return (*(words.get(field) or _changed(field, recipe, ours) for field in fields), *(further or ()))
+
+
+def _changed(field: str, recipe, ours) -> str:
+    def value(training: Any) -> Any:
+        for key in field.split(".")[1:]:
+            training = getattr(training, key)
+        return training
+
+    return f"{field}: {value(ours)} instead of {value(recipe)}"
 
 
 def _recipe(config: ModelConfig) -> dict[str, Any]:
     parts = {"generator", "discriminator", "data", "training"}
     return config.model_dump(include=parts, exclude={"training": {"notes"}})
+
+
+def _align(run: Path, config: ModelConfig, data, device: str) -> LabelAlignment | None:
+    """What the labels of a conditional run draw, kept in its folder; by its real images where no classifier ships."""
+    if not config.conditional:
+        return None
+    data = None if classifiers.need_no_data(config) else data
+    return zoo.align(run, data=data, device=device).to_keep()
 
 
 def _report(
@@ -136,21 +178,38 @@ def _report(
 def _write_weights(run: Path, path: Path) -> Path:
     """The run's weights with what its environment was, in as many files as it takes; returns the first."""
     source = run / "model.safetensors"
+    return save_in_parts(path, weights.read(source), weights.read_metadata(source) | _revision(run), LARGEST)
+
+
+def _write_discriminator(run: Path, path: Path) -> DiscriminatorFile | None:
+    """The run's discriminator in one file; None where the run has none."""
+    source = run / "discriminator.safetensors"
+    if not source.is_file():
+        return None
+    files.save(path, weights.read(source), weights.read_metadata(source) | _revision(run))
+    return DiscriminatorFile(bundled=path.name, sha256=files.sha256(path))
+
+
+def _revision(run: Path) -> dict[str, str]:
+    """The revisions of the code that trained the run, as far as its starts have noted any."""
     starts = json.loads((run / "environment.json").read_text())["starts"]
-    revisions = ", ".join(dict.fromkeys(str(start["revision"]) for start in starts))
-    metadata = {**weights.read_metadata(source), "revision": revisions}
-    return save_in_parts(path, weights.read(source), metadata, LARGEST)
+    known = dict.fromkeys(start["revision"] for start in starts if start["revision"])
+    return {"revision": ", ".join(known)} if known else {}
 
 
-def _what(config: ModelConfig) -> str:
-    return f"The {'moving average' if config.training.ema else 'generator'} after {config.training.steps:,} steps"
+def _what(run: Path) -> str:
+    training = ModelConfig.from_file(run / "config.json").training
+    return f"The {'moving average' if training.ema else 'generator'} after {training.steps:,} steps"
 
 
 def _rounding(run: Path, config: ModelConfig, rounded: torch.Tensor, device: str) -> str:
     """What float16 changes in the images, against the float32 weights of the last checkpoint."""
+    newest = checkpoint.newest(run / "checkpoints")
+    if newest is None:
+        return "its float32 weights are not kept, so what rounding changes in the images could not be measured"
     where = pick_device(device)
     networks = Networks.build(config, where)
-    checkpoint.load(checkpoint.newest(run / "checkpoints"), networks)
+    checkpoint.load(newest, networks)
     exact = GAN(config, networks.sampler(), device=where).sample(len(rounded), seed=0).uint8
     difference = (rounded.int() - exact.int()).abs()
     return (
@@ -202,6 +261,10 @@ def main(
     hardware: Annotated[str | None, typer.Option(help='Measured on, such as "one H100".')] = None,
     note: Annotated[list[str] | None, typer.Option(help="For the card: what is wrong with the pictures.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the model, where the run goes by another.")] = None,
+    deviation: Annotated[
+        list[str] | None,
+        typer.Option(help="Allow another recipe than the registry's, and say this of how it differs; repeatable."),
+    ] = None,
 ) -> None:
     """Measure a finished run and bundle it with the package."""
     config = bundle(
@@ -214,6 +277,7 @@ def main(
         hardware=hardware,
         notes=note or (),
         name=name,
+        deviations=deviation,
     )
     for score in config.weights[0].scores:
         print(f"{score.metric}: {score} ({score.counts})")

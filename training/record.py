@@ -67,6 +67,10 @@ def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image
 
 
 def _column_titles(config: ModelConfig) -> list[str]:
+    """The classes of the first ten labels: those that they draw, where that has been measured."""
     from zoo.labels import class_names
 
-    return list(class_names(config)[:10])
+    names = class_names(config)
+    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
+    found = config.alignment or (entry.alignment if entry else None)
+    return [names[cls] for cls in (found.assignment if found else range(len(names)))][:10]

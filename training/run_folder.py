@@ -55,7 +55,7 @@ class RunFolder:
             raise ZooError(f"{self.path} holds no run to resume; start one without --resume")
         here = ModelConfig.from_file(self.path / "config.json")
         if here != config:
-            fields = ", ".join(_differences(here.to_dict(), config.to_dict()))
+            fields = ", ".join(differences(here.to_dict(), config.to_dict()))
             raise ZooError(
                 f"{self.path} is a run of another config (different: {fields}); resume it as it was, with `zoo train "
                 f"{self.path} --resume`, or start another in another folder"
@@ -106,14 +106,14 @@ class RunFolder:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _differences(a: Any, b: Any, path: str = "") -> list[str]:
+def differences(a: Any, b: Any, path: str = "") -> list[str]:
     """The dotted fields in which two configs' plain data differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         keys = [*a, *(key for key in b if key not in a)]
         return [
             field
             for key in keys
-            for field in _differences(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
+            for field in differences(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
         ]
     return [] if a == b else [path]
 

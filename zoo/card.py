@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import alignments, labels, weights
+from . import labels, weights
+from .card_labels import labels_section
 from .card_metadata import front_matter
 from .config import ModelConfig
 from .entries import Measured, Published, Score
-from .label_alignment import PERMUTED
 
 if TYPE_CHECKING:
     from .images import Images
@@ -49,8 +49,8 @@ def render(config: ModelConfig, record: bool | None = None) -> str:
     sections += [_use(config)]
     if config.published or any(entry.scores for entry in config.weights):
         sections.append(_scores(config))
-    if labels_section := _labels(config):
-        sections.append(labels_section)
+    if section := labels_section(config):
+        sections.append(section)
     sections.append(_training(config))
     if has_record(config) if record is None else record:
         sections.append(_record(config))
@@ -169,51 +169,6 @@ def _scores(config: ModelConfig) -> str:
     )
     verify = f"\n\nMeasure them again: `zoo verify {config.name}`." if config.weights else ""
     return "## Scores\n\n" + "\n".join(lines) + remark + verify
-
-
-def _labels(config: ModelConfig) -> str | None:
-    """What the labels draw, as far as it was measured; None for a model without classes."""
-    if not config.conditional:
-        return None
-    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
-    found = config.alignment or (entry.alignment if entry else None)
-    if found is None:
-        doubt = alignments.doubt(config, config.name, None)
-        return f"## Labels\n\nNot measured: {doubt}." if doubt else None
-    names = labels.class_names(config)
-    total = found.images_per_class * len(names)
-    by = f"{found.classifier}" + (
-        f", right on {found.classifier_accuracy:.1%} of {found.classifier_accuracy_note}"
-        if found.classifier_accuracy is not None
-        else ""
-    )
-    text = (
-        f"## Labels\n\n**{found.verdict.capitalize()}.** Of {total:,} images, {found.images_per_class:,} of each label "
-        f"(seed {found.seed}), {_percent(found.accuracy_asked, found.accuracy_asked_interval)} show the class of their "
-        f"label, as seen by a {by}."
-    )
-    if found.verdict != PERMUTED:
-        return f"{text} Measure it again: `zoo align {config.name}`."
-    text += (
-        f" {_percent(found.accuracy_assigned, found.accuracy_assigned_interval).capitalize()} show the class that their "
-        f"label is assigned to; {found.chance:.1%} is what the best assignment reaches by chance. `sample(label=...)` "
-        f'takes classes and draws them by the labels below; `labels="trained"` and `generate(z, y)` take the labels as '
-        f"they were trained. Measure it again: `zoo align {config.name}`."
-    )
-    if found.agreement is not None:
-        text += f" The discriminator alone assigns {found.agreement} of {len(names)} labels alike."
-    rows = ["| class | drawn by label | seen in | also seen |", "|---|---|---|---|"]
-    for cls, label in enumerate(found.label_of):
-        counts = found.confusion[label]
-        others = sorted((c for c in range(len(counts)) if c != cls and counts[c]), key=lambda c: -counts[c])[:3]
-        seen = [f"{names[c]} {counts[c] / found.images_per_class:.0%}" for c in others]
-        rows.append(f"| {names[cls]} | {label} | {counts[cls] / found.images_per_class:.0%} | {', '.join(seen)} |")
-    remark = f"No label draws most often: {', '.join(names[c] for c in found.undrawn_classes)}."
-    return "\n\n".join([text, "\n".join(rows), *([remark] if found.undrawn_classes else [])])
-
-
-def _percent(share: float, interval: tuple[float, float]) -> str:
-    return f"{share:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
 
 
 def _same(published: Published, tag: str, score: Measured) -> bool:

@@ -134,8 +134,8 @@ class GAN(Pretrained):
 
         if self._discriminator_file is None:
             raise WeightsUnavailableError(
-                f"these weights of {self.config.name} have no discriminator on this machine; runs, exported folders with "
-                f"discriminator.safetensors and some bundled models have one"
+                f"these weights of {self.config.name} have no discriminator on this machine; runs, some bundled models "
+                f"and exported folders with discriminator.safetensors have one"
             )
         return load_discriminator(self.config, self._discriminator_file, self.device)
 

@@ -42,7 +42,7 @@ def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str 
     _require_packages()
     if kind == "auto":
         kind = "data" if data is not None else "shipped" if _has_shipped(config) else "imagenet"
-        if kind == "imagenet" and imagenet_numbers(config) is None:
+        if kind == "imagenet" and not need_no_data(config):
             raise ZooError(
                 f"no classifier of {config.data.dataset}'s classes ships; give real images as data (--data), or take "
                 f'the model\'s own discriminator: classifier="discriminator" (--classifier discriminator)'
@@ -56,6 +56,11 @@ def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str 
     if kind == "shipped":
         raise ZooError(f"no classifier of {config.data.dataset}'s classes ships; give real images as data (--data)")
     raise ZooError(f'classifier "{kind}" is not known; give one of {", ".join(KINDS)}')
+
+
+def need_no_data(config: ModelConfig) -> bool:
+    """Whether there is a classifier of these classes that needs no real images first."""
+    return _has_shipped(config) or imagenet_numbers(config) is not None
 
 
 def _require_packages() -> None:

@@ -1,0 +1,68 @@
+"""The section of a model card on what the labels of a conditional model draw."""
+
+from __future__ import annotations
+
+from . import alignments, labels
+from .config import ModelConfig
+from .label_alignment import PERMUTED, LabelAlignment
+
+
+def labels_section(config: ModelConfig) -> str | None:
+    """In Markdown; None for a model without classes, and for one whose labels are trusted and were not measured."""
+    if not config.conditional:
+        return None
+    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
+    found = config.alignment or (entry.alignment if entry else None)
+    if found is None:
+        doubt = alignments.doubt(config, config.name, None)
+        return f"## Labels\n\nNot measured: {doubt}." if doubt else None
+    names = labels.class_names(config)
+    parts = [f"## Labels\n\n{_summary(config, found)}"]
+    if found.verdict == PERMUTED:
+        parts.append(_table(found, names))
+    if found.undrawn_classes:
+        parts.append(f"No label draws most often: {', '.join(names[c] for c in found.undrawn_classes)}.")
+    return "\n\n".join(parts)
+
+
+def _summary(config: ModelConfig, found: LabelAlignment) -> str:
+    total = found.images_per_class * len(found.assignment)
+    sentences = [
+        f"**{found.verdict.capitalize()}.**",
+        f"Of {total:,} images, {found.images_per_class:,} of each label (seed {found.seed}), "
+        f"{_percent(found.accuracy_asked, found.accuracy_asked_interval)} show the class of their label, as judged by: "
+        f"{found.classifier}{_accuracy(found)}.",
+    ]
+    if found.verdict == PERMUTED:
+        sentences += [
+            f"{_percent(found.accuracy_assigned, found.accuracy_assigned_interval)} show the class that their label is "
+            f"assigned to; by chance the best assignment reaches up to {found.chance:.1%}.",
+            '`sample(label="...")` takes a class and draws it by the label below; with `labels="trained"`, and in '
+            "`generate(z, y)`, labels are as they were trained.",
+        ]
+    if found.agreement is not None:
+        sentences.append(
+            f"The discriminator alone, without a classifier, assigns {found.agreement} of {len(found.assignment)} "
+            f"labels alike."
+        )
+    return " ".join([*sentences, f"Measure it again: `zoo align {config.name}`."])
+
+
+def _table(found: LabelAlignment, names: tuple[str, ...]) -> str:
+    rows = ["| class | drawn by label | seen in | also seen |", "|---|---|---|---|"]
+    for cls, label in enumerate(found.label_of):
+        counts = found.confusion[label]
+        others = sorted((c for c in range(len(counts)) if c != cls and counts[c]), key=lambda c: -counts[c])[:3]
+        seen = [f"{names[c]} {counts[c] / found.images_per_class:.0%}" for c in others]
+        rows.append(f"| {names[cls]} | {label} | {counts[cls] / found.images_per_class:.0%} | {', '.join(seen)} |")
+    return "\n".join(rows)
+
+
+def _percent(share: float, interval: tuple[float, float]) -> str:
+    return f"{share:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _accuracy(found: LabelAlignment) -> str:
+    if found.classifier_accuracy is None:
+        return ""
+    return f", right on {found.classifier_accuracy:.1%} of {found.classifier_accuracy_note}"
