@@ -32,7 +32,7 @@ class LabelAlignment(Part):
     accuracy_asked_interval: Interval
     accuracy_assigned: Share  # of the images show the class that is assigned to their label
     accuracy_assigned_interval: Interval
-    chance: Share  # the best assignment's accuracy if labels meant nothing, exceeded in 1 of 100 cases
+    chance: Share  # bound on the best assignment's accuracy if labels meant nothing: mean of shuffles + 3 deviations
     confusion: tuple[tuple[NonNegativeInt, ...], ...]  # images by label and class seen
     images_per_class: PositiveInt  # generated, of each label
     seed: NonNegativeInt

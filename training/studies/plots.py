@@ -41,6 +41,24 @@ def curves(
     return _png(figure)
 
 
+def paired(series: Mapping[str, Points], x: str, y: str, dashed: str) -> bytes:
+    """Lines in pairs of one colour, the second dashed: of those whose name ends in `dashed`, which the legend omits."""
+    figure = _figure(7, 4)
+    axes = figure.add_subplot()
+    for number, (name, points) in enumerate(series.items()):
+        second = name.endswith(dashed)
+        style = {"linestyle": "--" if second else "-", "label": None if second else name.rpartition(",")[0]}
+        axes.plot(*zip(*points, strict=True), color=f"C{number // 2 % 10}", linewidth=1.2, **style)
+    axes.plot([], [], color="0.4", linestyle="-", label="as asked")
+    axes.plot([], [], color="0.4", linestyle="--", label="as assigned")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", ncols=2)
+    return _png(figure)
+
+
 def bars(
     groups: Sequence[str],
     series: Mapping[str, Sequence[float]],

@@ -55,6 +55,7 @@ class PublishedCell(Part):
     metric: str = "fid"
     value: float
     std: float | None = None
+    note: str | None = None
 
 
 class Claim(Part):

@@ -10,7 +10,7 @@ from zoo.evaluation.extractors import metric_name
 from zoo.model import pick_device
 
 from ..run_folder import RunFolder
-from . import plots, sweep
+from . import label_page, plots, sweep
 from .report import Figure, Report, Table, mean_and_spread, published
 from .sweep import Claim, PlannedRun, Size, Sweep, Where, matches
 from .sweep_runs import Place, scores_of
@@ -32,10 +32,16 @@ def make_report(place: Place) -> Report:
     kinds = list(dict.fromkeys(kind for _, scores in done for kind in scores if kind != "accuracy on real"))
     findings = [] if len(done) == len(planned) else [f"{len(done)} of {len(planned)} runs are finished."]
     findings += [judge(claim, done, size) for claim in whole.claims]
+    about_labels = label_page.looks(place, [run for run, _ in done]) if whole.label_curves else {}
+    findings += label_page.findings(about_labels)
     findings += _caveats(size, done, kinds)
     figures = [_bars(whole, size, done, kind) for kind in kinds if kind not in _HIDDEN]
     if whole.curves:
         figures.append(_curves(whole, place, done))
+    tables = [_table(whole, size, done, kinds)] if kinds else []
+    if about_labels:
+        tables += label_page.tables(whole, about_labels, label_page.grown())
+        figures += label_page.figures(whole, place, [run for run, _ in done])
     run = planned[0]
     records = [RunFolder(place.folder(run)).records() for run, _ in done]
     return Report(
@@ -50,8 +56,9 @@ def make_report(place: Place) -> Report:
             "size": "paper" if place.paper else "small",
             "unfinished": len(planned) - len(done),
             "runs": _results(done),
+            **({"labels": label_page.results(about_labels)} if about_labels else {}),
         },
-        tables=[_table(whole, size, done, kinds)] if kinds else [],
+        tables=tables,
         figures=figures,
         device=pick_device(place.device),
         seconds=sum(record[-1]["seconds"] for record in records if record),

@@ -23,7 +23,7 @@ def facts(found: LabelAlignment) -> dict[str, str]:
     lines = {
         "class as asked": _share(found.accuracy_asked, found.accuracy_asked_interval),
         "class as assigned": _share(found.accuracy_assigned, found.accuracy_assigned_interval),
-        "by chance": f"up to {found.chance:.1%} under the best assignment of images without order (99 %)",
+        "by chance": f"up to {found.chance:.1%} under the best assignment of shuffled images",
         "images": f"{total:,}, {found.images_per_class:,} of each label, seed {found.seed}",
         "seen by": found.classifier + _accuracy(found),
     }

@@ -20,6 +20,8 @@ _TASKS = {
     "class accuracy as assigned": "classes",
     "intra-class fid": "classes",
     "intra-class fid as assigned": "classes",
+    "intra-class kid": "classes",
+    "intra-class kid as assigned": "classes",
 }
 
 

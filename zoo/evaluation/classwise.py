@@ -9,7 +9,7 @@ its accuracy there is reported beside that on generated images: the first is wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,10 +50,12 @@ class ClassReport(Part):
     accuracy_on_real: float  # over real images that the classifier has not seen
     classifier: str
     intra_frechet_distance: float | None = None  # mean over classes
+    intra_kernel_distance: float | None = None
     assignment: tuple[int, ...] = ()  # the class that each label is assigned to; empty in older reports
     assigned_by: str | None = None  # where the assignment comes from
     accuracy_assigned: float | None = None
     intra_frechet_distance_assigned: float | None = None
+    intra_kernel_distance_assigned: float | None = None
     rows_assigned: tuple[ClassRow, ...] = ()  # of the classes as assigned; empty where that is as asked
     note: str | None = None
 
@@ -129,17 +131,19 @@ def report(
         found = _rows(fake, classes, seen, real, real_labels, names)
         rows_assigned = [row.model_copy(update={"label": label_of[row.index]}) for row in found]
     smallest = min(min(row.num_real, row.num_fake) for row in rows)
-    intra = _mean_distance(rows)
+    intra = _mean(row.frechet_distance for row in rows)
     return ClassReport(
         rows=tuple(rows),
         accuracy=float((seen == fake_labels).float().mean()),
         accuracy_on_real=classifier.accuracy_on_real,
         classifier=classifier.description,
         intra_frechet_distance=intra,
+        intra_kernel_distance=_mean(row.kernel_distance for row in rows),
         assignment=assigned,
         assigned_by=by,
         accuracy_assigned=float((seen == torch.tensor(assigned)[fake_labels]).float().mean()),
-        intra_frechet_distance_assigned=_mean_distance(rows_assigned or rows),
+        intra_frechet_distance_assigned=_mean(row.frechet_distance for row in rows_assigned or rows),
+        intra_kernel_distance_assigned=_mean(row.kernel_distance for row in rows_assigned or rows),
         rows_assigned=tuple(rows_assigned),
         note=None
         if intra is not None
@@ -192,7 +196,7 @@ def _rows(
     return rows
 
 
-def _mean_distance(rows: Sequence[ClassRow]) -> float | None:
-    """The mean Frechet distance over classes; None where a class has none."""
-    distances = [row.frechet_distance for row in rows]
-    return None if None in distances else float(np.mean(distances))
+def _mean(distances: Iterable[float | None]) -> float | None:
+    """The mean over classes; None where a class has no distance."""
+    found = list(distances)
+    return None if None in found else float(np.mean(found))

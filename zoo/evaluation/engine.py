@@ -248,6 +248,8 @@ class Engine:
                 "class accuracy as assigned": report.accuracy_assigned,
                 "intra-class fid": report.intra_frechet_distance,
                 "intra-class fid as assigned": report.intra_frechet_distance_assigned,
+                "intra-class kid": report.intra_kernel_distance,
+                "intra-class kid as assigned": report.intra_kernel_distance_assigned,
             }
             return {kind: metrics.Spread(value) for kind, value in values.items() if value is not None}
         if isinstance(settings, IS):

@@ -19,13 +19,15 @@ from ..errors import ZooError
 INCEPTION, OFFLINE = "inception", "efficientnet-lite0"
 _FIDELITY_METRICS = {"fid": "fid", "kid": "kid", "is": "isc", "pr": "prc"}
 _NAMES = {"fid": ("FID", "FD"), "kid": ("KID", "KD"), "is": ("IS", "CS")}  # with Inception, with another extractor
-_OTHERS = (  # the longer name first
+_METRICS = (  # a longer name before the one that it begins with
+    "fid",
+    "kid",
+    "is",
     "precision",
     "recall",
     "class accuracy as assigned",
     "class accuracy",
-    "intra-class fid as assigned",
-    "intra-class fid",
+    *(f"intra-class {distance}{how}" for distance in ("fid", "kid") for how in (" as assigned", "")),
 )
 
 
@@ -94,30 +96,28 @@ class Extractor:
 
 
 def metric_name(metric: str, extractor: str) -> str:
-    """How a score is called: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor."""
-    if metric in _NAMES:
-        own, other = _NAMES[metric]
-        return own if extractor == INCEPTION else f"{other} {extractor}"
-    if metric.startswith("intra-class fid"):
-        own = "FID" if extractor == INCEPTION else "FD"
-        return f"{metric.replace('fid', own)} {extractor}".removesuffix(f" {INCEPTION}")
-    return f"{metric} {extractor}"
+    """How a score is called: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor.
+
+    Likewise "intra-class FID", "intra-class FD as assigned efficientnet-lite0".
+    """
+    words = metric.split()
+    place = next((i for i, word in enumerate(words) if word in _NAMES), None)
+    if place is None:
+        return f"{metric} {extractor}"
+    own, other = _NAMES[words[place]]
+    is_own = extractor == INCEPTION
+    words[place] = own if is_own else other
+    return " ".join(words if is_own else [*words, extractor])
 
 
 def metric_and_extractor(name: str) -> tuple[str, str] | None:
     """("fid", "inception") for "FID", ("fid", "efficientnet-lite0") for "FD efficientnet-lite0"; None if unknown."""
-    for metric, (own, other) in _NAMES.items():
-        if name == own:
+    for metric in _METRICS:
+        if name == metric_name(metric, INCEPTION):
             return metric, INCEPTION
-        if name.startswith(f"{other} "):
-            return metric, name.removeprefix(f"{other} ")
-    for metric in _OTHERS:
-        own = metric.replace("fid", "FID")
-        if metric.startswith("intra-class") and name == own:
-            return metric, INCEPTION
-        for stem in (metric.replace("fid", "FD"), own):
-            if name.startswith(f"{stem} "):
-                return metric, name.removeprefix(f"{stem} ")
+        stem = metric_name(metric, "")  # ends in a space
+        if name.startswith(stem) and len(name) > len(stem):
+            return metric, name.removeprefix(stem)
     return None
 
 

@@ -1,0 +1,179 @@
+"""The part of a sweep's page that is about labels: what they draw in the end and over time, and what the losses say."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+import zoo
+from zoo.evaluation import assignment, judges
+from zoo.label_alignment import PERMUTED, RIGHT
+from zoo.model import GAN
+from zoo.recipe import ContrastiveConditioning, D2DCEConditioning
+
+from ..run_folder import RunFolder
+from . import digit_classifier, plots
+from .label_losses import LabelLosses, UnderLabels, measure
+from .label_probe import ASKED, ASSIGNED, BY_DISCRIMINATOR, twins
+from .report import Figure, Table, mean_and_spread
+from .sweep import PlannedRun, Sweep
+from .sweep_runs import Place
+
+GROWN = "contragan-snresgan/cifar10"  # the bundled model whose discriminator ships
+_EACH, _SEED = 100, 0  # images of a label
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the labels of one trained model draw, by a classifier of digits or, elsewhere, by its discriminator."""
+
+    verdict: str
+    asked: float
+    assigned: float
+    agreement: float  # share of the labels that the discriminator assigns as the classifier does
+    twins: float | None  # share of the classes whose embedding has a twin; None without class embeddings
+    losses: LabelLosses | None
+
+
+def look(model: GAN, classify=None) -> Look:
+    """Look at a model with its discriminator.
+
+    Args:
+        classify: uint8 images to classes; None: the discriminator is the judge.
+    """
+    labels = torch.arange(model.num_classes).repeat_interleave(_EACH)
+    images = model.sample(len(labels), labels, seed=_SEED, labels="trained").uint8
+    scores = torch.cat(
+        [judges.of_discriminator(model.discriminator, model.config).scores(p) for p in images.split(250)]
+    )
+    own = judges.count(labels, scores.argmax(dim=1), model.num_classes)
+    means = scores.view(model.num_classes, _EACH, -1).mean(dim=1).numpy()
+    by_discriminator = assignment.assign(own, means).classes
+    counts = own if classify is None else judges.count(labels, classify(images), model.num_classes)
+    found = assignment.assign(counts, means if classify is None else None)
+    conditioning = model.config.training.conditioning
+    embeds = isinstance(conditioning, (ContrastiveConditioning, D2DCEConditioning))
+    agreement = statistics.fmean(a == b for a, b in zip(found.classes, by_discriminator, strict=True))
+    return Look(
+        found.verdict,
+        assignment.accuracy(counts),
+        assignment.accuracy(counts, found.classes),
+        agreement,
+        twins(model.discriminator) if embeds else None,
+        measure(model, model.discriminator, found.classes, conditioning) if embeds else None,
+    )
+
+
+def looks(place: Place, runs: Sequence[PlannedRun]) -> dict[str, list[Look]]:
+    """Looks at finished runs by what they are called, over seeds."""
+    found: dict[str, list[Look]] = {}
+    classifier = digit_classifier.load()
+    for run in runs:
+        model = zoo.load(place.folder(run), device="cpu")
+        digits = run.config.data.dataset == "mnist"
+        classify = (lambda images: digit_classifier.digits_of(images, classifier)) if digits else None
+        found.setdefault(", ".join(run.where.values()), []).append(look(model, classify))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- the page
+
+
+def findings(found: dict[str, list[Look]]) -> list[str]:
+    """A sentence for each setting."""
+    lines = []
+    for name, seeds in found.items():
+        permuted, right = (sum(one.verdict == verdict for one in seeds) for verdict in (PERMUTED, RIGHT))
+        asked, assigned = ([one.asked for one in seeds], [one.assigned for one in seeds])
+        counts = f"permuted in {permuted}, right in {right} of {len(seeds)} seeds"
+        lines.append(
+            f"{name}: labels are {counts}; {mean_and_spread(asked, 3)} of the images show the class asked for, "
+            f"{mean_and_spread(assigned, 3)} the class assigned."
+        )
+    return lines
+
+
+def tables(whole: Sweep, found: dict[str, list[Look]], grown: Look | None) -> list[Table]:
+    """What the labels draw; the losses under three sets of labels; what was published."""
+    embedding = {name: seeds for name, seeds in found.items() if seeds[0].losses}
+    if grown:
+        embedding[f"{GROWN} (bundled)"] = [grown]
+    made = [_drawn(found), _losses(embedding)]
+    cells = [cell for cell in whole.published if cell.metric == "intra-class fid"]
+    if cells:
+        rows = [(", ".join(cell.where.values()), cell.note or "", f"{cell.value:g}") for cell in cells]
+        caption = "Published: the FID within classes, labels as asked for (CIFAR-10; source in the notes above):"
+        made.append(Table(caption, ("loss", "model", "intra-class FID"), rows))
+    return made
+
+
+def _drawn(found: dict[str, list[Look]]) -> Table:
+    head = ("loss", "as asked", "as assigned", "labels", "the discriminator agrees", "classes with a twin")
+    rows = []
+    for name, seeds in found.items():
+        verdicts = [one.verdict.removeprefix("labels ").removeprefix("are ") for one in seeds]
+        alike = mean_and_spread([one.agreement for one in seeds], 2)
+        twin = "" if seeds[0].twins is None else mean_and_spread([one.twins for one in seeds], 2)
+        shares = ([one.asked for one in seeds], [one.assigned for one in seeds])
+        rows.append((name, *(mean_and_spread(share, 3) for share in shares), ", ".join(verdicts), alike, twin))
+    caption = (
+        f"What the labels draw in the end, {_EACH} images of each. Digits are told by the classifier of mode_recovery "
+        f"(99.0 % right on real test images at 16x16). The discriminator agrees: on this share of the labels. A twin: "
+        f"another class whose embedding has a cosine above 0.9:"
+    )
+    return Table(caption, head, rows)
+
+
+def _losses(found: dict[str, list[Look]]) -> Table:
+    head = (
+        "loss",
+        *(f"own loss, {labels}" for labels in ("asked", "assigned", "random")),
+        *(f"Eq. 7, {labels}" for labels in ("asked", "assigned", "random")),
+        "embedding's share",
+    )
+    rows = []
+    for name, seeds in found.items():
+        cells = [_under([one.losses.own for one in seeds]), _under([one.losses.only_embeddings for one in seeds])]
+        share = mean_and_spread([one.losses.embedding_share for one in seeds], 2)
+        rows.append((name, *cells[0], *cells[1], share))
+    caption = (
+        "The generator's loss on its own images in batches of 64, as its discriminator computes it, if the labels are "
+        "those asked for, those assigned (the classes really drawn), or a random permutation of them. The embedding's "
+        "share: of the numerator of Eq. 8, at temperature 1, which the other images of the label have the rest of:"
+    )
+    return Table(caption, head, rows)
+
+
+def _under(seeds: Sequence[UnderLabels]) -> list[str]:
+    return [mean_and_spread([getattr(one, key) for one in seeds], 3) for key in ("asked", "assigned", "random")]
+
+
+def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figure]:
+    """Shares over time, of the first seed: solid as asked, dashed as assigned."""
+    first = [run for run in runs if run.seed == runs[0].seed]
+    suffix = "" if any(ASKED in record for record in RunFolder(place.folder(first[0])).records()) else BY_DISCRIMINATOR
+    series: dict[str, list[tuple[float, float]]] = {}
+    for run in first:
+        records = RunFolder(place.folder(run)).records()
+        for key, what in ((ASKED, "asked"), (ASSIGNED, "assigned")):
+            points = [(record["step"], record[key + suffix]) for record in records if key + suffix in record]
+            series[f"{', '.join(run.where.values())}, {what}"] = points
+    pairs = plots.paired(series, "generator steps", "share of images", dashed=", assigned")
+    caption = f"Share of images that show the class asked for, and the class assigned, over time{suffix} (first seed)"
+    return [Figure("labels-over-time", caption, pairs)]
+
+
+def results(found: dict[str, list[Look]]) -> dict[str, list[dict]]:
+    """The looks for a program, a list over seeds for each setting."""
+    return {name: [asdict(one) for one in seeds] for name, seeds in found.items()}
+
+
+def grown() -> Look | None:
+    """The look at the bundled model, by its own discriminator; None where it is not installed."""
+    if GROWN not in zoo.list_models(available="offline"):
+        return None
+    model = zoo.load(GROWN, device="cpu")
+    return look(model) if model.has_discriminator else None
