@@ -82,7 +82,9 @@ def test_committed_cards_are_those_of_the_bundled_models():
 def test_a_committed_record_is_of_the_steps_of_the_recipe(name):
     config = CONFIGS[name]
     log = (CARDS / card.record_filenames(config).log).read_text(encoding="utf-8").splitlines()
-    assert json.loads(log[-1])["step"] == config.training.steps
+    entry = next(entry for entry in config.weights if entry.tag == config.default_tag)
+    last, steps = json.loads(log[-1])["step"], config.training.steps
+    assert last == steps or f"{last:,} of {steps:,} generator steps" in entry.deviations
     text = card.render(config)
     assert all(f"({file})" in text for file in card.record_filenames(config))
 

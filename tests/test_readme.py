@@ -20,9 +20,18 @@ BUNDLED = [n for n in registry.names() if any(w.bundled for w in registry.config
 
 def test_the_first_command_makes_the_picture_in_the_readme(tmp_path):
     command = re.search(r"pip install \. && zoo (sample .+)", README)[1]
-    result = subprocess.run([sys.executable, "-m", "zoo", *shlex.split(command)], cwd=tmp_path, capture_output=True)
+    _is_the_picture(shlex.split(command), re.search(r"!\[[^]]*\]\(([^)]+)\)", README)[1], tmp_path)
+
+
+def test_the_digits_are_those_of_the_model(tmp_path):
+    command = ["sample", "contragan/digits", "-n", "100", "--label", "all", "--seed", "0", "-o", "digits.png"]
+    _is_the_picture(command, "docs/digits.png", tmp_path)
+
+
+def _is_the_picture(command, shown, folder):
+    result = subprocess.run([sys.executable, "-m", "zoo", *command], cwd=folder, capture_output=True)
     assert result.returncode == 0, result.stderr
-    made, shown = Image.open(tmp_path / "digits.png"), Image.open(ROOT / "docs" / "digits.png")
+    made, shown = Image.open(folder / command[-1]), Image.open(ROOT / shown)
     assert made.size == shown.size
     difference = np.abs(np.asarray(made, int) - np.asarray(shown, int))
     assert (difference > 2).mean() < 0.001, "the same images, but for other processors' rounding"
@@ -38,8 +47,13 @@ def test_python_examples_run(block, tmp_path, monkeypatch):
 
 def test_the_count_of_models_is_right():
     assert f"The registry holds {len(zoo.list_models())} models" in README
+
+
+def test_every_bundled_model_is_named():
+    """On the front page, or beside the study that it is the material of."""
+    studies = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
     for name in BUNDLED:
-        assert f"`{name}`" in README
+        assert f"`{name}`" in README + studies
 
 
 def test_names_in_the_readme_exist():

@@ -51,7 +51,9 @@ def _of_folder(found: Found, cache_dir: str | Path | None) -> LabelAlignment | N
     carried = found.config.alignment
     if carried and carried.weights_sha256 == files.sha256(found.path):
         return carried
-    return _valid(_kept_file(found, cache_dir), found, cache_dir)
+    if carried:
+        _tell_other_weights(found.path.with_name("config.json"))
+    return None if found.is_ours else _valid(_kept_file(found, cache_dir), found, cache_dir)
 
 
 def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None = None) -> Path | None:
@@ -116,8 +118,12 @@ def _valid(path: Path | None, found: Found, cache_dir: str | Path | None) -> Lab
     alignment = read(path)
     if alignment.weights_sha256 == _sha256(found, cache_dir) and len(alignment.assignment) == found.config.num_classes:
         return alignment
-    print(f"zoo: {path} was measured on other weights and is not used; run zoo align again", file=sys.stderr)
+    _tell_other_weights(path)
     return None
+
+
+def _tell_other_weights(path: Path) -> None:
+    print(f"zoo: the alignment in {path} is of other weights and not used; run zoo align again", file=sys.stderr)
 
 
 def _sha256(found: Found, cache_dir: str | Path | None) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import card, files, weights
+from . import card, files
 from .config import ModelConfig
 from .errors import ZooError
 
@@ -34,7 +34,7 @@ def export_folder(
     Args:
         source: a loaded model, or what `zoo.load` takes: a name, a run folder, `hf://user/repo`.
         out: the folder; it appears when it is complete, or not at all.
-        discriminator: written too; None takes the one of a source folder, if it has one.
+        discriminator: written too; None takes the one that was trained with these weights, where it is here.
         dtype: "float32", or "float16" for half the size.
         force: write into a folder that holds something, over files of these names.
 
@@ -61,9 +61,9 @@ def _load(source, discriminator) -> tuple[GAN, Mapping[str, Tensor] | None]:
     from .loading import load
     from .model import GAN
 
-    if discriminator is None and not isinstance(source, GAN) and (Path(source) / DISCRIMINATOR).is_file():
-        discriminator = weights.read(Path(source) / DISCRIMINATOR)
     model = source if isinstance(source, GAN) else load(source, device="cpu", fuse=False)
+    if discriminator is None and model.has_discriminator:
+        discriminator = model.discriminator
     return model, discriminator.state_dict() if hasattr(discriminator, "state_dict") else discriminator
 
 

@@ -6,6 +6,7 @@ import html
 
 from .. import labels, registry, weights
 from ..config import ModelConfig
+from ..label_alignment import PERMUTED
 
 DEFAULT = "contragan/digits"
 HERE, ELSEWHERE = "●", "○"
@@ -48,6 +49,8 @@ def facts(config: ModelConfig, name: str) -> str:
         f"{g.latent_dim} latents",
         f"trained on {config.data.dataset}",
     ]
+    if labels_known := _labels(config, name):
+        items.append(labels_known)
     if config.paper:
         items.append(
             f'<a href="https://arxiv.org/abs/{config.paper}" target="_blank" rel="noopener">arXiv {config.paper}</a>'
@@ -57,6 +60,17 @@ def facts(config: ModelConfig, name: str) -> str:
         f'<span class="{"zoo-here" if here else "zoo-away"}">{HERE if here else ELSEWHERE} {html.escape(note)}</span>'
     )
     return f'<p class="zoo-facts"><strong>{html.escape(config.title)}</strong> {" · ".join(items)} · {state}</p>'
+
+
+def _labels(config: ModelConfig, name: str) -> str | None:
+    """How many images show the class asked for, where that was measured."""
+    if not config.conditional:
+        return None
+    found = weights.entry(config, registry.split_tag(name)[1]).alignment
+    if found is None:
+        return None
+    share = found.accuracy_assigned if found.verdict == PERMUTED else found.accuracy_asked
+    return f"{share:.0%} of its images show the class asked for"
 
 
 def where(config: ModelConfig, name: str) -> tuple[bool, str]:
