@@ -57,6 +57,7 @@ def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
 
 
 _PREPARING = Lock()
+_ALIGNMENT = 64  # bytes
 
 
 @contextmanager
@@ -64,6 +65,18 @@ def _preparing(device: torch.device) -> Iterator[None]:
     """The same result wherever the first use happens: also in autocast, in inference mode, in several threads."""
     with _PREPARING, torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
         yield
+
+
+def _in_aligned_memory(network: nn.Module) -> nn.Module:
+    """The network with its tensors at addresses as PyTorch allocates them.
+
+    Weights that are mapped from a file begin anywhere, and some processors' kernels round differently there: the same
+    weights in another file would give other bits.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
+            tensor.data = tensor.data.clone(memory_format=torch.preserve_format)
+    return network
 
 
 class GAN(Pretrained):
@@ -75,7 +88,7 @@ class GAN(Pretrained):
         tag: which of the config's weights these are; None for weights of one's own.
         provenance: what the weights file says about itself, such as the source, its sha256 and the converter.
         alignment: which class each label draws, as far as `zoo.align` has measured it; None where nothing is known.
-            `sample` heeds it, and it can be set: `model.alignment = zoo.align(model)`.
+            `sample` heeds it. `zoo.align(model)` sets it, and so may anybody.
     """
 
     def __init__(
@@ -109,7 +122,7 @@ class GAN(Pretrained):
     def generator(self) -> nn.Module:
         """The plain module in eval mode, weights as they were trained."""
         with _preparing(self.device):
-            generator = self._given.to(self.device)
+            generator = _in_aligned_memory(self._given.to(self.device))
             if self._settle:
                 settle_spectral_norm(generator)
                 self._settle = False

@@ -17,7 +17,7 @@ from zoo.recipe import ContrastiveConditioning, D2DCEConditioning
 from ..run_folder import RunFolder
 from . import digit_classifier, plots
 from .label_losses import LabelLosses, UnderLabels, measure
-from .label_probe import ASKED, ASSIGNED, BY_DISCRIMINATOR, twins
+from .label_probe import ASKED, ASSIGNED, BY_DISCRIMINATOR, TWINS, twins
 from .report import Figure, Table, mean_and_spread
 from .sweep import PlannedRun, Sweep
 from .sweep_runs import Place
@@ -46,9 +46,7 @@ def look(model: GAN, classify=None) -> Look:
     """
     labels = torch.arange(model.num_classes).repeat_interleave(_EACH)
     images = model.sample(len(labels), labels, seed=_SEED, labels="trained").uint8
-    scores = torch.cat(
-        [judges.of_discriminator(model.discriminator, model.config).scores(p) for p in images.split(250)]
-    )
+    scores = judges.of_discriminator(model.discriminator, model.config).scores(images)
     own = judges.count(labels, scores.argmax(dim=1), model.num_classes)
     means = scores.view(model.num_classes, _EACH, -1).mean(dim=1).numpy()
     by_discriminator = assignment.assign(own, means).classes
@@ -163,7 +161,16 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
             series[f"{', '.join(run.where.values())}, {what}"] = points
     pairs = plots.paired(series, "generator steps", "share of images", dashed=", assigned")
     caption = f"Share of images that show the class asked for, and the class assigned, over time{suffix} (first seed)"
-    return [Figure("labels-over-time", caption, pairs)]
+    made = [Figure("labels-over-time", caption, pairs)]
+    alike = {
+        run.label: [(r["step"], r[TWINS]) for r in RunFolder(place.folder(run)).records() if TWINS in r]
+        for run in first
+    }
+    if alike := {name: points for name, points in alike.items() if points}:
+        png = plots.curves(alike, "generator steps", "share of classes", limits=(0, 1))
+        caption = "Share of the classes whose embedding has a cosine above 0.9 with another's, over time (first seed)"
+        made.append(Figure("class-embeddings-over-time", caption, png))
+    return made
 
 
 def results(found: dict[str, list[Look]]) -> dict[str, list[dict]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .judges import Judge
 
 LEAST_IMAGES = 20  # of a label: with fewer a true permutation of ten classes may not be told from chance
+_AT_ONCE = 256  # images that are made and judged
 _FILES = ("alignment.json", "alignment.md", "confusion.png")
 
 
@@ -118,7 +119,7 @@ def align(
         seed: of the images.
         weights: "default", a tag, "random", or a .safetensors file.
         keep: keep the result beside the weights: in the cache for converted and Hub weights, in the folder for a run or
-            an export. Bundled weights carry theirs in the config; a GAN takes it by `model.alignment = ...`.
+            an export; for a GAN, in the object. Bundled weights carry theirs in the config.
 
     Raises:
         LabelError: the model has no classes, or fewer images are asked for than can tell anything.
@@ -138,6 +139,8 @@ def align(
     who = _judges(model, classifier, data)
     alignment = measure(model, who, images_per_class, seed, name=name, progress=progress)
     if found is None:
+        if keep:
+            source.alignment = alignment.to_keep()
         return alignment
     alignment = alignment.model_copy(update={"weights_sha256": alignments.sha256_of(found, cache_dir)})
     path = alignments.keep(found, alignment.to_keep(), cache_dir) if keep else None
@@ -178,7 +181,7 @@ def measure(
     counts = [0 for _ in judges]
     with Progress(progress) as bar:
         advance, first = bar.task(f"{name}, labels", len(asked)), 0
-        for images in model.stream(len(asked), asked, seed, batch_size=32 * model.chunk, labels="trained"):
+        for images in model.stream(len(asked), asked, seed, batch_size=_AT_ONCE, labels="trained"):
             trained = asked[first : first + len(images)]
             for i, judge in enumerate(judges):
                 scores = judge.scores(images.uint8)

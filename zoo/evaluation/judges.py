@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..config import ModelConfig
 
 
+_AT_ONCE = 64  # images through a discriminator
+
+
 @dataclass(frozen=True)
 class Judge:
     """Scores of classes for images.
@@ -52,12 +55,15 @@ def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
     device = next(discriminator.parameters()).device
     channels = config.discriminator.image_channels
 
-    @torch.no_grad()
-    def scores(images: Tensor) -> Tensor:
+    def of_some(images: Tensor) -> Tensor:
         x = images[:, :channels].to(device).float() / 255
         x = x if config.data.range == "[0, 1]" else x * 2 - 1
         labels = torch.zeros(len(x), dtype=torch.int64, device=device)  # which the features do not depend on
         return discriminator.heads.class_scores(discriminator(x, labels).features).float().cpu()
+
+    @torch.no_grad()
+    def scores(images: Tensor) -> Tensor:
+        return torch.cat([of_some(part) for part in images.split(_AT_ONCE)])
 
     return Judge(f"its own discriminator ({kinds[config.discriminator.head.type]})", scores, is_own=True)
 
