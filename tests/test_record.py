@@ -1,6 +1,7 @@
 """What is kept of a run beside its card."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -126,3 +127,50 @@ def test_nearest_is_what_a_plain_search_finds():
     own = usual_distances(twice, 101)
     assert own[0] == own[-1] == 0, "an exact duplicate"
     assert (own[1:-1] > 10).all()
+
+
+def test_a_shorter_run_is_bundled_with_what_it_lacks(tmp_path):
+    """Without a checkpoint, with its discriminator, and with every field in which it differs from the recipe."""
+    recipe = short("contragan/digits", 5)
+    path = tmp_path / "hub_configs" / "contragan" / "digits.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(recipe.to_json())
+    shorter = recipe.updated({"training.steps": 2, "training.precision": "bfloat16", "training.optimizer.beta2": 0.99})
+    run = train(shorter, Options(tmp_path / "run", device="cpu", log_every=1, save_every=1))
+    shutil.rmtree(run / "checkpoints")
+    options = {"counts": [(150, 150)], "seeds": 1, "device": "cpu"}
+    with pytest.raises(ZooError, match=r"training\.steps, .*--deviation"):
+        bundle(run, tmp_path, **options)
+    made = bundle(run, tmp_path, deviations=["by hand"], **options)
+    (entry,) = made.weights
+    assert set(entry.deviations) == {
+        "2 of 5 generator steps",
+        f"training.optimizer.beta2: 0.99 instead of {recipe.training.optimizer.beta2}",
+        f"bfloat16 instead of {recipe.training.precision}",
+        "by hand",
+    }
+    assert "could not be measured" in entry.note
+    assert made.training == recipe.training, "the recipe stays"
+    discriminator = tmp_path / "zoo" / "bundled" / entry.discriminator.bundled
+    assert files.sha256(discriminator) == entry.discriminator.sha256
+    assert entry.alignment.weights_sha256 == entry.sha256
+    text = (tmp_path / "model_cards" / card.filename(made)).read_text(encoding="utf-8")
+    assert "differs from this recipe**: 2 of 5 generator steps; " in text
+    assert "## Labels" in text
+    networks = recipe.updated({"discriminator.channels": [c * 2 for c in recipe.discriminator.channels]})
+    path.write_text(networks.to_json())
+    with pytest.raises(ZooError, match="not trained by the recipe"):
+        bundle(run, tmp_path, deviations=[], **options)
+
+
+def test_deviations_are_shown(command):
+    name = "contragan-snresgan/cifar10"
+    stated = weights.entry(registry.config(name), "default").deviations
+    assert "60,000 of 100,000 generator steps" in stated
+    info = " ".join(command("info", name).stdout.split())
+    assert all(line in info for line in stated)
+    listed = command("list", name).stdout
+    assert "zoo*" in listed
+    assert "zoo info NAME" in listed
+    assert json.loads(command("list", name, "--json").stdout)["deviations"] == {"zoo": list(stated)}
+    assert "*" not in command("list", "contragan/digits").stdout
