@@ -19,14 +19,8 @@ _WITHIN = ("intra-class kid", "intra-class kid as assigned")
 _HIDDEN = ("accuracy on real", "recall", "precision", *_WITHIN)  # from the bars
 _LEAST = 0.05  # of the larger value: less between single seeds is no difference
 _ABOVE_CHANCE = 0.05  # of a class accuracy that means something
-_DIGITS = {
-    "kid": 4,
-    "class accuracy": 3,
-    "class accuracy as assigned": 3,
-    **dict.fromkeys(_WITHIN, 3),
-    "precision": 3,
-    "recall": 3,
-}
+_SHARES = ("class accuracy", "class accuracy as assigned", "precision", "recall")
+_DIGITS = {"kid": 4, **dict.fromkeys((*_SHARES, *_WITHIN), 3)}
 
 Scores = list[tuple[PlannedRun, dict[str, float]]]
 
@@ -75,7 +69,8 @@ def make_report(place: Place) -> Report:
 
 def title_of(kind: str, size: Size) -> str:
     """A score's name with its extractor, such as "FD efficientnet-lite0"."""
-    return metric_name(kind, size.extractor) if kind.split()[-1] in ("fid", "kid", "is") or kind in _WITHIN else kind
+    is_distance = {"fid", "kid", "is"} & set(kind.split())
+    return metric_name(kind, size.extractor) if is_distance else kind
 
 
 def values(done: Scores, where: Where, metric: str) -> list[float]:
