@@ -330,6 +330,9 @@ def test_a_run_is_judged_by_its_own_discriminator(tmp_path):
     assert model.has_discriminator
     assert model.discriminator(torch.zeros(2, 3, 32, 32), torch.zeros(2, dtype=torch.int64)).embedding.shape[0] == 2
     assert zoo.align(run, 20, "discriminator").classifier.startswith("its own discriminator")
+    other = GAN(config.updated({"data.dataset": "mnist"}), model.generator, device="cpu")
+    other._discriminator_file = model._discriminator_file
+    assert zoo.align(other, 20).classifier.startswith("its own discriminator"), "no classifier of these ships"
     (run / "discriminator.safetensors").unlink()
     with pytest.raises(ZooError, match="no discriminator"):
         zoo.align(run, 20, "discriminator")

@@ -114,7 +114,8 @@ def align(
         images_per_class: generated images of each label, at least 20.
         classifier: who tells the classes: "shipped" (CIFAR-10, digits), "imagenet" (ImageNet and its subsets, Tiny
             ImageNet among them), "data" (trained on the real images in `data`), "discriminator" (the model's own, which
-            needs neither data nor further packages than scipy), or "auto" for the first that there is.
+            needs neither data nor another network). "auto": the one trained on `data` where that is given, else one
+            that needs no data, else the discriminator.
         data: real images with labels for a classifier: an .npz, a folder, or a `zoo.datasets.Dataset`.
         seed: of the images.
         weights: "default", a tag, "random", or a .safetensors file.
@@ -160,7 +161,8 @@ def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
     own = []
     if model.has_discriminator and model.config.discriminator.head.type != "plain":
         own = [judges.of_discriminator(model.discriminator, model.config)]
-    if classifier == "discriminator":
+    no_classifier = classifier == "auto" and data is None and not classifiers.need_no_data(model.config)
+    if classifier == "discriminator" or (no_classifier and own):
         if not own:
             model.discriminator  # noqa: B018  says why there is none
             raise ZooError(f"the discriminator of {model.config.name} knows no classes; give another classifier")
