@@ -28,7 +28,8 @@ from .images import refuse_overwriting
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from .model import GAN, Labels
+    from .labelled import Labels
+    from .model import GAN
 
 PART_PIXELS = 1 << 20  # about as many pixels a part: 1,024 images of 32x32
 _RECORD = "sample.json"

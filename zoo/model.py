@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from .config import ModelConfig
 from .errors import LabelError, WeightsUnavailableError, ZooError
 from .fuse import fuse as fuse_generator
 from .images import Images, one_ahead, quantised, recut, sent_to_host
+from .labelled import Labelled
 from .nets import settle_spectral_norm
 from .parallel import one_thread_each
 from .pretrained import Pretrained
@@ -27,9 +27,7 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from .label_alignment import LabelAlignment
-
-    Label = int | str | Sequence[int | str] | None
-    Labels = Literal["aligned", "trained"]
+    from .labelled import Label, Labels
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -79,7 +77,7 @@ def _in_aligned_memory(network: nn.Module) -> nn.Module:
     return network
 
 
-class GAN(Pretrained):
+class GAN(Labelled, Pretrained):
     """A generator with its config. The network is moved to its device and fused when it is first used.
 
     Attributes:
@@ -111,7 +109,8 @@ class GAN(Pretrained):
         `discriminator_file`: of the discriminator that was trained with these weights."""
         self.config = config
         self.alignment = alignment
-        self._doubt, self._discriminator_file = doubt, discriminator_file
+        self._doubt = doubt  # after the alignment, which ends any doubt
+        self._discriminator_file = discriminator_file
         self.device, self.dtype = pick_device(device), _pick_dtype(dtype)
         if self.dtype != torch.float32 and not fuse:
             raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
@@ -185,64 +184,6 @@ class GAN(Pretrained):
     @property
     def _on_cpu(self) -> bool:
         return self.device.type == "cpu"
-
-    @property
-    def num_classes(self) -> int:
-        """0 for an unconditional model."""
-        return self.config.num_classes
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names in class order; empty for an unconditional model."""
-        return class_labels.class_names(self.config)
-
-    @property
-    def alignment(self) -> LabelAlignment | None:
-        return self._alignment
-
-    @alignment.setter
-    def alignment(self, found: LabelAlignment | None) -> None:
-        if found is not None and len(found.assignment) != self.num_classes:
-            raise ZooError(
-                f"the alignment has {len(found.assignment)} labels, {self.config.name} has {self.num_classes}; give "
-                f"the one that zoo.align found for this model"
-            )
-        self._alignment, self._doubt = found, None
-
-    @property
-    def label_map(self) -> tuple[int, ...]:
-        """The class that each label of the trained generator draws, by label: the identity unless labels are permuted.
-
-        `generate(z, y)` takes such labels; `sample(label=...)` takes classes and looks up their labels here.
-        """
-        return self.alignment.assignment if self.alignment else tuple(range(self.num_classes))
-
-    def trained_labels(self, label: Label, n: int, labels: Labels = "aligned") -> Tensor | None:
-        """The labels (n,) int64 for `generate` that draw the classes asked for; None for None.
-
-        Args:
-            label, labels: as in `sample`.
-            n: how many images.
-        """
-        return self._trained(class_labels.indices(self.config, label, n), labels)
-
-    def _trained(self, classes: Tensor | None, labels: str) -> Tensor | None:
-        if classes is None or self.alignment is None or labels == "trained":
-            return classes
-        return torch.tensor(self.alignment.label_of)[classes]
-
-    @property
-    def is_permuted(self) -> bool:
-        """Whether classes are drawn by other labels than those of their number."""
-        return self.label_map != tuple(range(self.num_classes))
-
-    def drawn_labels(self, n: int, seed: int, start: int = 0, labels: Labels = "aligned") -> Tensor | None:
-        """The classes (n,) int64 of images start ... start + n - 1 of a seed where none are asked for; None without
-        classes. They are uniform; with labels="trained", the labels that the generator is given."""
-        if not self.num_classes:
-            return None
-        drawn = latents.labels(latents.check_seed(seed), start, n, self.num_classes)
-        return drawn if labels == "trained" else torch.tensor(self.label_map)[drawn]
 
     @property
     def resolution(self) -> int:
@@ -339,16 +280,6 @@ class GAN(Pretrained):
             arrive = sent_to_host(quantised(self._images(z, y, start + first)))
             yield partial(_finished, arrive, labels=shown, seed=seed, start=start + first, model=self.config.name)
             first += count
-
-    def _checked(self, label: Label, n: int, labels: str) -> Tensor | None:
-        """The labels (n,) asked for; where classes are named, a doubt about them is told, once."""
-        if labels not in ("aligned", "trained"):
-            raise LabelError(f'labels is {labels!r}; give "aligned" or "trained"')
-        chosen = class_labels.indices(self.config, label, n)
-        if chosen is not None and labels == "aligned" and self._doubt:
-            print(f"zoo: {self._doubt}", file=sys.stderr)
-            self._doubt = None
-        return chosen
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
