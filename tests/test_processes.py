@@ -41,7 +41,12 @@ def found_by_two(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_gradients_and_statistics_are_those_of_one_process(name, found_by_two):
     two = weights.read(found_by_two / f"{name.replace('/', '-')}.safetensors")
-    one = two_processes.gradients(name, Processes())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in each of the two: another order of sums now and then moves a value across a kink
+    try:
+        one = two_processes.gradients(name, Processes())
+    finally:
+        torch.set_num_threads(threads)
     assert one.keys() == two.keys()
     largest = {letter: max(t.abs().max() for key, t in one.items() if key.startswith(f"{letter}/")) for letter in "dg"}
     for key, expected in one.items():

@@ -85,7 +85,7 @@ def test_a_finished_run_becomes_a_model_of_the_zoo(tmp_path):
     file = tmp_path / "zoo" / "bundled" / entry.bundled
     assert files.sha256(file) == entry.sha256
     metadata = weights.read_metadata(file)
-    assert metadata.keys() >= {"config", "data", "seed", "step", "device", "torch", "revision"}
+    assert metadata.keys() >= {"config", "data", "seed", "step", "device", "torch"}
     assert [(score.num_fake, score.hardware) for score in entry.scores if score.metric.startswith("FD")] == [
         (200, "a test"),
         (150, "a test"),

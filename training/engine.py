@@ -208,6 +208,10 @@ class Engine:
 
     # ---------------------------------------------------------------------------------------------- many processes
 
+    def leave(self) -> None:
+        """Let go of the other processes; no step can follow."""
+        del self._generator, self._discriminator
+
     def _replicated(self, network: nn.Module) -> nn.Module:
         """The network, its gradients averaged over processes at the end of each backward pass that began here."""
         if self.processes.size == 1:

@@ -6,6 +6,7 @@ batch see all of it (`gather`), so 2 processes x 32 images are 1 x 64.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,7 +94,11 @@ def _collective_device() -> str:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
-    """This process's place as `torchrun` says; alone without it. NCCL on GPUs, gloo elsewhere."""
+    """This process's place as `torchrun` says; alone without it. NCCL on GPUs, gloo elsewhere.
+
+    What holds a DistributedDataParallel is to be gone before the end: with one alive, gloo's end aborts the process now
+    and then as it exits ("terminate called without an active exception", torch 2.14).
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes()
         return
@@ -103,6 +108,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
     finally:
+        gc.collect()  # DistributedDataParallel is part of a cycle
         dist.destroy_process_group()
 
 

@@ -70,9 +70,12 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
     with joined(device) as processes:
         check_divides(config.training.batch_size, processes)
         run = Run(own_config(config), options, device, processes, hooks)
-        with run.folder.locked() if processes.is_writer else nullcontext():
-            run.start()
-            run.go()
+        try:
+            with run.folder.locked() if processes.is_writer else nullcontext():
+                run.start()
+                run.go()
+        finally:
+            run.engine.leave()
     return options.out
 
 

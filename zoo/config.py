@@ -129,14 +129,6 @@ class ModelConfig(Part):
                 self.default_tag is not None and self.default_tag not in tags,
                 f'default_tag "{self.default_tag}" is not among the tags of weights ({", ".join(tags) or "none"})',
             ),
-            *(
-                (
-                    len(found.assignment) != g.num_classes,
-                    f"an alignment has {len(found.assignment)} labels, not {g.num_classes}",
-                )
-                for found in (self.alignment, *(entry.alignment for entry in self.weights))
-                if found is not None
-            ),
             (bool(tags) and self.default_tag is None, "weights are listed, so default_tag must name one of them"),
             *_conditioning_problems(d, training),
         ]

@@ -63,7 +63,9 @@ def test_the_score_is_that_of_one_process(which, one, two):
     assert (alone.environment["ranks"], together.environment["ranks"]) == ("1", "2")
     assert [r.metric for r in alone.results] == [r.metric for r in together.results]
     for mine, theirs in zip(alone.results, together.results, strict=True):
-        assert mine.per_seed == pytest.approx(theirs.per_seed, rel=1e-6, abs=1e-9), mine.metric
+        # Features are float32, and a kernel distance is a small difference of their large products.
+        allowed = {"rel": 1e-6, "abs": 1e-7 if mine.kind == "kid" else 1e-9}
+        assert mine.per_seed == pytest.approx(theirs.per_seed, **allowed), mine.metric
     assert alone.classes == together.classes
 
 
