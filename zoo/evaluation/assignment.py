@@ -12,8 +12,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import linear_sum_assignment
 
 from ..label_alignment import PERMUTED, RIGHT, UNKNOWN, Verdict
 
@@ -66,6 +64,8 @@ def assign(counts: np.ndarray, scores: np.ndarray | None = None) -> Assignment:
 
 def best(scores: np.ndarray) -> np.ndarray:
     """The permutation (K,) of the largest total score; among equal totals of counts, one that keeps most labels."""
+    from scipy.optimize import linear_sum_assignment  # of the extra eval, which reports can be read without
+
     if np.issubdtype(scores.dtype, np.integer):
         scores = scores + np.eye(len(scores)) / (len(scores) + 1)  # less than one image in all
     return linear_sum_assignment(scores, maximize=True)[1]
@@ -79,6 +79,8 @@ def accuracy(counts: np.ndarray, classes: np.ndarray | tuple[int, ...] | None = 
 
 def interval(share: float, total: int) -> tuple[float, float]:
     """95 % confidence interval (Wilson's) of a share of `total` images."""
+    from scipy import stats
+
     found = stats.binomtest(round(share * total), total).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
@@ -97,6 +99,8 @@ def cycles(classes: np.ndarray) -> list[list[int]]:
 
 
 def _is_significant(counts: np.ndarray, classes: np.ndarray, cycle: list[int]) -> bool:
+    from scipy import stats
+
     assigned, asked = int(counts[cycle, classes[cycle]].sum()), int(counts[cycle, cycle].sum())
     if assigned <= asked:
         return False
