@@ -41,6 +41,17 @@ def test_a_planted_permutation_is_found(classes, right):
     assert list(found.classes) == order.tolist()
 
 
+@pytest.mark.parametrize(("classes", "each", "right"), [(2, 40, 0.8), (3, 30, 0.7), (10, 20, 0.45), (200, 25, 0.24)])
+def test_a_permutation_is_called_one_with_few_images(classes, each, right):
+    """Where not every label's class can be told, the verdict can, and most classes."""
+    random = np.random.default_rng(7)
+    for seed in range(5):
+        order = np.roll(random.permutation(classes), 1) if classes > 3 else np.roll(np.arange(classes), 1)
+        found = assignment.assign(table(order, each, right, seed))
+        assert found.verdict == PERMUTED
+        assert np.mean(np.array(found.classes) == order) > 0.7
+
+
 def test_two_labels_swapped_among_two_hundred_are_found():
     order = np.arange(200)
     order[[17, 101]] = 101, 17

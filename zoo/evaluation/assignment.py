@@ -37,25 +37,22 @@ class Assignment:
 def assign(counts: np.ndarray, scores: np.ndarray | None = None) -> Assignment:
     """The assignment that is believed.
 
-    The best assignment is taken apart into its cycles (labels that draw each other's classes). A cycle is kept if its
-    labels show the assigned classes more often than those asked for, by the exact sign test at 1 %, corrected for the
-    number of cycles of that length that could have been chosen. Where that holds for half of the labels, nothing
-    speaks for the others' own classes any more, and the best assignment is kept whole.
+    The best assignment is believed whole where it gains, over the labels asked for, twice the share of images that the
+    best assignment of shuffled images gains. Otherwise it is taken apart into its cycles (labels that draw each other's
+    classes), and a cycle is kept if its labels show the assigned classes more often than those asked for, by the exact
+    sign test at 1 %, corrected for the number of cycles of that length that could have been chosen.
 
     Args:
-        counts: (K, K) images, labels by classes.
+        counts: (K, K) images, labels by classes, as many images of each label.
         scores: (K, K) how well the images of a label fit each class; the best assignment is sought in these. None:
             in the counts.
     """
     counts = np.asarray(counts)
-    classes = best(counts if scores is None else scores)
-    moved = cycles(classes)
-    doubtful = [cycle for cycle in moved if not _is_significant(counts, classes, cycle)]
-    believed = sum(map(len, moved)) - sum(map(len, doubtful))
-    if 2 * believed < len(counts):
-        for cycle in doubtful:
-            classes[cycle] = cycle
-    chance = chance_accuracy(counts)
+    classes, chance = best(counts if scores is None else scores), chance_accuracy(counts)
+    if accuracy(counts, classes) - accuracy(counts) <= 2 * (chance - 1 / len(counts)):
+        for cycle in cycles(classes):
+            if not _is_significant(counts, classes, cycle):
+                classes[cycle] = cycle
     identity = np.arange(len(counts))
     if accuracy(counts, classes) <= chance:
         return Assignment(tuple(identity.tolist()), UNKNOWN, chance)

@@ -153,7 +153,11 @@ def imagenet_numbers(config: ModelConfig) -> list[int] | None:
 
 
 def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
-    """EfficientNet-lite0's logits of the model's classes, all of which are among ImageNet's."""
+    """EfficientNet-lite0's logits of the model's classes, all of which are among ImageNet's.
+
+    Right often enough for an assignment: of 25 real training images of Tiny ImageNet for each of 200 shuffled labels,
+    as 32x32 JPEGs, 24 % were put into their class, and 178 labels were assigned the right one.
+    """
     numbers = imagenet_numbers(config)
     if numbers is None:
         raise ZooError(
