@@ -164,3 +164,21 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ZooError, match=r"contrastive-gan-zoo\[export\]"):
         export_graph("infomax-gan/digits", tmp_path / "m.onnx", "onnx")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_graphs_say_which_label_draws_each_class(tmp_path):
+    """They take labels as they were trained, like `generate`."""
+    import onnx
+
+    model = zoo.load("contragan/digits", device="cpu")
+    model.alignment = model.alignment.model_copy(
+        update={"verdict": "labels are permuted", "assignment": (1, 0, *range(2, 10))}
+    )
+    onnx_file = export_graph(model, tmp_path / "digits.onnx", "onnx")
+    metadata = {entry.key: entry.value for entry in onnx.load(onnx_file).metadata_props}
+    extra = {"label_of_class": "", "class_names": ""}
+    torch.jit.load(export_graph(model, tmp_path / "digits.pt", "torchscript"), _extra_files=extra)
+    for found in (metadata, extra):
+        assert json.loads(found["label_of_class"]) == [1, 0, *range(2, 10)]
+        assert json.loads(found["class_names"])[0] == "0"

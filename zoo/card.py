@@ -141,7 +141,7 @@ def _use(config: ModelConfig) -> str:
     )
     if names:
         shown = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
-        text += f"\n\nClasses, in label order: {shown}."
+        text += f"\n\nClasses, in the data's order: {shown}."
     return text
 
 
@@ -167,8 +167,16 @@ def _scores(config: ModelConfig) -> str:
         if own
         else ""
     )
-    verify = f"\n\nMeasure them again: `zoo verify {config.name}`." if config.weights else ""
+    verify = f"\n\nMeasure them again: `zoo verify {config.name}{_with(config)}`." if config.weights else ""
     return "## Scores\n\n" + "\n".join(lines) + remark + verify
+
+
+def _with(config: ModelConfig) -> str:
+    """The option of `zoo verify` that measures what was measured here, where that is all there is for these weights."""
+    entry = next(entry for entry in config.weights if entry.tag == config.default_tag)
+    found = {score.extractor for score in entry.scores}
+    published = any(score.tag == entry.tag for score in config.published)
+    return " --extractor efficientnet-lite0" if found == {"efficientnet-lite0"} and not published else ""
 
 
 def _same(published: Published, tag: str, score: Measured) -> bool:
@@ -233,7 +241,7 @@ def _deviations(config: ModelConfig) -> list[str]:
 def _record(config: ModelConfig) -> str:
     files = record_filenames(config)
     return (
-        f"![Losses and scores over the generator's steps]({files.curves})\n\n"
+        f"![Losses, and scores where there are any, over the generator's steps]({files.curves})\n\n"
         f"![The same latents over the generator's steps]({files.over_time})\n\n"
         f"The log: [{files.log}]({files.log})."
     )

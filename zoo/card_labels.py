@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import alignments, labels
 from .config import ModelConfig
-from .label_alignment import PERMUTED, LabelAlignment
+from .label_alignment import PERMUTED, LabelAlignment, percent
 
 
 def labels_section(config: ModelConfig) -> str | None:
@@ -21,7 +21,8 @@ def labels_section(config: ModelConfig) -> str | None:
     if found.verdict == PERMUTED:
         parts.append(_table(found, names))
     if found.undrawn_classes:
-        parts.append(f"No label draws most often: {', '.join(names[c] for c in found.undrawn_classes)}.")
+        rarer = ", ".join(names[c] for c in found.undrawn_classes)
+        parts.append(f"Classes that are not the most frequent one of any label: {rarer}.")
     return "\n\n".join(parts)
 
 
@@ -45,7 +46,8 @@ def _summary(config: ModelConfig, found: LabelAlignment) -> str:
             f"The discriminator alone, without a classifier, assigns {found.agreement} of {len(found.assignment)} "
             f"labels alike."
         )
-    return " ".join([*sentences, f"Measure it again: `zoo align {config.name}`."])
+    again = f"Measure it again: `zoo align {config.name} -n {found.images_per_class}`."
+    return " ".join([*sentences, again])
 
 
 def _table(found: LabelAlignment, names: tuple[str, ...]) -> str:
@@ -53,8 +55,8 @@ def _table(found: LabelAlignment, names: tuple[str, ...]) -> str:
     for cls, label in enumerate(found.label_of):
         counts = found.confusion[label]
         others = sorted((c for c in range(len(counts)) if c != cls and counts[c]), key=lambda c: -counts[c])[:3]
-        seen = [f"{names[c]} {counts[c] / found.images_per_class:.0%}" for c in others]
-        rows.append(f"| {names[cls]} | {label} | {counts[cls] / found.images_per_class:.0%} | {', '.join(seen)} |")
+        seen = [f"{names[c]} {percent(counts[c], found.images_per_class)}" for c in others]
+        rows.append(f"| {names[cls]} | {label} | {percent(counts[cls], found.images_per_class)} | {', '.join(seen)} |")
     return "\n".join(rows)
 
 

@@ -177,7 +177,17 @@ def info(
     from .commands.printing import to_stdout
     from .describe import describe
 
-    to_stdout(120, highlight=False).print(describe(config))
+    to_stdout(120, highlight=False).print(describe(config, *_of_folder(name)))
+
+
+def _of_folder(name: str) -> tuple:
+    """The weights file of a run or exported folder and the alignment that holds for it; nothing for a name."""
+    from . import alignments, hub, loading, registry
+
+    if registry.exported(hub.local_folder(name, with_weights=False)) is None:
+        return ()
+    found = loading.find(name)
+    return (found.path, alignments.of(found)) if found.path.is_file() else ()
 
 
 @app.command("card")

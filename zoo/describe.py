@@ -10,20 +10,27 @@ from rich.text import Text
 
 from . import alignments, labels, weights
 from .config import ModelConfig
-from .label_alignment import PERMUTED
+from .label_alignment import PERMUTED, LabelAlignment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .architecture import Discriminator, Generator, InfoMaxCritics
-    from .entries import Weights as WeightsEntry
 
 
-def describe(config: ModelConfig) -> Group:
+def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlignment | None = None) -> Group:
+    """The page of `zoo info`.
+
+    Args:
+        file: the weights of a folder, for a run or an export.
+        alignment: what its labels draw.
+    """
     parts: list[RenderableType] = [Text(f"{config.name}   {config.title}", style="bold")]
     if config.paper:
         parts.append(Text(f"https://arxiv.org/abs/{config.paper}"))
     parts += [_heading("Networks"), _facts(_networks(config))]
     parts += [_heading("Training"), _facts(_training(config))]
-    parts += [_heading("Weights"), _weights(config)]
+    parts += [_heading("Weights"), _weights(config) if file is None else _of_file(config, file, alignment)]
     if config.published:
         parts += [_heading("Published scores"), _scores(config)]
     if config.notes:
@@ -105,18 +112,28 @@ def _weights(config: ModelConfig) -> RenderableType:
         if entry.deviations:
             table.add_row("", Text(f"differs from the recipe: {'; '.join(entry.deviations)}"))
         if config.conditional:
-            table.add_row("", Text(labels_of(config, entry)))
+            table.add_row("", Text(labels_of(config, f"{config.name}@{entry.tag}", entry.alignment)))
         for score in entry.scores:
             table.add_row("", Text(f"{score.metric} {score}, measured: {score.protocol}"))
     return table
 
 
-def labels_of(config: ModelConfig, entry: WeightsEntry) -> str:
+def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) -> RenderableType:
+    """The weights of a folder, with what was measured on them where they came from."""
+    lines = [Text(str(file))]
+    for entry in config.weights:
+        lines += [Text(entry.note)] if entry.note else []
+        lines += [Text(f"differs from the recipe: {'; '.join(entry.deviations)}")] if entry.deviations else []
+        lines += [Text(f"{score.metric} {score}, measured: {score.protocol}") for score in entry.scores]
+    if config.conditional:
+        lines.append(Text(labels_of(config, str(file.parent), alignment)))
+    return Group(*lines)
+
+
+def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> str:
     """What is known of the labels of conditional weights, in one line."""
-    found = entry.alignment
     if found is None:
-        doubt = alignments.doubt(config, f"{config.name}@{entry.tag}", None)
-        return doubt or f"labels: not measured (zoo align {config.name}@{entry.tag})"
+        return alignments.doubt(config, name, None) or f"labels: not measured (zoo align {name})"
     if found.verdict == PERMUTED:
         return (
             f"{found.verdict}: {found.accuracy_asked:.1%} of the images show the class of their label, "

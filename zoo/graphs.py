@@ -1,11 +1,13 @@
 """A generator as one graph that runs without this package: ONNX or TorchScript.
 
 Inputs: z (N, latent_dim) float32 ~ N(0, 1), and for a conditional model y (N,) int64. Output: images (N, 3, H, W)
-float32 in [-1, 1]. N is free.
+float32 in [-1, 1]. N is free. y are labels as the generator was trained with them; where these are permuted
+(`zoo align`), `label_of_class` in the graph's metadata (TorchScript: an extra file) says which label draws each class.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -82,8 +84,16 @@ def _inputs(model: GAN, n: int) -> tuple[Tensor, ...]:
     return (z, torch.arange(n) % model.num_classes) if model.num_classes else (z,)
 
 
+def _classes(model: GAN) -> dict[str, str]:
+    """The names of the classes and the label that draws each, as JSON; nothing without classes."""
+    if not model.num_classes:
+        return {}
+    label_of = model.trained_labels(range(model.num_classes), model.num_classes).tolist()
+    return {"class_names": json.dumps(model.class_names), "label_of_class": json.dumps(label_of)}
+
+
 def _write_torchscript(sampler: Sampler, model: GAN, path: Path) -> None:
-    torch.jit.trace(sampler, _inputs(model, 2)).save(path)
+    torch.jit.save(torch.jit.trace(sampler, _inputs(model, 2)), path, _extra_files=_classes(model))
 
 
 def _write_onnx(sampler: Sampler, model: GAN, path: Path) -> None:
@@ -98,7 +108,7 @@ def _write_onnx(sampler: Sampler, model: GAN, path: Path) -> None:
         dynamic_shapes=tuple({0: torch.export.Dim("N")} for _ in inputs),
         verbose=False,
     )
-    program.model.metadata_props.update({"name": model.config.name, **model.provenance})
+    program.model.metadata_props.update({"name": model.config.name, **model.provenance, **_classes(model)})
     program.save(path, external_data=False)
 
 

@@ -87,3 +87,9 @@ class LabelAlignment(Part):
         """The same for another file of the same weights, such as an export in another precision."""
         fields = {name: getattr(self, name) for name in LabelAlignment.model_fields}
         return LabelAlignment(**fields | {"weights_sha256": sha256})
+
+
+def percent(count: int, total: int) -> str:
+    """Whole percents, halves rounded up; "<1%" for less than half of one."""
+    rounded = (200 * count + total) // (2 * total)
+    return f"{rounded}%" if rounded or not count else "<1%"

@@ -16,7 +16,7 @@ from zoo import alignments, cache, datasets, files, nets, registry, weights
 from zoo.errors import ConfigError, LabelError, ZooError
 from zoo.evaluation import classifiers, judges
 from zoo.export import export_folder
-from zoo.label_alignment import PERMUTED, RIGHT, UNKNOWN, LabelAlignment
+from zoo.label_alignment import PERMUTED, RIGHT, UNKNOWN, LabelAlignment, percent
 from zoo.model import GAN
 
 ORDER = [3, 0, 4, 1, 9, 5, 8, 7, 2, 6]  # of the labels of a permuted model; 5 and 7 stay
@@ -485,3 +485,21 @@ def test_evaluation_reports_classes_both_ways(digits, found):
     assert by_alignment.classes.assigned_by == "the alignment kept with the weights"
     again = type(plain).model_validate_json(by_alignment.to_json())
     assert again.classes.assignment == tuple(ORDER)
+
+
+def test_info_of_a_folder_tells_of_its_own_weights(run, tmp_path, command):
+    """Of a run, before and after the measurement, and of an export that carries it."""
+    before = command("info", run).stdout
+    assert "none yet" not in before
+    assert "may be permuted" in before
+    zoo.align(run, 30)
+    assert "labels are permuted" in command("info", run).stdout
+    out = export_folder(run, tmp_path / "out")
+    said = command("info", out).stdout
+    assert "labels are permuted" in said
+    assert "model.safetensors" in said
+
+
+def test_percents_are_rounded_as_people_do():
+    assert [percent(n, 200) for n in (0, 1, 2, 101, 121, 200)] == ["0%", "1%", "1%", "51%", "61%", "100%"]
+    assert percent(1, 1000) == "<1%"

@@ -160,7 +160,10 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
             points = [(record["step"], record[key + suffix]) for record in records if key + suffix in record]
             series[f"{', '.join(run.where.values())}, {what}"] = points
     pairs = plots.paired(series, "generator steps", "share of images", dashed=", assigned")
-    caption = f"Share of images that show the class asked for, and the class assigned, over time{suffix} (first seed)"
+    caption = (
+        f"Share of images that show the class asked for, and the class that the best assignment gives their label, "
+        f"whether or not it is more than chance, over time{suffix} (first seed, 50 images of each label)"
+    )
     made = [Figure("labels-over-time", caption, pairs)]
     alike = {
         run.label: [(r["step"], r[TWINS]) for r in RunFolder(place.folder(run)).records() if TWINS in r]
@@ -173,9 +176,10 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
     return made
 
 
-def results(found: dict[str, list[Look]]) -> dict[str, list[dict]]:
+def results(found: dict[str, list[Look]], grown: Look | None) -> dict[str, list[dict]]:
     """The looks for a program, a list over seeds for each setting."""
-    return {name: [asdict(one) for one in seeds] for name, seeds in found.items()}
+    every = {**found, **({GROWN: [grown]} if grown else {})}
+    return {name: [asdict(one) for one in seeds] for name, seeds in every.items()}
 
 
 def grown() -> Look | None:

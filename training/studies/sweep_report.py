@@ -41,8 +41,9 @@ def make_report(place: Place) -> Report:
     if whole.curves:
         figures.append(_curves(whole, place, done))
     tables = [_table(whole, size, done, kinds)] if kinds else []
+    grown = label_page.grown() if about_labels else None
     if about_labels:
-        tables += label_page.tables(whole, about_labels, label_page.grown())
+        tables += label_page.tables(whole, about_labels, grown)
         figures += label_page.figures(whole, place, [run for run, _ in done])
     run = planned[0]
     records = [RunFolder(place.folder(run)).records() for run, _ in done]
@@ -58,7 +59,7 @@ def make_report(place: Place) -> Report:
             "size": "paper" if place.paper else "small",
             "unfinished": len(planned) - len(done),
             "runs": _results(done),
-            **({"labels": label_page.results(about_labels)} if about_labels else {}),
+            **({"labels": label_page.results(about_labels, grown)} if about_labels else {}),
         },
         tables=tables,
         figures=figures,

@@ -19,7 +19,7 @@ def align(
     classifier: Annotated[
         str,
         typer.Option(
-            help="Who tells the classes: auto, shipped (CIFAR-10, digits), imagenet (ImageNet's classes, Tiny "
+            help="What identifies the classes: auto, shipped (CIFAR-10, digits), imagenet (ImageNet's classes, Tiny "
             "ImageNet), data (trained on --data), or discriminator (the model's own)."
         ),
     ] = "auto",
@@ -48,7 +48,7 @@ def align(
     zoo align contragan-snresgan/cifar10
 
     Images of every label go to a classifier, and to the model's own discriminator where there is one. The best
-    one-to-one assignment of labels to classes is kept if it beats the labels asked for by more than chance; from then
+    one-to-one assignment of labels to classes is kept if it beats the labels as they are by more than chance; from then
     on `zoo sample NAME --label ship` draws ships.
     """
     import zoo
@@ -80,12 +80,15 @@ def align(
         print(found.model_dump_json(indent=1))
         return
     to_stdout(120, highlight=False).print(found)
-    for line in _where(found, out, into):
+    bundled = found.weights_sha256 in {entry.sha256 for entry in zoo.info(name).weights if entry.bundled}
+    for line in _where(found, bundled and into is None, out, into):
         print(line)
 
 
-def _where(found, out: Path | None, into: Path | None) -> list[str]:
+def _where(found, bundled: bool, out: Path | None, into: Path | None) -> list[str]:
     lines = [""]
+    if bundled:
+        lines.append("The alignment that ships with these weights stays in use.")
     if found.kept:
         lines.append(f"{found.kept}: kept with these weights; `zoo sample` and `zoo.load` use it")
     if into is not None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .arguments import Name
+
+
+class Labels(str, Enum):
+    ALIGNED = "aligned"
+    TRAINED = "trained"
 
 
 def sample(
@@ -30,12 +36,12 @@ def sample(
     weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     labels: Annotated[
-        str,
+        Labels,
         typer.Option(
             help='"aligned": --label names a class, drawn by the label that `zoo align` found for it. "trained": it is '
             "the label as the generator was trained with it."
         ),
-    ] = "aligned",
+    ] = Labels.ALIGNED,
     dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; does not change them.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
@@ -56,7 +62,7 @@ def sample(
 
     out = out or Path(f"{Path(name).name if Path(name).is_dir() else zoo.info(name).slug}.png")
     loading = {"weights": weights, "device": device, "dtype": dtype}
-    sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size, "labels": labels}
+    sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size, "labels": labels.value}
     say = (lambda line: None) if quiet else print
     if bulk.is_bulk(out):
         _bulk(name, out, n, label, loading, sampling, force, not quiet and sys.stderr.isatty(), say)

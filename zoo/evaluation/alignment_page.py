@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..label_alignment import PERMUTED, UNKNOWN, LabelAlignment
+from ..label_alignment import PERMUTED, UNKNOWN, LabelAlignment, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +39,11 @@ def remarks(found: LabelAlignment, names: Sequence[str]) -> list[str]:
     if found.verdict == UNKNOWN:
         return ["No label draws any class more often than chance allows; labels stay as they are."]
     lines = []
+    if found.classifier_accuracy is None:
+        lines.append("How often the judge is right on real images is not known; look at the images.")
     if found.undrawn_classes:
-        lines.append(f"No label draws most often: {_list([names[i] for i in found.undrawn_classes])}.")
+        rarer = _list([names[i] for i in found.undrawn_classes])
+        lines.append(f"Classes that are not the most frequent one of any label: {rarer}.")
     if found.mixed_labels:
         mixed = [f"{label} ({names[label]})" for label in found.mixed_labels]
         lines.append(f"Labels that draw a mixture: {_list(mixed)}.")
@@ -56,12 +59,13 @@ def rows(found: LabelAlignment, names: Sequence[str]) -> list[tuple[str, str, st
     table = []
     for label, (cls, counts) in enumerate(zip(found.assignment, found.confusion, strict=True)):
         order = sorted(range(len(counts)), key=lambda c: (-counts[c], c))
-        others = [f"{names[c]} {counts[c] / sum(counts):.0%}" for c in order if c != cls and counts[c]][:3]
-        table.append((str(label), names[label], names[cls], f"{counts[cls] / sum(counts):.0%}", ", ".join(others)))
+        others = [f"{names[c]} {percent(counts[c], sum(counts))}" for c in order if c != cls and counts[c]][:3]
+        assigned = "–" if found.verdict == UNKNOWN else names[cls]
+        table.append((str(label), names[label], assigned, percent(counts[cls], sum(counts)), ", ".join(others)))
     return table
 
 
-_HEAD = ("label", "asked for", "draws", "seen in", "also seen")
+_HEAD = ("label", "asked for", "assigned to", "seen in", "also seen")
 
 
 def as_table(found: Alignment) -> Group:

@@ -105,7 +105,8 @@ class Engine:
             return references.size_of(data, task.wanted_real, extractor, with_features)
         except DataUnavailableError as error:
             if data.shipped(task.wanted_real, extractor):
-                raise DataUnavailableError(f"{error}. The metrics fid and is need no images of {data}") from None
+                hint = f"The metrics fid and is need no images of {data}: leave the others out (--metrics fid,is)"
+                raise DataUnavailableError(f"{error}. {hint}") from None
             raise
 
     def _reference_key(self, task: Task) -> tuple:
