@@ -74,9 +74,18 @@ def test_the_embedding_has_all_of_the_numerator_where_no_image_shares_the_label(
     assert share == pytest.approx(np.e / (np.e + 3))
 
 
-def test_the_grown_model_s_losses_hardly_mind_the_label():
+@pytest.fixture(scope="module")
+def grown():
+    """The look at the bundled model, with fewer images than the page has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_page, "_EACH", 20)
+        patch.setattr(label_losses, "_BATCHES", 2)
+        return label_page.grown()
+
+
+def test_the_grown_model_s_losses_hardly_mind_the_label(grown):
     """The finding of the study, on the discriminator that ships."""
-    found = label_page.grown()
+    found = grown
     assert found.verdict == PERMUTED
     assert found.assigned > 0.7 > 0.15 > found.asked
     eq8, eq7 = found.losses.own, found.losses.only_embeddings
@@ -85,8 +94,10 @@ def test_the_grown_model_s_losses_hardly_mind_the_label():
     assert 0.05 < found.losses.embedding_share < 0.25
 
 
-def test_a_sweep_of_labels_has_its_tables_and_curves(tmp_path, some_data):
+def test_a_sweep_of_labels_has_its_tables_and_curves(tmp_path, grown, monkeypatch):
     """From training to the page, at the smallest size."""
+    monkeypatch.setattr(label_page, "grown", lambda: grown)
+    monkeypatch.setattr(label_page, "_EACH", 10)
     path = tmp_path / "labels.json"
     data = json.loads((sweep.FOLDER / "contragan-labels.json").read_text(encoding="utf-8"))
     data["small"]["set"] |= {

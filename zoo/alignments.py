@@ -11,7 +11,9 @@ An alignment holds for the weights that it was measured on. Where the file has c
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from pydantic import ValidationError
 
 from . import cache, files, weights
 from .config import ModelConfig, explain
-from .errors import ConfigError
+from .errors import ConfigError, ZooError
 from .label_alignment import UNKNOWN, LabelAlignment
 
 if TYPE_CHECKING:
@@ -56,6 +58,18 @@ def _of_folder(found: Found, cache_dir: str | Path | None) -> LabelAlignment | N
     return None if found.is_ours else _valid(_kept_file(found, cache_dir), found, cache_dir)
 
 
+def of_tag(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> LabelAlignment | None:
+    """The alignment of weights of the registry that are on this machine; nothing is fetched."""
+    entry = weights.entry(config, tag)
+    if entry.alignment or not entry.upstream:
+        return entry.alignment
+    path = cache.weights_path(config, tag, cache_dir)
+    kept = cache.alignment_path(config, tag, cache_dir)
+    record = cache.Record.of(path) if path.is_file() else None
+    found = read(kept) if record and kept.is_file() else None
+    return found if found and found.weights_sha256 == record.sha256 else None
+
+
 def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None = None) -> Path | None:
     """Keep an alignment where `of` finds it; returns the file, None where the weights have no place for one.
 
@@ -64,9 +78,28 @@ def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None =
     """
     path = _kept_file(found, cache_dir)
     if path is not None:
-        with cache.explained(path.parent):
+        with cache.explained(path.parent) if not _is_of_folder(found) else nullcontext():
             files.write_atomically(path, (alignment.model_dump_json(indent=1, exclude_none=True) + "\n").encode())
     return path
+
+
+def check_writable(found: Found, cache_dir: str | Path | None = None) -> None:
+    """Raise ZooError before any work where a folder takes no alignment; a cache says so when it is written."""
+    path = _kept_file(found, cache_dir)
+    if path is not None and _is_of_folder(found) and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+        raise ZooError(f"{path} cannot be written; measure without keeping it: keep=False (--no-keep)")
+
+
+def _is_of_folder(found: Found) -> bool:
+    return found.exported and found.is_ours
+
+
+def check_config(path: Path, sha256: str | None) -> ModelConfig:
+    """The config of bundled weights; raises ConfigError if none of them have this sha256."""
+    config = ModelConfig.from_file(path)
+    if sha256 is None or sha256 not in {entry.sha256 for entry in config.weights}:
+        raise ConfigError(f"{path} does not bundle the weights that are measured; give the config that does")
+    return config
 
 
 def into_config(path: Path, alignment: LabelAlignment) -> None:
@@ -75,9 +108,7 @@ def into_config(path: Path, alignment: LabelAlignment) -> None:
     Raises:
         ConfigError: none of the config's bundled weights are these.
     """
-    config = ModelConfig.from_file(path)
-    if alignment.weights_sha256 not in {entry.sha256 for entry in config.weights}:
-        raise ConfigError(f"{path}: none of its bundled weights have sha256 {alignment.weights_sha256}; give theirs")
+    config = check_config(path, alignment.weights_sha256)
     entries = tuple(
         entry.model_copy(update={"alignment": alignment}) if entry.sha256 == alignment.weights_sha256 else entry
         for entry in config.weights
@@ -89,10 +120,10 @@ def read(path: Path) -> LabelAlignment:
     """Read an alignment; raises ConfigError, which names the file, if it is none."""
     try:
         return LabelAlignment.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0]}); remove it") from None
     except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error)}; remove it, and run zoo align again") from None
+        raise ConfigError(f"{path}: {explain(error)[:500]}; remove it, and run zoo align again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0][:200]}); remove it") from None
 
 
 def _kept_file(found: Found, cache_dir: str | Path | None) -> Path | None:

@@ -13,7 +13,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from .images import refuse_overwriting
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from .labelled import Labels
+    from .labelled import Label, Labels
     from .model import GAN
 
 PART_PIXELS = 1 << 20  # about as many pixels a part: 1,024 images of 32x32
@@ -76,7 +76,7 @@ def write(
     model: GAN,
     out: str | Path,
     n: int,
-    label: int | Sequence[int] | None = None,
+    label: Label = None,
     seed: int | None = None,
     truncation: float | None = None,
     batch_size: int | None = None,
@@ -101,6 +101,7 @@ def write(
         ZooError: other images are there already, the disk is full, or (StoppedError) Ctrl-C; what to do next is said.
     """
     out = Path(out)
+    label = _numbers(model, label, n, labels)
     format = FORMATS[out.suffix.lower()](out, out / _WORK if not out.suffix else out.parent / f".{out.name}{_WORK}")
     start = time.perf_counter()
     record = _agreed(_record(model, n, label, seed, truncation, labels, format), out, format, n, force)
@@ -136,6 +137,15 @@ def write(
             raise
         raise ZooError(f"no space left for {out}; make some, and the same command goes on where it was") from None
     return Written(record["seed"], made, time.perf_counter() - start)
+
+
+def _numbers(model: GAN, label, n: int, labels: str) -> int | list[int] | None:
+    """The classes by number, one for all or one for each; refuses them before anything is written."""
+    chosen = model.check_label(label, n, labels)
+    if chosen is None or isinstance(label, int):
+        return label
+    single = hasattr(label, "__index__") or (isinstance(label, str) and label.lower() != "all")
+    return int(chosen[0]) if single and n else chosen.tolist()
 
 
 def _record(

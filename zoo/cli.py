@@ -207,6 +207,8 @@ def card_command(
     from . import card
 
     config = zoo.info(name)
+    if of_folder := _of_folder(name):
+        config = config.model_copy(update={"alignment": of_folder[1]})
     if out is None:
         if run:
             raise ZooError("--run keeps files beside the card; say in which folder with -o")

@@ -129,6 +129,11 @@ class ModelConfig(Part):
                 self.default_tag is not None and self.default_tag not in tags,
                 f'default_tag "{self.default_tag}" is not among the tags of weights ({", ".join(tags) or "none"})',
             ),
+            *(
+                (len(found.assignment) != g.num_classes, f"an alignment has {len(found.assignment)} labels")
+                for found in (self.alignment, *(entry.alignment for entry in self.weights))
+                if found is not None
+            ),
             (bool(tags) and self.default_tag is None, "weights are listed, so default_tag must name one of them"),
             *_conditioning_problems(d, training),
         ]
@@ -195,6 +200,9 @@ class ModelConfig(Part):
                 raise ConfigError(
                     f"{self.name}: there is no field {field} to change; see `zoo info {self.name}`"
                 ) from None
+        if data["generator"].get("num_classes") != self.num_classes:  # what labels drew is of the other classes
+            for holder in (data, *data.get("weights", ())):
+                holder.pop("alignment", None)
         return type(self).from_dict(data, self.name)
 
     def as_paper(self) -> ModelConfig:

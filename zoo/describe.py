@@ -112,7 +112,8 @@ def _weights(config: ModelConfig) -> RenderableType:
         if entry.deviations:
             table.add_row("", Text(f"differs from the recipe: {'; '.join(entry.deviations)}"))
         if config.conditional:
-            table.add_row("", Text(labels_of(config, f"{config.name}@{entry.tag}", entry.alignment)))
+            known = alignments.of_tag(config, entry.tag)
+            table.add_row("", Text(labels_of(config, f"{config.name}@{entry.tag}", known)))
         for score in entry.scores:
             table.add_row("", Text(f"{score.metric} {score}, measured: {score.protocol}"))
     return table

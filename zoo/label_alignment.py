@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from .architecture import Part
 
@@ -17,6 +17,7 @@ Verdict = Literal["labels are permuted", "labels are right", "labels cannot be t
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Interval = tuple[Share, Share]  # 95 %, Wilson's
+Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f-\x9f<>`|]+$")]  # shown in cards
 _MIXED = 0.5  # a label draws a mixture if its main class has less than this times the classifier's accuracy
 
 
@@ -34,11 +35,11 @@ class LabelAlignment(Part):
     accuracy_assigned_interval: Interval
     chance: Share  # bound on the best assignment's accuracy if labels meant nothing: mean of shuffles + 3 deviations
     confusion: tuple[tuple[NonNegativeInt, ...], ...]  # images by label and class seen
-    images_per_class: PositiveInt  # generated, of each label
-    seed: NonNegativeInt
-    classifier: Annotated[str, Field(min_length=1)]  # who saw the classes
+    images_per_class: Annotated[int, Field(ge=1, le=10**6)]  # generated, of each label
+    seed: Annotated[int, Field(ge=0, lt=2**64)]
+    classifier: Line  # who saw the classes
     classifier_accuracy: Share | None = None  # on real images that it has not learned from
-    classifier_accuracy_note: str | None = None  # which ones
+    classifier_accuracy_note: Line | None = None  # which ones
     discriminator_assignment: tuple[NonNegativeInt, ...] | None = None  # as the model's own discriminator sees it
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # of the file it was measured on
 
@@ -50,6 +51,16 @@ class LabelAlignment(Part):
                 raise ValueError(f"an assignment is a permutation of 0 to {len(classes) - 1}")
         if len(self.confusion) != len(classes) or any(len(row) != len(classes) for row in self.confusion):
             raise ValueError(f"confusion is not a table of {len(classes)} x {len(classes)} counts")
+        if any(sum(row) != self.images_per_class for row in self.confusion):
+            raise ValueError(f"a row of confusion does not add up to images_per_class, {self.images_per_class}")
+        total = len(classes) * self.images_per_class
+        for share, (low, high), which in (
+            (self.accuracy_asked, self.accuracy_asked_interval, classes),
+            (self.accuracy_assigned, self.accuracy_assigned_interval, self.assignment),
+        ):
+            counted = sum(row[cls] for row, cls in zip(self.confusion, which, strict=True)) / total
+            if abs(counted - share) > 1e-5 or not low - 1e-9 <= share <= high + 1e-9:
+                raise ValueError(f"accuracy {share:g} (from {low:g} to {high:g}) is not that of confusion, {counted:g}")
         if (self.verdict == PERMUTED) == (list(self.assignment) == classes):
             raise ValueError(f'the verdict "{self.verdict}" does not fit the assignment')
         return self

@@ -14,6 +14,7 @@ import torch
 from . import labels as class_labels
 from . import latents
 from .errors import LabelError, ZooError
+from .label_alignment import LabelAlignment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .config import ModelConfig
-    from .label_alignment import LabelAlignment
 
     Label = int | str | Sequence[int | str] | None
     Labels = Literal["aligned", "trained"]
@@ -51,12 +51,16 @@ class Labelled:
 
     @alignment.setter
     def alignment(self, found: LabelAlignment | None) -> None:
+        if found is not None and not isinstance(found, LabelAlignment):
+            raise ZooError(f"an alignment is what zoo.align returns, not a {type(found).__name__}")
         if found is not None and len(found.assignment) != self.num_classes:
             raise ZooError(
                 f"the alignment has {len(found.assignment)} labels, {self.config.name} has {self.num_classes}; give "
                 f"the one that zoo.align found for this model"
             )
-        self._alignment, self._doubt = found, None
+        self._alignment = found
+        if found is not None:
+            self._doubt = None
 
     @property
     def label_map(self) -> tuple[int, ...]:
@@ -73,7 +77,7 @@ class Labelled:
             label, labels: as in `sample`.
             n: how many images.
         """
-        return self._trained(class_labels.indices(self.config, label, n), labels)
+        return self._trained(self.check_label(label, n, labels), labels)
 
     def _trained(self, classes: Tensor | None, labels: Labels) -> Tensor | None:
         if classes is None or self.alignment is None or labels == "trained":
@@ -88,6 +92,7 @@ class Labelled:
     def drawn_labels(self, n: int, seed: int, start: int = 0, labels: Labels = "aligned") -> Tensor | None:
         """The classes (n,) int64 of images start ... start + n - 1 of a seed where none are asked for; None without
         classes. They are uniform; with labels="trained", the labels that the generator is given."""
+        _check(labels)
         if not self.num_classes:
             return None
         drawn = latents.labels(latents.check_seed(seed), start, n, self.num_classes)
@@ -95,12 +100,20 @@ class Labelled:
             return drawn
         return torch.tensor(self.alignment.assignment)[drawn]
 
-    def _checked(self, label: Label, n: int, labels: str) -> Tensor | None:
-        """The labels (n,) asked for; where classes are named, a doubt about them is told, once."""
-        if labels not in ("aligned", "trained"):
-            raise LabelError(f'labels is {labels!r}; give "aligned" or "trained"')
+    def check_label(self, label: Label, n: int, labels: str) -> Tensor | None:
+        """The labels (n,) asked for, None for None; where classes are named, a doubt about them is told, once.
+
+        Raises:
+            LabelError: as `sample` does.
+        """
+        _check(labels)
         chosen = class_labels.indices(self.config, label, n)
         if chosen is not None and labels == "aligned" and self._doubt:
             print(f"zoo: {self._doubt}", file=sys.stderr)
             self._doubt = None
         return chosen
+
+
+def _check(labels: str) -> None:
+    if labels not in ("aligned", "trained"):
+        raise LabelError(f'labels is {labels!r}; give "aligned" or "trained"')

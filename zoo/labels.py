@@ -35,7 +35,10 @@ def index(config: ModelConfig, label: int | str) -> int:
     last = config.num_classes - 1
     if isinstance(label, bool) or not hasattr(label, "__index__"):
         raise LabelError(f"label {label!r} is neither an index nor a name; give 0 to {last} or a class name")
-    position = label.__index__()
+    try:
+        position = label.__index__()
+    except TypeError:  # a tensor of floats, or of several numbers
+        raise LabelError(f"label {label!r} is no index; give 0 to {last} or a class name") from None
     if not 0 <= position <= last:
         raise LabelError(f"label {position} is out of range; {config.name} has classes 0 to {last}")
     return position

@@ -249,7 +249,7 @@ class GAN(Labelled, Pretrained):
         batch_size = batch_size if batch_size is not None else self._default_batch_size()
         _check_count("batch_size", batch_size, minimum=1)
         seed = latents.check_seed(seed)
-        chosen = self._checked(label, n, labels)
+        chosen = self.check_label(label, n, labels)
         latents.check_truncation(truncation)
         return self._stream(n, chosen, labels, seed, truncation, batch_size, progress, start)
 
@@ -334,7 +334,7 @@ class GAN(Labelled, Pretrained):
         _check_count("steps", steps, minimum=2)
         ends = [self.latents(1, seed) for seed in (a, b)]
         t = torch.linspace(0, 1, steps)[:, None]
-        shown = self._checked(label, steps, labels)
+        shown = self.check_label(label, steps, labels)
         if shown is None and self.num_classes:
             shown = self.drawn_labels(1, a, labels=labels).expand(steps)
         images = self.generate(_slerp(*ends, t), self._trained(shown, labels))

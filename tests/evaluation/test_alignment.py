@@ -21,7 +21,7 @@ from zoo.model import GAN
 
 ORDER = [3, 0, 4, 1, 9, 5, 8, 7, 2, 6]  # of the labels of a permuted model; 5 and 7 stay
 CLEAR = ["contragan/digits", "biggan/cifar10-small", "contragan-snresgan/cifar10"]  # each class by one label
-SMALL = ["acgan-biggan/cifar10-small", "contragan/cifar10-small"]  # some labels of which draw mixtures
+SMALL = ["contragan/cifar10-small"]  # some labels of which draw mixtures
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,7 @@ def test_a_planted_permutation_is_found_and_undone(name):
     model = zoo.load(name, device="cpu")
     model.alignment = None  # of labels as they were trained
     other = permuted(model, ORDER)
-    as_it_was = zoo.align(model, 40)
-    now = zoo.align(other, 40)
+    as_it_was, now = zoo.align(model, 30), zoo.align(other, 30)
     assert now.verdict == PERMUTED
     assert [as_it_was.assignment[i] for i in ORDER] == list(now.assignment)
     model.alignment, other.alignment = as_it_was, now
@@ -116,8 +115,8 @@ def test_classes_that_no_label_draws_and_mixtures_are_named():
         verdict=PERMUTED,
         accuracy_asked=0.35,
         accuracy_asked_interval=(0.3, 0.4),
-        accuracy_assigned=0.57,
-        accuracy_assigned_interval=(0.5, 0.6),
+        accuracy_assigned=170 / 300,
+        accuracy_assigned_interval=(0.5, 0.7),
         chance=0.4,
         confusion=confusion,
         images_per_class=100,
@@ -318,7 +317,7 @@ def test_the_shipped_discriminator_finds_the_classifier_s_assignment():
     kept = weights.entry(registry.config("contragan-snresgan/cifar10"), "default").alignment
     assert kept.assignment == (2, 5, 0, 3, 6, 7, 9, 8, 1, 4), "found by another classifier on other images"
     assert kept.discriminator_assignment == kept.assignment
-    found = zoo.align("contragan-snresgan/cifar10", 40, "discriminator", seed=5)
+    found = zoo.align("contragan-snresgan/cifar10", 30, "discriminator", seed=5)
     assert (found.verdict, found.assignment) == (PERMUTED, kept.assignment)
     assert found.classifier_accuracy is None
 
@@ -503,3 +502,115 @@ def test_info_of_a_folder_tells_of_its_own_weights(run, tmp_path, command):
 def test_percents_are_rounded_as_people_do():
     assert [percent(n, 200) for n in (0, 1, 2, 101, 121, 200)] == ["0%", "1%", "1%", "51%", "61%", "100%"]
     assert percent(1, 1000) == "<1%"
+
+
+# ------------------------------------------------------------------------------------------------------ hostile input
+
+
+def test_a_measurement_that_tells_nothing_replaces_none(run, capsys):
+    zoo.align(run, 30)
+    torch.manual_seed(0)
+    blind = judges.Judge("a blind judge", lambda images: torch.rand(len(images), 10), 0.1, "nothing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifiers, "find", lambda *_: blind)
+        found = zoo.align(run, 20)
+    assert (found.verdict, found.kept) == (UNKNOWN, None)
+    assert "is kept, not this" in capsys.readouterr().err
+    assert zoo.load(run).label_map == tuple(ORDER)
+
+
+@pytest.mark.parametrize("where", ["nan", "damaged"])
+def test_a_useless_discriminator_is_left_out(where, tmp_path, capsys):
+    run = train(short("contragan/digits", 1), Options(tmp_path / "run", device="cpu"))
+    path = run / "discriminator.safetensors"
+    if where == "nan":
+        files.save(path, {k: t * float("nan") if t.is_floating_point() else t for k, t in weights.read(path).items()})
+    else:
+        path.write_bytes(path.read_bytes()[:-100])
+    assert zoo.align(run, 20).discriminator_assignment is None
+    assert "left out" in capsys.readouterr().err
+    with pytest.raises(ZooError):
+        zoo.align(run, 20, "discriminator")
+
+
+def test_real_images_that_teach_nothing_are_refused(digits, tmp_path):
+    real = datasets.load("digits")
+    few = datasets.Dataset(real.images[:60], real.labels[:60], 10)
+    with pytest.raises(LabelError, match="at least"):
+        zoo.align(digits, 20, data=few)
+    shuffled = datasets.Dataset(real.images[:400], torch.randint(0, 10, (400,)).sort().values, 10)
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(ZooError, match="which is chance"):
+        zoo.align(digits, 20, data=datasets.Dataset(shuffled.images[order], shuffled.labels, 10))
+    for data, reason in (("cifar10", "not cifar10"), (5, "data is 5"), ("", "data is ''")):
+        with pytest.raises(ZooError, match=reason):
+            zoo.align(digits, 20, data=data)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(run):
+    (run / "alignment.json").mkdir()
+    with pytest.raises(ZooError, match=r"--no-keep"):
+        zoo.align(run, 20)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images_per_class": 31},
+        {"accuracy_asked": 0.99},
+        {"accuracy_assigned_interval": [0.9, 0.1]},
+        {"seed": 2**64},
+        {"confusion": [[10**400, *[0] * 9]] * 10},
+        {"classifier": "x\x1b[31m"},
+        {"classifier": "<script>"},
+        {"classifier_accuracy_note": "a\n# b"},
+    ],
+)
+def test_what_contradicts_itself_or_its_page_is_no_alignment(changes, found):
+    with pytest.raises(ValueError, match="."):
+        LabelAlignment(**found.to_keep().model_dump() | changes)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", "\x00"])
+def test_a_hostile_file_is_one_line(text, run):
+    (run / "alignment.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"alignment\.json") as error:
+        zoo.load(run)
+    assert len(str(error.value)) < 1000
+
+
+def test_a_model_of_fewer_classes_keeps_no_alignment():
+    config = registry.config("contragan/digits")
+    changes = {f"{part}.num_classes": 4 for part in ("generator", "discriminator")}
+    assert config.updated(changes | {"data.class_names": None}).weights[0].alignment is None
+    assert config.updated({"training.steps": 5}).weights[0].alignment is not None
+    with pytest.raises(ConfigError, match="10 labels"):
+        zoo.ModelConfig.from_dict(
+            config.updated(changes).to_dict() | {"alignment": config.to_dict()["weights"][0]["alignment"]}
+        )
+
+
+def test_wrong_labels_leave_nothing_behind(digits, tmp_path, command):
+    from zoo import bulk
+
+    out = tmp_path / "images"
+    assert command("sample", "contragan/digits", "--labels", "straight", "-o", f"{out}/").returncode == 2
+    for arguments in ({"label": 99}, {"label": "ship"}, {"labels": "straight"}):
+        with pytest.raises(LabelError):
+            bulk.write(digits, out, 3, **arguments)
+    assert not out.exists()
+    bulk.write(digits, out, 10, "all", 0)
+    bulk.write(digits, tmp_path / "three.npz", 4, "3", 0)
+    with np.load(tmp_path / "three.npz") as file:
+        assert file["labels"].tolist() == [3] * 4
+
+
+def test_only_an_alignment_is_one(digits):
+    model = permuted(digits, ORDER)
+    for wrong in ("x", [0, 1]):
+        with pytest.raises(ZooError, match="zoo.align returns"):
+            model.alignment = wrong
+    with pytest.raises(LabelError, match="aligned"):
+        model.trained_labels(1, 2, labels="x")
+    with pytest.raises(LabelError, match="no index"):
+        model.sample(2, torch.tensor(3.0))

@@ -90,7 +90,7 @@ def test_scores_decide_where_first_choices_do_not():
 
 def test_chance_is_what_shuffled_images_reach():
     counts = table(np.arange(10), right=0.1)
-    bound, random = assignment.chance_accuracy(counts), np.random.default_rng(5)
+    (_, bound), random = assignment.chance_accuracies(counts), np.random.default_rng(5)
     labels, classes = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
     above = 0
     for _ in range(300):

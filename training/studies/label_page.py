@@ -46,9 +46,10 @@ def look(model: GAN, classify=None) -> Look:
     """
     labels = torch.arange(model.num_classes).repeat_interleave(_EACH)
     images = model.sample(len(labels), labels, seed=_SEED, labels="trained").uint8
-    scores = judges.of_discriminator(model.discriminator, model.config).scores(images)
+    judge = judges.of_discriminator(model.discriminator, model.config)
+    scores = judge.scores(images)
     own = judges.count(labels, scores.argmax(dim=1), model.num_classes)
-    means = scores.view(model.num_classes, _EACH, -1).mean(dim=1).numpy()
+    means = judge.fit(scores).view(model.num_classes, _EACH, -1).mean(dim=1).numpy()
     by_discriminator = assignment.assign(own, means).classes
     counts = own if classify is None else judges.count(labels, classify(images), model.num_classes)
     found = assignment.assign(counts, means if classify is None else None)

@@ -56,6 +56,10 @@ def align(
     from ..evaluation.alignment import Alignment
     from .printing import to_stdout
 
+    if into is not None:
+        from .. import alignments, loading
+
+        alignments.check_config(into, alignments.sha256_of(loading.find(name, weights, cache_dir)))
     if out is not None:
         Alignment.refuse_overwriting(out, force)
     found = zoo.align(

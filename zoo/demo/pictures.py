@@ -123,4 +123,5 @@ def _images(model: GAN, z: Tensor, y: int | None) -> Images:
     from ..images import Images
 
     labels = model.trained_labels(y, len(z))
-    return Images.from_float(model.generate(z, labels), model=model.config.name, columns=len(z))
+    shown = model.check_label(y, len(z), "aligned")
+    return Images.from_float(model.generate(z, labels), labels=shown, model=model.config.name, columns=len(z))

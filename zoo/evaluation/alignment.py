@@ -7,13 +7,14 @@ of labels and classes comes the best one-to-one assignment, which is kept where 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .. import alignments, labels, loading
-from ..errors import LabelError, ZooError
+from .. import alignments, labels, latents, loading
+from ..errors import LabelError, WeightsCorruptedError, ZooError
 from ..files import write_atomically
 from ..images import refuse_overwriting
 from ..label_alignment import PERMUTED, UNKNOWN, LabelAlignment
@@ -84,6 +85,7 @@ class Alignment(LabelAlignment):
         if folder.is_file():
             raise ZooError(f"{folder} is a file; give a folder")
         refuse_overwriting([folder / name for name in _FILES], force)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def as_asked_and_assigned(found: LabelAlignment) -> str:
@@ -126,19 +128,26 @@ def align(
         LabelError: the model has no classes, or fewer images are asked for than can tell anything.
         ZooError: no classifier knows its classes, packages are missing, or weights are not here.
     """
+    seed = latents.check_seed(seed)
     found = None if isinstance(source, GAN) else loading.find(source, weights, cache_dir)
     config = source.config if found is None else found.config
     name = config.name if found is None else loading.shown_name(source, found)
     if not config.conditional:
         raise LabelError(f"{name} is unconditional: it has no labels to align")
-    if isinstance(images_per_class, bool) or not isinstance(images_per_class, int) or images_per_class < LEAST_IMAGES:
+    if not (hasattr(images_per_class, "__index__") and images_per_class.__index__() >= LEAST_IMAGES):
         raise LabelError(
             f"{images_per_class!r} images of each label tell nothing for certain; give a whole number of at least "
             f"{LEAST_IMAGES} (--images-per-class)"
         )
+    if found is not None and keep:
+        alignments.check_writable(found, cache_dir)
     model = source if found is None else loading.load(source, weights, device, cache_dir=cache_dir)
     who = _judges(model, classifier, data)
-    alignment = measure(model, who, images_per_class, seed, name=name, progress=progress)
+    alignment = measure(model, who, int(images_per_class), seed, name=name, progress=progress)
+    known = model.alignment
+    if keep and alignment.verdict == UNKNOWN and known is not None and known.verdict != UNKNOWN:
+        print(f"zoo: what was measured of {name} before ({known.verdict}) is kept, not this", file=sys.stderr)
+        keep = False
     if found is None:
         if keep:
             source.alignment = alignment.to_keep()
@@ -160,7 +169,12 @@ def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
         raise ZooError(f'classifier "{classifier}" is not known; give one of {", ".join(classifiers.KINDS)}')
     own = []
     if model.has_discriminator and model.config.discriminator.head.type != "plain":
-        own = [judges.of_discriminator(model.discriminator, model.config)]
+        try:
+            own = [judges.of_discriminator(model.discriminator, model.config)]
+        except WeightsCorruptedError as error:
+            if classifier == "discriminator":
+                raise
+            print(f"zoo: the discriminator is left out: {error}", file=sys.stderr)
     no_classifier = classifier == "auto" and data is None and not classifiers.need_no_data(model.config)
     if classifier == "discriminator" or (no_classifier and own):
         if not own:
@@ -187,10 +201,16 @@ def measure(
             trained = asked[first : first + len(images)]
             for i, judge in enumerate(judges):
                 scores = judge.scores(images.uint8)
-                sums[i].index_add_(0, trained, scores.double())
+                sums[i].index_add_(0, trained, judge.fit(scores.double()))
                 counts[i] = counts[i] + count(trained, scores.argmax(dim=1), classes)
             first += len(images)
             advance(len(images))
+    if own := [i for i, judge in enumerate(judges) if judge.is_own and not torch.isfinite(sums[i]).all()]:
+        text = f"the discriminator of {name} gives values that are no numbers"
+        if own == [0]:
+            raise ZooError(f"{text}; give another classifier (--classifier auto)")
+        print(f"zoo: {text}, and is left out", file=sys.stderr)
+        judges, sums, counts = judges[:1], sums[:1], counts[:1]
     found = [
         assignment.assign(table, (total / images_per_class).numpy() if judge.is_own else None)
         for table, total, judge in zip(counts, sums, judges, strict=True)

@@ -37,7 +37,7 @@ def facts(found: LabelAlignment) -> dict[str, str]:
 def remarks(found: LabelAlignment, names: Sequence[str]) -> list[str]:
     """Sentences on what the one-to-one assignment does not show."""
     if found.verdict == UNKNOWN:
-        return ["No label draws any class more often than chance allows; labels stay as they are."]
+        return ["Neither the labels nor their best assignment can be told from chance; labels stay as they are."]
     lines = []
     if found.classifier_accuracy is None:
         lines.append("How often the judge is right on real images is not known; look at the images.")

@@ -37,10 +37,12 @@ class Assignment:
 def assign(counts: np.ndarray, scores: np.ndarray | None = None) -> Assignment:
     """The assignment that is believed.
 
-    The best assignment is believed whole where it gains, over the labels asked for, twice the share of images that the
-    best assignment of shuffled images gains. Otherwise it is taken apart into its cycles (labels that draw each other's
-    classes), and a cycle is kept if its labels show the assigned classes more often than those asked for, by the exact
-    sign test at 1 %, corrected for the number of cycles of that length that could have been chosen.
+    The best assignment is believed where it gains, over the labels as they are, twice the share of images that the best
+    assignment of shuffled images gains; and where it is clearly above chance while the labels as they are show their
+    classes no more often than that. Otherwise only those of its cycles (labels that draw each other's classes) are kept
+    whose labels show the assigned classes more often than their own, by the exact sign test at 1 %, corrected for the
+    number of cycles of that length that could have been chosen. Labels that show their own class, and the assigned one
+    hardly more often, always stay.
 
     Args:
         counts: (K, K) images, labels by classes, as many images of each label.
@@ -48,15 +50,19 @@ def assign(counts: np.ndarray, scores: np.ndarray | None = None) -> Assignment:
             in the counts.
     """
     counts = np.asarray(counts)
-    classes, chance = best(counts if scores is None else scores), chance_accuracy(counts)
-    if accuracy(counts, classes) - accuracy(counts) <= 2 * (chance - 1 / len(counts)):
-        for cycle in cycles(classes):
-            if not _is_significant(counts, classes, cycle):
-                classes[cycle] = cycle
-    identity = np.arange(len(counts))
-    if accuracy(counts, classes) <= chance:
-        return Assignment(tuple(identity.tolist()), UNKNOWN, chance)
-    return Assignment(tuple(classes.tolist()), RIGHT if (classes == identity).all() else PERMUTED, chance)
+    identity, classes = np.arange(len(counts)), best(counts if scores is None else scores)
+    by_chance, best_by_chance = chance_accuracies(counts)
+    asked, assigned = accuracy(counts), accuracy(counts, classes)
+    gain = best_by_chance - 1 / len(counts)  # of shuffled images
+    means_nothing = asked <= by_chance and assigned > best_by_chance + 0.25 * gain
+    is_believed = means_nothing or assigned - asked > 2 * gain
+    for cycle in cycles(classes):
+        if not _is_significant(counts, classes, cycle) and (not is_believed or _shows_own(counts, cycle)):
+            classes[cycle] = cycle
+    if accuracy(counts, classes) <= best_by_chance:
+        return Assignment(tuple(identity.tolist()), UNKNOWN, best_by_chance)
+    verdict = RIGHT if (classes == identity).all() else PERMUTED
+    return Assignment(tuple(classes.tolist()), verdict, best_by_chance)
 
 
 def best(scores: np.ndarray) -> np.ndarray:
@@ -107,10 +113,18 @@ def _is_significant(counts: np.ndarray, classes: np.ndarray, cycle: list[int]) -
     return bool(log_p + choices < math.log(_SIGNIFICANCE))
 
 
-def chance_accuracy(counts: np.ndarray) -> float:
-    """A bound on the best assignment's accuracy if labels had nothing to do with what is seen.
+def _shows_own(counts: np.ndarray, cycle: list[int]) -> bool:
+    """Whether the labels of a cycle show their own classes more often than chance, at 1 %."""
+    from scipy import stats
 
-    Three standard deviations above the mean of 99 shuffles of the images among the labels.
+    own, total = int(counts[cycle, cycle].sum()), int(counts[cycle].sum())
+    return bool(stats.binom.sf(own - 1, total, 1 / len(counts)) < _SIGNIFICANCE)
+
+
+def chance_accuracies(counts: np.ndarray) -> tuple[float, float]:
+    """Bounds on accuracy if labels had nothing to do with what is seen: as asked, and by the best assignment.
+
+    Three standard deviations above the means of 99 shuffles of the images among the labels.
     """
     labels, classes = np.indices(counts.shape)
     labels, classes = (np.repeat(index.ravel(), counts.ravel()) for index in (labels, classes))
@@ -118,5 +132,6 @@ def chance_accuracy(counts: np.ndarray) -> float:
     for _ in range(_SHUFFLES):
         shuffled = np.bincount(labels * len(counts) + random.permutation(classes), minlength=counts.size)
         shuffled = shuffled.reshape(counts.shape)
-        found.append(accuracy(shuffled, best(shuffled)))
-    return min(1.0, float(np.mean(found) + _DEVIATIONS * np.std(found, ddof=1)))
+        found.append((accuracy(shuffled), accuracy(shuffled, best(shuffled))))
+    asked, assigned = np.minimum(1, np.mean(found, axis=0) + _DEVIATIONS * np.std(found, axis=0, ddof=1)).tolist()
+    return asked, assigned

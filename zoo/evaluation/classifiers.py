@@ -8,6 +8,7 @@ anything else                  a logistic regression on EfficientNet-lite0's fea
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from torch import Tensor
 
 from .. import datasets, labels, weights
 from ..config import ModelConfig
-from ..errors import ZooError
+from ..errors import LabelError, ZooError
 from . import classwise, extractors
 from .judges import Judge
 
 KINDS = ("auto", "shipped", "imagenet", "data", "discriminator")
 _DIGIT_FOLDS = 5
+_LEAST_OF_A_CLASS = 10  # real images, a fifth of which a classifier does not learn from
 # How often the ImageNet logits are right on real images, where that could be measured.
 _ON_REAL = {"tiny-imagenet": (0.232, "1,000 real validation images reduced to 32x32 (at 64x64 it was not measured)")}
 _FOR_EACH_CLASS = 500  # real images that a classifier is trained on, at most
@@ -117,7 +119,7 @@ def _check_extractor(about: dict[str, str], path: Path) -> None:
 
 
 def of_digits() -> Judge:
-    """A support vector machine on scikit-learn's digits at their own 8x8; 96.7 % right in five-fold validation."""
+    """A support vector machine on scikit-learn's digits at their own 8x8; 97.2 % right in five-fold validation."""
     import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.model_selection import cross_val_score
@@ -178,21 +180,45 @@ def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
     """A logistic regression on real images that are given, scored on a fifth of them that it does not see."""
     if data is None:
         raise ZooError(f"a classifier of {config.data.dataset} needs real images with labels; give data (--data)")
-    named = isinstance(data, str) and data in datasets.CATALOGUE
-    real = data if isinstance(data, datasets.Dataset) else datasets.load_for(config, root=None if named else data)
+    real = _real_images(config, data)
     datasets.check_classes(config, real)
     names = labels.class_names(config)
     classwise.check_classes(real.labels, names, "the real images have", "give data that has every class")
+    fewest = int(real.labels.bincount(minlength=config.num_classes).argmin())
+    if (count := int((real.labels == fewest).sum())) < _LEAST_OF_A_CLASS:
+        raise LabelError(
+            f"class {fewest} ({names[fewest]}) has {count} real images; a classifier needs {_LEAST_OF_A_CLASS} of each "
+            f"class at least"
+        )
     chosen = _balanced(real.labels, _FOR_EACH_CLASS)
     extract = _extractor(device, "fid")
     features = torch.cat([extract(real.images[part]) for part in chosen.split(250)])
     classifier = classwise.train_classifier(features, real.labels[chosen])
+    held_out = -(-len(chosen) // classwise.HELD_OUT)
+    chance = 1 / config.num_classes
+    if classifier.accuracy_on_real < chance + 3 * (chance * (1 - chance) / held_out) ** 0.5:
+        raise ZooError(
+            f"a classifier trained on {real.source or 'these images'} is right on {classifier.accuracy_on_real:.1%} of "
+            f"{held_out:,} held-out ones, which is chance: give more images, or look at their labels"
+        )
     return Judge(
         f"logistic regression on {extractors.OFFLINE} features of {real.source or 'given images'}",
         lambda images: _decision(classifier.model, extract(images)),
         classifier.accuracy_on_real,
-        classifier.description,
+        f"{held_out:,} held-out real images",
     )
+
+
+def _real_images(config: ModelConfig, data: Any) -> datasets.Dataset:
+    if isinstance(data, datasets.Dataset):
+        return data
+    if not isinstance(data, (str, os.PathLike)) or not os.fspath(data):
+        raise ZooError(f"data is {data!r:.40}; give an .npz, a folder, or a zoo.datasets.Dataset")
+    if data == config.data.dataset:
+        return datasets.load_for(config)
+    if data in datasets.CATALOGUE:
+        raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
+    return datasets.load_for(config, root=data)
 
 
 def _decision(model, features: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from . import assignment, judges, metrics
 if TYPE_CHECKING:
     from ..label_alignment import LabelAlignment
 
-_HELD_OUT = 5  # one real image in so many is kept from the classifier
+HELD_OUT = 5  # one real image in so many is kept from the classifier
 _AT_MOST = 20_000  # real images it learns from
 _KERNEL_SUBSETS = 20
 
@@ -92,7 +92,7 @@ def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Classif
     from sklearn.preprocessing import StandardScaler
 
     order = np.random.RandomState(seed).permutation(len(labels))
-    held_out, learned = order[::_HELD_OUT], np.delete(order, np.s_[::_HELD_OUT])[:_AT_MOST]
+    held_out, learned = order[::HELD_OUT], np.delete(order, np.s_[::HELD_OUT])[:_AT_MOST]
     x, y = features.numpy(), labels.numpy()
     # Strong regularisation: there are about as many features as images of a class.
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(x[learned], y[learned])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 64  # images through a discriminator
+_COSINES = 0.1  # temperature of a softmax over cosines
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Judge:
         scores: uint8 images (N, 3, H, W) to scores (N, K) on the CPU; the largest of a row is the class seen.
         accuracy: share of real images that it puts into their class; None where that is not known.
         accuracy_note: which real images those were.
-        is_own: whether it is the model's own discriminator. Where it hardly tells two classes apart, mean scores over
-            many images still do, which its first choices do not.
+        is_own: whether it is the model's own discriminator. Where it hardly tells two classes apart, the mean fit of
+            many images still does, which its first choices do not.
+        temperature: of cosines, which a softmax makes shares of; None: scores are taken as they are.
     """
 
     name: str
@@ -35,6 +37,11 @@ class Judge:
     accuracy: float | None = None
     accuracy_note: str | None = None
     is_own: bool = False
+    temperature: float | None = None
+
+    def fit(self, scores: Tensor) -> Tensor:
+        """How well each image fits each class, (N, K), to be averaged over images."""
+        return scores if self.temperature is None else (scores / self.temperature).softmax(dim=1)
 
 
 def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
@@ -52,7 +59,7 @@ def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
         "projection": "projection onto the class embeddings",
         "classifier": "class logits",
     }
-    device = next(discriminator.parameters()).device
+    head, device = config.discriminator.head.type, next(discriminator.parameters()).device
     channels = config.discriminator.image_channels
 
     def of_some(images: Tensor) -> Tensor:
@@ -65,7 +72,8 @@ def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
     def scores(images: Tensor) -> Tensor:
         return torch.cat([of_some(part) for part in images.split(_AT_ONCE)])
 
-    return Judge(f"its own discriminator ({kinds[config.discriminator.head.type]})", scores, is_own=True)
+    name = f"its own discriminator ({kinds[head]})"
+    return Judge(name, scores, is_own=True, temperature=_COSINES if head == "contrastive" else None)
 
 
 def count(labels: Tensor, seen: Tensor, num_classes: int) -> np.ndarray:
