@@ -26,7 +26,7 @@ def align(
     data: Annotated[
         str | None, typer.Option("--data", help="Real images with labels: an .npz, a folder, or the data set's name.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images.")] = 0,
     weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for alignment.json, alignment.md and confusion.png.")
