@@ -148,3 +148,38 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     assert record["FD efficientnet-lite0"] == pytest.approx(
         report.results[0].value, rel=1e-2
     )  # weights rounded to half
+
+
+def test_a_run_shares_its_folder_with_nobody(tmp_path):
+    """Hidden files, links and folders of others stay, whatever their names; nothing is written beside them."""
+    mine = tmp_path / "project"
+    (mine / "sub" / ".hidden").mkdir(parents=True)
+    for name in (".gitlab-ci.yml", ".env.production", "sub/.secrets.toml", "sub/.hidden/keep.txt", "notes.txt"):
+        (mine / name).write_text("mine")
+    (mine / ".link.conf").symlink_to(tmp_path)
+    before = sorted(mine.rglob("*"))
+    with pytest.raises(ZooError, match="no run has written; give an empty or a new folder"):
+        train(short("contragan/digits", 1), Options(mine, device="cpu"))
+    assert sorted(mine.rglob("*")) == before
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ZooError, match="is a file"):
+        train(short("contragan/digits", 1), Options(tmp_path / "file", device="cpu"))
+    (tmp_path / "empty").mkdir()
+    train(short("contragan/digits", 1), Options(tmp_path / "empty", device="cpu"))
+
+
+def test_only_a_run_s_own_leftovers_are_removed(tmp_path):
+    """Temporary files of its own names, on resuming; nobody else's hidden files, and no link."""
+    config = short("contragan/digits", 2)
+    run = train(config, Options(tmp_path / "run", device="cpu"))
+    ours = [run / ".model.safetensors.ab12_xyz", run / "checkpoints" / ".step-0000002.safetensors.abcdefgh"]
+    ours += [run / "samples" / ".0000002.png.01234567", run / ".config.json.abcdefgh"]
+    theirs = [run / ".env.production", run / ".model.safetensors.backup", run / "samples" / ".my.png"]
+    theirs += [run / "checkpoints" / ".gitkeep.txt", run / ".config.json.abcdefghi"]
+    for path in (*ours, *theirs):
+        path.write_text("x")
+    link = run / ".losses.png.abcdefgh"
+    link.symlink_to(theirs[0])
+    train(config, Options(run, device="cpu", resume=True))
+    assert not any(path.exists() for path in ours)
+    assert all(path.exists() for path in (*theirs, link))

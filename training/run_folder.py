@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,12 @@ from zoo import weights
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 
+_LOCK = ".lock"
+_JSON = r"(config|environment|best)\.json|metrics\.jsonl"
+_FILES = r"(model|discriminator|best|step-\d{7})\.safetensors|(losses|\d{7})\.png"
+# What `files.replacing` calls a file while it is written: its name between a dot and eight characters of tempfile's.
+_LEFTOVER = re.compile(rf"\.({_JSON}|{_FILES})\.[a-z0-9_]{{8}}")
+
 
 class RunFolder:
     def __init__(self, path: Path):
@@ -36,10 +43,20 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
 
     def create(self, config: ModelConfig) -> None:
-        """Begin a run here; raises ZooError where one is."""
+        """Begin a run here; raises ZooError where one is, or anything else."""
+        self.check_new()
+        weights.write_atomically(self.path / "config.json", config.to_json().encode())
+
+    def check_new(self) -> None:
+        """Raises ZooError unless the folder is empty or does not exist: a run shares its folder with nobody's files."""
         if self.exists():
             raise ZooError(f"{self.path} holds a run already; go on with it by --resume, or give another folder")
-        weights.write_atomically(self.path / "config.json", config.to_json().encode())
+        if self.path.exists() and not self.path.is_dir():
+            raise ZooError(f"{self.path} is a file; give a folder")
+        found = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        others = [name for name in found if name != _LOCK and not _LEFTOVER.fullmatch(name)]
+        if others:
+            raise ZooError(f"{self.path} holds {others[0]}, which no run has written; give an empty or a new folder")
 
     def keep_plugins(self, files: Sequence[Path]) -> None:
         """Copies of the files that define the run's own losses."""
@@ -65,17 +82,24 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Inside, no other process on this machine trains into this folder; a killed one no longer counts."""
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.path / _LOCK, timeout=0)
         try:
             lock.acquire()
         except Timeout:
             raise ZooError(f"another process is training into {self.path}; stop it, or give another folder") from None
         try:
-            for leftover in (path for path in self.path.rglob(".*.*") if path.is_file()):
-                leftover.unlink()  # of writes that a kill cut short
+            if self.exists():
+                self._remove_leftovers()
             yield
         finally:
             lock.release()
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of writes that a kill cut short: those of a run's own names, and nothing else."""
+        for folder in (self.path, self.checkpoints, self.path / "samples"):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink()
 
     # ------------------------------------------------------------------------------------------------- the record
 

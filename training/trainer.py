@@ -95,8 +95,8 @@ class Run:
         self.folder = RunFolder(options.out)
         if options.resume:
             self.folder.check_same(config)
-        elif self.folder.exists():
-            self.folder.create(config)  # refuses
+        else:
+            self.folder.check_new()
         self.dataset = datasets.load_for(
             config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
         )
