@@ -181,13 +181,18 @@ def info(
 
 
 def _of_folder(name: str) -> tuple:
-    """The weights file of a run or exported folder and the alignment that holds for it; nothing for a name."""
-    from . import alignments, hub, loading, registry
+    """The weights file of a run, an exported folder or a repository, and the alignment that holds for it; nothing for a
+    registered name, and for a run that has saved no weights yet. No weights are fetched."""
+    from . import alignments, hub, registry
+    from .loading import Found
 
-    if registry.exported(hub.local_folder(name, with_weights=False)) is None:
+    folder = Path(hub.local_folder(name, with_weights=False))
+    config, file, ours = registry.exported(folder), folder / hub.WEIGHTS_FILE, not name.startswith(hub.PREFIX)
+    if config is None or (ours and not file.is_file()):
         return ()
-    found = loading.find(name)
-    return (found.path, alignments.of(found)) if found.path.is_file() else ()
+    if not file.is_file():  # of the same commit as its config
+        return file, config.alignment
+    return file, alignments.of(Found(config, file, config.default_tag, exported=True, is_ours=ours))
 
 
 @app.command("card")
