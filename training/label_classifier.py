@@ -22,7 +22,7 @@ from torch import Tensor
 import zoo
 from zoo import datasets, files
 from zoo.errors import ZooError
-from zoo.evaluation import extractors
+from zoo.evaluation import classifiers, extractors
 from zoo.model import pick_device
 
 _STRENGTHS = (0.0003, 0.001, 0.003, 0.01)  # inverse strengths of the regularisation that are tried
@@ -31,11 +31,10 @@ _CHOSEN_ON = 10  # one training image in so many
 
 def features_of(images: Tensor, device: str = "cpu", batch_size: int = 250) -> np.ndarray:
     """(N, 1280) float32 of uint8 images (N, 3, H, W)."""
-    extractor = extractors.load(extractors.OFFLINE).to(pick_device(device))
-    layer = extractor.layer("fid")
+    extract = classifiers.feature_extractor(str(pick_device(device)), "fid")
     parts = list(images.split(batch_size))
     shown = track(parts, "features", disable=not sys.stderr.isatty(), transient=True)
-    return torch.cat([extractor(part, (layer,))[layer] for part in shown]).numpy()
+    return torch.cat([extract(part) for part in shown]).numpy()
 
 
 def fit(x: np.ndarray, y: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:

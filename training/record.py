@@ -71,6 +71,5 @@ def _column_titles(config: ModelConfig) -> list[str]:
     from zoo.labels import class_names
 
     names = class_names(config)
-    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
-    found = config.alignment or (entry.alignment if entry else None)
+    found = config.default_alignment
     return [names[cls] for cls in (found.assignment if found else range(len(names)))][:10]

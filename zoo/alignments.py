@@ -60,14 +60,12 @@ def _of_folder(found: Found, cache_dir: str | Path | None) -> LabelAlignment | N
 
 def of_tag(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> LabelAlignment | None:
     """The alignment of weights of the registry that are on this machine; nothing is fetched."""
-    entry = weights.entry(config, tag)
-    if entry.alignment or not entry.upstream:
+    from .loading import Found
+
+    entry, path = weights.entry(config, tag), cache.weights_path(config, tag, cache_dir)
+    if entry.alignment or not (entry.upstream and path.is_file()):
         return entry.alignment
-    path = cache.weights_path(config, tag, cache_dir)
-    kept = cache.alignment_path(config, tag, cache_dir)
-    record = cache.Record.of(path) if path.is_file() else None
-    found = read(kept) if record and kept.is_file() else None
-    return found if found and found.weights_sha256 == record.sha256 else None
+    return of(Found(config, path, tag), cache_dir)
 
 
 def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None = None) -> Path | None:
@@ -147,7 +145,10 @@ def _valid(path: Path | None, found: Found, cache_dir: str | Path | None) -> Lab
     if path is None or not path.is_file():
         return None
     alignment = read(path)
-    if alignment.weights_sha256 == _sha256(found, cache_dir) and len(alignment.assignment) == found.config.num_classes:
+    if (
+        alignment.weights_sha256 == sha256_of(found, cache_dir)
+        and len(alignment.assignment) == found.config.num_classes
+    ):
         return alignment
     _tell_other_weights(path)
     return None
@@ -157,18 +158,18 @@ def _tell_other_weights(path: Path) -> None:
     print(f"zoo: the alignment in {path} is of other weights and not used; run zoo align again", file=sys.stderr)
 
 
-def _sha256(found: Found, cache_dir: str | Path | None) -> str:
-    """Of the weights file; of a converted one by its record, which was verified when it was located."""
+def sha256_of(found: Found, cache_dir: str | Path | None = None) -> str | None:
+    """sha256 of the weights that were found, for an alignment of them; None for random ones.
+
+    That of a converted checkpoint is its record's, which was verified when it was located.
+    """
+    if found.path is None:
+        return None
     if not found.exported and found.tag is not None and weights.entry(found.config, found.tag).upstream:
         record = cache.Record.of(found.path)
         if record:
             return record.sha256
     return files.sha256(found.path)
-
-
-def sha256_of(found: Found, cache_dir: str | Path | None = None) -> str | None:
-    """sha256 of the weights that were found, for an alignment of them; None for random ones."""
-    return None if found.path is None else _sha256(found, cache_dir)
 
 
 def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:

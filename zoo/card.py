@@ -173,7 +173,7 @@ def _scores(config: ModelConfig) -> str:
 
 def _with(config: ModelConfig) -> str:
     """The option of `zoo verify` that measures what was measured here, where that is all there is for these weights."""
-    entry = next(entry for entry in config.weights if entry.tag == config.default_tag)
+    entry = config.default_weights
     found = {score.extractor for score in entry.scores}
     published = any(score.tag == entry.tag for score in config.published)
     return " --extractor efficientnet-lite0" if found == {"efficientnet-lite0"} and not published else ""
@@ -269,7 +269,7 @@ def _limits(config: ModelConfig) -> str:
 
 def _copies(config: ModelConfig) -> str:
     """Whether it repeats training images, as far as that was looked at."""
-    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
+    entry = config.default_weights
     if entry is None or entry.nearest is None:
         return ", and nothing here tests whether it repeats training images."
     near = entry.nearest

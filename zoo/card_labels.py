@@ -11,8 +11,7 @@ def labels_section(config: ModelConfig) -> str | None:
     """In Markdown; None for a model without classes, and for one whose labels are trusted and were not measured."""
     if not config.conditional:
         return None
-    entry = next((entry for entry in config.weights if entry.tag == config.default_tag), None)
-    found = config.alignment or (entry.alignment if entry else None)
+    found = config.default_alignment
     if found is None:
         doubt = alignments.doubt(config, config.name, None)
         return f"## Labels\n\nNot measured: {doubt}." if doubt else None
@@ -27,12 +26,12 @@ def labels_section(config: ModelConfig) -> str | None:
 
 
 def _summary(config: ModelConfig, found: LabelAlignment) -> str:
-    total = found.images_per_class * len(found.assignment)
+    total, right = found.images_per_class * len(found.assignment), found.right_on_real
     sentences = [
         f"**{found.verdict.capitalize()}.**",
         f"Of {total:,} images, {found.images_per_class:,} of each label (seed {found.seed}), "
         f"{_percent(found.accuracy_asked, found.accuracy_asked_interval)} show the class of their label, as judged by: "
-        f"{found.classifier}{_accuracy(found)}.",
+        f"{found.classifier}{right and f', {right}'}.",
     ]
     if found.verdict == PERMUTED:
         sentences += [
@@ -54,17 +53,10 @@ def _table(found: LabelAlignment, names: tuple[str, ...]) -> str:
     rows = ["| class | drawn by label | seen in | also seen |", "|---|---|---|---|"]
     for cls, label in enumerate(found.label_of):
         counts = found.confusion[label]
-        others = sorted((c for c in range(len(counts)) if c != cls and counts[c]), key=lambda c: -counts[c])[:3]
-        seen = [f"{names[c]} {percent(counts[c], found.images_per_class)}" for c in others]
+        seen = [f"{names[c]} {percent(counts[c], found.images_per_class)}" for c in found.also_seen(label)]
         rows.append(f"| {names[cls]} | {label} | {percent(counts[cls], found.images_per_class)} | {', '.join(seen)} |")
     return "\n".join(rows)
 
 
 def _percent(share: float, interval: tuple[float, float]) -> str:
     return f"{share:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
-
-
-def _accuracy(found: LabelAlignment) -> str:
-    if found.classifier_accuracy is None:
-        return ""
-    return f", right on {found.classifier_accuracy:.1%} of {found.classifier_accuracy_note}"

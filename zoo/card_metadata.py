@@ -43,7 +43,7 @@ def front_matter(config: ModelConfig) -> str:
 
 
 def _results(config: ModelConfig) -> Iterator[dict]:
-    entry = next((w for w in config.weights if w.tag == config.default_tag), None)
+    entry = config.default_weights
     if entry is None:
         return
     for score in (*(s for s in config.published if s.tag == entry.tag), *entry.scores):

@@ -84,6 +84,16 @@ class ModelConfig(Part):
     def tags(self) -> tuple[str, ...]:
         return tuple(weights.tag for weights in self.weights)
 
+    @property
+    def default_weights(self) -> Weights | None:
+        """The entry that a plain name loads; None where no weights are listed."""
+        return next((entry for entry in self.weights if entry.tag == self.default_tag), None)
+
+    @property
+    def default_alignment(self) -> LabelAlignment | None:
+        """What the labels draw: of the weights beside this config, else of the default ones."""
+        return self.alignment or (self.default_weights.alignment if self.default_weights else None)
+
     @field_validator("weights")
     @classmethod
     def _tags_differ(cls, weights: tuple[Weights, ...]):

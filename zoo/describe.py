@@ -10,7 +10,7 @@ from rich.text import Text
 
 from . import alignments, labels, weights
 from .config import ModelConfig
-from .label_alignment import PERMUTED, LabelAlignment
+from .label_alignment import LabelAlignment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,12 +135,7 @@ def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> s
     """What is known of the labels of conditional weights, in one line."""
     if found is None:
         return alignments.doubt(config, name, None) or f"labels: not measured (zoo align {name})"
-    if found.verdict == PERMUTED:
-        return (
-            f"{found.verdict}: {found.accuracy_asked:.1%} of the images show the class of their label, "
-            f"{found.accuracy_assigned:.1%} the class assigned to it, by which `sample` draws"
-        )
-    return f"{found.verdict}: {found.accuracy_asked:.1%} of the images show the class asked for"
+    return found.summary
 
 
 def _scores(config: ModelConfig) -> Table:

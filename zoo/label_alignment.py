@@ -94,6 +94,29 @@ class LabelAlignment(Part):
             return None
         return sum(a == b for a, b in zip(self.assignment, self.discriminator_assignment, strict=True))
 
+    def also_seen(self, label: int, most: int = 3) -> list[int]:
+        """The classes seen for a label beside the one it is assigned to, the most frequent ones first."""
+        counts = self.confusion[label]
+        seen = (cls for cls, count in enumerate(counts) if count and cls != self.assignment[label])
+        return sorted(seen, key=lambda cls: (-counts[cls], cls))[:most]
+
+    @property
+    def right_on_real(self) -> str:
+        """How often the classifier is right, in words: "right on 85.1% of 10,000 test images"; empty if not known."""
+        if self.classifier_accuracy is None:
+            return ""
+        return f"right on {self.classifier_accuracy:.1%} of {self.classifier_accuracy_note or 'held-out real images'}"
+
+    @property
+    def summary(self) -> str:
+        """The verdict and what speaks for it, in one line."""
+        if self.verdict != PERMUTED:
+            return f"{self.verdict}: {self.accuracy_asked:.1%} of the images show the class asked for"
+        return (
+            f"{self.verdict}: {self.accuracy_asked:.1%} of the images show the class of their label, "
+            f"{self.accuracy_assigned:.1%} the class assigned to it, by which `sample` draws"
+        )
+
     def of_weights(self, sha256: str) -> LabelAlignment:
         """The same for another file of the same weights, such as an export in another precision."""
         fields = {name: getattr(self, name) for name in LabelAlignment.model_fields}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-from . import alignments, hub, nets, registry
+from . import alignments, files, hub, nets, registry
 from . import weights as weight_files
 from .config import ModelConfig
 from .errors import WeightsUnavailableError
@@ -43,6 +43,18 @@ def load(
         WeightsCorruptedError: the file is damaged or belongs to another architecture.
     """
     found = find(name_or_folder, os.fspath(weights), cache_dir)
+    return load_found(found, shown_name(name_or_folder, found), device, dtype, fuse, cache_dir)
+
+
+def load_found(
+    found: Found,
+    name: str,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+    fuse: bool = True,
+    cache_dir: str | os.PathLike | None = None,
+) -> GAN:
+    """Load what `find` has found; `name` is how messages call it, the other arguments are those of `load`."""
     provenance: dict[str, str] = {}
     if found.path is None:
         generator = nets.build_generator(found.config.generator)
@@ -52,7 +64,6 @@ def load(
         weight_files.load_into(generator, weight_files.read(found.path), found.path)
         provenance = weight_files.read_metadata(found.path)
     alignment = alignments.of(found, cache_dir)
-    name = shown_name(name_or_folder, found)
     return GAN(
         found.config,
         generator,
@@ -75,26 +86,38 @@ def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
     return f"{found.config.name}@{found.tag}"
 
 
-def load_discriminator(config: ModelConfig, path: Path, device: str | torch.device = "cpu") -> torch.nn.Module:
+class Expected(NamedTuple):
+    """A file that is checked when it is used."""
+
+    path: Path
+    sha256: str | None = None  # None: of a folder of the user's own
+
+
+def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.device = "cpu") -> torch.nn.Module:
     """The discriminator of a config with the weights of a safetensors file, in eval mode.
 
     Raises:
-        WeightsCorruptedError: the file is damaged or belongs to another architecture.
+        WeightsUnavailableError: the file is missing.
+        WeightsCorruptedError: the file is damaged, is not the expected one, or belongs to another architecture.
     """
+    path = file.path
+    tensors = weight_files.read(path)
+    files.verify_sha256(path, file.sha256)
     with torch.device("meta"), _NoInitialWeights():
         discriminator = nets.build_discriminator(config.discriminator)
-    weight_files.load_into(discriminator, weight_files.read(path), path)
+    weight_files.load_into(discriminator, tensors, path)
     return discriminator.to(device).eval().requires_grad_(False)
 
 
-def _discriminator_file(found: Found) -> Path | None:
+def _discriminator_file(found: Found) -> Expected | None:
     """The file of the discriminator that was trained with these weights, where there is one on this machine."""
     if found.path is None or (found.tag is None and not found.exported):
         return None
     if found.exported:
         beside = found.path.with_name("discriminator.safetensors")
-        return beside if beside.is_file() else None
-    return weight_files.discriminator_path(weight_files.entry(found.config, found.tag))
+        return Expected(beside) if beside.is_file() else None
+    bundled = weight_files.entry(found.config, found.tag).discriminator
+    return bundled and Expected(weight_files.bundled_path(bundled.bundled), bundled.sha256)
 
 
 class _NoInitialWeights(TorchFunctionMode):

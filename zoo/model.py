@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     from .label_alignment import LabelAlignment
     from .labelled import Label, Labels
+    from .loading import Expected
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -102,7 +102,7 @@ class GAN(Labelled, Pretrained):
         provenance: Mapping[str, str] | None = None,
         alignment: LabelAlignment | None = None,
         doubt: str | None = None,
-        discriminator_file: Path | None = None,
+        discriminator_file: Expected | None = None,
     ):
         """`settle`: bring the vectors of spectral norm to their fixed point first, as StudioGAN's sampling does.
         `doubt`: a line on why labels may not mean what they say, printed when classes are first asked for.

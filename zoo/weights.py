@@ -31,21 +31,6 @@ def bundled_path(filename: str) -> Path:
     return Path(str(resources.files("zoo") / "bundled" / filename))
 
 
-def discriminator_path(weights: Weights) -> Path | None:
-    """The verified file of the discriminator that is bundled with weights; None where there is none.
-
-    Raises:
-        WeightsUnavailableError, WeightsCorruptedError: the installation is damaged.
-    """
-    if weights.discriminator is None:
-        return None
-    path = bundled_path(weights.discriminator.bundled)
-    if not path.is_file():
-        raise WeightsUnavailableError(f"{path} is missing from the installation; install the package again")
-    verify_sha256(path, weights.discriminator.sha256)
-    return path
-
-
 def entry(config: ModelConfig, tag: str) -> Weights:
     """The weights with this tag ("default": the config's default); raises WeightsUnavailableError with the choice."""
     wanted = config.default_tag if tag == "default" else tag

@@ -6,7 +6,6 @@ import html
 
 from .. import labels, registry, weights
 from ..config import ModelConfig
-from ..label_alignment import PERMUTED
 
 DEFAULT = "contragan/digits"
 HERE, ELSEWHERE = "●", "○"
@@ -69,8 +68,7 @@ def _labels(config: ModelConfig, name: str) -> str | None:
     found = weights.entry(config, registry.split_tag(name)[1]).alignment
     if found is None:
         return None
-    share = found.accuracy_assigned if found.verdict == PERMUTED else found.accuracy_asked
-    return f"{share:.0%} of its images show the class asked for"
+    return f"{found.accuracy_assigned:.0%} of its images show the class asked for"
 
 
 def where(config: ModelConfig, name: str) -> tuple[bool, str]:

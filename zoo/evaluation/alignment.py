@@ -17,7 +17,7 @@ from .. import alignments, labels, latents, loading
 from ..errors import LabelError, WeightsCorruptedError, ZooError
 from ..files import write_atomically
 from ..images import refuse_overwriting
-from ..label_alignment import PERMUTED, UNKNOWN, LabelAlignment
+from ..label_alignment import UNKNOWN, LabelAlignment
 from ..model import GAN
 from ..progress import Progress
 
@@ -46,7 +46,7 @@ class Alignment(LabelAlignment):
         return LabelAlignment(**{name: getattr(self, name) for name in LabelAlignment.model_fields})
 
     def __str__(self) -> str:
-        return f"{self.model}: {self.verdict}; " + as_asked_and_assigned(self)
+        return f"{self.model}: {self.summary}"
 
     def __rich__(self) -> Group:
         from .alignment_page import as_table
@@ -86,14 +86,6 @@ class Alignment(LabelAlignment):
             raise ZooError(f"{folder} is a file; give a folder")
         refuse_overwriting([folder / name for name in _FILES], force)
         folder.mkdir(parents=True, exist_ok=True)
-
-
-def as_asked_and_assigned(found: LabelAlignment) -> str:
-    """Both accuracies in words: "8.8 % of the images show the class asked for, 71.8 % the class assigned ..."."""
-    asked = f"{found.accuracy_asked:.1%} of the images show the class asked for"
-    if found.verdict != PERMUTED:
-        return asked
-    return f"{asked}, {found.accuracy_assigned:.1%} the class that their label is assigned to"
 
 
 def align(
@@ -141,7 +133,7 @@ def align(
         )
     if found is not None and keep:
         alignments.check_writable(found, cache_dir)
-    model = source if found is None else loading.load(source, weights, device, cache_dir=cache_dir)
+    model = source if found is None else loading.load_found(found, name, device, cache_dir=cache_dir)
     who = _judges(model, classifier, data)
     alignment = measure(model, who, int(images_per_class), seed, name=name, progress=progress)
     known = model.alignment

@@ -25,7 +25,7 @@ def facts(found: LabelAlignment) -> dict[str, str]:
         "class as assigned": _share(found.accuracy_assigned, found.accuracy_assigned_interval),
         "by chance": f"up to {found.chance:.1%} under the best assignment of shuffled images",
         "images": f"{total:,}, {found.images_per_class:,} of each label, seed {found.seed}",
-        "seen by": found.classifier + _accuracy(found),
+        "seen by": "; ".join(filter(None, (found.classifier, found.right_on_real))),
     }
     if found.agreement is not None:
         lines["discriminator"] = (
@@ -58,8 +58,7 @@ def rows(found: LabelAlignment, names: Sequence[str]) -> list[tuple[str, str, st
     """For each label: its number and name, the class assigned, in how many images it is seen, and the other classes."""
     table = []
     for label, (cls, counts) in enumerate(zip(found.assignment, found.confusion, strict=True)):
-        order = sorted(range(len(counts)), key=lambda c: (-counts[c], c))
-        others = [f"{names[c]} {percent(counts[c], sum(counts))}" for c in order if c != cls and counts[c]][:3]
+        others = [f"{names[c]} {percent(counts[c], sum(counts))}" for c in found.also_seen(label)]
         assigned = "–" if found.verdict == UNKNOWN else names[cls]
         table.append((str(label), names[label], assigned, percent(counts[cls], sum(counts)), ", ".join(others)))
     return table
@@ -124,12 +123,6 @@ def heat_map(found: Alignment) -> bytes:
 def _share(value: float, interval: tuple[float, float]) -> str:
     low, high = interval
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
-
-
-def _accuracy(found: LabelAlignment) -> str:
-    if found.classifier_accuracy is None:
-        return ""
-    return f"; right on {found.classifier_accuracy:.1%} of {found.classifier_accuracy_note or 'held-out real images'}"
 
 
 def _list(items: Sequence[str]) -> str:

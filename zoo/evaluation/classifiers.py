@@ -9,6 +9,7 @@ anything else                  a logistic regression on EfficientNet-lite0's fea
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def of_features(path: Path, device: str = "cpu") -> Judge:
     """A linear classifier of EfficientNet-lite0's features from its file."""
     tensors, about = weights.read(path), weights.read_metadata(path)
     weight, bias = tensors["weight"].float(), tensors["bias"].float()
-    extract = _extractor(device, "fid")
+    extract = feature_extractor(device, "fid")
     _check_extractor(about, path)
     return Judge(
         f"linear classifier on {about['extractor']} features, shipped for {about['dataset']}",
@@ -165,7 +166,7 @@ def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
         raise ZooError(
             f"not all classes of {config.name} are among ImageNet's, by WordNet id; give real images as data (--data)"
         )
-    extract = _extractor(device, "is")
+    extract = feature_extractor(device, "is")
     return Judge(
         f"{extractors.OFFLINE}'s ImageNet logits of these classes",
         lambda images: extract(images)[:, numbers],
@@ -191,7 +192,7 @@ def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
             f"class at least"
         )
     chosen = _balanced(real.labels, _FOR_EACH_CLASS)
-    extract = _extractor(device, "fid")
+    extract = feature_extractor(device, "fid")
     features = torch.cat([extract(real.images[part]) for part in chosen.split(250)])
     classifier = classwise.train_classifier(features, real.labels[chosen])
     held_out = -(-len(chosen) // classwise.HELD_OUT)
@@ -234,7 +235,7 @@ def _balanced(real_labels: Tensor, each: int) -> Tensor:
     return torch.cat(parts).sort().values
 
 
-def _extractor(device: str, metric: str):
+def feature_extractor(device: str, metric: str) -> Callable[[Tensor], Tensor]:
     """uint8 images (N, 3, H, W) to the offline extractor's layer for a metric, on the CPU."""
     extractor = extractors.load(extractors.OFFLINE).to(torch.device(device))
     layer = extractor.layer(metric)
