@@ -17,9 +17,10 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo import bulk, formats
+from zoo import bulk, png_folder
 from zoo.errors import ZooError
 from zoo.evaluation import sources
+from zoo.journal import Journal
 
 N = 70
 
@@ -119,7 +120,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(model, tmp_path, out, 
         stop_after(model, 2, patch, OSError(28, "No space left on device"))
         with pytest.raises(ZooError, match=r"no space left for .*; make some, and the same command goes on"):
             bulk.write(model, tmp_path / out, N, seed=5, batch_size=16)
-    assert all(formats._is_whole(p) for p in tmp_path.rglob("*.png"))
+    assert all(png_folder._has_end(p) for p in tmp_path.rglob("*.png"))
     assert bulk.write(model, tmp_path / out, N).images < N
 
 
@@ -128,7 +129,7 @@ def test_a_damaged_or_missing_image_is_made_again(model, tmp_path):
     before = content(tmp_path / "d")
     (tmp_path / "d" / "000007.png").write_bytes(b"")
     (tmp_path / "d" / "000050.png").unlink()
-    assert bulk.write(model, tmp_path / "d", N).images == 2
+    assert bulk.write(model, tmp_path / "d", N).images == 32  # the two parts that they are in
     assert content(tmp_path / "d") == before
     assert bulk.write(model, tmp_path / "d", N).images == 0
     assert bulk.write(model, tmp_path / "d", N + 10).images == 10  # image i stays as n grows
@@ -156,12 +157,110 @@ def test_what_is_not_ours_is_not_overwritten(model, tmp_path):
     assert content(tmp_path) == {"x.npz": b"precious"}
 
 
+def test_an_image_that_was_changed_is_not_overwritten(model, tmp_path):
+    bulk.write(model, tmp_path / "d", 8, seed=5)
+    before = content(tmp_path / "d")
+    Image.new("RGB", (32, 32)).save(tmp_path / "d" / "000003.png")
+    edited = (tmp_path / "d" / "000003.png").read_bytes()
+    with pytest.raises(ZooError, match=r"000003\.png is there, and not the image that this command"):
+        bulk.write(model, tmp_path / "d", 8, seed=5)
+    assert (tmp_path / "d" / "000003.png").read_bytes() == edited
+    bulk.write(model, tmp_path / "d", 8, seed=5, force=True)
+    assert content(tmp_path / "d") == before
+
+
+def test_fewer_images_than_there_are(model, tmp_path):
+    bulk.write(model, tmp_path / "d", 40, seed=5)
+    (tmp_path / "d" / "000099.png").write_bytes(b"mine")
+    with pytest.raises(ZooError, match="another number, 40; give another path, or force"):
+        bulk.write(model, tmp_path / "d", 20, seed=5)
+    assert bulk.write(model, tmp_path / "d", 20, seed=5, force=True).images == 4  # the rest of the second part
+    bulk.write(model, tmp_path / "other", 20, seed=5)
+    assert content(tmp_path / "d") == content(tmp_path / "other") | {"000099.png": b"mine"}
+
+
+@pytest.mark.parametrize("out", ["d", "x.npz", "x.tar"])
+def test_a_finished_output_says_so_without_being_written(model, tmp_path, out):
+    bulk.write(model, tmp_path / out, 20, seed=5)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for options in ({"seed": 5}, {}, {"seed": 5, "force": True}):
+        assert bulk.write(model, tmp_path / out, 20, **options).images == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == times
+    assert bulk.write(model, tmp_path / out, 20, force=True).images == 20  # a fresh seed
+
+
+@pytest.mark.parametrize("out", ["x.npz", "x.tar"])
+def test_a_changed_file_is_not_called_finished(model, tmp_path, out):
+    bulk.write(model, tmp_path / out, 20, seed=5)
+    before = (tmp_path / out).read_bytes()
+    damaged = bytearray(before)
+    damaged[len(before) // 2] ^= 1
+    (tmp_path / out).write_bytes(damaged)
+    assert bulk.write(model, tmp_path / out, 20, seed=5).images == 20
+    assert (tmp_path / out).read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [b"", b'{"seed": 5', b"[]", b'{"images": "x"}', b"\xff", b"[" * 100000])
+def test_a_damaged_record_is_set_aside(model, tmp_path, text, capsys):
+    bulk.write(model, tmp_path / "d", 20, seed=5)
+    before = content(tmp_path / "d")
+    for seed in (6, 5):
+        (tmp_path / "d" / "sample.json").write_bytes(text)
+        if seed == 6:
+            with pytest.raises(ZooError, match=r"000000\.png is there, and not the image that this command makes"):
+                bulk.write(model, tmp_path / "d", 20, seed=6)
+            shutil.rmtree(tmp_path / "d" / ".zoo-sample")
+        else:
+            bulk.write(model, tmp_path / "d", 20, seed=5)
+        assert capsys.readouterr().err.count("\n") == 1
+    after = content(tmp_path / "d")
+    assert [after.pop(name) for name in ("sample.json.damaged", "sample.json.damaged-2")] == [text, text]
+    assert after == before
+
+
+def test_stale_parts_of_another_command_are_not_taken(model, tmp_path, monkeypatch):
+    stop_after(model, 2, monkeypatch, KeyboardInterrupt())
+    with pytest.raises(bulk.StoppedError):
+        bulk.write(model, tmp_path / "x.npz", N, seed=5, batch_size=16)
+    monkeypatch.undo()
+    (tmp_path / ".x.npz.zoo-sample" / "command.json").unlink()  # as a kill in an earlier version's clean-up left it
+    bulk.write(model, tmp_path / "x.npz", N, seed=6)
+    with np.load(tmp_path / "x.npz") as archive:
+        assert np.array_equal(archive["images"], pixels(model.sample(N, seed=6)))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_the_journal_is_not_shared(model, tmp_path):
+    journal = Journal(tmp_path / "d" / ".zoo-sample")
+    with journal.locked(tmp_path / "d"):
+        (journal.folder / "theirs.txt").write_text("x")
+        with pytest.raises(ZooError, match=r"another process is writing .*; wait for it"):
+            bulk.write(model, tmp_path / "d", 8, seed=5)
+    bulk.write(model, tmp_path / "d", 8, seed=5)
+    assert [path.name for path in journal.folder.iterdir()] == ["theirs.txt"]
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / ".zoo-sample").symlink_to(tmp_path / "d")
+    with pytest.raises(ZooError, match="is a link"):
+        bulk.write(model, tmp_path / "e", 8, seed=5)
+
+
+def test_killed_at_any_moment_an_output_is_of_one_command_or_of_none():
+    program = Path(__file__).parent / "programs" / "siege_bulk.py"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, program, "--seconds", "4", "--every", "6"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["kills"] > 3
+
+
 def command(*arguments) -> tuple[list[str], dict[str, str]]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     return ["-m", "zoo", "sample", *map(str, arguments)], environment
 
 
-def test_two_ranks_write_what_one_writes(model, tmp_path):
+def test_two_ranks_write_what_one_writes(model, tmp_path, monkeypatch):
+    monkeypatch.undo()  # parts as the command cuts them
     for out in ("d", "x.npz", "x.tar"):
         arguments, environment = command(
             "contragan/digits", "-n", 3000, "--seed", 5, "--device", "cpu", "-o", tmp_path / out

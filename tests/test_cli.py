@@ -82,7 +82,9 @@ def test_the_default_file_and_no_overwriting(run, tmp_path):
     assert again.returncode == 1
     assert "--force" in again.stderr
     assert (tmp_path / "contragan-digits.png").read_bytes() == before
-    assert run("sample", "contragan-digits", "-n", 1, "--force").returncode == 0
+    assert run("sample", "contragan-digits", "-n", 1, "--force", "--seed", 5).returncode == 0
+    assert "it was there already" in run("sample", "contragan-digits", "-n", 1, "--seed", 5).stdout
+    assert "--force" in run("sample", "contragan-digits", "-n", 1, "--seed", 6).stderr
 
 
 def test_a_folder_is_checked_before_anything_is_written(run, tmp_path):

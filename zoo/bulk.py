@@ -10,30 +10,31 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import shutil
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import files, latents
+from . import latents, side_files
 from .errors import ZooError
 from .evaluation import distributed
-from .formats import FORMATS, Format
+from .formats import Format, Npz, Tar
 from .images import refuse_overwriting
+from .journal import Command, Journal, Part
+from .png_folder import DamagedRecordError, PngFolder
 from .progress import Progress
 
 if TYPE_CHECKING:
     from .labelled import Label, Labels
     from .model import GAN
 
+FORMATS: dict[str, type[Format]] = {"": PngFolder, ".npz": Npz, ".tar": Tar}  # by suffix
 PART_PIXELS = 1 << 20  # about as many pixels a part: 1,024 images of 32x32
-_RECORD = "sample.json"
-_WORK = ".zoo-sample"
+_JOURNAL = ".zoo-sample"
 _ENCODERS = 4  # threads; compression lets go of the interpreter's lock
 
 
@@ -102,41 +103,42 @@ def write(
     """
     out = Path(out)
     label = _numbers(model, label, n, labels)
-    format = FORMATS[out.suffix.lower()](out, out / _WORK if not out.suffix else out.parent / f".{out.name}{_WORK}")
-    start = time.perf_counter()
-    record = _agreed(_record(model, n, label, seed, truncation, labels, format), out, format, n, force)
-    made = 0
+    journal = Journal(out / _JOURNAL if not out.suffix else out.parent / f".{out.name}{_JOURNAL}")
+    format = FORMATS[out.suffix.lower()](out, journal)
+    each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
+    parts = [range(first, min(n, first + each)) for first in range(0, n, each)]
+    record = _record(model, n, label, seed, truncation, labels, format)
+    start, made = time.perf_counter(), 0
     try:
-        with ThreadPoolExecutor(_ENCODERS) as pool, Progress(progress and distributed.rank() == 0) as bar:
-            each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
-            parts = [range(first, min(n, first + each)) for first in range(0, n, each)]
-            mine = parts[distributed.rank() :: distributed.world_size()]
-            advance = bar.task(model.config.name, sum(map(len, mine)))
-            for part in mine:
-                missing = format.missing(part, force)
-                advance(len(part) - len(missing), made=False)
-                if missing:
-                    here = range(missing[0], part.stop) if format.images_alone else part
-                    wanted = label if label is None or isinstance(label, int) else label[here.start : here.stop]
-                    size = batch_size or 8 * model.chunk
-                    seed, first = record["seed"], here.start
-                    batches = model.stream(len(here), wanted, seed, truncation, size, start=first, labels=labels)
-                    for written in format.write_part(part, batches, set(missing), pool):
-                        made += written
-                        advance(written)
-            distributed.agree(None)  # all parts are there
-            if distributed.rank() == 0:
-                shown = _labels(model, n, label, record["seed"], labels)
-                format.finish(parts, shown, record["seed"], model.resolution)
-                shutil.rmtree(format.work, ignore_errors=True)
-            distributed.agree(None)
+        with _begun(record, format, parts, n, force) as (command, missing), ThreadPoolExecutor(_ENCODERS) as pool:
+            drawn = command.record["seed"]
+            if missing is not None:
+                mine = missing[distributed.rank() :: distributed.world_size()]
+                with Progress(progress and distributed.rank() == 0) as bar:
+                    advance = bar.task(model.config.name, n if distributed.world_size() == 1 else sum(map(len, mine)))
+                    if distributed.world_size() == 1:
+                        advance(n - sum(map(len, mine)), made=False)
+                    for part in mine:
+                        wanted = label if label is None or isinstance(label, int) else label[part.start : part.stop]
+                        size = batch_size or 8 * model.chunk
+                        batches = model.stream(
+                            len(part), wanted, drawn, truncation, size, start=part.start, labels=labels
+                        )
+                        for written in format.write_part(command, part, batches, pool):
+                            made += written
+                            advance(written)
+                distributed.agree(None)  # all parts are there
+                if distributed.rank() == 0:
+                    format.finish(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
+                    journal.end()
+                distributed.agree(None)
     except KeyboardInterrupt:
         raise StoppedError(f"stopped; the same command goes on with {out} where it was") from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise ZooError(f"no space left for {out}; make some, and the same command goes on where it was") from None
-    return Written(record["seed"], made, time.perf_counter() - start)
+    return Written(drawn, made, time.perf_counter() - start)
 
 
 def _numbers(model: GAN, label, n: int, labels: str) -> int | list[int] | None:
@@ -171,43 +173,101 @@ def _record(
     }
 
 
-def _agreed(record: dict[str, Any], out: Path, format: Format, n: int, force: bool) -> dict[str, Any]:
-    """The record of this run, the same on all ranks, after the first has looked at what is there."""
-    error = None
-    if distributed.rank() == 0:
-        try:
-            record = _begin(record, out, format, n, force)
-        except (ZooError, OSError) as raised:
-            error = raised
-    distributed.agree(error)
-    agreed = distributed.from_first(record)
-    if agreed["weights"] != record["weights"]:
-        error = ZooError("the ranks have different weights; give them a model with weights that are not random")
-    distributed.agree(error)
-    return agreed
+@contextmanager
+def _begun(
+    record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
+) -> Iterator[tuple[Command, list[range] | None]]:
+    """(the command, what is missing of its parts; None if its output is whole), the same on all ranks.
+
+    The first rank has looked at what is there and holds the journal's lock.
+    """
+    with ExitStack() as held:
+        error, found = None, None
+        if distributed.rank() == 0:
+            try:
+                found = _finished(record, format, parts, n, force)
+                if found is None:
+                    held.enter_context(format.journal.locked(format.out))
+                    found = _begin(record, format, parts, n, force)
+            except (ZooError, OSError) as raised:
+                error = raised
+        distributed.agree(error)
+        command, missing = distributed.from_first(found)
+        if command.record["weights"] != record["weights"]:
+            error = ZooError("the ranks have different weights; give them a model with weights that are not random")
+        distributed.agree(error)
+        yield command, missing
 
 
-def _begin(record: dict[str, Any], out: Path, format: Format, n: int, force: bool) -> dict[str, Any]:
-    path = (out if format.images_alone else format.work) / _RECORD
-    if force:
-        shutil.rmtree(format.work, ignore_errors=True)
-        path.unlink(missing_ok=True)
-    if path.is_file():
-        before = json.loads(path.read_text())
-        if record["seed"] is None:
-            record["seed"] = before.get("seed")
-        if differing := [key for key in record if record[key] != before.get(key)]:
-            raise ZooError(
-                f"{out} was begun with another {' and '.join(differing)}; give another path, or force=True (--force) "
-                f"to begin anew"
-            )
-    else:
+def _finished(
+    record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
+) -> tuple[Command, None] | None:
+    """The command if all of its images are there already; `force` without a seed asks for others."""
+    if format.journal.begun() or (force and record["seed"] is None):
+        return None
+    try:
+        there = format.finished()
+    except DamagedRecordError:
+        return None
+    if there is None or there.images != n or not there.makes(record) or not format.is_whole(parts):
+        return None
+    if format.journal.folder.exists():
+        with format.journal.locked(format.out):  # what a kill has left is removed
+            pass
+    return there, None
+
+
+def _begin(
+    record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
+) -> tuple[Command, list[range]]:
+    """Begin, or go on; for the holder of the lock."""
+    begun, finished, is_damaged = format.journal.begun(), None, False
+    try:
+        finished = format.finished()
+    except DamagedRecordError as error:
+        is_damaged = True
+        side_files.set_aside(error.path, "no whole record")
+    there = begun or finished
+    if record["seed"] is None and there and (begun or not force):
+        record["seed"] = there.record.get("seed")
+    record["seed"] = latents.check_seed(record["seed"])
+    if there and not force:
+        _refuse_others(record, there, format, n)
+    elif there is None and not is_damaged:
         refuse_overwriting(format.targets(n), force)
-        record["seed"] = latents.check_seed(record["seed"])
-    format.work.mkdir(parents=True, exist_ok=True)
-    if not path.is_file():
-        files.write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
-    return record
+
+    goes_on = begun is not None and begun.makes(record)
+    others = [command for command in (begun, finished) if command and not command.makes(record)]
+    claimed = max((command.reach for command in (begun, finished) if command), default=0)
+    command = Command(record, n, claimed if claimed > n else 0, force or (goes_on and begun.forced))
+    if command != begun:
+        format.journal.begin(command)
+    if others:
+        format.make_room(claimed)
+    return command, list(_missing(parts, format.done(command)))
+
+
+def _refuse_others(record: dict[str, Any], there: Command, format: Format, n: int) -> None:
+    """Raises ZooError where another command's images are."""
+    differing = [key for key in record if record[key] != there.record.get(key)]
+    if not differing and there.images > n:
+        differing = [f"number, {there.images}"]
+    if differing:
+        raise ZooError(
+            f"{format.out} was begun with another {' and '.join(differing)}; give another path, or force=True "
+            f"(--force) to begin anew"
+        )
+
+
+def _missing(parts: list[range], done: list[Part]) -> Iterator[range]:
+    """What is left of each part after the images at its beginning that are done."""
+    stops = {part.first: part.stop for part in sorted(done, key=lambda part: part.stop)}
+    for part in parts:
+        first = part.start
+        while first < part.stop and first < stops.get(first, 0) <= part.stop:
+            first = stops[first]
+        if first < part.stop:
+            yield range(first, part.stop)
 
 
 def _labels(model: GAN, n: int, label, seed: int, labels: str):

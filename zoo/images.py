@@ -144,11 +144,11 @@ class Images:
         if suffix == ".npz":
             write_atomically(path, self._npz())
         elif suffix:
-            write_atomically(path, _encode(self.grid(columns), suffix))
+            write_atomically(path, encode(self.grid(columns), suffix))
         else:
             path.mkdir(parents=True, exist_ok=True)
             for target, image in zip(targets, self, strict=True):
-                write_atomically(target, _encode(image, ".png"))
+                write_atomically(target, encode(image, ".png"))
         return path
 
     def _npz(self) -> bytes:
@@ -162,7 +162,7 @@ class Images:
         return buffer.getvalue()
 
     def _repr_png_(self) -> bytes:
-        return _encode(self.grid(), ".png")
+        return encode(self.grid(), ".png")
 
     def __repr__(self) -> str:
         about = "".join(
@@ -244,7 +244,8 @@ def _pil(image: torch.Tensor) -> Image:
     return Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
 
 
-def _encode(image: Image, suffix: str) -> bytes:
+def encode(image: Image, suffix: str) -> bytes:
+    """The bytes of an image file of the format with this suffix."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()

@@ -71,16 +71,20 @@ def sample(
 
 
 def _grid(name, out, n, label, columns, loading, sampling, force, progress, say) -> None:
-    from ..images import refuse_overwriting, targets_of
+    from ..images import encode, output_kind, refuse_overwriting
     from ..loading import load
 
-    refuse_overwriting(targets_of(out, 0, n), force)  # before the work, not after
+    kind = output_kind(out)
+    if sampling["seed"] is None:  # other images than those there; say so before the work, not after
+        refuse_overwriting([out], force)
     model = load(name, **loading)
     classes, per_class = _spread(label, n, model)
     columns = columns or (per_class if per_class and per_class <= 20 else None)
     images = model.sample(n, classes, **sampling, progress=progress)
-    images.save(out, columns=columns, force=force)
-    say(_about(out, n, model, images.seed))
+    is_there = out.is_file() and out.read_bytes() == encode(images.grid(columns), kind)
+    if not is_there:
+        images.save(out, columns=columns, force=force)
+    say(_about(out, n, model, images.seed) + ("; it was there already" if is_there else ""))
 
 
 def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:

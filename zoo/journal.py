@@ -1,0 +1,155 @@
+"""What `zoo.bulk` has begun: a hidden folder beside the images, so that an output is of one command or of none.
+
+    command.json                                the command, until its output is whole
+    <command>.<first>-<stop>.<content>.part     a part that is done; empty where every image is a file of its own
+    <command>.<name>.writing                    a file that is being written
+    lock                                        held by the process that writes
+
+The names hold digests of the command and of the part's content: what another command made, or what a kill cut short,
+is never taken for a part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import ZooError
+
+_COMMAND, _LOCK = "command.json", "lock"
+_PART = re.compile(r"([0-9a-f]{16})\.(\d{6,})-(\d{6,})\.([0-9a-f]{64})\.part")
+_WRITING = re.compile(r"[0-9a-f]{16}\.[0-9a-z.-]+\.writing")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What images depend on, and what was there when they were begun.
+
+    Attributes:
+        record: what they depend on, the seed included; see `bulk._record`.
+        images: how many.
+        claimed: the first so many image files of a folder may be an earlier command's.
+        forced: it may overwrite files that are not.
+    """
+
+    record: dict[str, Any]
+    images: int
+    claimed: int = 0
+    forced: bool = False
+    digest: str = field(init=False)
+
+    def __post_init__(self):
+        text = json.dumps(self.record, sort_keys=True)
+        object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    @property
+    def reach(self) -> int:
+        """The first so many image files of a folder may be this program's."""
+        return max(self.images, self.claimed)
+
+    def makes(self, record: dict[str, Any]) -> bool:
+        """Whether these are the images of a record; a record without a seed leaves it open."""
+        wanted = {"seed": self.record.get("seed")} if record["seed"] is None else {}
+        return self.record == record | wanted
+
+    @classmethod
+    def parse(cls, text: bytes) -> Command | None:
+        """The command of a `command.json`; None if it is none, cut or changed."""
+        try:
+            about = json.loads(text)
+            digest = about.pop("digest")
+            command = cls(**about)
+            return command if command.digest == digest and isinstance(command.images + command.claimed, int) else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images first ... stop - 1, done, and the sha256 of their content."""
+
+    first: int
+    stop: int
+    sha256: str
+
+
+class Journal:
+    """The journal in one folder, which this class makes and removes; nothing else in it is touched."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @contextmanager
+    def locked(self, out: Path) -> Iterator[None]:
+        """Inside, no other process on this machine writes to `out`."""
+        from filelock import FileLock, Timeout
+
+        if self.folder.is_symlink():
+            raise ZooError(f"{self.folder} is a link, not a folder of this program; remove it, or give another path")
+        path = self.folder / _LOCK
+        lock = FileLock(path)
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise ZooError(f"another process is writing {out}; wait for it, or give another path") from None
+            except FileNotFoundError:  # whoever was done has just removed the folder
+                continue
+            if path.exists():
+                break
+            lock.release()
+        try:
+            yield
+        finally:
+            if not (self.folder / _COMMAND).exists():  # nothing begun, or all done
+                self._clear()
+                path.unlink(missing_ok=True)
+                with suppress(OSError):  # holds what is not ours
+                    self.folder.rmdir()
+            lock.release()
+
+    def begun(self) -> Command | None:
+        """The command whose output is not whole yet."""
+        try:
+            return Command.parse((self.folder / _COMMAND).read_bytes())
+        except OSError:
+            return None
+
+    def begin(self, command: Command) -> None:
+        """From now on this is the command; what others left here is removed."""
+        writing = self.writing(command, _COMMAND)
+        writing.write_text(json.dumps(asdict(command), indent=2) + "\n")
+        writing.replace(self.folder / _COMMAND)
+        self._clear(but=command)
+
+    def end(self) -> None:
+        """The output is whole."""
+        (self.folder / _COMMAND).unlink(missing_ok=True)
+
+    def writing(self, command: Command, name: str) -> Path:
+        """Where to write a file, before it gets its name by a rename."""
+        return self.folder / f"{command.digest}.{name}.writing"
+
+    def path(self, command: Command, part: Part) -> Path:
+        """The file of a part."""
+        return self.folder / f"{command.digest}.{part.first:06d}-{part.stop:06d}.{part.sha256}.part"
+
+    def parts(self, command: Command) -> list[Part]:
+        """The parts of this command that are done."""
+        matches = [_PART.fullmatch(path.name) for path in sorted(self.folder.glob("*.part"))]
+        return [Part(int(m[2]), int(m[3]), m[4]) for m in matches if m and m[1] == command.digest]
+
+    def _clear(self, but: Command | None = None) -> None:
+        """Remove this class's files; with `but`, those of other commands and those that were being written."""
+        for path in list(self.folder.iterdir()):
+            part = _PART.fullmatch(path.name)
+            stale = part[1] != (but and but.digest) if part else _WRITING.fullmatch(path.name)
+            if stale and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)

@@ -1,0 +1,16 @@
+"""Files that stand beside what matters: a damaged one is set aside, and what matters goes on."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Rename a damaged file to `<name>.damaged`, or the first free number after it, and say so on standard error."""
+    names = itertools.chain([f"{path.name}.damaged"], (f"{path.name}.damaged-{i}" for i in itertools.count(2)))
+    aside = next(there for there in map(path.with_name, names) if not there.exists())
+    path.rename(aside)
+    print(f"zoo: {path} is damaged ({why}) and not used; it is now {aside.name}", file=sys.stderr)
+    return aside
