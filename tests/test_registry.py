@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import zoo
 from zoo import registry
 from zoo.errors import UnknownModelError, ZooError
+from zoo.evaluation import targets
+from zoo.export import export_folder
 
 
 @pytest.mark.parametrize(
@@ -90,3 +93,60 @@ def test_light_commands_import_nothing_heavy(code):
     code += f"\nimport sys; print('HEAVY', sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in result.stdout
+
+
+class TestNamesAndFolders:
+    """A registered name is the model, whatever lies in the working directory."""
+
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        """contragan/digits in the working directory: another network's weights."""
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(registry, "_told", set())
+        zoo.load("contragan/digits", weights="random", device="cpu").save_pretrained("contragan/digits")
+        return tmp_path / "contragan" / "digits"
+
+    @pytest.mark.parametrize("spelling", ["contragan/digits", "ContraGAN-Digits", "contragan/digits@zoo"])
+    def test_a_name_is_the_registered_model(self, folder, spelling, capsys):
+        Path("ContraGAN-Digits").symlink_to("contragan/digits")
+        Path("contragan/digits@zoo").symlink_to("digits")
+        assert zoo.load(spelling, device="cpu").tag == "zoo"
+        assert zoo.info(spelling).tags == ("zoo",)
+        assert targets.open_target(spelling, device="cpu").model.tag == "zoo"
+        told = f"zoo: {spelling} is read as the name of the model contragan/digits; the folder is ./{spelling}\n"
+        assert capsys.readouterr().err == told, "once, however often it is asked for"
+
+    def test_a_path_is_the_folder(self, folder, capsys):
+        for path in ("./contragan/digits", "contragan/digits/", str(folder), folder, Path("contragan/digits")):
+            assert zoo.load(path, device="cpu").tag is None
+            assert zoo.info(path).weights == ()
+        assert zoo.GAN.from_pretrained("contragan/digits", device="cpu").tag is None
+        assert capsys.readouterr().err == ""
+        assert registry.argument_for("contragan/digits") == "./contragan/digits"
+        assert registry.argument_for("runs/x") == "runs/x"
+
+    def test_an_export_of_a_name_takes_nothing_from_a_folder(self, folder):
+        (folder / "samples").mkdir()
+        (folder / "samples" / "0000001.png").write_bytes(b"x")
+        (folder / "metrics.jsonl").write_text("")
+        assert not (zoo.load("contragan/digits", device="cpu").save_pretrained("out") / "samples").exists()
+        assert not (export_folder("contragan/digits", "by-name") / "samples").exists()
+
+    @pytest.mark.parametrize("path", ["./contragan/digits", "../x", "contragan/digits/", "/nowhere", "~/x"])
+    def test_a_path_to_nothing_is_no_name(self, path, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(UnknownModelError, match="there is no folder"):
+            zoo.load(path)
+
+    @pytest.mark.parametrize("name", ["a" * 10**6, "contragan/" * 10**5, "x\0y", "\x1b[2J"])
+    def test_a_name_that_is_none(self, name):
+        for call in (zoo.load, zoo.info):
+            with pytest.raises(UnknownModelError) as raised:
+                call(name)
+            assert len(str(raised.value)) < 200
+            assert str(raised.value).isprintable()
+
+    def test_a_tag_is_no_file(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "zoo").write_text("a file")
+        assert zoo.load("contragan/digits", weights="zoo", device="cpu").tag == "zoo"

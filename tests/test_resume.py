@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import torch
 from narrow import short
 
+import zoo
 from training import checkpoint
 from training.stopping import RunStoppedError
 from training.trainer import Options, train
@@ -170,3 +172,73 @@ def test_a_run_folder_is_enough_to_go_on(stopped):
     assert done.returncode == 0, done.stderr
     assert "going on from step 3" in done.stdout
     assert checkpoint.steps(stopped.out / "checkpoints")[-1] == 5
+
+
+SIDE_FILES = ("environment.json", "metrics.jsonl", "best.json", "losses.png", "model.safetensors", "alignment.json")
+DAMAGES = (
+    b"",
+    b'{"st',
+    b"\xff\xfe\n",
+    b"[1]\n",
+    b"[" * 10**5 + b"\n",
+    b'{"step": "x"}\n',
+    b'{"step":' + b"9" * 5000 + b"}\n",
+)
+
+
+def scored(run):
+    """Scores of 2, 1 and 3 for the first steps."""
+    run.offer_best("FD test", value := {1: 2.0, 2: 1.0}.get(run.step, 3.0))
+    return {"FD test": value}
+
+
+@pytest.fixture(scope="module")
+def scored_runs(tmp_path_factory) -> tuple[Path, Path]:
+    """A run of 3 steps that nobody disturbed, and one that was stopped after 2."""
+    whole, stopped = tmp_path_factory.mktemp("whole") / "run", tmp_path_factory.mktemp("stopped") / "run"
+    config = short("contragan/digits", 3)
+    train(config, Options(whole, device="cpu", log_every=1), [scored])
+    with pytest.raises(RunStoppedError):
+        train(config, Options(stopped, device="cpu", log_every=1), [scored, *stop_after(2)])
+    return whole, stopped
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=range(len(DAMAGES)))
+def test_damaged_side_files_block_nothing(scored_runs, damage, tmp_path, capsys):
+    """The checkpoint decides: the run goes on to the weights that it would have come to, and the best stays."""
+    whole, out = scored_runs[0], tmp_path / "run"
+    shutil.copytree(scored_runs[1], out)
+    for name in SIDE_FILES:
+        (out / name).write_bytes(damage)
+    train(short("contragan/digits", 3), Options(out, device="cpu", log_every=1, resume=True), [scored])
+    assert same(last(out), last(whole))
+    assert json.loads((out / "best.json").read_text()) == {"step": 2, "metric": "FD test", "value": 1.0}
+    assert same(weights.read(out / "best.safetensors"), weights.read(whole / "best.safetensors"))
+    assert [start["step"] for start in json.loads((out / "environment.json").read_text())["starts"]] == [2]
+    assert json.loads((out / "metrics.jsonl").read_text())["step"] == 3
+    set_aside = sorted(path.name for path in out.glob("*.damaged"))
+    assert {"best.json.damaged", "environment.json.damaged"} <= set(set_aside)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(set_aside), told
+    assert zoo.load(out, device="cpu").sample(1, seed=0).shape == (1, 3, 32, 32)
+
+
+def test_damaged_lines_of_metrics_leave_the_others(scored_runs, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(scored_runs[1], out)
+    before = (out / "metrics.jsonl").read_bytes()
+    (out / "metrics.jsonl").write_bytes(DAMAGES[2] + before + b"null\n" + b'{"step": 2, "g/lo')
+    train(short("contragan/digits", 3), Options(out, device="cpu", log_every=1, resume=True), [scored])
+    assert (out / "metrics.jsonl").read_bytes().startswith(before)
+    assert (out / "metrics.jsonl.damaged").read_bytes() == DAMAGES[2] + before + b"null\n" + b'{"step": 2, "g/lo'
+    assert "2 of its lines cannot be read, the others are kept" in capsys.readouterr().err
+
+
+def test_damaged_best_weights_are_set_aside(scored_runs, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(scored_runs[1], out)
+    (out / "best.safetensors").write_bytes(b"cut")
+    train(short("contragan/digits", 3), Options(out, device="cpu", log_every=1, resume=True), [scored])
+    assert (out / "best.safetensors.damaged").read_bytes() == b"cut"
+    assert json.loads((out / "best.json").read_text())["step"] == 3
+    assert "best.safetensors is damaged" in capsys.readouterr().err

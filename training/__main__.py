@@ -65,11 +65,8 @@ def train(
     from zoo import registry
     from zoo.config import ModelConfig
 
-    is_run = (Path(name) / "config.json").is_file()
-    if is_run:
-        config = ModelConfig.from_file(Path(name) / "config.json")
-    else:
-        config = ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)
+    run_config = registry.exported(name)
+    config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name))
     if as_paper:
         config = config.as_paper()
     if width is not None:
@@ -86,7 +83,7 @@ def train(
         print(config.to_json(), end="")
         return
     if out is None:
-        if not is_run:
+        if run_config is None:
             raise typer.BadParameter("give a folder for the run", param_hint="--out")
         out = Path(name)
     from .evaluation import Evaluation
@@ -102,7 +99,8 @@ def train(
     )
     run(config, options, hooks)
     if os.environ.get("RANK", "0") == "0":
-        print(f'{out}: trained; sample with: zoo sample {out} -o grid.png, or zoo.load("{out}")')
+        name = registry.argument_for(out)
+        print(f'{out}: trained; sample with: zoo sample {name} -o grid.png, or zoo.load("{name}")')
 
 
 def _parsed(item: str) -> tuple[str, object]:

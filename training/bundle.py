@@ -8,7 +8,6 @@ that a second start goes on. Nothing is written into the repository before all o
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from zoo.parts import save_in_parts
 from . import checkpoint, plots
 from .networks import Networks
 from .record import write_record
-from .run_folder import differences
+from .run_folder import RunFolder, differences
 
 Counts = tuple[int, int]  # real, generated
 TAG = "zoo"
@@ -192,8 +191,8 @@ def _write_discriminator(run: Path, path: Path) -> DiscriminatorFile | None:
 
 def _revision(run: Path) -> dict[str, str]:
     """The revisions of the code that trained the run, as far as its starts have noted any."""
-    starts = json.loads((run / "environment.json").read_text())["starts"]
-    known = dict.fromkeys(start["revision"] for start in starts if start["revision"])
+    starts = RunFolder(run).starts()
+    known = dict.fromkeys(start["revision"] for start in starts if start.get("revision"))
     return {"revision": ", ".join(known)} if known else {}
 
 

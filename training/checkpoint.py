@@ -20,7 +20,7 @@ from zoo.errors import WeightsCorruptedError, ZooError
 
 from .networks import Networks
 
-_NAME = re.compile(r"step-(\d+)\.safetensors")
+_NAME = re.compile(r"step-(\d{7,})\.safetensors")
 
 
 def save(folder: Path, step: int, networks: Networks, about: dict[str, str]) -> Path:
@@ -31,7 +31,7 @@ def save(folder: Path, step: int, networks: Networks, about: dict[str, str]) -> 
     """
     tensors = state(networks)
     metadata = {**about, "step": str(step), "sha256": digest(tensors)}
-    path = folder / f"step-{step:07d}.safetensors"
+    path = path_of(folder, step)
     try:
         weights.save(path, tensors, metadata)
     except OSError as error:
@@ -58,19 +58,24 @@ def load(path: Path, networks: Networks) -> dict[str, str]:
 
 def steps(folder: Path) -> list[int]:
     """The steps that have a checkpoint, oldest first."""
-    return sorted(int(match[1]) for path in folder.glob("*") if (match := _NAME.fullmatch(path.name)))
+    found = (int(match[1]) for path in folder.glob("*") if (match := _NAME.fullmatch(path.name)))
+    return sorted(step for step in found if path_of(folder, step).is_file())
+
+
+def path_of(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:07d}.safetensors"
 
 
 def newest(folder: Path) -> Path | None:
     found = steps(folder)
-    return folder / f"step-{found[-1]:07d}.safetensors" if found else None
+    return path_of(folder, found[-1]) if found else None
 
 
 def prune(folder: Path, keep: int, best: int | None = None) -> None:
     """Remove all but the newest `keep` checkpoints and the best."""
     for step in steps(folder)[:-keep]:
         if step != best:
-            (folder / f"step-{step:07d}.safetensors").unlink()
+            path_of(folder, step).unlink()
 
 
 def config_digest(config_json: str) -> str:

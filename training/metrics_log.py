@@ -17,7 +17,7 @@ class MetricsLog:
     def __enter__(self) -> MetricsLog:
         if self.writes:
             earlier = self.folder.records()
-            self._seconds = earlier[-1]["seconds"] if earlier else 0.0
+            self._seconds = earlier[-1].get("seconds", 0.0) if earlier else 0.0
             self._file = self.folder.metrics.open("a", encoding="utf-8")
             self._events = _event_writer(self.folder.path / "tensorboard", self.start)
         return self

@@ -3,9 +3,10 @@
 config.json         the resolved config
 environment.json    versions, device, data and git revision of each start
 metrics.jsonl       losses, one line every so many steps
+best.safetensors    the generator that scored best, and its score, where scores are taken; best.json says it too
 losses.png          the same as a plot; tensorboard/ has it as events
 samples/            sheets of fixed latents over time
-checkpoints/        the whole state, to go on from
+checkpoints/        the whole state, to go on from, whatever has become of the other files
 model.safetensors   the sampling generator; discriminator.safetensors beside it
 """
 
@@ -27,7 +28,8 @@ from filelock import FileLock, Timeout
 import zoo
 from zoo import weights
 from zoo.config import ModelConfig
-from zoo.errors import ZooError
+from zoo.errors import WeightsCorruptedError, ZooError
+from zoo.side_files import set_aside
 
 _LOCK = ".lock"
 _JSON = r"(config|environment|best)\.json|metrics\.jsonl"
@@ -41,6 +43,8 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.metrics = path / "metrics.jsonl"
+        self.environment = path / "environment.json"
+        self.best_weights = path / "best.safetensors"
 
     def create(self, config: ModelConfig) -> None:
         """Begin a run here; raises ZooError where one is, or anything else."""
@@ -105,29 +109,89 @@ class RunFolder:
 
     def note_start(self, about: dict[str, Any]) -> None:
         """Add this start to environment.json."""
-        path = self.path / "environment.json"
-        starts = json.loads(path.read_text())["starts"] if path.exists() else []
-        text = json.dumps({"starts": [*starts, about]}, indent=2)
-        weights.write_atomically(path, text.encode())
+        text = json.dumps({"starts": [*self.starts(), about]}, indent=2)
+        weights.write_atomically(self.environment, text.encode())
+
+    def starts(self) -> list[dict[str, Any]]:
+        """What each start noted; a damaged file is set aside, and they are none."""
+        try:
+            starts = json.loads(self.environment.read_bytes())["starts"]
+            if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
+                return starts
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, KeyError, RecursionError):
+            pass
+        set_aside(self.environment, "it lists no starts")
+        return []
 
     def best(self) -> dict[str, Any] | None:
-        """The best score so far: {"step", "metric", "value"}."""
-        path = self.path / "best.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        """The best score so far, as the weights that have it tell: {"step", "metric", "value"}."""
+        if not self.best_weights.is_file():
+            return None
+        try:
+            about = weights.read_metadata(self.best_weights)
+            return {"step": int(about["step"]), "metric": about["metric"], "value": float(about["value"])}
+        except (WeightsCorruptedError, KeyError, ValueError):
+            set_aside(self.best_weights, "they do not say what they scored")
+            return None
 
-    def note_best(self, best: dict[str, Any]) -> None:
+    def keep_best(self, tensors: dict[str, torch.Tensor], about: dict[str, str], metric: str, value: float) -> None:
+        """Keep weights as the best so far."""
+        score = {"metric": metric, "value": float(value)}
+        weights.save(self.best_weights, tensors, about | {key: str(found) for key, found in score.items()})
+        self._tell_best({"step": int(about["step"])} | score)
+
+    def mend_best(self) -> None:
+        """Let best.json say what the best weights say."""
+        best, path = self.best(), self.path / "best.json"
+        if best is None or (path.is_file() and path.read_bytes() == json.dumps(best).encode()):
+            return
+        if path.is_file() and not _is_best(path.read_bytes()):
+            set_aside(path, f"{self.best_weights.name} tells what it should say")
+        self._tell_best(best)
+
+    def _tell_best(self, best: dict[str, Any]) -> None:
         weights.write_atomically(self.path / "best.json", json.dumps(best).encode())
 
     def rewind(self, step: int) -> None:
-        """Forget the metrics after a step: they will be measured again."""
-        if self.metrics.exists():
-            lines = [f"{json.dumps(record)}\n" for record in self.records() if record["step"] <= step]
-            weights.write_atomically(self.metrics, "".join(lines).encode())
+        """Forget the metrics after a step, which will be measured again; of a damaged file a copy is kept."""
+        if not self.metrics.exists():
+            return
+        records, damaged = self._read_metrics()
+        if damaged:
+            set_aside(self.metrics, f"{damaged} of its lines cannot be read, the others are kept", copy=True)
+        lines = [f"{json.dumps(record)}\n" for record in records if record["step"] <= step]
+        weights.write_atomically(self.metrics, "".join(lines).encode())
 
     def records(self) -> list[dict[str, float]]:
-        """All lines of metrics.jsonl; a last line that a kill cut short is left out."""
-        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True) if self.metrics.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        """All lines of metrics.jsonl but the damaged ones; a last line that a kill cut short is left out."""
+        return self._read_metrics()[0]
+
+    def _read_metrics(self) -> tuple[list[dict[str, float]], int]:
+        """(what the lines say, how many are damaged)."""
+        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.exists() else []
+        found = [_record(line) for line in lines if line.endswith(b"\n")]
+        records = [record for record in found if record is not None]
+        return records, len(found) - len(records)
+
+
+def _is_best(text: bytes) -> bool:
+    try:
+        return set(json.loads(text)) == {"step", "metric", "value"}
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
+def _record(line: bytes) -> dict[str, float] | None:
+    """A line of metrics.jsonl; None if it is none."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+        return None
+    return record if all(isinstance(value, (int, float)) for value in record.values()) else None
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:

@@ -125,6 +125,7 @@ class Run:
                 self.folder.create(self.config)
                 self.folder.keep_plugins(self.options.plugins)
             self.folder.rewind(self.step)
+            self.folder.mend_best()
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
             self.folder.note_start(about)
             print(datasets.describe(self.dataset), flush=True)
@@ -135,7 +136,7 @@ class Run:
         """The newest checkpoint that is whole; a damaged one is named, never passed over in silence."""
         damaged = []
         for step in reversed(checkpoint.steps(self.folder.checkpoints)):
-            path = self.folder.checkpoints / f"step-{step:07d}.safetensors"
+            path = checkpoint.path_of(self.folder.checkpoints, step)
             try:
                 header = checkpoint.load(path, self.networks)
             except WeightsCorruptedError as error:
@@ -231,8 +232,7 @@ class Run:
         self._is_best = True  # saved once the score is in the log
         if not self.processes.is_writer:
             return
-        weights.save(self.folder.path / "best.safetensors", _half(self.networks.sampler()), self._provenance())
-        self.folder.note_best({"step": self.step, "metric": metric, "value": value})
+        self.folder.keep_best(_half(self.networks.sampler()), self._provenance(), metric, value)
 
     def export(self) -> None:
         """Write the sampling generator and the discriminator as float16 safetensors with their provenance."""
@@ -262,10 +262,18 @@ class Run:
         }
 
     def _export_if_missing(self) -> None:
-        """For a run that was killed between its last checkpoint and its export."""
-        model = self.folder.path / "model.safetensors"
-        if not model.exists() or weights.read_metadata(model).get("step") != str(self.step):
+        """For a run that was killed between its last checkpoint and its export, or whose files were damaged since."""
+        names = ("model.safetensors", "discriminator.safetensors")
+        if any(_step_of(self.folder.path / name) != self.step for name in names):
             self.export()
+
+
+def _step_of(path: Path) -> int | None:
+    """The step whose weights a file holds; None where it is missing or damaged."""
+    try:
+        return int(weights.read_metadata(path)["step"])
+    except (WeightsCorruptedError, KeyError, ValueError):
+        return None
 
 
 def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:

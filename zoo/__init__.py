@@ -9,6 +9,7 @@ Nothing heavy is imported until it is used: `import zoo` needs neither torch nor
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
@@ -91,7 +92,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def info(name: str) -> ModelConfig:
+def info(name: str | os.PathLike) -> ModelConfig:
     """The config of a model, or of an exported folder: architecture, data, training, weights, published scores.
 
     Args:
@@ -102,5 +103,5 @@ def info(name: str) -> ModelConfig:
     """
     from . import hub, registry
 
-    name = hub.local_folder(name, with_weights=False)
-    return registry.exported(name) or registry.config(name)
+    place = hub.local_folder(name, with_weights=False)
+    return registry.exported(place) or registry.config(os.fspath(place))

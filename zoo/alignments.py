@@ -31,11 +31,7 @@ FILE = "alignment.json"  # in a folder
 
 
 def of(found: Found, cache_dir: str | Path | None = None) -> LabelAlignment | None:
-    """The alignment that holds for weights that were found; None where none does.
-
-    Raises:
-        ConfigError: its file is damaged; the message names it.
-    """
+    """The alignment that holds for weights that were found; None where none does."""
     if found.path is None or not found.config.conditional:
         return None
     if found.exported:
@@ -141,10 +137,14 @@ def _kept_file(found: Found, cache_dir: str | Path | None) -> Path | None:
 
 
 def _valid(path: Path | None, found: Found, cache_dir: str | Path | None) -> LabelAlignment | None:
-    """The alignment in a file, if it is of these weights; a line says so where it is of others."""
+    """The alignment in a file, if it is of these weights; a line says so where it is of others, or damaged."""
     if path is None or not path.is_file():
         return None
-    alignment = read(path)
+    try:
+        alignment = read(path)
+    except ConfigError as error:
+        print(f"zoo: the alignment in {path} is not used: {error}", file=sys.stderr)
+        return None
     if (
         alignment.weights_sha256 == sha256_of(found, cache_dir)
         and len(alignment.assignment) == found.config.num_classes

@@ -226,7 +226,7 @@ def _begin(
         finished = format.finished()
     except DamagedRecordError as error:
         is_damaged = True
-        side_files.set_aside(error.path, "no whole record")
+        side_files.set_aside(error.path, "it does not say of which command the images are")
     there = begun or finished
     if record["seed"] is None and there and (begun or not force):
         record["seed"] = there.record.get("seed")

@@ -186,8 +186,8 @@ def _of_folder(name: str) -> tuple:
     from . import alignments, hub, registry
     from .loading import Found
 
-    folder = Path(hub.local_folder(name, with_weights=False))
-    config, file, ours = registry.exported(folder), folder / hub.WEIGHTS_FILE, not name.startswith(hub.PREFIX)
+    place = hub.local_folder(name, with_weights=False)
+    config, file, ours = registry.exported(place), Path(place) / hub.WEIGHTS_FILE, not name.startswith(hub.PREFIX)
     if config is None or (ours and not file.is_file()):
         return ()
     if not file.is_file():  # of the same commit as its config

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import card, files
+from . import card, files, registry
 from .config import ModelConfig
 from .errors import ZooError
 
@@ -71,9 +71,10 @@ def _run_folder(source) -> Path | None:
     """The source, if it is a folder that training has written and that has something to show."""
     from .model import GAN
 
-    if isinstance(source, GAN) or not (Path(source) / "metrics.jsonl").is_file():
+    folder = None if isinstance(source, GAN) else registry.folder_of(source)
+    if folder is None or not (folder / "metrics.jsonl").is_file():
         return None
-    return Path(source) if any((Path(source) / "samples").glob("*.png")) else None
+    return folder if any((folder / "samples").glob("*.png")) else None
 
 
 def _write(folder: Path, model: GAN, discriminator: Mapping[str, Tensor] | None, dtype: str, run: Path | None) -> None:

@@ -45,7 +45,9 @@ def parse(text: str) -> Address:
     return Address(repo_id, revision or "main")
 
 
-def local_folder(name: str | os.PathLike, with_weights: bool = True, token: str | bool | None = None) -> str:
+def local_folder(
+    name: str | os.PathLike, with_weights: bool = True, token: str | bool | None = None
+) -> str | os.PathLike:
     """The folder that `hf://user/repo[@revision]` was downloaded to; any other name as it is.
 
     Raises:
@@ -54,12 +56,12 @@ def local_folder(name: str | os.PathLike, with_weights: bool = True, token: str 
     """
     text = os.fspath(name)
     if not text.startswith(PREFIX):
-        return text
+        return name
     address = parse(text)
     config = download(address.repo_id, CONFIG_FILE, address.revision, token=token)
     if with_weights:  # of the same commit
         download(address.repo_id, WEIGHTS_FILE, config.parent.name, token=token)
-    return str(config.parent)
+    return config.parent
 
 
 def cached(repo_id: str, filename: str, revision: str) -> Path | None:

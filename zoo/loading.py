@@ -30,7 +30,7 @@ def load(
 
     Args:
         name_or_folder: a name in any spelling, `name@tag`, a folder's path, or `hf://user/repo[@revision]` for a
-            folder on the Hugging Face Hub.
+            folder on the Hugging Face Hub. A folder of a model's name is written "./name", or as a Path.
         weights: "default", a tag, "random" (untrained), or the path of a .safetensors file.
         device: "auto" (CUDA, then Apple's GPU, then the CPU) or a torch device.
         dtype: None for float32; "bfloat16" or "float16" trade exactness for speed.
@@ -82,7 +82,7 @@ def load_found(
 def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
     """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
     if found.exported or found.tag in (None, found.config.default_tag):
-        return os.fspath(name_or_folder) if found.exported else found.config.name
+        return registry.argument_for(name_or_folder) if found.exported else found.config.name
     return f"{found.config.name}@{found.tag}"
 
 
@@ -153,23 +153,23 @@ def _averages_spectral_norm(found: Found) -> bool:
 
 def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> Found:
     """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
-    text = hub.local_folder(name_or_folder, with_weights=wanted == "default")
-    folder, tag = Path(text), "default"
-    exported = config = registry.exported(folder)
+    place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
+    folder, tag = registry.folder_of(place), "default"
+    exported = config = registry.exported(place)
     if config is None:
-        if folder.is_dir() and not registry.is_name(text):
+        if folder:
             raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
-        base, tag = registry.split_tag(text)
+        base, tag = registry.split_tag(os.fspath(place))
         config = registry.config(base)
     if wanted == "random":
         return Found(config, None, None)
     if wanted.endswith(".safetensors"):
         return Found(config, Path(wanted), None)
-    if Path(wanted).is_file():
+    if wanted not in ("default", *config.tags) and Path(wanted).is_file():
         raise WeightsUnavailableError(
             f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
         )
-    if exported and wanted == "default":
+    if folder and exported and wanted == "default":
         ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
         return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag

@@ -28,7 +28,8 @@ class Pretrained:
         """
         from .loading import load
 
-        if not Path(folder_or_repo).is_dir():
+        folder_or_repo = Path(folder_or_repo) if Path(folder_or_repo).is_dir() else folder_or_repo
+        if not isinstance(folder_or_repo, Path):
             address = hub.parse(os.fspath(folder_or_repo))
             if revision != "main":
                 address = hub.parse(f"{address.repo_id}@{revision}")

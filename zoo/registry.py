@@ -1,7 +1,8 @@
 """Names to configs. A name in any spelling, a glob, a tag (`name@tag`), or a user's own model.
 
 Two spellings are one name if they agree once case and punctuation are dropped: `ContraGAN-TinyImageNet` is
-`contragan/tiny-imagenet`. Only the config that is asked for is read.
+`contragan/tiny-imagenet`. Only the config that is asked for is read. A registered name is that model, whatever lies in
+the working directory: a folder of the same name is written `./name`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import os
+import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,6 +20,8 @@ from .errors import ConfigError, UnknownModelError, ZooError
 from .labels import plain
 
 _registered: dict[str, ModelConfig] = {}  # by name; a user's models
+_LONGEST_NAME = 200  # characters; the longest here has 40
+_told: set[str] = set()  # names of which it was said that there is also a folder
 
 
 def hub_configs_dir() -> Path:
@@ -68,13 +72,20 @@ def resolve(name: str) -> str:
     """
     if not isinstance(name, str):
         raise UnknownModelError(f"a model name is a string such as contragan/cifar10, not {name!r}")
+    if len(name) > _LONGEST_NAME:
+        raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
+    if _is_path(name):
+        raise UnknownModelError(
+            f"there is no folder {name!r} with a model in it; check the path, or give a model's name"
+        )
     wanted = plain(name)
     known = {plain(known): known for known in names()}
     if wanted in known:
         return known[wanted]
     close = [known[key] for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(close)}?" if close else "`zoo list` shows all names"
-    raise UnknownModelError(f'no model is called "{name}"; {hint}')
+    shown = name if name.isprintable() else repr(name)[1:-1]
+    raise UnknownModelError(f'no model is called "{shown}"; {hint}')
 
 
 def is_name(text: str) -> bool:
@@ -86,13 +97,42 @@ def is_name(text: str) -> bool:
     return True
 
 
-def exported(folder: str | os.PathLike) -> ModelConfig | None:
-    """The config of an exported folder; None if this is no folder with config.json in it."""
-    path = Path(folder) / "config.json"
+def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
+    """The folder that is meant; None where it is a name, or nothing.
+
+    A folder of a registered model's name is meant by `./name` or a Path; where both exist, a line says so once.
+    """
+    folder, text = Path(name_or_folder), os.fspath(name_or_folder)
     try:
-        return ModelConfig.from_file(path) if path.is_file() else None
-    except OSError:  # a name too long for a path is no path
+        if not folder.is_dir():
+            return None
+    except OSError:  # too long for a path
         return None
+    if not isinstance(name_or_folder, str) or _is_path(text) or not is_name(text):
+        return folder
+    if text not in _told:
+        _told.add(text)
+        model = resolve(split_tag(text)[0])
+        print(f"zoo: {text} is read as the name of the model {model}; the folder is ./{text}", file=sys.stderr)
+    return None
+
+
+def argument_for(folder: str | os.PathLike) -> str:
+    """How a folder is written where a name could stand too."""
+    text = os.fspath(folder)
+    return f"./{text}" if is_name(text) else text
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text can only be a path."""
+    return text.startswith((".", "/", "~")) or text.endswith("/") or Path(text).is_absolute()
+
+
+def exported(name_or_folder: str | os.PathLike) -> ModelConfig | None:
+    """The config of an exported folder; None if this is no folder with config.json in it."""
+    folder = folder_of(name_or_folder)
+    path = folder / "config.json" if folder else None
+    return ModelConfig.from_file(path) if path and path.is_file() else None
 
 
 def config(name: str) -> ModelConfig:

@@ -58,9 +58,10 @@ def sample(
     """
     import zoo
 
-    from .. import bulk
+    from .. import bulk, registry
 
-    out = out or Path(f"{Path(name).name if Path(name).is_dir() else zoo.info(name).slug}.png")
+    folder = registry.folder_of(name)
+    out = out or Path(f"{folder.resolve().name if folder else zoo.info(name).slug}.png")
     loading = {"weights": weights, "device": device, "dtype": dtype}
     sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size, "labels": labels.value}
     say = (lambda line: None) if quiet else print

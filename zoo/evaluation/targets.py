@@ -69,18 +69,21 @@ def _of_path(source: str | os.PathLike, weights: str, device: str, dtype: str | 
     text, path = os.fspath(source), Path(source)
     if path.suffix == ".npz" and path.is_file():
         return _of_images(path.name, sources.from_npz(path))
-    if path.is_dir() and registry.exported(path) is None and not registry.is_name(text):
-        return _of_images(path.name, sources.folder(path))
+    folder = registry.folder_of(source)
+    if folder and registry.exported(source) is None:
+        return _of_images(path.name, sources.folder(folder))
     name, colon, split = text.partition(":")
     if colon and split in SPLITS:
         found = datasets.load(name, split, _sides(name)[0])
         return _of_images(text, sources.Fixed(found.images, found.labels))
-    config, tag, file = weights_of(text, weights, cache_dir)
-    model = loading.load(text, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)
+    config, tag, file = weights_of(source, weights, cache_dir)
+    model = loading.load(source, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)
     return _of_model(model, tag, file, config)
 
 
-def weights_of(name: str, wanted: str = "default", cache_dir=None) -> tuple[ModelConfig, str | None, Path | None]:
+def weights_of(
+    name: str | os.PathLike, wanted: str = "default", cache_dir=None
+) -> tuple[ModelConfig, str | None, Path | None]:
     """The config of a name or exported folder, the tag of its weights (None for a file), and their file.
 
     Raises:
