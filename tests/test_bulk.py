@@ -305,3 +305,13 @@ def test_weights_that_are_random_are_not_gone_on_with(tmp_path):
         else:
             bulk.write(random, tmp_path / "d", 8, seed=5)
     shutil.rmtree(tmp_path / "d")
+
+
+def test_a_record_that_claims_too_much_removes_no_more_than_its_images(model, tmp_path):
+    bulk.write(model, tmp_path / "d", 8, seed=5)
+    record = json.loads((tmp_path / "d" / "sample.json").read_text())
+    (tmp_path / "d" / "sample.json").write_text(json.dumps(record | {"images": 10**15}))
+    for name in ("notes.png", "1.png", "000001.png.txt", "0000000001.png"):
+        (tmp_path / "d" / name).write_bytes(b"mine")
+    bulk.write(model, tmp_path / "d", 4, seed=6, force=True)
+    assert len(content(tmp_path / "d")) == 4 + 1 + 4

@@ -32,7 +32,7 @@ def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> lis
     """
     config = config or ModelConfig.from_file(run / "config.json")
     records = RunFolder(run).records()
-    sheets = {int(path.stem): path for path in sorted((run / "samples").glob("*.png"))}
+    sheets = {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if path.stem.isdecimal()}
     if not records or not sheets:
         raise ZooError(f"{run} has no {'sheet of samples' if records else 'metrics.jsonl'} yet; nothing is recorded")
     names = card.record_filenames(config)

@@ -204,7 +204,7 @@ def parsed(text: bytes) -> dict[str, Any] | None:
         record = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("images"), int) else None
+    return record if isinstance(record, dict) and type(record.get("images")) is int else None
 
 
 def command_of(record: dict[str, Any]) -> Command:

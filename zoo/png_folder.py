@@ -18,6 +18,7 @@ from .images import Images, one_ahead
 from .journal import Command, Part
 
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_IMAGE = re.compile(r"(\d{6,18})\.png")
 _RANGE = re.compile(r"(\d{6,})-(\d{6,})")
 
 
@@ -49,8 +50,7 @@ class PngFolder(Format):
         return all(recorded.get((part.start, part.stop)) == self._digest(part) for part in parts)
 
     def make_room(self, images: int) -> None:
-        for image in self.targets(images):
-            image.unlink(missing_ok=True)
+        self._remove(range(images))
         self.record_path.unlink(missing_ok=True)
 
     def done(self, command: Command) -> list[Part]:
@@ -100,6 +100,13 @@ class PngFolder(Format):
     def _image(self, i: int) -> Path:
         return self.out / f"{i:06d}.png"
 
+    def _remove(self, images: range) -> None:
+        """Remove the files of these images, which a record claims; it may claim more than there are."""
+        for path in list(self.out.iterdir()):
+            number = _IMAGE.fullmatch(path.name)
+            if number and int(number[1]) in images and path == self._image(int(number[1])):
+                path.unlink()
+
     def _digest(self, images: range) -> str | None:
         """The sha256 of the images' sha256; None if one is missing."""
         digest = hashlib.sha256()
@@ -128,8 +135,7 @@ class PngFolder(Format):
     def finish(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
         known = self._known(command)
         digests = {f"{p.start:06d}-{p.stop:06d}": known.get((p.start, p.stop)) or self._digest(p) for p in parts}
-        for i in range(command.images, command.claimed):
-            self._image(i).unlink(missing_ok=True)
+        self._remove(range(command.images, command.claimed))
         record = command.record | {"images": command.images, "parts": digests}
         writing = self.journal.writing(command, self.record_path.name)
         writing.write_text(json.dumps(record, indent=2) + "\n")
