@@ -23,6 +23,7 @@ import typer
 
 from zoo.errors import ZooError
 from zoo.files import write_atomically
+from zoo.json_files import UnreadableError, read_json, reason
 
 from . import checkpoint
 
@@ -95,9 +96,14 @@ def _others(run: Path) -> Iterable[Path]:
 
 def _manifest(parcel: Path) -> dict:
     try:
-        return json.loads((parcel / MANIFEST).read_text(encoding="utf-8"))
+        found = read_json(parcel / MANIFEST)
+        if not isinstance(found, dict) or not isinstance(found.get("parts"), dict) or "name" not in found:
+            raise UnreadableError("it names no parts")
     except (OSError, ValueError) as error:
-        raise ZooError(f"{parcel} is no whole parcel: {MANIFEST} is missing or damaged ({error})") from None
+        raise ZooError(
+            f"{parcel} is no whole parcel: {MANIFEST} is missing or damaged ({reason(error)}); bring it over again"
+        ) from None
+    return found
 
 
 def _verified(parcel: Path, parts: Iterable[tuple[str, str]]) -> Iterable[bytes]:

@@ -10,11 +10,11 @@ An alignment holds for the weights that it was measured on. Where the file has c
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from . import cache, files, weights
 from .config import ModelConfig, explain
 from .errors import ConfigError, ZooError
+from .json_files import read_json, reason
 from .label_alignment import UNKNOWN, LabelAlignment
 
 if TYPE_CHECKING:
@@ -113,11 +114,11 @@ def into_config(path: Path, alignment: LabelAlignment) -> None:
 def read(path: Path) -> LabelAlignment:
     """Read an alignment; raises ConfigError, which names the file, if it is none."""
     try:
-        return LabelAlignment.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return LabelAlignment.model_validate(read_json(path))
     except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error)[:500]}; remove it, and run zoo align again") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0][:200]}); remove it") from None
+        raise ConfigError(f"{path}: {explain(error)}; remove it, and run zoo align again") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({reason(error)}); remove it") from None
 
 
 def _kept_file(found: Found, cache_dir: str | Path | None) -> Path | None:
@@ -182,5 +183,5 @@ def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> s
         told_apart = alignment.verdict != UNKNOWN
         return None if told_apart else f"{name} draws no classes that could be told apart when zoo align looked"
     if config.conditional and config.training.conditioning.type == "contrastive":
-        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {name}"
+        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {quote(name)}"
     return None

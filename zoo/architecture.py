@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+from .bounds import MAX_ATTENDED, MAX_BLOCKS, MAX_FEATURES, Block, Classes, Side, Width, listed
 
 
 class Part(BaseModel):
@@ -19,7 +21,8 @@ class Part(BaseModel):
 
 Activation = Literal["relu", "leaky_relu"]
 Initialisation = Literal["xavier", "xavier-main-path", "orthogonal", "normal"]
-Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+Channels = listed(Width, MAX_BLOCKS + 1, least=1)
+Blocks = listed(Block, MAX_BLOCKS)
 
 
 def halved(side: int, times: int) -> int:
@@ -36,16 +39,16 @@ def _require(condition: bool, message: str) -> None:
 
 
 class _Generator(Part):
-    resolution: PositiveInt  # side of the square image, in pixels
-    latent_dim: PositiveInt  # length of z, drawn from N(0, 1)
+    resolution: Side  # side of the square image, in pixels
+    latent_dim: Width  # length of z, drawn from N(0, 1)
     channels: Channels  # of the first feature map, then of each block's output
-    bottom_width: PositiveInt = 4  # side of the first feature map
+    bottom_width: Side = 4  # side of the first feature map
     image_channels: Literal[1, 3] = 3
-    num_classes: NonNegativeInt = 0  # 0 = unconditional
+    num_classes: Classes = 0  # 0 = unconditional
     spectral_norm: bool = False
     spectral_norm_eps: PositiveFloat = 1e-12
     batch_norm_eps: PositiveFloat = 1e-5
-    attention_after: tuple[PositiveInt, ...] = ()  # self-attention after these blocks
+    attention_after: Blocks = ()  # self-attention after these blocks
     activation: Activation = "relu"
     output: Literal["tanh", "sigmoid"] = "tanh"  # sigmoid: [0, 1], rescaled to [-1, 1] by GAN.generate
     init: Initialisation = "xavier"
@@ -69,6 +72,7 @@ class _Generator(Part):
             f"reach {reached}; give {self.resolution} // bottom_width as a power of two and one channel count a block",
         )
         _check_attention(self.attention_after, self.channels[1:])
+        _check_sizes(self.channels, [self.bottom_width << i for i in range(len(self.channels))], self.attention_after)
         return self
 
 
@@ -87,7 +91,7 @@ class BigGANGenerator(_Generator):
 
     architecture: Literal["biggan"] = "biggan"
     upsample: Literal["bilinear", "nearest"] = "nearest"
-    embedding_dim: PositiveInt = 128  # of the class embedding that all blocks share
+    embedding_dim: Width = 128  # of the class embedding that all blocks share
 
     @property
     def latent_chunk(self) -> int:
@@ -155,7 +159,7 @@ class ContrastiveHead(Part):
     """Logit, image embedding and class embedding for the 2C loss (ContraGAN Eq. 8)."""
 
     type: Literal["contrastive"] = "contrastive"
-    embedding_dim: PositiveInt
+    embedding_dim: Width
     projection: Literal["linear", "nonlinear"] = "linear"
     normalize: bool = True  # both embeddings onto the unit sphere
 
@@ -166,24 +170,24 @@ Head = Annotated[PlainHead | ProjectionHead | ClassifierHead | ContrastiveHead, 
 class InfoMaxCritics(Part):
     """Projections of local and global features (InfoMax-GAN Table 10)."""
 
-    local_after: PositiveInt  # local features are the output of this block
+    local_after: Block  # local features are the output of this block
     # Global features are the pooled ones, or, in the local-local ablation (A.5), the output of this later block.
-    global_after: PositiveInt | None = None
-    projection_dim: PositiveInt = 1024  # R
+    global_after: Block | None = None
+    projection_dim: Width = 1024  # R
     rectify_local: bool = True  # Mimicry's in-place ReLU overwrites the local features before they are projected
     spectral_norm: bool = True
 
 
 class _Discriminator(Part):
-    resolution: PositiveInt
+    resolution: Side
     channels: Channels  # of each block's output
     image_channels: Literal[1, 3] = 3
-    num_classes: NonNegativeInt = 0
+    num_classes: Classes = 0
     spectral_norm: bool = True
     spectral_norm_eps: PositiveFloat = 1e-12
     batch_norm: bool = False
     batch_norm_eps: PositiveFloat = 1e-5
-    attention_after: tuple[PositiveInt, ...] = ()
+    attention_after: Blocks = ()
     activation: Activation = "relu"
     head: Head = PlainHead()
     rotation_head: bool = False  # four more logits, for SSGAN
@@ -213,6 +217,8 @@ class _Discriminator(Part):
                 f"{self.num_blocks}, or null for the pooled features",
             )
         _check_attention(self.attention_after, self.channels)
+        sides = [halved(self.resolution, min(i, self.downsample_blocks)) for i in range(len(self.channels) + 1)]
+        _check_sizes((self.channels[0], *self.channels), sides, self.attention_after)
         return self
 
 
@@ -220,7 +226,7 @@ class ResNetDiscriminator(_Discriminator):
     """SNGAN-style residual discriminator; BigGAN's is the same with hidden = "out" (ContraGAN Tables A4, A6, A8)."""
 
     architecture: Literal["resnet"] = "resnet"
-    downsample_blocks: PositiveInt  # the first so many blocks halve the resolution
+    downsample_blocks: Block  # the first so many blocks halve the resolution
     hidden: Literal["in", "out"]  # width between a block's two convolutions: its input's (Mimicry) or output's
     rectify_shortcut: bool = True  # the published runs' in-place activation also reaches the shortcut
     pooling: Literal["sum", "mean"] = "sum"
@@ -271,4 +277,20 @@ def _check_attention(after: tuple[int, ...], channels: tuple[int, ...]) -> None:
         _require(
             channels[block - 1] >= 8,
             f"self-attention after block {block} divides its {channels[block - 1]} channels by 8: give at least 8",
+        )
+
+
+def _check_sizes(channels: tuple[int, ...], sides: list[int], attention_after: tuple[int, ...]) -> None:
+    """Feature maps by block, the one before the first block included, whose memory has an end."""
+    for width, side in zip(channels, sides, strict=True):
+        _require(
+            width * side * side <= MAX_FEATURES,
+            f"{width} channels of {side}x{side} are more than a feature map may hold, {MAX_FEATURES:,} numbers; give "
+            f"fewer channels where the map is large",
+        )
+    for block in attention_after:
+        _require(
+            sides[block] <= MAX_ATTENDED,
+            f"self-attention after block {block} compares all pixels of {sides[block]}x{sides[block]}; give a block "
+            f"whose map has at most {MAX_ATTENDED}x{MAX_ATTENDED}",
         )

@@ -27,6 +27,7 @@ from pathlib import Path
 from . import files
 from .config import ModelConfig
 from .errors import WeightsCorruptedError, WeightsUnavailableError
+from .json_files import read_json
 from .labels import plain
 
 _CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT}
@@ -71,7 +72,7 @@ class Record:
     def of(cls, path: Path) -> Record | None:
         """The record of a file in the cache; None if there is none."""
         try:
-            return cls(**json.loads(path.with_suffix(".json").read_bytes()))
+            return cls(**read_json(path.with_suffix(".json")))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):

@@ -10,6 +10,7 @@ from .card_labels import labels_section
 from .card_metadata import front_matter
 from .config import ModelConfig
 from .entries import Measured, Published, Score
+from .text import markdown, python_string, table
 
 if TYPE_CHECKING:
     from .images import Images
@@ -43,7 +44,7 @@ def render(config: ModelConfig, record: bool | None = None) -> str:
     Args:
         record: show the training record that lies beside the card; None: where the default weights have one.
     """
-    sections = [front_matter(config), f"# {config.title}", _summary(config)]
+    sections = [front_matter(config), f"# {markdown(config.title)}", _summary(config)]
     if _bundled(config):
         sections.append(f"![Samples of seed {SHEET_SEED}]({sheet_filename(config)})")
     sections += [_use(config)]
@@ -58,7 +59,7 @@ def render(config: ModelConfig, record: bool | None = None) -> str:
         sections.append(_weights(config))
     sections.append(_limits(config))
     if config.notes:
-        sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in config.notes))
+        sections.append("## Notes\n\n" + "\n".join(f"- {markdown(note)}" for note in config.notes))
     return "\n\n".join(sections) + "\n"
 
 
@@ -135,12 +136,12 @@ def _summary(config: ModelConfig) -> str:
 
 def _use(config: ModelConfig) -> str:
     names = labels.class_names(config)
-    label = f', label="{names[0]}"' if names else ""
+    label = f", label={python_string(names[0])}" if names else ""
     text = (
         f'## Use\n\n```python\nimport zoo\n\nzoo.load("{config.name}").sample(64{label}, seed=0).save("grid.png")\n```'
     )
     if names:
-        shown = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+        shown = ", ".join(map(markdown, names[:20])) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
         text += f"\n\nClasses, in the data's order: {shown}."
     return text
 
@@ -151,16 +152,14 @@ def _use(config: ModelConfig) -> str:
 def _scores(config: ModelConfig) -> str:
     """Published and measured side by side: in one row where metric, counts, split and weights are the same."""
     measured = [(entry.tag, score) for entry in config.weights for score in entry.scores]
-    lines = [
-        "| metric | published | measured here | real / generated | split | weights | source or protocol |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ("metric", "published", "measured here", "real / generated", "split", "weights", "source or protocol")
+    rows = []
     for published in config.published:
         beside = next((m for m in measured if _same(published, *m)), None)
         if beside:
             measured.remove(beside)
-        lines.append(_row(published, beside[1] if beside else None, published.tag, _source(published)))
-    lines += [_row(None, score, tag, _protocol(score)) for tag, score in measured]
+        rows.append(_row(published, beside[1] if beside else None, published.tag, _source(published)))
+    rows += [_row(None, score, tag, _protocol(score)) for tag, score in measured]
     own = any(entry.scores for entry in config.weights)
     remark = (
         "\n\nOnly scores called FID, KID and IS are of Inception's features and comparable with published ones."
@@ -168,7 +167,7 @@ def _scores(config: ModelConfig) -> str:
         else ""
     )
     verify = f"\n\nMeasure them again: `zoo verify {config.name}{_with(config)}`." if config.weights else ""
-    return "## Scores\n\n" + "\n".join(lines) + remark + verify
+    return "## Scores\n\n" + table(head, rows) + remark + verify
 
 
 def _with(config: ModelConfig) -> str:
@@ -184,18 +183,17 @@ def _same(published: Published, tag: str, score: Measured) -> bool:
     return published.tag in (tag, None) and not published.settings and mine == theirs
 
 
-def _row(published: Published | None, measured: Measured | None, tag: str | None, source: str) -> str:
+def _row(published: Published | None, measured: Measured | None, tag: str | None, source: str) -> list[str]:
     stated: Score = published or measured
-    cells = [
-        stated.metric,
+    return [
+        markdown(stated.metric),
         str(published) if published else "",
         str(measured) if measured else "",
         stated.counts,
-        stated.split or "",
+        markdown(stated.split or ""),
         f"`@{tag}`" if tag else "",
-        source,
+        markdown(source),
     ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _source(score: Published) -> str:
@@ -216,14 +214,14 @@ def _training(config: ModelConfig) -> str:
     t, data = config.training, config.data
     adam = t.optimizer
     lines = [
-        f"- data: {data.dataset}, {data.split} split, {data.resolution}x{data.resolution}"
+        f"- data: {markdown(data.dataset)}, {markdown(data.split)} split, {data.resolution}x{data.resolution}"
         + (", random flips" * data.flip),
-        f"- objective: {t.objective}",
+        f"- objective: {markdown(t.objective)}",
         f"- {t.steps:,} generator steps, {t.discriminator_steps} discriminator steps each, batch {t.batch_size}",
         f"- Adam: learning rates {adam.generator_lr:g} (G) and {adam.discriminator_lr:g} (D), betas {adam.beta1:g} and "
         f"{adam.beta2:g}, eps {adam.eps:g}, decay {t.lr_decay}",
         f"- moving average: {f'decay {t.ema.decay:g} from step {t.ema.start:,}' if t.ema else 'none'}",
-        *(f"- {note}" for note in t.notes),
+        *(f"- {markdown(note)}" for note in t.notes),
         *_deviations(config),
     ]
     return f"## Training\n\n`zoo train {config.name} --out runs/{config.method}`\n\n" + "\n".join(lines)
@@ -232,7 +230,7 @@ def _training(config: ModelConfig) -> str:
 def _deviations(config: ModelConfig) -> list[str]:
     """Where the runs behind the weights differ from the recipe above."""
     return [
-        f"- **the run behind `@{entry.tag}` differs from this recipe**: {'; '.join(entry.deviations)}"
+        f"- **the run behind `@{entry.tag}` differs from this recipe**: {markdown('; '.join(entry.deviations))}"
         for entry in config.weights
         if entry.deviations
     ]
@@ -250,9 +248,9 @@ def _record(config: ModelConfig) -> str:
 def _weights(config: ModelConfig) -> str:
     lines = []
     for entry in config.weights:
-        where = "bundled with the package." if entry.bundled else weights.how_to_get(config, entry)
+        where = "bundled with the package." if entry.bundled else markdown(weights.how_to_get(config, entry))
         default = " (default)" if entry.tag == config.default_tag else ""
-        lines.append(f"- `@{entry.tag}`{default}: {where}" + (f" {entry.note}" if entry.note else ""))
+        lines.append(f"- `@{entry.tag}`{default}: {where}" + (f" {markdown(entry.note)}" if entry.note else ""))
     return "## Weights\n\n" + "\n".join(lines)
 
 

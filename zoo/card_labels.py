@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import alignments, labels
 from .config import ModelConfig
 from .label_alignment import PERMUTED, LabelAlignment, percent
+from .text import markdown, table
 
 
 def labels_section(config: ModelConfig) -> str | None:
@@ -14,8 +15,8 @@ def labels_section(config: ModelConfig) -> str | None:
     found = config.default_alignment
     if found is None:
         doubt = alignments.doubt(config, config.name, None)
-        return f"## Labels\n\nNot measured: {doubt}." if doubt else None
-    names = labels.class_names(config)
+        return f"## Labels\n\nNot measured: {markdown(doubt)}." if doubt else None
+    names = tuple(map(markdown, labels.class_names(config)))
     parts = [f"## Labels\n\n{_summary(config, found)}"]
     if found.verdict == PERMUTED:
         parts.append(_table(found, names))
@@ -31,7 +32,7 @@ def _summary(config: ModelConfig, found: LabelAlignment) -> str:
         f"**{found.verdict.capitalize()}.**",
         f"Of {total:,} images, {found.images_per_class:,} of each label (seed {found.seed}), "
         f"{_percent(found.accuracy_asked, found.accuracy_asked_interval)} show the class of their label, as judged by: "
-        f"{found.classifier}{right and f', {right}'}.",
+        f"{markdown(found.classifier)}{right and f', {markdown(right)}'}.",
     ]
     if found.verdict == PERMUTED:
         sentences += [
@@ -50,12 +51,12 @@ def _summary(config: ModelConfig, found: LabelAlignment) -> str:
 
 
 def _table(found: LabelAlignment, names: tuple[str, ...]) -> str:
-    rows = ["| class | drawn by label | seen in | also seen |", "|---|---|---|---|"]
+    rows = []
     for cls, label in enumerate(found.label_of):
         counts = found.confusion[label]
         seen = [f"{names[c]} {percent(counts[c], found.images_per_class)}" for c in found.also_seen(label)]
-        rows.append(f"| {names[cls]} | {label} | {percent(counts[cls], found.images_per_class)} | {', '.join(seen)} |")
-    return "\n".join(rows)
+        rows.append((names[cls], str(label), percent(counts[cls], found.images_per_class), ", ".join(seen)))
+    return table(("class", "drawn by label", "seen in", "also seen"), rows)
 
 
 def _percent(share: float, interval: tuple[float, float]) -> str:

@@ -79,8 +79,13 @@ def _slug(name: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
 
 
+def _scalar(value: Any) -> str:
+    """As JSON, which is YAML; without "<", since some pages show the front matter as it is."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+
+
 def _yaml(value: Any, indent: int = 0) -> Iterator[str]:
-    """Block-style YAML of plain data. JSON's scalars are YAML's, so json.dumps quotes them."""
+    """Block-style YAML of plain data. JSON's scalars are YAML's."""
     pad = " " * indent
     if isinstance(value, dict):
         for key, item in value.items():
@@ -88,7 +93,7 @@ def _yaml(value: Any, indent: int = 0) -> Iterator[str]:
                 yield f"{pad}{key}:"
                 yield from _yaml(item, indent + 2)
             else:
-                yield f"{pad}{key}: {json.dumps(item, ensure_ascii=False)}"
+                yield f"{pad}{key}: {_scalar(item)}"
     else:
         for item in value:
             if isinstance(item, dict):
@@ -96,4 +101,4 @@ def _yaml(value: Any, indent: int = 0) -> Iterator[str]:
                 yield f"{pad}- {first.lstrip()}"
                 yield from rest
             else:
-                yield f"{pad}- {json.dumps(item, ensure_ascii=False)}"
+                yield f"{pad}- {_scalar(item)}"

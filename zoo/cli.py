@@ -23,6 +23,7 @@ from .commands.export import export
 from .commands.publish import publish
 from .commands.sample import sample
 from .errors import ZooError
+from .text import one_line, plain
 
 if TYPE_CHECKING:
     from .config import ModelConfig
@@ -49,10 +50,21 @@ def main() -> None:
             sys.stderr.close()
             sys.exit(1)
         sys.exit(_say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
+        sys.exit(_say("there is not enough memory for this; use a smaller model, fewer images or a smaller batch"))
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether Python's, PyTorch's or an accelerator's memory has run out."""
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    )
 
 
 def _say(message: str) -> int:
-    print(f"zoo: {' '.join(message.split())}", file=sys.stderr)
+    print(f"zoo: {one_line(message)}", file=sys.stderr)
     return 1
 
 
@@ -150,7 +162,7 @@ def _print_table(rows: list[dict]) -> None:
     for column in shown[0]:
         table.add_column(column, justify="right" if column in ("size", "classes", "published FID") else "left")
     for cells in shown:
-        table.add_row(*("" if cell is None else str(cell) for cell in cells.values()))
+        table.add_row(*(plain("" if cell is None else str(cell)) for cell in cells.values()))
     console = to_stdout(200)
     console.print(table)
     if any(row["deviations"] for row in rows):

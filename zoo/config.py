@@ -6,20 +6,22 @@ reason. Configs are immutable; `ModelConfig.updated` makes a changed copy, check
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from .architecture import Discriminator, Generator, Part
+from .bounds import MAX_CLASSES, Line, Paragraph, Side, Word, listed
 from .entries import Published, Tag, Weights
 from .errors import ConfigError
+from .json_files import as_json, read_json, reason
 from .label_alignment import LabelAlignment
 from .recipe import Training
+from .text import cut, one_line, short, visible
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
+Name = Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
 DatasetName = Literal[
     "cifar10",
     "cifar100",
@@ -37,31 +39,31 @@ DatasetName = Literal[
 class Data(Part):
     """What a model was trained on. Images are scaled to [-1, 1] unless `range` says otherwise."""
 
-    dataset: DatasetName | Annotated[str, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
-    resolution: PositiveInt
-    split: str = "train"
+    dataset: DatasetName | Annotated[Line, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
+    resolution: Side
+    split: Word = "train"
     preparation: Literal["mimicry", "studiogan"] | None = None  # whose crop and filter; None = the data set's usual
     range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
     flip: bool = False  # random horizontal flips
-    class_names: tuple[str, ...] | None = None  # None = the data set's public names
+    class_names: listed(Line, MAX_CLASSES) | None = None  # None = the data set's public names
 
 
 class ModelConfig(Part):
     """A model of the zoo: what it is, how it was trained, where its weights are, what was published about it."""
 
     name: Name
-    title: str
+    title: Line
     paper: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")] | None = None  # arXiv id of the paper of the method
     generator: Generator
     discriminator: Discriminator
     data: Data
     training: Training
     default_tag: Tag | None = None  # which weights a plain name loads
-    weights: tuple[Weights, ...] = ()
+    weights: listed(Weights, 100) = ()
     alignment: LabelAlignment | None = None  # in an exported folder: of the model.safetensors beside this file
-    published: tuple[Published, ...] = ()
-    license: str = "MIT"
-    notes: tuple[str, ...] = ()
+    published: listed(Published, 1000) = ()
+    license: Word = "MIT"
+    notes: listed(Paragraph, 100) = ()
 
     @property
     def method(self) -> str:
@@ -157,21 +159,16 @@ class ModelConfig(Part):
             return cls.model_validate(data)
         except ValidationError as error:
             raise ConfigError(f"{origin}: {explain(error)}") from None
+        except RecursionError:
+            raise ConfigError(f"{origin}: it has too many lists and objects in each other") from None
 
     @classmethod
     def from_file(cls, path: str | Path) -> ModelConfig:
         """Read a config; raises ConfigError naming the file, the field and the reason."""
-        path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{path}: not a text file; a config is JSON in UTF-8") from None
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it") from None
+            data = read_json(path)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: {reason(error)}; correct it") from None
         return cls.from_dict(data, str(path))
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,9 +189,7 @@ class ModelConfig(Part):
 
     def to_json(self) -> str:
         """JSON text with lists of numbers on one line; `from_file` reads it back as an equal config."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        one_line = re.compile(r"\[\s*((?:-?[\d.e+-]+|true|false)(?:,\s+(?:-?[\d.e+-]+|true|false))*)\s*\]")
-        return one_line.sub(lambda match: "[" + re.sub(r"\s+", " ", match[1]) + "]", text) + "\n"
+        return as_json(self.to_dict()) + "\n"
 
     def updated(self, changes: dict[str, Any]) -> ModelConfig:
         """A checked copy with dotted fields replaced, such as {"training.steps": 200}."""
@@ -264,25 +259,34 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
     ]
 
 
+_EXPLAINED = 5  # problems of a config
 _UNIONS = {"generator", "discriminator", "head", "conditioning"}
+_MEMBERS = {"resnet", "biggan", "dcgan", "none", "plain", "projection", "classifier", "contrastive", "d2d-ce"}
 
 
 def explain(error: ValidationError) -> str:
-    """All problems of one validation, each as `field: reason`, on one line."""
-    lines = []
-    for item in error.errors():
-        # pydantic puts the name of a union's member into the path; users know only the JSON's keys.
-        path = [str(key) for key in item["loc"]]
-        in_list = [
-            i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))
-        ]
-        shown = [key for i, key in enumerate(path) if not (in_list[i] or (i and path[i - 1] in _UNIONS))]
-        message = re.sub(r"^Value error, ", "", item["msg"])
-        if item["type"] == "extra_forbidden":
-            message = "unknown key; remove it or correct its spelling"
-        elif item["type"] == "missing":
-            message = "missing; add it"
-        elif item["type"] != "value_error":
-            message = f"{message}, got {item['input']!r}" if not isinstance(item["input"], dict) else message
-        lines.append(f"{'.'.join(shown)}: {message}" if shown else message)
-    return "; ".join(lines)
+    """The first problems of one validation, each as `field: reason`, on one line of bounded length."""
+    items = error.errors(include_url=False, include_context=False)
+    lines = [_problem(item) for item in items[:_EXPLAINED]]
+    if more := len(items) - len(lines):
+        lines.append(f"and {more:,} more")
+    return one_line("; ".join(lines), 1000)
+
+
+def _problem(item: Any) -> str:
+    # pydantic puts the name of a union's member into the path; users know only the JSON's keys.
+    path = [cut(visible(str(key)), 60) for key in item["loc"]]
+    in_list = [
+        i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))
+    ]
+    names = [
+        key for i, key in enumerate(path) if not (in_list[i] or (i and path[i - 1] in _UNIONS and key in _MEMBERS))
+    ]
+    message = cut(visible(re.sub(r"^Value error, ", "", item["msg"])), 400)
+    if item["type"] == "extra_forbidden":
+        message = "unknown key; remove it or correct its spelling"
+    elif item["type"] == "missing":
+        message = "missing; add it"
+    elif item["type"] != "value_error" and not isinstance(item["input"], dict):
+        message = f"{message}, got {short(item['input'])}"
+    return f"{'.'.join(names)}: {message}" if names else message

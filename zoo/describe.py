@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,7 @@ from rich.text import Text
 from . import alignments, labels, weights
 from .config import ModelConfig
 from .label_alignment import LabelAlignment
+from .text import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,16 +27,16 @@ def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlig
         file: the weights of a folder, for a run or an export.
         alignment: what its labels draw.
     """
-    parts: list[RenderableType] = [Text(f"{config.name}   {config.title}", style="bold")]
+    parts: list[RenderableType] = [plain(f"{config.name}   {config.title}", style="bold")]
     if config.paper:
-        parts.append(Text(f"https://arxiv.org/abs/{config.paper}"))
+        parts.append(plain(f"https://arxiv.org/abs/{config.paper}"))
     parts += [_heading("Networks"), _facts(_networks(config))]
     parts += [_heading("Training"), _facts(_training(config))]
     parts += [_heading("Weights"), _weights(config) if file is None else _of_file(config, file, alignment)]
     if config.published:
         parts += [_heading("Published scores"), _scores(config)]
     if config.notes:
-        parts += [_heading("Notes"), *(Text(f"- {note}") for note in config.notes)]
+        parts += [_heading("Notes"), *(plain(f"- {note}") for note in config.notes)]
     return Group(*parts)
 
 
@@ -45,7 +47,7 @@ def _heading(text: str) -> Text:
 def _facts(facts: dict[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
     for key, value in facts.items():
-        table.add_row(Text(key, style="dim"), value)
+        table.add_row(plain(key, style="dim"), plain(value))
     return table
 
 
@@ -102,39 +104,39 @@ def _training(config: ModelConfig) -> dict[str, str]:
 
 def _weights(config: ModelConfig) -> RenderableType:
     if not config.weights:
-        return Text(f'none yet: train it (zoo train {config.name} --out runs/x), or load it with weights="random"')
+        return plain(f'none yet: train it (zoo train {config.name} --out runs/x), or load it with weights="random"')
     table = Table.grid(padding=(0, 2))
     for entry in config.weights:
         default = " (default)" if entry.tag == config.default_tag else ""
         here = weights.is_local(config, entry)
         where = "bundled" if entry.bundled else "here" if here else weights.how_to_get(config, entry)
-        table.add_row(f"@{entry.tag}{default}", Text(where + (f"  {entry.note}" if entry.note else "")))
+        table.add_row(plain(f"@{entry.tag}{default}"), plain(where + (f"  {entry.note}" if entry.note else "")))
         if entry.deviations:
-            table.add_row("", Text(f"differs from the recipe: {'; '.join(entry.deviations)}"))
+            table.add_row("", plain(f"differs from the recipe: {'; '.join(entry.deviations)}"))
         if config.conditional:
             known = alignments.of_tag(config, entry.tag)
-            table.add_row("", Text(labels_of(config, f"{config.name}@{entry.tag}", known)))
+            table.add_row("", plain(labels_of(config, f"{config.name}@{entry.tag}", known)))
         for score in entry.scores:
-            table.add_row("", Text(f"{score.metric} {score}, measured: {score.protocol}"))
+            table.add_row("", plain(f"{score.metric} {score}, measured: {score.protocol}"))
     return table
 
 
 def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) -> RenderableType:
     """The weights of a folder, with what was measured on them where they came from."""
-    lines = [Text(str(file))]
+    lines = [plain(str(file))]
     for entry in config.weights:
-        lines += [Text(entry.note)] if entry.note else []
-        lines += [Text(f"differs from the recipe: {'; '.join(entry.deviations)}")] if entry.deviations else []
-        lines += [Text(f"{score.metric} {score}, measured: {score.protocol}") for score in entry.scores]
+        lines += [plain(entry.note)] if entry.note else []
+        lines += [plain(f"differs from the recipe: {'; '.join(entry.deviations)}")] if entry.deviations else []
+        lines += [plain(f"{score.metric} {score}, measured: {score.protocol}") for score in entry.scores]
     if config.conditional:
-        lines.append(Text(labels_of(config, str(file.parent), alignment)))
+        lines.append(plain(labels_of(config, str(file.parent), alignment)))
     return Group(*lines)
 
 
 def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> str:
     """What is known of the labels of conditional weights, in one line."""
     if found is None:
-        return alignments.doubt(config, name, None) or f"labels: not measured (zoo align {name})"
+        return alignments.doubt(config, name, None) or f"labels: not measured (zoo align {quote(name)})"
     return found.summary
 
 
@@ -144,7 +146,7 @@ def _scores(config: ModelConfig) -> Table:
         table.add_column(column)
     for score in config.published:
         tag = f"@{score.tag}" if score.tag else ""
-        table.add_row(score.metric, str(score), score.counts, tag, score.origin)
+        table.add_row(*map(plain, (score.metric, str(score), score.counts, tag, score.origin)))
     return table
 
 

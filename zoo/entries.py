@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from .architecture import Part
+from .bounds import Count, Line, Paragraph, Word, listed
 from .label_alignment import LabelAlignment
 
-Tag = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-DriveId = Annotated[str, Field(pattern=r"^[\w-]+$")]
+DriveId = Annotated[str, Field(max_length=200, pattern=r"^[\w-]+$")]
 _PART = r"\w[\w-]*(\.[\w-]+)*"  # of a path or an id: neither hidden nor ".."
 REPO_ID = rf"{_PART}/{_PART}"
 REVISION = rf"{_PART}(/{_PART})*"
 
 
+Setting = bool | Annotated[int, Field(ge=-(10**15), le=10**15)] | float | Line | listed(float, 100) | None
+
+
 class Score(Part):
     """One number and the protocol that belongs to it."""
 
-    metric: Annotated[str, Field(min_length=1)]  # "FID", "KID", "IS", ...
+    metric: Word  # "FID", "KID", "IS", ...
     value: float
     std: float | None = None  # over seeds or runs, where the source gives it
-    num_real: PositiveInt | None = None
-    num_fake: PositiveInt | None = None
-    split: str | None = None  # of the real images
-    extractor: str | None = None
-    settings: dict[
-        str, bool | int | float | str | tuple[float, ...] | None
-    ] = {}  # where the run differs from `training`
-    note: str | None = None
+    num_real: Count | None = None
+    num_fake: Count | None = None
+    split: Line | None = None  # of the real images
+    extractor: Line | None = None
+    settings: Annotated[dict[Word, Setting], Field(max_length=100)] = {}  # where the run differs from `training`
+    note: Paragraph | None = None
 
     def __str__(self) -> str:
         """The value and its spread, such as "15.12 ± 0.1"."""
@@ -45,7 +47,7 @@ class Score(Part):
 class Published(Score):
     """A number somebody published. `tag` names the weights it was published with; None: no weights were released."""
 
-    source: Annotated[str, Field(min_length=1)]  # paper and table, or repository and commit
+    source: Annotated[Line, Field(min_length=1)]  # paper and table, or repository and commit
     tag: Tag | None = None
 
     @property
@@ -58,17 +60,17 @@ class Published(Score):
 class Measured(Score):
     """A number measured with this repository, on the weights it stands with."""
 
-    protocol: Annotated[str, Field(min_length=1)]
-    hardware: str | None = None
-    seeds: PositiveInt = 1
+    protocol: Annotated[Line, Field(min_length=1)]
+    hardware: Line | None = None
+    seeds: Count = 1
 
 
 class HubFile(Part):
     """A safetensors file on the Hugging Face Hub."""
 
-    repo_id: Annotated[str, Field(pattern=f"^{REPO_ID}$")]
-    filename: Annotated[str, Field(pattern=rf"^{REVISION}\.safetensors$")] = "model.safetensors"
-    revision: Annotated[str, Field(pattern=f"^{REVISION}$")]
+    repo_id: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")]
+    filename: Annotated[str, Field(max_length=200, pattern=rf"^{REVISION}\.safetensors$")] = "model.safetensors"
+    revision: Annotated[str, Field(max_length=200, pattern=f"^{REVISION}$")]
     sha256: Sha256
 
 
@@ -78,8 +80,8 @@ class Upstream(Part):
     source: Literal["mimicry", "studiogan"]
     google_drive_file: DriveId | None = None  # id of the file
     google_drive_folder: DriveId | None = None  # id of a folder
-    hub_repo: Annotated[str, Field(pattern=f"^{REPO_ID}$")] | None = None
-    path: str  # file name, or pattern inside the folder or repository; newest match
+    hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None
+    path: Line  # file name, or pattern inside the folder or repository; newest match
     sha256: Sha256 | None = None  # of the published file, where it is known
 
     @property
@@ -101,7 +103,7 @@ class Upstream(Part):
 class NearestTraining(Part):
     """How near generated images are to training images: root mean square differences of pixels, 0 to 255."""
 
-    images: PositiveInt  # generated, of seed 0
+    images: Count  # generated, of seed 0
     median: float  # of their distances to the nearest training image
     smallest: float
     training_median: float  # of distances of training images to the nearest other one
@@ -111,7 +113,7 @@ class NearestTraining(Part):
 class DiscriminatorFile(Part):
     """The discriminator that was trained with bundled weights."""
 
-    bundled: Annotated[str, Field(pattern=r"^[\w.-]+\.safetensors$")]  # file in zoo/bundled
+    bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")]  # file in zoo/bundled
     sha256: Sha256
 
 
@@ -119,17 +121,19 @@ class Weights(Part):
     """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` says where it is."""
 
     tag: Tag
-    bundled: Annotated[str, Field(pattern=r"^[\w.-]+\.safetensors$")] | None = None  # file in zoo/bundled
+    bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")] | None = (
+        None  # file in zoo/bundled
+    )
     sha256: Sha256 | None = None  # of the bundled file
     hub: HubFile | None = None
     upstream: Upstream | None = None
     discriminator: DiscriminatorFile | None = None
-    deviations: tuple[str, ...] = ()  # where the run that made these weights differs from the recipe, in words
+    deviations: listed(Paragraph, 100) = ()  # where the run that made these weights differs from the recipe, in words
     alignment: LabelAlignment | None = None  # what the labels draw
-    scores: tuple[Measured, ...] = ()
+    scores: listed(Measured, 1000) = ()
     nearest: NearestTraining | None = None
     training_record: bool = False  # log, curves and sheets of its training are beside the card
-    note: str | None = None
+    note: Paragraph | None = None
 
     @property
     def place(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .text import one_line
+
 
 class ZooError(Exception):
     """Base of every error the zoo raises on purpose; the message is one clear line."""
@@ -9,8 +11,9 @@ class ZooError(Exception):
     exit_status = 1  # of a command that ends with it
 
     def __str__(self) -> str:
-        # KeyError would show the repr of its argument; users are to read the plain message.
-        return str(self.args[0]) if self.args else ""
+        # KeyError would show the repr of its argument; users are to read the plain message. What it quotes, such as the
+        # name of a file, may be anybody's.
+        return one_line(str(self.args[0])) if self.args else ""
 
 
 class UnknownModelError(ZooError, KeyError):

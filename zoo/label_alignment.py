@@ -6,18 +6,22 @@ their classes. What is measured about it is kept with the weights, and `sample(l
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from .architecture import Part
+from .bounds import MAX_CLASSES, ClassIndex, CountOrNone, listed, shown
+from .text import cut, visible
 
 PERMUTED, RIGHT, UNKNOWN = "labels are permuted", "labels are right", "labels cannot be told apart"
 Verdict = Literal["labels are permuted", "labels are right", "labels cannot be told apart"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Interval = tuple[Share, Share]  # 95 %, Wilson's
-Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f-\x9f<>`|]+$")]  # shown in cards
+Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^<>`|]+$"), AfterValidator(shown)]
+Assignment = listed(ClassIndex, MAX_CLASSES)
 _MIXED = 0.5  # a label draws a mixture if its main class has less than this times the classifier's accuracy
 
 
@@ -27,20 +31,20 @@ class LabelAlignment(Part):
     Rows of `confusion` are labels as the generator was trained with them, columns are classes.
     """
 
-    assignment: tuple[NonNegativeInt, ...]  # the class that each label draws; the identity unless labels are permuted
+    assignment: Assignment  # the class that each label draws; the identity unless labels are permuted
     verdict: Verdict
     accuracy_asked: Share  # of the images show the class of the same number as their label
     accuracy_asked_interval: Interval
     accuracy_assigned: Share  # of the images show the class that is assigned to their label
     accuracy_assigned_interval: Interval
     chance: Share  # bound on the best assignment's accuracy if labels meant nothing: mean of shuffles + 3 deviations
-    confusion: tuple[tuple[NonNegativeInt, ...], ...]  # images by label and class seen
+    confusion: listed(listed(CountOrNone, MAX_CLASSES), MAX_CLASSES)  # images by label and class seen
     images_per_class: Annotated[int, Field(ge=1, le=10**6)]  # generated, of each label
     seed: Annotated[int, Field(ge=0, lt=2**64)]
     classifier: Line  # who saw the classes
     classifier_accuracy: Share | None = None  # on real images that it has not learned from
     classifier_accuracy_note: Line | None = None  # which ones
-    discriminator_assignment: tuple[NonNegativeInt, ...] | None = None  # as the model's own discriminator sees it
+    discriminator_assignment: Assignment | None = None  # as the model's own discriminator sees it
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # of the file it was measured on
 
     @model_validator(mode="after")
@@ -121,6 +125,11 @@ class LabelAlignment(Part):
         """The same for another file of the same weights, such as an export in another precision."""
         fields = {name: getattr(self, name) for name in LabelAlignment.model_fields}
         return LabelAlignment(**fields | {"weights_sha256": sha256})
+
+
+def as_line(text: str) -> str:
+    """A text, such as a path, as an alignment may hold it."""
+    return cut(re.sub(r"[<>`|]", "?", visible(text)), 300)
 
 
 def percent(count: int, total: int) -> str:

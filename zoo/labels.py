@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import datasets
 from .config import ModelConfig
 from .errors import LabelError
+from .text import cut, short
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,13 +35,13 @@ def index(config: ModelConfig, label: int | str) -> int:
         return _named(config, label)
     last = config.num_classes - 1
     if isinstance(label, bool) or not hasattr(label, "__index__"):
-        raise LabelError(f"label {label!r} is neither an index nor a name; give 0 to {last} or a class name")
+        raise LabelError(f"label {short(label)} is neither an index nor a name; give 0 to {last} or a class name")
     try:
         position = label.__index__()
     except TypeError:  # a tensor of floats, or of several numbers
-        raise LabelError(f"label {label!r} is no index; give 0 to {last} or a class name") from None
+        raise LabelError(f"label {short(label)} is no index; give 0 to {last} or a class name") from None
     if not 0 <= position <= last:
-        raise LabelError(f"label {position} is out of range; {config.name} has classes 0 to {last}")
+        raise LabelError(f"label {short(position)} is out of range; {config.name} has classes 0 to {last}")
     return position
 
 
@@ -93,12 +94,12 @@ def _named(config: ModelConfig, label: str) -> int:
     if found:
         choices = ", ".join(f"{i} ({ids[i]})" if ids else str(i) for i in found)
         raise LabelError(f'"{label}" names {len(found)} classes: give an index or a WordNet id, one of {choices}')
-    if label.isdecimal():
+    if label.isdecimal() and len(label) < 20:
         return index(config, int(label))
     by_plain = {plain(name): name for name in names}
-    close = [by_plain[key] for key in difflib.get_close_matches(wanted, by_plain, n=3)]
+    close = [by_plain[key] for key in difflib.get_close_matches(wanted[:200], by_plain, n=3)]
     hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo info {config.name}` lists them"
-    raise LabelError(f'{config.name} has no class "{label}"; {hint}')
+    raise LabelError(f'{config.name} has no class "{cut(label, 60)}"; {hint}')
 
 
 def plain(name: str) -> str:

@@ -7,11 +7,13 @@ verified them all. Names follow the Hub's convention: model-00001-of-00002.safet
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import WeightsCorruptedError, ZooError
 from .files import as_size, save, sha256, verify_sha256
+from .json_files import parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,12 +61,21 @@ def other_parts(path: Path, metadata: dict[str, str]) -> list[Path]:
         WeightsCorruptedError: one is missing, is not the one that the first names, or has a name of elsewhere.
     """
     try:
-        checksums = json.loads(metadata.get(KEY, "{}"))
-        found = [(path.with_name(name), checksum) for name, checksum in checksums.items()]
-    except (ValueError, AttributeError, TypeError):
-        raise WeightsCorruptedError(f"{path}: what its header says about further files is damaged") from None
+        checksums = parse_json(metadata.get(KEY, "{}"))
+    except ValueError:
+        checksums = None
+    if not isinstance(checksums, dict) or not all(map(_is_part, checksums.items())) or path.name in checksums:
+        raise WeightsCorruptedError(f"{path}: what its header says about further files is damaged; fetch it again")
+    found = [(path.with_name(name), checksum) for name, checksum in checksums.items()]
     for part, checksum in found:
         if not part.is_file():
             raise WeightsCorruptedError(f"{path} is one of {len(found) + 1} files, and {part.name} is not beside it")
-        verify_sha256(part, str(checksum))
+        verify_sha256(part, checksum)
     return [part for part, _ in found]
+
+
+def _is_part(item: tuple[str, object]) -> bool:
+    """Whether this is the name of a file beside the first one, with a checksum."""
+    name, checksum = item
+    named = re.fullmatch(r"\w[\w.-]{0,199}\.safetensors", name)
+    return bool(named) and isinstance(checksum, str) and bool(re.fullmatch(r"[0-9a-f]{64}", checksum))

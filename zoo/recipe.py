@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from .architecture import Part
+from .bounds import Count, CountOrNone, Facts, Paragraph, Word, listed
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -88,8 +89,8 @@ class Custom(Part):
     """A loss or regulariser of the user's own, registered by a plugin (training/README.md, "Add your own loss")."""
 
     type: Literal["custom"] = "custom"
-    name: Annotated[str, Field(min_length=1)]  # as given to training.objectives.register
-    arguments: dict[str, JsonValue] = {}
+    name: Word  # as given to training.objectives.register
+    arguments: Facts = {}
 
 
 Auxiliary = Annotated[InfoMax | Rotation | Custom, Field(discriminator="type")]
@@ -156,7 +157,7 @@ class DiffAugment(Part):
     """Differentiable augmentation (arXiv 2006.10738) of all that the discriminator sees."""
 
     type: Literal["diff-augment"] = "diff-augment"
-    policy: tuple[Literal["color", "translation", "cutout"], ...] = ("color", "translation", "cutout")
+    policy: listed(Literal["color", "translation", "cutout"], 10) = ("color", "translation", "cutout")
 
 
 Regularizer = Annotated[
@@ -188,7 +189,7 @@ class Ema(Part):
     """Moving average of the generator, buffers included; until `start` generator steps it is a copy."""
 
     decay: Fraction
-    start: NonNegativeInt = 0
+    start: CountOrNone = 0
 
 
 Adversarial = Literal[
@@ -204,22 +205,22 @@ Adversarial = Literal[
 class Training(Part):
     """One training run. A step is one generator update, preceded by `discriminator_steps` discriminator updates."""
 
-    steps: PositiveInt
-    batch_size: PositiveInt
-    discriminator_steps: PositiveInt = 1  # n_dis
-    accumulation: PositiveInt = 1  # batches whose gradients are averaged into one update
+    steps: Count
+    batch_size: Annotated[int, Field(gt=0, le=1 << 20)]
+    discriminator_steps: Annotated[int, Field(gt=0, le=1000)] = 1  # n_dis
+    accumulation: Annotated[int, Field(gt=0, le=100_000)] = 1  # batches whose gradients are averaged into one update
     adversarial: Adversarial = "hinge"
     conditioning: Conditioning = NoConditioning()
-    auxiliary: tuple[Auxiliary, ...] = ()
-    regularizers: tuple[Regularizer, ...] = ()
+    auxiliary: listed(Auxiliary, 50) = ()
+    regularizers: listed(Regularizer, 50) = ()
     optimizer: Optimizer
     lr_decay: Literal["none", "linear"] = "none"  # linear: to zero over all steps
     ema: Ema | None = None
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # bfloat16: autocast, weights and losses in float32
     sync_batch_norm: bool = False  # among several processes: statistics of the whole batch, not of a process's rows
     track_statistics_in_discriminator_step: bool = True  # since September 2021 StudioGAN leaves G's alone there
-    as_paper: dict[str, JsonValue] = {}  # what the paper says where the run differs, by dotted field
-    notes: tuple[str, ...] = ()
+    as_paper: Facts = {}  # what the paper says where the run differs, by dotted field
+    notes: listed(Paragraph, 100) = ()
 
     @property
     def objective(self) -> str:

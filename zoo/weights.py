@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from . import cache, hub
@@ -15,9 +16,11 @@ from .config import ModelConfig
 from .entries import Weights
 from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .files import save, sha256, verify_sha256, write_atomically
+from .json_files import UnreadableError, open_regular, reason
 from .network import OFFLINE, is_offline
 from .parts import KEY as PARTS
 from .parts import other_parts
+from .safetensors_header import metadata, read_header
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -130,32 +133,40 @@ def read(path: str | Path) -> dict[str, Tensor]:
     Raises WeightsCorruptedError, which says what is wrong.
     """
     path = Path(path)
-    tensors = _read(path)
-    for part in other_parts(path, _metadata(path)):
-        tensors |= _read(part)
+    tensors, described = _read(path)
+    for part in other_parts(path, described):
+        tensors |= _read(part)[0]
     return tensors
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors, and the metadata."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)
-    except OSError as error:
-        raise WeightsUnavailableError(f"{path} cannot be read ({error.strerror}); check the path") from None
-    if not start:
-        raise WeightsCorruptedError(f"{path} is empty; fetch it again")
-    # A safetensors header may begin with any length, 0x80 included; its JSON begins at the ninth byte.
-    if start[8:9] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
-        raise WeightsCorruptedError(
-            f"{path} is a PyTorch pickle, not safetensors; convert it with: zoo import NAME@TAG --from {path}"
-        )
-    try:
-        return load_file(path)
+        if not start:
+            raise WeightsCorruptedError(f"{path} is empty; fetch it again")
+        # A safetensors header may begin with any length, 0x80 included; its JSON begins at the ninth byte.
+        if start[8:9] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
+            raise WeightsCorruptedError(
+                f"{path} is a PyTorch pickle, not safetensors; convert it with: "
+                f"zoo import NAME@TAG --from {quote(str(path))}"
+            )
+        described = metadata(read_header(path))
+        return load_file(path), described
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        if isinstance(error, UnreadableError):
+            raise WeightsCorruptedError(_damaged(path, error)) from None
+        raise WeightsUnavailableError(f"{path} cannot be read ({reason(error)}); check the path") from None
     except SafetensorError as error:
-        raise WeightsCorruptedError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from None
+        raise WeightsCorruptedError(_damaged(path, error)) from None
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} is damaged or not a safetensors file ({error}); fetch it again"
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -163,17 +174,11 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
     Raises WeightsCorruptedError where it cannot be read.
     """
-    return {key: value for key, value in _metadata(path).items() if key not in ("format", PARTS)}
-
-
-def _metadata(path: str | Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise WeightsCorruptedError(f"{path} cannot be read ({error}); remove it") from None
+        described = metadata(read_header(path))
+    except (OSError, ValueError) as error:
+        raise WeightsCorruptedError(f"{path} cannot be read ({reason(error)}); remove it") from None
+    return {key: value for key, value in described.items() if key not in ("format", PARTS)}
 
 
 def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:

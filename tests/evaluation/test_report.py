@@ -2,6 +2,8 @@
 
 import errno
 import io
+import json
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 import zoo
 from zoo.errors import ConfigError, ZooError
 from zoo.evaluation import convergence, report
+from zoo.evaluation.classwise import ClassReport, ClassRow
 from zoo.evaluation.report import Report, number, round_to
 from zoo.evaluation.verdicts import Comparison
 
@@ -188,3 +191,39 @@ def test_the_limit_is_nearer_to_the_truth_than_any_count():
     assert len(found.counts) == 15
     assert found.counts[0] > dim
     assert found.distances[-1] - truth > 3 * abs(found.infinity - truth)
+
+
+ODD = ("$\\frac{", "a $5 b", "<b>|</b>", "猫", "\x1b[2J", "x" * 300)
+
+
+def test_pictures_show_names_of_any_kind():
+    from zoo.evaluation import plots
+
+    shares = np.eye(len(ODD))
+    png = plots.heat_maps([("as asked", shares, list(ODD))], ODD, "model $\\frac{ 猫", named=True)
+    assert png.startswith(b"\x89PNG")
+    rows = tuple(ClassRow(index=i, name=name, num_real=5, num_fake=5, accuracy=0.5) for i, name in enumerate(ODD))
+    report = ClassReport(rows=rows, accuracy=0.5, accuracy_on_real=0.5, classifier="c")
+    assert plots.classes(report).startswith(b"\x89PNG")
+
+
+def test_a_report_of_others_is_shown_as_text(tmp_path, full):
+    odd = "<img src=x> | [a](javascript:b) `c` *d*"
+    data = json.loads(full.to_json())
+    data["subject"]["name"] = odd + "\x1b[2J"
+    data |= {"warnings": [odd + "\n# heading"], "environment": {"command": f"zoo\n```\n{odd}"}}
+    data["results"][0]["protocol"] = odd
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    report = Report.from_file(tmp_path / "report.json")
+    shown = report._repr_markdown_()
+    page, _, command = shown.partition("```")
+    assert "<" not in page
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", shown)
+    assert "# heading" not in page.splitlines()
+    assert "](javascript" not in page
+    assert command.rstrip().endswith("```")
+    for wrong in ({"references": [{}]}, {"warnings": [1]}, {"results": []} | {"x" * 10**6: 1}):
+        (tmp_path / "report.json").write_text(json.dumps(data | wrong))
+        with pytest.raises(ConfigError, match="is not a report") as error:
+            Report.from_file(tmp_path / "report.json")
+        assert len(str(error.value)) < 1500

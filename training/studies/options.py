@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from zoo.errors import ZooError
+from zoo.json_files import read_json, reason
 
 Data = Annotated[
     Path | None, typer.Option(help="A folder of images, an .npz file, or where the publisher's files are.")
@@ -46,7 +46,7 @@ def begin(out: Path, resume: bool) -> Path:
     """
     work = out / "work"
     results = out / "results.json"
-    if results.exists() and not json.loads(results.read_text(encoding="utf-8")).get("unfinished"):
+    if results.exists() and not _unfinished(results):
         raise ZooError(f"{out} holds a finished study; give another folder (--out)")
     if work.exists() and not resume:
         raise ZooError(f"{out} holds a study that was begun; go on with --resume, or give another folder (--out)")
@@ -54,6 +54,14 @@ def begin(out: Path, resume: bool) -> Path:
         raise ZooError(f"{out} holds no study to go on with; start without --resume")
     work.mkdir(parents=True, exist_ok=True)
     return work
+
+
+def _unfinished(results: Path) -> bool:
+    try:
+        found = read_json(results)
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{results} cannot be read ({reason(error)}); give another folder (--out)") from None
+    return isinstance(found, dict) and bool(found.get("unfinished"))
 
 
 def main(study: Callable) -> None:

@@ -7,22 +7,27 @@ its config, or both. A sweep has two sizes: `small`, which a CPU finishes, and `
 from __future__ import annotations
 
 import itertools
-import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from zoo import registry
 from zoo.architecture import Part
+from zoo.bounds import Count, CountOrNone, Facts, Line, Paragraph, Word, listed
 from zoo.config import ModelConfig, Name, explain
 from zoo.errors import ConfigError, ZooError
+from zoo.json_files import read_json, reason
 
 FOLDER = Path(__file__).with_name("sweeps")
-Where = dict[str, str]  # axis -> option; axes that are left out match all their options
+_MOST_RUNS = 10_000  # of a size
+Where = Annotated[
+    dict[Word, Word], Field(max_length=20)
+]  # axis -> option; axes that are left out match all their options
 Metric = Literal["fid", "kid", "is", "pr", "classes"]
 
 
@@ -30,39 +35,41 @@ class Option(Part):
     """One value of an axis."""
 
     model: Name | None = None
-    set: dict[str, JsonValue] = {}  # dotted fields, as `ModelConfig.updated` takes them
+    set: Facts = {}  # dotted fields, as `ModelConfig.updated` takes them
     class_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the data's classes, the first ones
 
 
 class Size(Part):
     """How large a sweep is run. `set` comes before the options' own changes."""
 
-    set: dict[str, JsonValue] = {}
-    only: dict[str, tuple[str, ...]] = {}  # axis -> the options that are run; others: all
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
-    extractor: str = "inception"
-    num_fake: PositiveInt = 10_000  # generated images of a score
-    num_real: PositiveInt | None = None  # at most; None: as many as generated
-    split: str | None = None  # of the real ones; None: what the model is trained on
+    set: Facts = {}
+    only: Annotated[
+        dict[Word, listed(Word, 1000)], Field(max_length=20)
+    ] = {}  # axis -> the options that are run; others: all
+    seeds: listed(CountOrNone, 1000, least=1) = (0,)
+    extractor: Annotated[Word, Field(pattern=r"^[\w.-]+$")] = "inception"  # part of file names
+    num_fake: Count = 10_000  # generated images of a score
+    num_real: Count | None = None  # at most; None: as many as generated
+    split: Word | None = None  # of the real ones; None: what the model is trained on
     as_paper: bool = False  # begin with what the paper says where the published run differs
-    note: str | None = None  # what this size leaves out
+    note: Paragraph | None = None  # what this size leaves out
 
 
 class PublishedCell(Part):
     """A number of the paper. `where` says of which option of every axis."""
 
     where: Where
-    metric: str = "fid"
+    metric: Word = "fid"
     value: float
     std: float | None = None
-    note: str | None = None
+    note: Paragraph | None = None
 
 
 class Claim(Part):
     """What the paper reports of two places: the metric is less, or greater, in one than in the other, or alike."""
 
-    text: str
-    metric: str = "fid"
+    text: Paragraph
+    metric: Word = "fid"
     where: Where
     relation: Literal["less", "greater", "alike"] = "less"
     than: Where
@@ -72,19 +79,21 @@ class Sweep(Part):
     """See the files in `sweeps/`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-    title: str
-    source: str
-    question: str
+    title: Line
+    source: Line
+    question: Paragraph
     model: Name | None = None  # where no option names one
-    axes: Annotated[dict[str, dict[str, Option]], Field(min_length=1)]
-    metrics: tuple[Metric, ...] = ("fid",)
-    curves: tuple[str, ...] = ()  # parts of the losses to plot over time, such as "d/infomax"
+    axes: Annotated[
+        dict[Word, Annotated[dict[Word, Option], Field(max_length=1000)]], Field(min_length=1, max_length=20)
+    ]
+    metrics: listed(Metric, 10) = ("fid",)
+    curves: listed(Word, 100) = ()  # parts of the losses to plot over time, such as "d/infomax"
     label_curves: bool = False  # look at what the labels draw while a model trains
-    published: tuple[PublishedCell, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    published: listed(PublishedCell, 1000) = ()
+    claims: listed(Claim, 1000) = ()
     small: Size
     paper: Size
-    notes: tuple[str, ...] = ()
+    notes: listed(Paragraph, 100) = ()
 
     @model_validator(mode="after")
     def _names_exist(self):
@@ -96,6 +105,9 @@ class Sweep(Part):
             for axis, options in size.only.items():
                 if missing := set(options) - set(self.axes.get(axis, {})):
                     raise ValueError(f"only.{axis} names {', '.join(sorted(missing))}, which the axis does not have")
+            runs = math.prod(len(size.only.get(axis, options)) for axis, options in self.axes.items())
+            if runs * len(size.seeds) > _MOST_RUNS:
+                raise ValueError(f"it has more than {_MOST_RUNS:,} runs; give fewer options or seeds")
         return self
 
     def size(self, paper: bool) -> Size:
@@ -185,8 +197,8 @@ def load(name: str | Path) -> Sweep:
     if not path.is_file():
         raise ZooError(f"{name} is neither a file nor a sweep; there are {', '.join(names())}")
     try:
-        return Sweep.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it") from None
+        return Sweep.model_validate(read_json(path))
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {reason(error)}; correct it") from None

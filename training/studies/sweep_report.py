@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from zoo.evaluation.extractors import metric_name
 from zoo.model import pick_device
+from zoo.text import markdown
 
 from ..run_folder import RunFolder
 from . import label_page, plots, sweep
@@ -48,10 +49,10 @@ def make_report(place: Place) -> Report:
     run = planned[0]
     records = [RunFolder(place.folder(run)).records() for run, _ in done]
     return Report(
-        title=whole.title,
-        source=whole.source,
-        question=whole.question,
-        method=[_method(whole, size), *whole.notes],
+        title=markdown(whole.title),
+        source=markdown(whole.source),
+        question=markdown(whole.question),
+        method=[markdown(_method(whole, size)), *map(markdown, whole.notes)],
         settings=_settings(whole, run, size, place),
         findings=findings,
         results={
@@ -81,8 +82,9 @@ def values(done: Scores, where: Where, metric: str) -> list[float]:
 def judge(claim: Claim, done: Scores, size: Size) -> str:
     """One sentence: what the paper says, what is measured here, and whether the two agree."""
     a, b = values(done, claim.where, claim.metric), values(done, claim.than, claim.metric)
+    text = markdown(claim.text)
     if not a or not b:
-        return f"{claim.text}: not run at this size."
+        return f"{text}: not run at this size."
     mean_a, mean_b = statistics.fmean(a), statistics.fmean(b)
     seen = mean_a < mean_b if claim.relation == "less" else mean_a > mean_b
     several = len(a) > 1 or len(b) > 1
@@ -91,14 +93,14 @@ def judge(claim: Claim, done: Scores, size: Size) -> str:
     numbers = f"{mean_and_spread(a, digits)} against {mean_and_spread(b, digits)} ({title_of(claim.metric, size)})"
     close = abs(mean_a - mean_b) < spread
     if claim.relation == "alike":
-        return f"{claim.text}: {'no more than seeds differ' if close else '**not** seen here'}, {numbers}."
+        return f"{text}: {'no more than seeds differ' if close else '**not** seen here'}, {numbers}."
     if close:
-        return f"{claim.text}: **too close to tell**, {numbers}."
-    return f"{claim.text}: {'seen here' if seen else '**not** seen here'}, {numbers}."
+        return f"{text}: **too close to tell**, {numbers}."
+    return f"{text}: {'seen here' if seen else '**not** seen here'}, {numbers}."
 
 
 def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
-    found = [size.note] if size.note else []
+    found = [markdown(size.note)] if size.note else []
     if len(size.seeds) == 1 and kinds:
         found.append(f"One seed a run: less than {_LEAST:.0%} between two scores counts as no difference.")
     real = {round(scores["accuracy on real"], 4) for _, scores in done if "accuracy on real" in scores}
@@ -115,7 +117,7 @@ def _blind(done: Scores) -> list[str]:
     for run, scores in done:
         if "class accuracy" in scores:
             guess = 1 / run.config.num_classes
-            above.setdefault(", ".join(run.where.values()), []).append(scores["class accuracy"] - guess)
+            above.setdefault(markdown(", ".join(run.where.values())), []).append(scores["class accuracy"] - guess)
     at_chance = [options for options, found in above.items() if statistics.fmean(found) < _ABOVE_CHANCE]
     if not at_chance:
         return []
@@ -133,7 +135,7 @@ def _settings(whole: Sweep, run: PlannedRun, size: Size, place: Place) -> dict[s
     config, given = run.config, f", from {place.data.name}" if place.data else ""
     training, adam = config.training, config.training.optimizer
     real = f"up to {size.num_real or size.num_fake:,} real ones of {size.split or config.data.split}"
-    return {
+    told = {
         "first run": f"{config.name} with {run.label}",
         "images": f"{config.data.dataset}, {config.data.resolution}x{config.data.resolution}{given}",
         "networks": f"generator {list(config.generator.channels)}, discriminator {list(config.discriminator.channels)}",
@@ -144,6 +146,7 @@ def _settings(whole: Sweep, run: PlannedRun, size: Size, place: Place) -> dict[s
         "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}" if whole.metrics else "none",
         "seeds": ", ".join(map(str, size.seeds)),
     }
+    return {name: markdown(value) for name, value in told.items()}
 
 
 def _cells(done: Scores) -> list[Where]:
@@ -154,7 +157,7 @@ def _cells(done: Scores) -> list[Where]:
 def _table(whole: Sweep, size: Size, done: Scores, kinds: Sequence[str]) -> Table:
     printed = [kind for kind in kinds if any(p.metric == kind for p in whole.published)]
     head = (
-        *whole.axes,
+        *map(markdown, whole.axes),
         *(title_of(kind, size) for kind in kinds),
         *(f"paper: {metric_name(k, 'inception')}" for k in printed),
     )
@@ -162,7 +165,7 @@ def _table(whole: Sweep, size: Size, done: Scores, kinds: Sequence[str]) -> Tabl
     for where in _cells(done):
         scores = [mean_and_spread(values(done, where, kind), _DIGITS.get(kind, 1)) for kind in kinds]
         paper = [whole.cell(where, kind) for kind in printed]
-        rows.append((*where.values(), *scores, *(published(p.value, p.std) if p else "" for p in paper)))
+        rows.append((*map(markdown, where.values()), *scores, *(published(p.value, p.std) if p else "" for p in paper)))
     return Table("Means over seeds; less is better but for accuracy, precision and recall:", head, rows)
 
 
@@ -180,7 +183,7 @@ def _bars(whole: Sweep, size: Size, done: Scores, kind: str) -> Figure:
         means[name][place], spreads[name][place] = statistics.fmean(found), statistics.pstdev(found)
     title = title_of(kind, size)
     png = plots.bars(groups, means, title, spreads if len(size.seeds) > 1 else None)
-    return Figure(title.lower().replace(" ", "-"), f"{title} by {' and '.join(whole.axes)}", png)
+    return Figure(title.lower().replace(" ", "-"), markdown(f"{title} by {' and '.join(whole.axes)}"), png)
 
 
 def _curves(whole: Sweep, place: Place, done: Scores) -> Figure:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ..text import plain
+
 app = typer.Typer(no_args_is_help=True, help="See which data sets are here, and prepare them.")
 
 
@@ -62,12 +64,12 @@ def _print_table(rows: list[dict]) -> None:
     for row in rows:
         images = ", ".join(f"{split} {count:,}" for split, count in row["splits"].items())
         first, *others = row["prepared"] or [None]
-        table.add_row(row["name"], images, row["get"], row["files"] or "", *_prepared(first))
+        table.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "", *_prepared(first))))
         for other in others:
-            table.add_row("", "", "", "", *_prepared(other))
+            table.add_row("", "", "", "", *map(plain, _prepared(other)))
     console = to_stdout(250)
     console.print(table)
-    console.print(f"prepared data sets are in {datasets.default_root() / 'prepared'}", style="dim", highlight=False)
+    console.print(plain(f"prepared data sets are in {datasets.default_root() / 'prepared'}", style="dim"))
 
 
 def _prepared(found: dict | None) -> tuple[str, str]:

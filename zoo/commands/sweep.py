@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ..text import plain
+
 app = typer.Typer(no_args_is_help=True, help="Run the papers' ablations and comparisons.")
 
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="Name of a sweep (`zoo sweep list`), or a JSON file.")]
@@ -31,7 +33,9 @@ def list_command() -> None:
         whole = sweep.load(name)
         sizes = (whole.runs(), whole.runs(paper=True))
         runs_on = (f"{len(runs)} on {runs[0].config.data.dataset}" for runs in sizes)
-        table.add_row(name, *runs_on, whole.source.partition("), ")[2])  # the sweep's name tells the paper
+        table.add_row(
+            *map(plain, (name, *runs_on, whole.source.partition("), ")[2]))
+        )  # the sweep's name tells the paper
     to_stdout(120, highlight=False).print(table)
 
 

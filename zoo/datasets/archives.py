@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataCorruptedError, DataUnavailableError
+from ..text import visible
 from .catalogue import CATALOGUE
 from .folder import has_images
 from .locks import locked
@@ -27,7 +28,7 @@ class Torchvision(Arrays):
 
     def __init__(self, dataset: str, split: str, root: Path, anywhere: bool):
         self.dataset, self.split, self.root, self.anywhere = dataset, split, root, anywhere
-        self.origin = str(root.resolve())
+        self.origin = visible(str(root.resolve()))
 
     def locate(self) -> Path | None:
         """The folder of the files; None if there is none."""
@@ -50,6 +51,7 @@ class Torchvision(Arrays):
         import numpy as np
 
         torchvision = _import_torchvision(self.dataset)
+        self._check_files()
         cls = getattr(torchvision.datasets, _TORCHVISION[self.dataset])
         which = {"split": self.split} if self.dataset == "stl10" else {"train": self.split == "train"}
         data = self._open(cls, which)
@@ -57,7 +59,28 @@ class Torchvision(Arrays):
         labels = np.asarray(data.labels if self.dataset == "stl10" else data.targets, dtype=np.int64)
         if self.dataset == "stl10":
             images = images.transpose(0, 2, 3, 1)
-        return images, np.maximum(labels, 0)  # STL-10's unlabeled images carry -1
+        labels = np.maximum(labels, 0)  # STL-10's unlabeled images carry -1
+        self._check(images, labels)
+        return images, labels
+
+    @property
+    def _folder(self) -> Path:
+        return self.root / CATALOGUE[self.dataset].folder
+
+    def _check_files(self) -> None:
+        """torchvision opens whatever has the right name, and would wait for a pipe."""
+        for path in self._folder.rglob("*"):
+            if not path.is_file() and not path.is_dir():
+                raise DataCorruptedError(f"{path} is no file; remove it")
+
+    def _check(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """MNIST's files carry no checksum: their headers say what shape they have."""
+        classes, rank = len(class_names(self.dataset)), 3 if self.dataset == "mnist" else 4
+        if labels.shape != images.shape[:1] or images.ndim != rank or not 0 <= labels.max(initial=-1) < classes:
+            raise DataCorruptedError(
+                f"{self._folder} is damaged (images {images.shape}, labels {labels.shape} up to "
+                f"{labels.max(initial=-1)}); remove it, and it is downloaded again if there is a network"
+            )
 
     def _open(self, cls, which: dict):
         try:
@@ -141,7 +164,10 @@ class StackedMnist(Arrays):
 
     @cached_property
     def labels(self) -> np.ndarray:
-        return self.mnist.labels[self.choice] @ [100, 10, 1]
+        digits = self.mnist.labels
+        if digits.max() > 9:
+            raise DataCorruptedError(f"{self.origin}: labels are up to {digits.max()}; give digits, 0 to 9")
+        return digits[self.choice] @ [100, 10, 1]
 
     def __len__(self) -> int:
         return self.count

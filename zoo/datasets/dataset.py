@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ZooError
+from ..text import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +48,7 @@ def describe(dataset: Dataset) -> str:
         + ("" if len(looked_at) == n else f" of {len(looked_at):,} evenly spaced images"),
         "checksum": dataset.checksum or "none",
     }
-    return "\n".join(f"{key:10}{value}" for key, value in lines.items())
+    return "\n".join(f"{key:10}{visible(value)}" for key, value in lines.items())
 
 
 def _classes(dataset: Dataset) -> str:

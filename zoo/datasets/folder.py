@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataCorruptedError, DataUnavailableError
+from ..json_files import check_regular, reason
+from ..text import visible
+from .images import open_image
 from .names import class_ids, class_names
 from .source import Source, fingerprint_of
 
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+_MOST_FOLDERS = 300_000  # ImageNet-21k has 21,841; links can make many more of a few
 _SPLITS = [("train", "training"), ("val", "valid", "validation"), ("test", "testing")]
 
 
@@ -42,7 +48,7 @@ class Folder(Source):
 
     def __init__(self, path: Path, split: str, dataset: str = "custom", classes: bool = True):
         self.path, self.split, self.dataset, self.classes = path, split, dataset, classes
-        self.origin = str(path.resolve())
+        self.origin = visible(str(path.resolve()))
 
     @property
     def folders(self) -> list[Path]:
@@ -75,9 +81,7 @@ class Folder(Source):
         return np.array([file.label for file in self.files], np.int64)
 
     def image(self, i: int) -> Image:
-        from PIL import Image
-
-        return Image.open(self.path / self.files[i].name)
+        return open_image(self.path / self.files[i].name)
 
     def where(self, i: int) -> str:
         return str(self.path / self.files[i].name)
@@ -105,7 +109,7 @@ def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[
             files.append(File(below + name, index[name.partition(os.sep)[0]] if names else 0, size, modified))
     files.sort(key=lambda file: (file.label, file.name.rpartition(os.sep)))
     public = class_names(dataset)
-    return files, public if names and names == class_ids(dataset) else names
+    return files, public if names and names == class_ids(dataset) else tuple(map(visible, names))
 
 
 def _class_folders(folders: list[Path], found: list[list], dataset: str) -> tuple[str, ...]:
@@ -172,16 +176,49 @@ def _images(folder: Path) -> list[tuple[str, int, int]]:
     return found
 
 
-def _walk(folder: str | Path):
-    """Image files below a folder, links followed."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _ignored(entry.name):
-                continue
-            if entry.is_dir():
-                yield from _walk(entry.path)
+def _walk(folder: str | Path) -> Iterator[os.DirEntry]:
+    """Image files below a folder, links followed.
+
+    Raises:
+        DataUnavailableError: a folder cannot be read.
+        DataCorruptedError: what has the name of an image is no file, or a link leads back to a folder above it.
+    """
+    waiting: list[tuple[str, tuple]] = [(os.fspath(folder), ())]
+    for visited in itertools.count(1):
+        place, above = waiting.pop()
+        try:
+            status = Path(place).stat()
+            with os.scandir(place) as entries:
+                found = [entry for entry in entries if not _ignored(entry.name)]
+        except OSError as error:
+            raise DataUnavailableError(f"{place} cannot be read ({error.strerror}); check it") from None
+        here = status.st_dev, status.st_ino
+        if here in above or visited > _MOST_FOLDERS:
+            raise DataCorruptedError(f"{place}: links lead round in circles there; remove them")
+        for entry in found:
+            if _is_folder(entry):
+                waiting.append((entry.path, (*above, here)))
             elif entry.name.lower().endswith(SUFFIXES):
+                _check_file(entry)
                 yield entry
+        if not waiting:
+            return
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _check_file(entry: os.DirEntry) -> None:
+    try:
+        check_regular(entry.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise DataCorruptedError(
+            f"{entry.path} cannot be read as an image ({reason(error)}); repair or remove it"
+        ) from None
 
 
 def _ignored(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 from functools import cached_property
@@ -10,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataCorruptedError, DataUnavailableError
+from ..json_files import read_text, reason
+from ..text import visible
 from .archives import unavailable
 from .catalogue import CATALOGUE
 from .folder import File, Folder, has_images, scan, split_folders, split_names
+from .images import open_image
 from .locks import locked
 from .names import class_ids, class_names
 from .source import Source, fingerprint_of_files
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+_LARGEST_TABLE = 64 << 20  # bytes
 _CELEBA_SPLITS = {"train": "0", "valid": "1", "test": "2"}
 
 
@@ -114,7 +117,7 @@ class TinyImageNet(Collection):
             return super()._scanned
         label = {wnid: i for i, wnid in enumerate(class_ids(self.dataset))}
         files, _ = scan(self.folders, self.path, False, self.dataset)
-        rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())
+        rows = (line.split("\t") for line in _lines(table))
         try:
             labels = {name: label[wnid] for name, wnid, *_ in rows}
             files = [file._replace(label=labels[file.name.rpartition(os.sep)[2]]) for file in files]
@@ -152,9 +155,17 @@ class CelebA(Collection):
                 f"the {self.split} split of celeba needs {table}; get it from "
                 f"https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
             )
-        rows = (line.split() for line in table.read_text(encoding="utf-8").splitlines())
+        rows = (line.split() for line in _lines(table))
         wanted = {row[0] for row in rows if row[1:] == [_CELEBA_SPLITS[self.split]]}
         return [file for file in files if file.name.rpartition(os.sep)[2] in wanted], names
+
+
+def _lines(table: Path) -> list[str]:
+    """Of a table that belongs to a data set; CelebA's has 4 MB."""
+    try:
+        return read_text(table, _LARGEST_TABLE).splitlines()
+    except (OSError, ValueError) as error:
+        raise DataCorruptedError(f"{table} cannot be read ({reason(error)}); extract it again") from None
 
 
 class LsunBedroom(Source):
@@ -167,7 +178,8 @@ class LsunBedroom(Source):
     class_names = ()
 
     def __init__(self, split: str, root: Path, anywhere: bool):
-        self.split, self.path, self.anywhere, self.origin = split, root, anywhere, str(root.resolve())
+        self.split, self.path, self.anywhere = split, root, anywhere
+        self.origin = visible(str(root.resolve()))
 
     def locate(self) -> Path | None:
         """The folder of the database; None if there is none."""
@@ -213,10 +225,8 @@ class LsunBedroom(Source):
         return np.zeros(len(self._keys), np.int64)
 
     def image(self, i: int) -> Image:
-        from PIL import Image
-
         with self._environment.begin() as transaction:
-            return Image.open(io.BytesIO(transaction.get(self._keys[i])))
+            return open_image(transaction.get(self._keys[i]))
 
     def where(self, i: int) -> str:
         return f"image {self._keys[i].decode(errors='replace')} of {self.database}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ..errors import DataCorruptedError, DataUnavailableError
+from ..bounds import MAX_CLASSES
+from ..errors import DataCorruptedError, DataUnavailableError, ZooError
+from ..json_files import open_regular, reason
+from ..text import cut, visible
 from ..weights import sha256
 from .source import Arrays, fingerprint_of_files
 
@@ -18,6 +21,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 _IN_MEMORY = 256 << 20  # bytes; beyond it, even images that fit as they are go through the cache
+_SMALL = 256 << 20  # bytes that an array may have however well it is packed
+_DIMENSIONS, _LONGEST = 8, 1 << 40
+_PACKED = 200  # times that a larger one may have been packed; photographs are about 1, drawings up to 50
+
+
+class Header(NamedTuple):
+    """What an array in the file says of itself."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    nbytes: int
 
 
 class Npz(Arrays):
@@ -25,8 +39,9 @@ class Npz(Arrays):
 
     def __init__(self, path: Path, split: str):
         if not path.is_file():
-            raise DataUnavailableError(f"{path} does not exist; give the path of an .npz file with {split}_images")
-        self.path, self.split, self.origin = path, split, str(path.resolve())
+            problem = "is a pipe, a socket or a device, not a file" if path.exists() else "does not exist"
+            raise DataUnavailableError(f"{path} {problem}; give the path of an .npz file with {split}_images")
+        self.path, self.split, self.origin = path, split, visible(str(path.resolve()))
 
     def fingerprint(self) -> str:
         return self._before_reading
@@ -42,54 +57,15 @@ class Npz(Arrays):
     def _sha256(self) -> str:
         return sha256(self.path)
 
-    @contextmanager
-    def _opened(self):
-        """The archive and the prefix of the split's arrays."""
-        import numpy as np
-
-        try:
-            with zipfile.ZipFile(self.path):  # np.load would take other formats for what they are not
-                archive = np.load(self.path, allow_pickle=False)
-            with archive:
-                prefix = next((p for p in (f"{self.split}_", "") if f"{p}images" in archive), None)
-                if prefix is None:
-                    raise DataUnavailableError(
-                        f"{self.path} has no {self.split}_images and no images; it holds {', '.join(archive.files)}"
-                    )
-                yield archive, prefix
-        except DataUnavailableError:
-            raise
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as error:
-            raise DataCorruptedError(f"{self.path} is damaged or not an .npz file ({error}); make it again") from None
+    @property
+    def _prefixes(self) -> tuple[str, str]:
+        return f"{self.split}_", ""
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np
 
-        with self._opened() as (archive, prefix):
-            images = archive[f"{prefix}images"]
-            labels = archive[f"{prefix}labels"] if f"{prefix}labels" in archive else np.zeros(len(images), np.int64)
-        self._check(images, labels)
-        return images, labels.astype(np.int64)
-
-    def _shape(self) -> tuple[int, ...]:
-        """Of the images, which are not read."""
-        from numpy.lib import format as npy
-
-        with self._opened() as (archive, prefix), archive.zip.open(f"{prefix}images.npy") as file:
-            read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-            return read_header[npy.read_magic(file)](file)[0]
-
-    def _check(self, images: np.ndarray, labels: np.ndarray) -> None:
-        fits = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3, 4))
-        if images.dtype != "uint8" or not fits or not len(images):
-            raise DataCorruptedError(
-                f"{self.path}: images are {images.dtype} {images.shape}; make them uint8 (N, H, W, 3) or (N, H, W)"
-            )
-        if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or (labels < 0).any():
-            raise DataCorruptedError(
-                f"{self.path}: labels are {labels.dtype} {labels.shape}; make them one integer from 0 for each of the "
-                f"{len(images)} images"
-            )
+        images, labels = read_arrays(self.path, self._prefixes)
+        return images, np.zeros(len(images), np.int64) if labels is None else labels
 
     @property
     def pixels(self) -> np.ndarray:
@@ -99,8 +75,131 @@ class Npz(Arrays):
     def ready(self, side: int) -> np.ndarray | None:
         import numpy as np
 
-        shape = self._shape()
+        shape = image_shape(self.path, self._prefixes)
         if shape[1:3] != (side, side) or shape[3:] == (4,) or math.prod((*shape[:3], 3)) > _IN_MEMORY:
             return None
         images = self.pixels
         return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)
+
+
+def read_arrays(path: Path, prefixes: Sequence[str] = ("",)) -> tuple[np.ndarray, np.ndarray | None]:
+    """The images (N, H, W, 1, 3 or 4) or (N, H, W) uint8, and the labels (N,) int64 from 0, None where there are none.
+
+    Args:
+        prefixes: of the names `images` and `labels`; the first one counts that the file has.
+
+    Raises:
+        DataUnavailableError: there are no images in it.
+        DataCorruptedError: it is damaged, claims more than it holds, or holds something else; nothing of that was read.
+    """
+    with _opened(path, prefixes) as (archive, prefix):
+        found = _header(archive, f"{prefix}images")
+        _check_images(path, found)
+        labelled = f"{prefix}labels.npy" in archive.namelist()
+        if labelled:
+            _check_labels(path, _header(archive, f"{prefix}labels"), found.shape[0])
+        images = _array(archive, f"{prefix}images")
+        labels = _array(archive, f"{prefix}labels") if labelled else None
+    return images, labels if labels is None else as_classes(labels, str(path))
+
+
+def image_shape(path: Path, prefixes: Sequence[str] = ("",)) -> tuple[int, ...]:
+    """Of the images, which are not read; raises as `read_arrays` does."""
+    with _opened(path, prefixes) as (archive, prefix):
+        found = _header(archive, f"{prefix}images")
+    _check_images(path, found)
+    return found.shape
+
+
+def as_classes(labels: np.ndarray, origin: str) -> np.ndarray:
+    """Integers of any kind as int64; raises DataCorruptedError where one is no class."""
+    import numpy as np
+
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < MAX_CLASSES:
+        raise DataCorruptedError(
+            f"{origin}: labels are {labels.min()} to {labels.max()}; make them one integer from 0 for each of the "
+            f"{len(labels)} images, and less than {MAX_CLASSES:,}"
+        )
+    return labels.astype(np.int64)
+
+
+@contextmanager
+def _opened(path: Path, prefixes: Sequence[str]) -> Iterator[tuple[zipfile.ZipFile, str]]:
+    """The archive, and the prefix of the arrays."""
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            prefix = next((p for p in prefixes if f"{p}images.npy" in names), None)
+            if prefix is None:
+                wanted = " and no ".join(f"{p}images" for p in prefixes)
+                held = cut(", ".join(name.removesuffix(".npy") for name in names[:20]), 200) or "nothing"
+                raise DataUnavailableError(
+                    f"{path} has no {wanted}; it holds {held}. Make one with: zoo sample -o X.npz"
+                )
+            yield archive, prefix
+    except ZooError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DataCorruptedError(f"{path} is damaged or not an .npz file ({reason(error)}); make it again") from None
+    except MemoryError:
+        raise DataCorruptedError(f"{path} holds more than there is memory; make a smaller one") from None
+    except Exception as error:  # a dozen unrelated types, from zipfile, zlib and numpy, for a file that is damaged
+        raise DataCorruptedError(f"{path} is damaged or not an .npz file ({error}); make it again") from None
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
+    """What an array says of itself, which is to agree with the archive before memory is asked for."""
+    entry = archive.getinfo(f"{name}.npy")
+    with archive.open(entry) as file:
+        shape, dtype = _read_header(file)
+        start = file.tell()
+    if len(shape) > _DIMENSIONS or not all(0 <= length <= _LONGEST for length in shape):
+        raise ValueError(f"{name} would have an impossible shape")
+    nbytes = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        raise ValueError(f"{name} are Python objects, which are not read")
+    if start + nbytes != entry.file_size:
+        raise ValueError(f"{name} would have {nbytes:,} bytes, and the archive has {entry.file_size:,} for them")
+    if nbytes > max(_SMALL, _PACKED * entry.compress_size):
+        raise ValueError(f"{name} would have {nbytes:,} bytes, unpacked from {entry.compress_size:,}")
+    return Header(shape, dtype, nbytes)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"an array of version {version} of NumPy's format")
+    shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    return shape, dtype
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """For an array whose header was checked."""
+    from numpy.lib import format as npy
+
+    with archive.open(f"{name}.npy") as file:
+        array = npy.read_array(file, allow_pickle=False)
+        file.read(1)  # to the end, where zipfile compares the checksum
+    return array
+
+
+def _check_images(path: Path, found: Header) -> None:
+    shape = found.shape
+    fits = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))
+    if found.dtype != "uint8" or not fits or not all(shape):
+        raise DataCorruptedError(
+            f"{path}: images are {_told(found)}; make them uint8 (N, H, W, 3) or (N, H, W), values 0 to 255"
+        )
+
+
+def _check_labels(path: Path, found: Header, count: int) -> None:
+    if found.shape != (count,) or found.dtype.kind not in "iu":
+        raise DataCorruptedError(
+            f"{path}: labels are {_told(found)}; make them one integer from 0 for each of the {count} images"
+        )
+
+
+def _told(found: Header) -> str:
+    return cut(f"{found.dtype} {found.shape}", 100)

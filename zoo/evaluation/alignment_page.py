@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..label_alignment import PERMUTED, UNKNOWN, LabelAlignment, percent
+from ..text import markdown, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,33 +72,28 @@ def as_table(found: Alignment) -> Group:
     """For the terminal."""
     from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     about = Table.grid(padding=(0, 2))
     for key, value in facts(found).items():
-        about.add_row(Text(key, style="dim"), Text(value))
-    table = Table(box=None, pad_edge=False, header_style="bold")
+        about.add_row(plain(key, style="dim"), plain(value))
+    by_label = Table(box=None, pad_edge=False, header_style="bold")
     for title in _HEAD:
-        table.add_column(title, justify="right" if title in ("label", "seen in") else "left")
+        by_label.add_column(title, justify="right" if title in ("label", "seen in") else "left")
     for row in rows(found, found.class_names):
         moved = row[1] != row[2]
-        table.add_row(*(Text(cell, style="bold" if moved and i == 2 else "") for i, cell in enumerate(row)))
-    lines = [Text(line) for line in remarks(found, found.class_names)]
-    return Group(Text(f"{found.model}: {found.verdict}", style="bold"), about, Text(), table, *lines)
+        by_label.add_row(*(plain(cell, style="bold" if moved and i == 2 else "") for i, cell in enumerate(row)))
+    lines = [plain(line) for line in remarks(found, found.class_names)]
+    return Group(plain(f"{found.model}: {found.verdict}", style="bold"), about, plain(""), by_label, *lines)
 
 
 def as_markdown(found: Alignment) -> str:
     """A page with the picture beside it."""
-    lines = [f"# {found.model}: {found.verdict}", ""]
-    lines += [f"- {key}: {value}" for key, value in facts(found).items()]
-    lines += ["", *_markdown_table(found, found.class_names), ""]
-    lines += [*remarks(found, found.class_names), "", "![Labels by classes seen](confusion.png)"]
+    lines = [f"# {markdown(found.model)}: {found.verdict}", ""]
+    lines += [f"- {key}: {markdown(value)}" for key, value in facts(found).items()]
+    cells = ([markdown(cell) for cell in row] for row in rows(found, found.class_names))
+    lines += ["", table(_HEAD, cells), ""]
+    lines += [*map(markdown, remarks(found, found.class_names)), "", "![Labels by classes seen](confusion.png)"]
     return "\n".join(lines) + "\n"
-
-
-def _markdown_table(found: LabelAlignment, names: Sequence[str]) -> list[str]:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows(found, names)]
-    return [f"| {' | '.join(row)} |" for row in (_HEAD, ["---"] * len(_HEAD), *cells)]
 
 
 def heat_map(found: Alignment) -> bytes:

@@ -21,6 +21,7 @@ from torch import Tensor
 from .. import datasets, labels, weights
 from ..config import ModelConfig
 from ..errors import LabelError, ZooError
+from ..label_alignment import as_line
 from . import classwise, extractors
 from .judges import Judge
 
@@ -203,7 +204,7 @@ def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
             f"{held_out:,} held-out ones, which is chance: give more images, or look at their labels"
         )
     return Judge(
-        f"logistic regression on {extractors.OFFLINE} features of {real.source or 'given images'}",
+        as_line(f"logistic regression on {extractors.OFFLINE} features of {real.source or 'given images'}"),
         lambda images: _decision(classifier.model, extract(images)),
         classifier.accuracy_on_real,
         f"{held_out:,} held-out real images",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ZooError
+from ..text import cut, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +52,7 @@ def classes(found: ClassReport) -> bytes:
     by_frechet = found.intra_frechet_distance is not None
     distances = [r.frechet_distance if by_frechet else r.kernel_distance for r in rows]
     figure = _figure(max(5.5, min(len(rows), 40) * 0.3), 5)
-    names = [row.name for row in rows]
+    names = [_plain(row.name) for row in rows]
     for place, (values, title) in enumerate(
         (([r.accuracy for r in rows], "accuracy"), (distances, "Frechet distance" if by_frechet else "kernel distance"))
     ):
@@ -80,6 +82,7 @@ def heat_maps(
     """
     side = max(3.2, min(len(columns), 40) * 0.34)
     figure = _figure(len(panels) * (side + 1.6), side + 1.4)
+    columns, title = tuple(map(_plain, columns)), _plain(title)
     figure.suptitle(title, fontsize="medium")
     for place, (heading, shares, rows) in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), place)
@@ -89,7 +92,7 @@ def heat_maps(
         axes.set_ylabel("label")
         if named:
             axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize="small")
-            axes.set_yticks(range(len(rows)), rows, fontsize="small")
+            axes.set_yticks(range(len(rows)), map(_plain, rows), fontsize="small")
         if len(columns) <= 12:
             for (i, j), share in np.ndenumerate(shares):
                 if share >= 0.005:
@@ -97,6 +100,11 @@ def heat_maps(
                     axes.text(j, i, f"{share:.0%}", ha="center", va="center", fontsize=7, color=color)
     figure.colorbar(drawn, ax=figure.axes, shrink=0.8, label="share of the label's images")
     return _png(figure)
+
+
+def _plain(text: str, longest: int = 40) -> str:
+    """A name as matplotlib shows it: dollars would begin a formula."""
+    return visible(cut(text, longest)).replace("$", r"\$")
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -113,5 +121,7 @@ def _png(figure: Figure) -> bytes:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of scripts that the font does not have
+        figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

@@ -26,6 +26,8 @@ from torch import Tensor
 from .. import cache, datasets
 from ..errors import ZooError
 from ..files import write_atomically
+from ..json_files import parse_json
+from ..safetensors_header import metadata, read_header
 from . import distributed, features, shipped
 from .extractors import Extractor
 from .metrics import Statistics, check_finite, statistics
@@ -141,15 +143,24 @@ def cache_folder(cache_dir: str | Path | None = None) -> Path:
 
 def _read(path: Path, identity: dict) -> dict[str, Tensor] | None:
     """The tensors of a cached file; None where there is none, or it is damaged or of something else."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     try:
-        with safe_open(path, framework="pt") as file:
-            if json.loads((file.metadata() or {}).get("manifest", "null")) != identity:
-                return None
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if parse_json(metadata(read_header(path)).get("manifest", "null")) != identity:
+            return None
+        tensors = load_file(path)
     except (OSError, SafetensorError, ValueError):
         return None
+    return tensors if _fit(tensors, identity["count"]) else None
+
+
+def _fit(tensors: dict[str, Tensor], count: int) -> bool:
+    """Whether these are the statistics, or the features, of so many images."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if set(shapes) == {"mu", "sigma"}:
+        return shapes["sigma"] == 2 * shapes["mu"]
+    return set(shapes) == {"features", "labels"} and shapes["labels"] == (count,) == shapes["features"][:-1]
 
 
 def _write(path: Path, tensors: dict[str, Tensor], identity: dict) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ..text import fenced, markdown, plain, table, visible
 from .report import number
 
 if TYPE_CHECKING:
@@ -123,26 +124,24 @@ def as_table(report: Report) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    parts: list = [Text(report.subject.name, style="bold"), _table(*_results(report))]
+    parts: list = [plain(report.subject.name, style="bold"), _table(*_results(report))]
     if report.comparisons:
-        table = _table(*_comparisons(report))
-        parts += [Text("\nPublished and measured", style="bold"), table]
+        parts += [Text("\nPublished and measured", style="bold"), _table(*_comparisons(report))]
     if report.classes:
-        parts += [Text("\nBy class", style="bold"), _table(*_classes(report)), Text(_accuracy(report))]
+        parts += [Text("\nBy class", style="bold"), _table(*_classes(report)), plain(_accuracy(report))]
     facts = Table.grid(padding=(0, 2))
     for key, value in _facts(report):
-        facts.add_row(Text(key, style="dim"), Text(value))
+        facts.add_row(plain(key, style="dim"), plain(value))
     parts += [Text(""), facts]
     for title, lines in _remarks(report):
         if lines:
             parts.append(Text(f"\n{title}", style="bold"))
-            parts += [Text(f"- {line}") for line in lines]
+            parts += [plain(f"- {line}") for line in lines]
     return Group(*parts)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in head:
@@ -150,7 +149,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
             column, justify="right" if column in ("value", "published", "measured", "tolerance") else "left"
         )
     for row in rows:
-        table.add_row(*(Text(cell, style=_VERDICT_STYLES.get(cell.partition(":")[0], "")) for cell in row))
+        table.add_row(*(plain(cell, style=_VERDICT_STYLES.get(cell.partition(":")[0], "")) for cell in row))
     return table
 
 
@@ -160,24 +159,22 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 def as_markdown(report: Report, pictures: Sequence[str] = ()) -> str:
     """The same as Markdown; `pictures` are file names beside it."""
     name = report.subject.name + (f"@{report.subject.tag}" if report.subject.tag else "")
-    parts = [f"# {name}", markdown_table(*_results(report))]
+    parts = [f"# {markdown(name)}", markdown_table(*_results(report))]
     if report.comparisons:
         parts += ["## Published and measured", markdown_table(*_comparisons(report))]
     if report.classes:
-        parts += ["## By class", markdown_table(*_classes(report)), f"{_accuracy(report)}."]
+        parts += ["## By class", markdown_table(*_classes(report)), f"{markdown(_accuracy(report))}."]
     titles = {"samples.png": "Samples", "convergence.png": "Distance against sample count", "classes.png": "By class"}
     parts += [f"![{titles[picture]}]({picture})" for picture in pictures]
     for title, lines in _remarks(report):
         if lines:
-            parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)]
-    parts += ["## To run it again", "\n".join(f"- {key or 'note'}: {value}" for key, value in _facts(report))]
+            parts += [f"## {title}", "\n".join(f"- {markdown(line)}" for line in lines)]
+    parts += ["## To run it again", "\n".join(f"- {key or 'note'}: {markdown(value)}" for key, value in _facts(report))]
     if command := report.environment.get("command"):
-        parts.append(f"```sh\n{command}\n```")
+        parts.append(fenced(visible(command), "sh"))
     return "\n\n".join(parts) + "\n"
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows of cells, with bars in them escaped."""
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    return "\n".join(lines)
+    """Rows of cells, which are shown as they are."""
+    return table(head, ([markdown(str(cell)) for cell in row] for row in rows))

@@ -11,13 +11,16 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import BeforeValidator, PrivateAttr, ValidationError, model_validator
 
 from ..architecture import Part
+from ..config import explain
 from ..entries import Measured
 from ..errors import ConfigError, ZooError
+from ..json_files import read_json, reason
+from ..text import visible
 from .classwise import ClassReport
 from .convergence import Convergence
 from .protocol import Protocol
@@ -69,14 +72,24 @@ class Extraction(Part):
     preprocessing: tuple[str, ...]
 
 
+def _shown(name: Any) -> Any:
+    return visible(name) if isinstance(name, str) else name
+
+
 class Subject(Part):
     """What was measured: a model with its weights, or images."""
 
-    name: str
+    name: Annotated[str, BeforeValidator(_shown)]  # of a user's folder, in whatever bytes
     tag: str | None = None
     weights_sha256: str | None = None
     num_images: int | None = None
     dtype: str | None = None  # in which the generator computes
+
+
+_OF_REAL_IMAGES = {  # what is known of them
+    **dict.fromkeys(("dataset", "split", "selection", "checksum", "from"), str),
+    **dict.fromkeys(("resolution", "count", "total"), int),
+}
 
 
 class Report(Part):
@@ -96,6 +109,22 @@ class Report(Part):
     seconds: dict[str, float] = {}
     request: str | None = None  # of `verify`: what was asked, so that a round knows what is done
     format: int = 1
+
+    @model_validator(mode="after")
+    def _can_be_shown(self):
+        """What a page of it takes for granted."""
+        for data in self.references:
+            wrong = [key for key, kind in _OF_REAL_IMAGES.items() if not isinstance(data.get(key), kind)]
+            if wrong:
+                raise ValueError(f"references: {wrong[0]} is missing or of the wrong kind")
+        if self.classes and len(self.classes.rows_assigned) not in (0, len(self.classes.rows)):
+            raise ValueError("classes: rows_assigned and rows are not of the same classes")
+        if (found := self.convergence) and (
+            len(found.counts) != len(found.distances) or len(found.counts) < 2 or min(found.counts) < 1
+        ):
+            raise ValueError("convergence: counts and distances are no curve")
+        return self
+
     _samples: Any = PrivateAttr(default=None)  # the first images, uint8 (N, 3, H, W), for the sheet
     _columns: int | None = PrivateAttr(default=None)
 
@@ -150,11 +179,11 @@ class Report(Part):
     def from_file(cls, path: str | Path) -> Report:
         """Read a report.json; raises ConfigError if it is none."""
         try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValidationError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{path} is not a report ({str(error).splitlines()[0]}); delete it or measure again"
-            ) from None
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            raise ConfigError(f"{path} is not a report ({explain(error)}); delete it or measure again") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} is not a report ({reason(error)}); delete it or measure again") from None
 
     def __rich__(self) -> Group:
         from .render import as_table

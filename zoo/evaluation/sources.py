@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 
 from .. import latents
+from ..datasets.images import open_image
+from ..datasets.npz import read_arrays
 from ..errors import ZooError
 from ..model import GAN
+from ..text import cut
 from . import batch_norm, distributed, quantise
 from .protocol import Sampling
 
@@ -74,14 +77,14 @@ class Folder:
         return len(self.files)
 
     def batch(self, start: int, count: int) -> Tensor:
-        from torch_fidelity.datasets import ImagesPathDataset
-
-        images = ImagesPathDataset(self.files)
         out: list[Tensor] = []
         for i in range(start, min(start + count, len(self))):
             try:
-                image = images[i]
-            except OSError as error:
+                with open_image(self.files[i]) as opened:
+                    image = torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1)
+            except MemoryError:
+                raise
+            except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
                 raise ZooError(f"{self.files[i]} cannot be read as an image ({error}); remove or replace it") from None
             if out and image.shape != out[0].shape:
                 sizes = [f"{image.shape[2]}x{image.shape[1]}" for image in (image, out[0])]
@@ -115,27 +118,38 @@ def folder(path: Path) -> Folder:
 
 
 def from_npz(path: Path) -> Fixed:
-    """`images` (N, H, W, 3) uint8 and, where given, `labels` (N,), as `zoo sample -o x.npz` writes them."""
-    with np.load(path, allow_pickle=False) as archive:
-        if "images" not in archive:
-            raise ZooError(
-                f"{path} has no images; it holds {', '.join(archive.files)}. Make one with: zoo sample -o X.npz"
-            )
-        labels = torch.from_numpy(archive["labels"]) if "labels" in archive else None
-        return from_array(archive["images"], labels)
+    """`images` (N, H, W, 3) uint8 and, where given, `labels` (N,), as `zoo sample -o x.npz` writes them.
+
+    Raises DataCorruptedError or DataUnavailableError where that is not in the file.
+    """
+    images, labels = read_arrays(path)
+    if images.shape[3:] != (3,):
+        raise ZooError(f"{path}: images are {images.shape}; give uint8 (N, H, W, 3)")
+    return from_array(images, labels if labels is None else torch.from_numpy(labels))
 
 
 def from_array(images, labels: Tensor | None = None) -> Fixed:
     """uint8 images, (N, 3, H, W) as a tensor or (N, H, W, 3) as an array."""
-    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    tensor = images if isinstance(images, Tensor) else _as_tensor(images)
     if tensor.ndim == 4 and tensor.shape[1] != 3 and tensor.shape[3] == 3:
         tensor = tensor.permute(0, 3, 1, 2)
     if tensor.dtype != torch.uint8 or tensor.ndim != 4 or tensor.shape[1] != 3:
-        raise ZooError(
-            f"images are {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}; give uint8 (N, 3, H, W), "
-            f"values 0 to 255"
-        )
+        raise ZooError(_wrong(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)))
     return Fixed(tensor, labels)
+
+
+def _as_tensor(images) -> Tensor:
+    try:
+        array = np.ascontiguousarray(images)
+    except ValueError:  # of rows of different lengths
+        raise ZooError(_wrong(type(images).__name__, ())) from None
+    if array.dtype != np.uint8:  # of which some are no tensors
+        raise ZooError(_wrong(str(array.dtype), array.shape))
+    return torch.from_numpy(array)
+
+
+def _wrong(kind: str, shape: tuple[int, ...]) -> str:
+    return f"images are {cut(kind, 60)} {shape}; give uint8 (N, 3, H, W), values 0 to 255"
 
 
 # ------------------------------------------------------------------------------------------------- a generator

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from .. import architecture
+from ..errors import ConfigError
 from .batch_norm import concatenated_batches, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
@@ -33,6 +35,8 @@ __all__ = [
     "untracked_statistics",
 ]
 
+_LARGEST = 500_000_000  # parameters and buffers of a network; BigGAN-deep at 512 pixels has a fifth of this
+
 _GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DCGANGenerator}
 _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
@@ -42,10 +46,32 @@ def build_generator(spec: architecture.Generator) -> nn.Module:
 
     Call it with z (N, latent_dim) ~ N(0, 1), and labels (N,) int64 if `spec.num_classes`; it returns images
     (N, image_channels, resolution, resolution).
+
+    Raises:
+        ConfigError: it would be larger than any network of the zoo could be, or than the memory.
     """
-    return _GENERATORS[spec.architecture](spec)
+    return _built("generator", _GENERATORS[spec.architecture], spec)
 
 
 def build_discriminator(spec: architecture.Discriminator) -> nn.Module:
     """An untrained discriminator from `config.discriminator`; see `DiscriminatorOutput` for what it returns."""
-    return _DISCRIMINATORS[spec.architecture](spec)
+    return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec)
+
+
+def _built(part: str, network: type[nn.Module], spec) -> nn.Module:
+    """The network, once its size is known to be one."""
+    with torch.device("meta"):  # takes no memory, and milliseconds
+        outline = network(spec)
+    size = sum(tensor.numel() for tensor in (*outline.parameters(), *outline.buffers()))
+    told = f"{part} would have {size / 1e6:,.0f} million parameters, {4 * size / 1e9:,.1f} GB"
+    if size > _LARGEST:
+        raise ConfigError(
+            f"this {told}; at most {_LARGEST // 10**6} million are built: lower its channels, latent_dim, embeddings "
+            f"or classes"
+        )
+    try:
+        return network(spec)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise ConfigError(f"this {told}, and there is not so much memory; use a smaller one") from None
+        raise

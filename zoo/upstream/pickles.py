@@ -8,6 +8,7 @@ then by `torch.load(weights_only=True)`. Nothing outside this folder opens pickl
 from __future__ import annotations
 
 import mmap
+import os
 import pickle
 import tarfile
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightsCorruptedError
+from ..json_files import open_regular
 
 MAX_BYTES = 4 << 30  # of a checkpoint; the largest known one, with its optimiser, has a fifth of this
 _MAX_PICKLE = 8 << 20  # of the pickle itself, without the tensors' bytes
@@ -51,11 +53,11 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _inspect(path: Path) -> None:
-    size = path.stat().st_size
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(4)
     if size > MAX_BYTES:
         raise _refusal(path, f"it has {size / 2**30:.1f} GiB, and {MAX_BYTES >> 30} are allowed")
-    with path.open("rb") as file:
-        start = file.read(4)
     if start == _ZIP:
         _inspect_zip(path, size)
     elif start.startswith(_LEGACY):

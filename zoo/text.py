@@ -1,0 +1,103 @@
+"""Text of others, made harmless where it is shown: on a terminal, on one line, in Markdown, in YAML and in errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+# Characters that move the cursor, turn the direction of writing, or do not show at all; halves of pairs; what is none.
+_ALWAYS = "\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+_ASTRAL = "\U000e0000-\U000e007f\ud800-\udfff"
+# Joiners are part of Persian, Hindi and emoji; between Latin letters they only hide.
+HIDDEN = re.compile(f"[{_ALWAYS}{_ASTRAL}]|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])")
+
+LINE = 1900  # characters of an error; how it begins and how it ends is kept
+
+
+def visible(text: str) -> str:
+    """With characters that act instead of being shown written as \\x1b and the like."""
+    return HIDDEN.sub(lambda match: escaped(match[0]), text)
+
+
+def escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_line(text: str, longest: int = LINE) -> str:
+    """The same on one line that a terminal only shows; what is too long is left out in the middle."""
+    if len(text) > longest:  # a line says what to do at its end
+        end = longest // 3
+        text = f"{text[: longest - end - 5]} ... {text[-end:]}"
+    return visible(re.sub(r"\s*[\t\n\r\f\v]\s*", " ", text))
+
+
+def short(value: Any, longest: int = 60) -> str:
+    """How a value of any size is named in an error; a long one by its beginning."""
+    if isinstance(value, str):
+        return visible(repr(value[:longest])) + (f"... ({len(value):,} characters)" if len(value) > longest else "")
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
+        return f"a number of {value.bit_length():,} bits"
+    if isinstance(value, dict):
+        return f"an object with {len(value):,} entries"
+    if isinstance(value, list | tuple):
+        if longest < 6:  # lists in lists in lists
+            return "..."
+        shown = ", ".join(short(item, longest // 3) for item in value[:3])
+        return (
+            f"[{cut(shown, longest)}]" if len(value) <= 3 else f"[{cut(shown, longest)}, ... ({len(value):,} in all)]"
+        )
+    return cut(visible(repr(value)), longest)
+
+
+def cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def plain(text: str, style: str = "") -> Text:
+    """For a terminal, as it is: rich takes brackets in a string for markup, and terminals act on escapes."""
+    from rich.text import Text
+
+    return Text(visible(text), style=style)
+
+
+# ------------------------------------------------------------------------------------------------------ Markdown
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown shows as it is, in a line or in a cell of a table: no emphasis, links, code or HTML."""
+    text = visible(text).replace("\\", "\\\\")
+    # An underscore within a word is nothing but one; a "#" may begin a heading, and may end one.
+    active = r"[*`\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#"
+    text = re.sub(active, lambda match: f"\\{match[0]}", text)
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;").replace("](", "]&#40;")
+    return re.sub(r"^(\s*)(?:([>=]|[+-](?=[\s-]|$))|(\d+)([.)])(?=\s|$))", _not_a_block, text)
+
+
+def _not_a_block(match: re.Match) -> str:
+    """A line that begins like a heading, a quotation or a list begins none."""
+    space, sign, number, point = match.groups()
+    return f"{space}\\{sign}" if sign else f"{space}{number}\\{point}"
+
+
+def python_string(text: str) -> str:
+    """A literal of Python; in a block of code, "<" would begin HTML for a reader who does not know the fence."""
+    return json.dumps(text, ensure_ascii=False).replace("<", "\\x3c")
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code, with a fence that the text cannot close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown; its cells are Markdown already."""
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
