@@ -50,7 +50,7 @@ def start(folder: Path, **options) -> subprocess.Popen:
 
 def in_the_middle(builder: subprocess.Popen, root: Path) -> subprocess.Popen:
     """Wait until some pixels are written, but not all."""
-    while not any(path.stat().st_size for path in (root / "prepared").glob("*/.building-*")):
+    while not any(path.stat().st_size for path in (root / "prepared").glob("*/.building.uint8.*")):
         assert builder.poll() is None, builder.stderr.read()
         time.sleep(0.005)
     return builder
@@ -64,7 +64,7 @@ def test_a_killed_builder_leaves_nothing_that_counts(tmp_path, data_root):
     builder.communicate()
     assert builder.returncode == -signal.SIGKILL, "it was still at it"
     (half,) = prepared(data_root)
-    assert half.name.startswith(".building-")
+    assert half.name.startswith(".building.")
     data = datasets.load("custom", resolution=32, root=folder)
     assert len(data) == 800
     assert torch.equal(data.images, data.images[:1].expand_as(data.images))
@@ -76,7 +76,7 @@ def test_two_builders_take_turns(tmp_path, data_root):
     first = in_the_middle(start(folder), data_root)
     first.send_signal(signal.SIGSTOP)
     second = start(folder)
-    assert second.stderr.readline() == "another process is preparing custom, train; waiting for it\n"
+    assert second.stderr.readline() == "zoo: another process is preparing custom, train; waiting for it\n"
     first.send_signal(signal.SIGCONT)
     outputs = [builder.communicate(timeout=120) for builder in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], outputs

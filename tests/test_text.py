@@ -95,4 +95,4 @@ def test_the_command_prints_errors_as_one_line_without_effect(command, monkeypat
         monkeypatch.setattr("zoo.info", lambda name, error=error: (_ for _ in ()).throw(error))
         result = command("info", "contragan/digits")
         assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-        assert "not enough memory" in result.stderr
+        assert "memory does not suffice" in result.stderr

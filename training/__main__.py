@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -115,13 +114,10 @@ def _parsed(item: str) -> tuple[str, object]:
 
 
 def main() -> None:
-    from zoo.errors import ZooError
+    from zoo import signals
+    from zoo.commands import failures
 
-    try:
-        typer.run(train)
-    except ZooError as error:
-        print(f"training: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    signals.run(lambda: failures.run(lambda: typer.run(train), "training"))
 
 
 if __name__ == "__main__":

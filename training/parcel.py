@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -22,12 +23,13 @@ from typing import Annotated
 import typer
 
 from zoo.errors import ZooError
-from zoo.files import write_atomically
+from zoo.files import building, write_atomically
 from zoo.json_files import UnreadableError, read_json, reason
 
 from . import checkpoint
 
 MANIFEST = "manifest.json"
+_PART = re.compile(r"run\.tar\.\d{3,}")
 _LEFT_OUT = ("tensorboard", "checkpoints")  # of checkpoints the newest alone goes along
 
 app = typer.Typer(add_completion=False, help=__doc__.splitlines()[0])
@@ -43,13 +45,14 @@ def pack(run: Path, out: Path, largest: int = 15 << 20) -> list[Path]:
     if newest is None or not (run / "config.json").is_file():
         raise ZooError(f"{run} is no run with a checkpoint; nothing to pack")
     name = json.loads((run / "config.json").read_text())["name"]
-    if (out / MANIFEST).exists() and (there := _manifest(out)["name"]) != name:
-        raise ZooError(f"{out} holds a parcel of {there}; give another folder")
+    earlier = _manifest(out) if (out / MANIFEST).exists() else {"name": name, "parts": {}}
+    if earlier["name"] != name:
+        raise ZooError(f"{out} holds a parcel of {earlier['name']}; give another folder")
     files = [newest, *sorted(_others(run))]
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
     parts, sums = [], {}
-    with tempfile.TemporaryFile() as whole:
+    with tempfile.TemporaryFile(dir=out) as whole:
         with tarfile.open(fileobj=whole, mode="w") as tar:
             for file in files:
                 tar.add(file, str(file.relative_to(run)))
@@ -60,8 +63,8 @@ def pack(run: Path, out: Path, largest: int = 15 << 20) -> list[Path]:
             write_atomically(path, part)
             parts.append(path)
             sums[path.name] = hashlib.sha256(part).hexdigest()
-    for stale in set(out.glob("run.tar.*")) - set(parts):
-        stale.unlink()
+    for stale in earlier["parts"].keys() - sums.keys():
+        (out / stale).unlink(missing_ok=True)
     manifest = {"name": name, "checkpoint": newest.name, "bytes": size, "parts": sums}
     write_atomically(out / MANIFEST, json.dumps(manifest, indent=2).encode())
     return [*parts, out / MANIFEST]
@@ -76,15 +79,19 @@ def unpack(parcel: Path, run: Path) -> Path:
     if run.exists() and any(run.iterdir()):
         raise ZooError(f"{run} holds something already; give another folder")
     manifest = _manifest(parcel)
-    run.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=run.parent, prefix=f".{run.name}.") as temporary:
+    with building(run) as temporary:
         whole = io.BytesIO(b"".join(_verified(parcel, manifest["parts"].items())))
         with tarfile.open(fileobj=whole) as tar:
-            tar.extractall(Path(temporary) / "run", filter="data")
+            tar.extractall(temporary, filter=_as_new)
         if run.exists():
             run.rmdir()
-        (Path(temporary) / "run").rename(run)
+        temporary.rename(run)
     return run
+
+
+def _as_new(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """A member where it belongs, with the permissions of a new file instead of those that it had elsewhere."""
+    return tarfile.data_filter(member, folder).replace(mode=None)
 
 
 def _others(run: Path) -> Iterable[Path]:
@@ -99,6 +106,8 @@ def _manifest(parcel: Path) -> dict:
         found = read_json(parcel / MANIFEST)
         if not isinstance(found, dict) or not isinstance(found.get("parts"), dict) or "name" not in found:
             raise UnreadableError("it names no parts")
+        if not all(_PART.fullmatch(name) for name in found["parts"]) or not isinstance(found["name"], str):
+            raise UnreadableError("it is another kind of manifest")
     except (OSError, ValueError) as error:
         raise ZooError(
             f"{parcel} is no whole parcel: {MANIFEST} is missing or damaged ({reason(error)}); bring it over again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -55,13 +56,22 @@ class RunProgress:
             self._bar.update(self._task, completed=step, losses=text, rate=images)
         elif self.shown:
             left = (self.total - step) / max(rate, 1e-9)
-            print(f"step {step}/{self.total}  {rate:.2f} steps/s  {images}  {_duration(left)} left  {text}", flush=True)
+            self._print(f"step {step}/{self.total}  {rate:.2f} steps/s  {images}  {_duration(left)} left  {text}")
 
     def say(self, message: str) -> None:
         if self._bar:
             self._bar.console.print(message, highlight=False)
         elif self.shown:
-            print(message, flush=True)
+            self._print(message)
+
+    def _print(self, line: str) -> None:
+        """A log that is full, or a terminal that is gone, does not end a run; metrics.jsonl has it all."""
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            self.shown = False
+            with suppress(OSError):
+                print(f"standard output: {error.strerror}; the run goes on in silence", file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

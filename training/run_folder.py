@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 import zoo
 from zoo import weights
 from zoo.config import ModelConfig
 from zoo.errors import WeightsCorruptedError, ZooError
+from zoo.locks import locked
 from zoo.side_files import set_aside
 
 _LOCK = ".lock"
@@ -86,17 +86,11 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Inside, no other process on this machine trains into this folder; a killed one no longer counts."""
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / _LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise ZooError(f"another process is training into {self.path}; stop it, or give another folder") from None
-        try:
+        refusal = f"another process is training into {self.path}; stop it, or give another folder"
+        with locked(self.path / _LOCK, refusal=refusal):
             if self.exists():
                 self._remove_leftovers()
             yield
-        finally:
-            lock.release()
 
     def _remove_leftovers(self) -> None:
         """Remove the temporary files of writes that a kill cut short: those of a run's own names, and nothing else."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from zoo import signals
 from zoo.errors import ZooError
 
 TIME_IS_UP = 14  # SIGALRM, which not every system has
@@ -24,7 +23,9 @@ class RunStoppedError(ZooError):
 
 @contextmanager
 def stop_signals(minutes: float | None = None) -> Iterator[Callable[[], int]]:
-    """SIGINT and SIGTERM, once received, are what the function returns; a second one ends the process at once.
+    """SIGINT, SIGTERM and SIGHUP, once received, are what the function returns; a second one ends the process at once.
+
+    One that was ignored when the process began stays so: `nohup zoo train` goes on when the terminal is closed.
 
     Args:
         minutes: after which it returns SIGALRM's number, as if that had come.
@@ -33,13 +34,10 @@ def stop_signals(minutes: float | None = None) -> Iterator[Callable[[], int]]:
     end = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
     def handle(number: int, _) -> None:
+        signals.leave_dead_terminal()
         if received:
-            os._exit(128 + number)
+            signals.end_now(number)
         received.append(number)
 
-    handlers = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with signals.handled(handle):
         yield lambda: received[0] if received else TIME_IS_UP if time.monotonic() > end else 0
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

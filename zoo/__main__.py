@@ -1,6 +1,18 @@
-"""`python -m zoo` is the command `zoo`."""
+"""The program `zoo`, also `python -m zoo`."""
 
-from .cli import main
+from . import signals
+
+
+def main() -> None:
+    """Signals are heeded before anything else is imported."""
+    signals.run(_command)
+
+
+def _command() -> None:
+    from .cli import main
+
+    main()
+
 
 if __name__ == "__main__":
     main()

@@ -60,7 +60,7 @@ def of_tag(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -
     from .loading import Found
 
     entry, path = weights.entry(config, tag), cache.weights_path(config, tag, cache_dir)
-    if entry.alignment or not (entry.upstream and path.is_file()):
+    if entry.alignment or not (entry.upstream and files.is_file(path)):
         return entry.alignment
     return of(Found(config, path, tag), cache_dir)
 
@@ -139,7 +139,7 @@ def _kept_file(found: Found, cache_dir: str | Path | None) -> Path | None:
 
 def _valid(path: Path | None, found: Found, cache_dir: str | Path | None) -> LabelAlignment | None:
     """The alignment in a file, if it is of these weights; a line says so where it is of others, or damaged."""
-    if path is None or not path.is_file():
+    if path is None or not files.is_file(path):
         return None
     try:
         alignment = read(path)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from .images import refuse_overwriting
 from .journal import Command, Journal, Part
 from .png_folder import DamagedRecordError, PngFolder
 from .progress import Progress
+from .signals import stopping_on_sigterm as stopping_on_sigterm
 
 if TYPE_CHECKING:
     from .labelled import Label, Labels
@@ -56,16 +56,6 @@ class Written:
     def rate(self) -> float:
         """Images a second."""
         return self.images / self.seconds
-
-
-@contextmanager
-def stopping_on_sigterm() -> Iterator[None]:
-    """Inside, SIGTERM, with which schedulers and torchrun stop a process, is Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def is_bulk(path: Path) -> bool:

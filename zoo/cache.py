@@ -17,8 +17,6 @@ import errno
 import fnmatch
 import json
 import os
-import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -29,6 +27,7 @@ from .config import ModelConfig
 from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .json_files import read_json
 from .labels import plain
+from .locks import locked
 
 _CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT}
 _ALIGNMENT = ".alignment.json"
@@ -38,8 +37,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def default_dir() -> Path:
     """$ZOO_CACHE, else $XDG_CACHE_HOME/contrastive-gan-zoo, else ~/.cache/contrastive-gan-zoo."""
     if os.environ.get("ZOO_CACHE"):
-        return Path(os.environ["ZOO_CACHE"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contrastive-gan-zoo"
+        return files.user_folder(os.environ["ZOO_CACHE"])
+    return files.cache_home() / "contrastive-gan-zoo"
 
 
 def root_of(cache_dir: str | Path | None) -> Path:
@@ -89,8 +88,8 @@ def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: 
 
     For the holder of the lock.
     """
-    for abandoned in path.parent.glob(f".{path.stem}.*"):  # by processes that were killed
-        abandoned.unlink()
+    for written in (path, path.with_suffix(".json")):
+        files.remove_leftovers(written)
     replaced = files.sha256(path) if path.is_file() else None
     with files.replacing(path) as temporary:
         files.write_safetensors(temporary, tensors, metadata)
@@ -140,23 +139,12 @@ def _size_and_time(path: Path) -> str:
 
 @contextmanager
 def lock(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Iterator[Path]:
-    """Hold the right to fetch a tag; yields the place for its partial download. A killed process lets go."""
-    from filelock import FileLock, Timeout
-
+    """Hold the right to fetch a tag; yields the place for its partial downloads. A killed process lets go."""
     root, key = root_of(cache_dir), f"{config.slug}@{tag}"
-    partial = root / "partial" / key
     with explained(root):
         (root / "locks").mkdir(parents=True, exist_ok=True)
-        held = FileLock(root / "locks" / f"{key}.lock")
-        try:
-            held.acquire(timeout=0.5)
-        except Timeout:
-            print(f"zoo: another process is fetching {config.name}@{tag}; waiting for it", file=sys.stderr)
-            held.acquire()
-        try:
-            yield partial
-        finally:
-            held.release()
+        with locked(root / "locks" / f"{key}.lock", f"fetching {config.name}@{tag}", patience=0.5):
+            yield root / "partial" / key
 
 
 @contextmanager
@@ -170,6 +158,10 @@ def explained(folder: Path) -> Iterator[None]:
                 f"{folder} is full ({error.strerror}); free some space, or set ZOO_CACHE to another folder"
             ) from None
         if error.errno in _CANNOT_WRITE and not isinstance(error, WeightsUnavailableError):
+            if files.NO_HOME in folder.parents:
+                raise WeightsUnavailableError(
+                    "there is no home folder to keep files in; set HOME, or ZOO_CACHE to a folder that can be written"
+                ) from None
             raise WeightsUnavailableError(
                 f"{folder} cannot be written ({error.strerror}); set ZOO_CACHE to a folder that can"
             ) from None
@@ -209,25 +201,42 @@ def entries(pattern: str = "*", cache_dir: str | Path | None = None) -> list[Ent
 def clear(pattern: str = "*", forget: bool = False, cache_dir: str | Path | None = None) -> list[Entry]:
     """Remove converted checkpoints and partial downloads that fit; returns what was removed.
 
+    A checkpoint without a record was put there by hand, and stays, as does any other file that we have not written.
+
     Args:
         pattern: as for `entries`.
         forget: remove the records too, so that the next download may be another file than the first was.
     """
     root = root_of(cache_dir)
-    removed = entries(pattern, cache_dir)
+    removed = [entry for entry in entries(pattern, cache_dir) if entry.record]
     for entry in removed:
         entry.path.unlink(missing_ok=True)
         entry.path.with_suffix(_ALIGNMENT).unlink(missing_ok=True)
-        if entry.record:
-            (root / "verified" / entry.record.sha256).unlink(missing_ok=True)
+        (root / "verified" / entry.record.sha256).unlink(missing_ok=True)
     if forget:
         for path in (root / "weights").glob("*/*/*.json"):
-            if not path.name.endswith(_ALIGNMENT) and _fits(_name_of(path), pattern):
+            if _fits(_name_of(path), pattern) and _is_record(path):
                 path.unlink(missing_ok=True)
     for path in (root / "partial").glob("*@*"):
         if _fits(path.name, pattern.replace("/", "-")):
-            shutil.rmtree(path)
+            clear_partial(path)
     return removed
+
+
+def clear_partial(partial: Path) -> None:
+    """Remove the downloads in the place that `lock` gave for them, whatever they are of."""
+    for folder in partial.iterdir() if partial.is_dir() else ():
+        if files.is_own(folder):
+            files.remove_own(folder)
+    with suppress(OSError):  # not there, or something else is in it
+        partial.rmdir()
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        return Record.of(path) is not None
+    except WeightsCorruptedError:
+        return False
 
 
 def _fits(name: str, pattern: str) -> bool:

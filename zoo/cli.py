@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from training.__main__ import train
 
 from . import __version__
 from .commands import cache as cache_commands
-from .commands import data, sweep
+from .commands import data, failures, sweep
 from .commands.align import align
 from .commands.arguments import Name
 from .commands.demo import demo
@@ -23,7 +24,7 @@ from .commands.export import export
 from .commands.publish import publish
 from .commands.sample import sample
 from .errors import ZooError
-from .text import one_line, plain
+from .text import plain
 
 if TYPE_CHECKING:
     from .config import ModelConfig
@@ -40,32 +41,10 @@ app.command("train")(train)
 
 def main() -> None:
     """Run the command; exit status 2 for a usage error, 1 for any other."""
-    try:
-        app()
-    except ZooError as error:
-        _say(str(error))
-        sys.exit(error.exit_status)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):  # `zoo list | head`
-            sys.stderr.close()
-            sys.exit(1)
-        sys.exit(_say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
-    except (MemoryError, RuntimeError) as error:
-        if not _is_of_memory(error):
-            raise
-        sys.exit(_say("there is not enough memory for this; use a smaller model, fewer images or a smaller batch"))
-
-
-def _is_of_memory(error: Exception) -> bool:
-    """Whether Python's, PyTorch's or an accelerator's memory has run out."""
-    return (
-        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
-    )
-
-
-def _say(message: str) -> int:
-    print(f"zoo: {one_line(message)}", file=sys.stderr)
-    return 1
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a character, or a file's name, that its encoding cannot hold
+            stream.reconfigure(errors="backslashreplace")
+    failures.run(app, "zoo")
 
 
 def _version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from . import __version__, cache, files, hub, network, registry
 
@@ -84,7 +85,7 @@ def _caches() -> Iterator[Finding]:
         ("converted weights", cache.default_dir(), "ZOO_CACHE"),
         ("Hub", hub.hub_cache(), "HF_HOME"),
     ):
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        existing = next(path for path in (folder, *folder.parents) if _is_there(path))
         writable = existing.is_dir() and os.access(existing, os.W_OK)
         free = f", {shutil.disk_usage(existing).free / 2**30:.0f} GiB free" if existing.is_dir() else ""
         value = f"{folder}{free}" + ("" if writable else ", cannot be written")
@@ -94,14 +95,26 @@ def _caches() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     configs = [registry.config(name) for name in registry.names()]
     listed = [weights for config in configs for weights in config.weights]
-    converted = cache.entries()
-    size = files.as_size(sum(entry.size for entry in converted))
     yield Finding(
         "weights", "models", f"{len(configs)}, {sum(bool(config.weights) for config in configs)} with weights"
     )
     for place in sorted({weights.place for weights in listed}):
         yield Finding("weights", place, str(sum(weights.place == place for weights in listed)))
+    try:
+        converted = cache.entries()
+    except OSError as error:
+        advice = "set ZOO_CACHE to a folder that can be read"
+        yield Finding("weights", "converted here", f"{error.filename}: {error.strerror}", False, advice)
+        return
+    size = files.as_size(sum(entry.size for entry in converted))
     yield Finding("weights", "converted here", f"{len(converted)}, {size}" if converted else "0")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no access
+        return False
 
 
 def _places(reach_out: bool) -> Iterator[Finding]:

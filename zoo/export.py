@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +46,7 @@ def export_folder(
         raise ZooError(f"{out} exists; give another folder, or force (--force)")
     model, discriminator = _load(source, discriminator)
     run = _run_folder(source)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        folder = Path(temporary) / out.name
-        folder.mkdir()
+    with files.building(out) as folder:
         _write(folder, model, discriminator, dtype, run)
         _move(folder, out)
     return out
@@ -110,9 +105,10 @@ def _as(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _move(folder: Path, out: Path) -> None:
-    """All at once where there is nothing yet; else file by file, the config last."""
-    with suppress(OSError):  # a folder that holds something cannot be replaced
-        folder.replace(out)
+    """All at once where there is nothing yet; else file by file, the config last. A folder that was there keeps its
+    owner and its permissions, and whatever else is in it."""
+    if not out.exists():
+        folder.rename(out)
         return
     for file in sorted(folder.iterdir(), key=lambda file: file.name == CONFIG):
         file.replace(out / file.name)

@@ -6,16 +6,23 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import WeightsCorruptedError
+from .errors import WeightsCorruptedError, ZooError
+from .signals import before_forced_end
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+NO_HOME = Path(os.devnull)
+OWN = ".zoo"  # marks a folder that we made and may remove
+_TOKEN = re.compile(r"[0-9a-f]{8}")
 
 
 def sha256(path: Path) -> str:
@@ -38,6 +45,14 @@ def verify_sha256(path: Path, expected: str | None, remedy: str = "fetch or inst
         )
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there for us; also False where there is no access."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def as_size(size: int) -> str:
     """Bytes for a person: "17.2 MB"."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
@@ -45,20 +60,115 @@ def as_size(size: int) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside the target, renamed to it in the end: a reader sees the old file or the new one."""
+    """A temporary file beside the target, renamed to it in the end: a reader sees the old file or the new one.
+
+    Its permissions are those that `open(path, "w")` would leave: of a new file what the umask allows, of a file that is
+    replaced those that it had.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    _unfinished.add(temporary)
     try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp's 0600 would keep a shared cache from its readers
+        with suppress(FileNotFoundError):
+            _chmod(temporary, path.stat().st_mode)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # that of a disk that is full has none
         raise
+    finally:
+        _unfinished.discard(temporary)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of `replacing(path)` in processes that were killed: regular files of exactly such
+    names. For who knows, by a lock, that nobody else is writing the file."""
+    for found in path.parent.iterdir() if path.parent.is_dir() else ():
+        name, _, token = found.name.rpartition(".")
+        if name == f".{path.name}" and _TOKEN.fullmatch(token) and found.is_file() and not found.is_symlink():
+            found.unlink()
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """A new folder beside the target, with the permissions of a new folder, for what is to be moved into its place;
+    what is left of it goes in the end. Raises OSError if it cannot be made."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    _unfinished.add(temporary)
+    try:
+        temporary.mkdir()
+        yield temporary
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        _unfinished.discard(temporary)
+
+
+def make_own(folder: Path) -> None:
+    """Make a folder for what can be fetched or made again, and mark it: `remove_own` removes no other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        (folder / OWN).touch()
+
+
+def is_own(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and (folder / OWN).is_file()
+
+
+def remove_own(folder: Path) -> None:
+    """Remove a folder that `make_own` made, with all that is in it; the mark goes last, so that this can be cut short.
+    An empty folder goes too. Any other stays."""
+    if is_own(folder):
+        for path in folder.iterdir():
+            if path.name == OWN:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        (folder / OWN).unlink()
+    with suppress(OSError):  # not there, or not empty
+        folder.rmdir()
+
+
+def user_folder(name: str) -> Path:
+    """A path from a variable or a user, "~" spelled out. Raises ZooError where that has no meaning."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ZooError(f"{name} has no meaning ({error}); set HOME, or give the whole path") from None
+
+
+def cache_home() -> Path:
+    """$XDG_CACHE_HOME, else ~/.cache; for a user without a home a place below which there is never anything."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return NO_HOME / ".cache"
+
+
+def _chmod(path: Path, mode: int) -> None:
+    if stat.S_IMODE(path.stat().st_mode) != stat.S_IMODE(mode):  # some file systems know no permissions
+        path.chmod(stat.S_IMODE(mode))
+
+
+def _remove_unfinished() -> None:
+    for path in list(_unfinished):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+_unfinished: set[Path] = set()  # temporary files and folders of this process
+before_forced_end(_remove_unfinished)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -74,29 +184,44 @@ def save(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] 
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file in place; for a path that nobody reads yet."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    """Write a safetensors file in place; for a path that nobody reads yet.
 
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        save_file(contiguous, path, {"format": "pt", **(metadata or {})})
-    except SafetensorError as error:  # it wraps the system's errors
-        match = re.search(r"\(os error (\d+)\)", str(error))
-        if match is None:
-            raise
-        code = int(match[1])
-        raise OSError(code, os.strerror(code), str(path)) from error
-    _sort_metadata(path)
+    The bytes are those of the library's `save_file`, but for metadata, which that leaves in random order. That one also
+    makes a temporary file of its own, for this user alone whatever the umask, which stays when the process is killed.
+    """
+    import torch
+
+    order = sorted(tensors, key=lambda name: (-list(_DTYPES).index(str(tensors[name].dtype)), name))
+    header: dict[str, object] = {"__metadata__": dict(sorted({"format": "pt", **(metadata or {})}.items()))}
+    end = 0
+    for name in order:
+        tensor, begin = tensors[name], end
+        end += tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _DTYPES[str(tensor.dtype)], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            flat = tensors[name].detach().cpu().reshape(-1)
+            file.write(flat.view(torch.uint8).numpy().data)
 
 
-def _sort_metadata(path: Path) -> None:
-    """safetensors writes metadata in the order of a randomised hash map; a checksum wants one order."""
-    with path.open("rb+") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        assert len(text) <= length, "the same keys and values in another order are not longer"
-        file.seek(8)
-        file.write(text.ljust(length))
+_DTYPES = {  # in the order in which the format's library sorts them, the last first
+    "torch.bool": "BOOL",
+    "torch.uint8": "U8",
+    "torch.int8": "I8",
+    "torch.float8_e5m2": "F8_E5M2",
+    "torch.float8_e4m3fn": "F8_E4M3",
+    "torch.int16": "I16",
+    "torch.uint16": "U16",
+    "torch.float16": "F16",
+    "torch.bfloat16": "BF16",
+    "torch.int32": "I32",
+    "torch.uint32": "U32",
+    "torch.float32": "F32",
+    "torch.complex64": "C64",
+    "torch.float64": "F64",
+    "torch.int64": "I64",
+    "torch.uint64": "U64",
+}

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import cache
+from . import cache, files
 from .entries import REPO_ID, REVISION
 from .errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from .network import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
@@ -66,18 +66,22 @@ def local_folder(
 
 def cached(repo_id: str, filename: str, revision: str) -> Path | None:
     """The file in the Hub's own cache, found without its client: `zoo list` asks for every model."""
-    repo = hub_cache() / f"models--{repo_id.replace('/', '--')}"
+    repo = _repository(repo_id)
     ref = repo / "refs" / revision
-    commit = ref.read_text().strip() if ref.is_file() else revision
+    commit = ref.read_text().strip() if files.is_file(ref) else revision
     path = repo / "snapshots" / commit / filename
-    return path if path.is_file() else None
+    return path if files.is_file(path) else None
+
+
+def _repository(repo_id: str) -> Path:
+    return hub_cache() / f"models--{repo_id.replace('/', '--')}"
 
 
 def hub_cache() -> Path:
     """$HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub: where the client keeps its files."""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    home = os.environ.get("HF_HOME") or files.cache_home() / "huggingface"
     chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
-    return Path(os.path.expandvars(chosen)).expanduser()
+    return files.user_folder(os.path.expandvars(chosen))
 
 
 def endpoint() -> str:
@@ -105,7 +109,7 @@ def download(
 
     Raises:
         WeightsUnavailableError: it cannot be had; the message says why.
-        WeightsCorruptedError: the file is another one; it is removed from the cache.
+        WeightsCorruptedError: the file is another one; it is removed where it is the client's own and damaged.
     """
     here = cached(repo_id, filename, revision)
     if here is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
@@ -117,12 +121,10 @@ def download(
     # a copy without link has lost the name that the Hub gave it
     expected = sha256 or _lfs_sha256(here.readlink().name if here.is_symlink() else None)
     if expected:
-        remedy = "it was removed; load it again, and if that fails too the Hub has another file under this revision"
         try:
-            cache.check_once(here, expected, remedy, cache_dir)
-        except WeightsCorruptedError:
-            _discard(here)
-            raise
+            cache.check_once(here, expected, "", cache_dir)
+        except WeightsCorruptedError as error:
+            raise WeightsCorruptedError(f"{error}{_discard(here, _repository(repo_id))}") from None
     return here
 
 
@@ -130,6 +132,8 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
     from huggingface_hub import hf_hub_download
 
     address = Address(repo_id, revision)
+    if files.NO_HOME in hub_cache().parents:  # the client would make a folder that is called "~"
+        raise WeightsUnavailableError("there is no home folder to keep files in; set HOME, or HF_HOME to a folder")
     with _explained(address, filename):
         try:
             facts = patiently(lambda: metadata(address, filename, token))
@@ -155,11 +159,18 @@ def metadata(address: Address, filename: str, token: str | bool | None = None) -
     return get_hf_file_metadata(url, token=token, timeout=CONNECT_TIMEOUT)
 
 
-def _discard(path: Path) -> None:
-    """Remove a file from the Hub's cache, and the blob it links to."""
-    if path.is_symlink():
-        (path.parent / path.readlink()).unlink(missing_ok=True)
+def _discard(path: Path, repository: Path) -> str:
+    """Remove a link in the Hub's cache and its blob, if that is the client's and not what its name says; the remedy.
+
+    Any other file may be somebody's: a copy that was put there by hand, or a link that leads elsewhere.
+    """
+    blob = path.parent / path.readlink() if path.is_symlink() else path
+    named = _lfs_sha256(blob.name)
+    if blob is path or blob.parent.resolve() != (repository / "blobs").resolve() or named in (None, files.sha256(blob)):
+        return "remove it, then load it again"
+    blob.unlink()
     path.unlink()
+    return "it was removed; load it again, and if that fails too the Hub has another file under this revision"
 
 
 def list_files(repo_id: str) -> tuple[str, list[str]]:

@@ -15,7 +15,7 @@ from . import cache, hub
 from .config import ModelConfig
 from .entries import Weights
 from .errors import WeightsCorruptedError, WeightsUnavailableError
-from .files import save, sha256, verify_sha256, write_atomically
+from .files import is_file, save, sha256, verify_sha256, write_atomically
 from .json_files import UnreadableError, open_regular, reason
 from .network import OFFLINE, is_offline
 from .parts import KEY as PARTS
@@ -57,7 +57,7 @@ def is_local(config: ModelConfig, weights: Weights, cache_dir: str | Path | None
         return bundled_path(weights.bundled).is_file()
     if weights.hub:
         return hub.cached(weights.hub.repo_id, weights.hub.filename, weights.hub.revision) is not None
-    return cached_path(config, weights.tag, cache_dir).is_file()
+    return is_file(cached_path(config, weights.tag, cache_dir))
 
 
 def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | None = None) -> Path:
@@ -75,7 +75,7 @@ def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | No
         verify_sha256(path, weights.sha256)
         return path
     path = cached_path(config, weights.tag, cache_dir)
-    if weights.upstream and path.is_file():
+    if weights.upstream and is_file(path):
         cache.check(path, cache_dir)
         return path
     try:

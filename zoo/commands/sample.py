@@ -96,8 +96,7 @@ def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
     distributed.start()
     model = load(name, **loading | {"device": distributed.device(loading["device"])})
     classes, _ = _spread(label, n, model)
-    with bulk.stopping_on_sigterm():
-        done = bulk.write(model, out, n, classes, **sampling, force=force, progress=progress)
+    done = bulk.write(model, out, n, classes, **sampling, force=force, progress=progress)
     if distributed.rank() == 0:
         now = f"; {done.images} made now, {done.rate:,.1f} a second" if done.images else "; all were there already"
         say(_about(out, n, model, done.seed) + (now if distributed.world_size() == 1 else ""))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataCorruptedError, DataUnavailableError
+from ..locks import locked
 from ..text import visible
 from .catalogue import CATALOGUE
 from .folder import has_images
-from .locks import locked
 from .names import class_names
 from .source import Arrays, fingerprint_of, fingerprint_of_files, is_full_split
 

@@ -17,22 +17,25 @@ import math
 import os
 import re
 import shutil
-import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DataCorruptedError, ZooError
+from ..files import NO_HOME, remove_leftovers, replacing
+from ..locks import locked
 from ..weights import sha256, write_atomically
 from .catalogue import default_root
-from .locks import locked
 from .preparation import Preparation
 from .source import Source, is_full_split
 
 if TYPE_CHECKING:
     import numpy as np
 
+_UNNAMED = "building.uint8"  # pixels whose checksum is not known yet
+_PIXELS = re.compile(r"[0-9a-f]{16}\.uint8")
 VERSION = 1  # of the layout and of what preparing means; another one is prepared again
 
 
@@ -155,7 +158,8 @@ def build(request: Request, source: Source, progress: bool = False) -> Prepared:
         ZooError: the disk is full.
     """
     folder = request.folder(source.origin)
-    home().mkdir(parents=True, exist_ok=True)
+    with _in_a_place_for_data():
+        home().mkdir(parents=True, exist_ok=True)
     with locked(home() / f".{folder.name}.lock", f"preparing {request.dataset}, {request.split}"):
         return current(request, source) or _build(request, source, folder, progress)
 
@@ -200,17 +204,12 @@ def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, pro
     """The name of the finished file and its sha256; nothing stays behind if it is not finished."""
     from .builder import write_pixels
 
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".building-")
     try:
-        with os.fdopen(handle, "wb", buffering=1 << 20) as file:
+        with replacing(folder / _UNNAMED) as temporary, temporary.open("wb", buffering=1 << 20) as file:
             digest = write_pixels(source, how, side, file, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
         name = f"{digest[:16]}.uint8"
-        Path(temporary).replace(folder / name)
+        (folder / _UNNAMED).replace(folder / name)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
         with suppress(OSError):  # unless there is something older in it
             folder.rmdir()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -218,6 +217,17 @@ def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, pro
         raise
     _flush_folder(folder)
     return name, digest
+
+
+@contextmanager
+def _in_a_place_for_data() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = "there is no home folder" if NO_HOME in home().parents else f"{home()}: {error.strerror}"
+        raise ZooError(
+            f"prepared images cannot be kept ({reason}); set ZOO_DATA to a folder that can be written"
+        ) from None
 
 
 def _refuse_without_room(folder: Path, needed: int) -> None:
@@ -239,14 +249,17 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove all but the manifest and its pixels: what a killed builder left, and pixels of an older source.
+    """Remove what a killed builder left, and pixels of an older source: files of the names that builders give.
 
     Who has those mapped keeps them: the system frees a removed file when the last process lets go of it.
     """
     prepared = read(folder)
-    keep = {folder / "manifest.json", prepared.path} if prepared else set()
-    for path in set(folder.iterdir()) - keep:
-        path.unlink()
+    for name in ("manifest.json", _UNNAMED):
+        remove_leftovers(folder / name)
+    for path in folder.iterdir():
+        ours = path.name == _UNNAMED or _PIXELS.fullmatch(path.name)
+        if ours and path.is_file() and not (prepared and path == prepared.path):
+            path.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -6,12 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import files
+
 
 def default_root() -> Path:
     """$ZOO_DATA, else $XDG_CACHE_HOME/contrastive-gan-zoo/data, else ~/.cache/contrastive-gan-zoo/data."""
-    if "ZOO_DATA" in os.environ:
-        return Path(os.environ["ZOO_DATA"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "contrastive-gan-zoo" / "data"
+    if os.environ.get("ZOO_DATA"):
+        return files.user_folder(os.environ["ZOO_DATA"])
+    return files.cache_home() / "contrastive-gan-zoo" / "data"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import DataUnavailableError
+from ..files import user_folder
 from .archives import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE, default_root
 from .folder import Folder
@@ -32,7 +33,7 @@ def find(dataset: str, split: str, root: str | Path | None) -> Source:
             )
         _check_split(dataset, split)
         return public(dataset, split, default_root(), anywhere=True)
-    path = Path(root).expanduser()
+    path = user_folder(root)
     if path.suffix == ".npz" and not path.is_dir():
         if dataset == "stacked-mnist":
             _check_split(dataset, split)

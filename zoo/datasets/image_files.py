@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import files
 from ..errors import DataCorruptedError, DataUnavailableError
 from ..json_files import read_text, reason
+from ..locks import locked
 from ..text import visible
 from .archives import unavailable
 from .catalogue import CATALOGUE
 from .folder import File, Folder, has_images, scan, split_folders, split_names
 from .images import open_image
-from .locks import locked
 from .names import class_ids, class_names
 from .source import Source, fingerprint_of_files
 
@@ -103,10 +103,11 @@ class TinyImageNet(Collection):
         try:
             from torchvision.datasets.utils import download_and_extract_archive
 
-            shutil.rmtree(extracted, ignore_errors=True)
+            files.remove_own(extracted)  # of a process that was killed
+            files.make_own(extracted)
             download_and_extract_archive(self.url, self.path, extracted, "tiny-imagenet-200.zip", self.md5)
             (extracted / "tiny-imagenet-200").replace(self.path / "tiny-imagenet-200")
-            extracted.rmdir()
+            files.remove_own(extracted)
         except (ImportError, OSError, RuntimeError) as error:
             raise unavailable("tiny-imagenet", self.path, f"cannot be downloaded ({error})") from None
 

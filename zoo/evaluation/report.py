@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +18,7 @@ from ..architecture import Part
 from ..config import explain
 from ..entries import Measured
 from ..errors import ConfigError, ZooError
+from ..files import building
 from ..json_files import read_json, reason
 from ..text import visible
 from .classwise import ClassReport
@@ -204,21 +204,17 @@ class Report(Part):
         """
         folder = Path(folder)
         refuse_overwriting(folder, force)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
-            for name, data in self.files().items():
-                (temporary / name).write_bytes(data)
-            temporary.chmod(0o755)
-            _replace(temporary, folder)
+            with building(folder) as temporary:
+                for name, data in self.files().items():
+                    (temporary / name).write_bytes(data)
+                _replace(temporary, folder)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise ZooError(
                     f"the disk of {folder} is full; nothing was written. Free some space, or give another folder"
                 ) from None
             raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
     def files(self) -> dict[str, bytes]:
@@ -249,19 +245,23 @@ def refuse_overwriting(folder: Path, force: bool) -> None:
 
 
 def _replace(new: Path, folder: Path) -> None:
-    """Put a finished folder in the place of an old one, which goes last."""
+    """Put a finished folder in the place of an old one, of which the files of a report go last, and nothing else."""
     if not folder.exists():
         new.rename(folder)
         return
-    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-    folder.rename(old / folder.name)
+    shutil.copymode(folder, new)
+    old = new.with_name(f"{new.name}.old")
+    folder.rename(old)
     try:
         new.rename(folder)
     except BaseException:
-        (old / folder.name).rename(folder)
+        old.rename(folder)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    for name in FILES:
+        (old / name).unlink(missing_ok=True)
+    for other in old.iterdir():  # put there since `refuse_overwriting` looked
+        other.rename(folder / other.name)
+    old.rmdir()
 
 
 def number(value: float | None, like: float | None = None) -> str:

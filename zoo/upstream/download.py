@@ -7,8 +7,9 @@ decides nothing here: a download always has the same name, in a folder of its ow
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import json
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,13 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import hub
+from .. import files, hub
 from ..entries import Upstream
 from ..errors import WeightsUnavailableError
 from ..network import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
 from .pickles import MAX_BYTES
 
 _FILE = "original.pth"
+_PART = f"{_FILE}download.part"  # gdown takes it for one of its own: eight characters and ".part"
+_SIZE = "size"  # of the whole file, as the server gave it when the download began
 _TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
 
@@ -38,7 +41,7 @@ class Original:
 
 
 def fetch(upstream: Upstream, partial: Path) -> Original:
-    """Download into the folder `partial`, going on with what is there.
+    """Download into a folder of its own in `partial`, going on with what is there of the same file.
 
     Raises:
         WeightsUnavailableError: it cannot be had; the message says why.
@@ -51,11 +54,6 @@ def fetch(upstream: Upstream, partial: Path) -> Original:
     name = newest(upstream.path, [name for _, name in listed], upstream.address)
     file_id = next(file_id for file_id, other in listed if other == name)
     return Original(_drive_file(file_id, partial), name, f"https://drive.google.com/uc?id={file_id}")
-
-
-def discard(partial: Path) -> None:
-    """Remove a download, complete or not."""
-    shutil.rmtree(partial, ignore_errors=True)
 
 
 def newest(pattern: str, paths: list[str], place: str) -> str:
@@ -75,19 +73,29 @@ def newest(pattern: str, paths: list[str], place: str) -> str:
 def _from_hub(upstream: Upstream, partial: Path) -> Original:
     commit, paths = hub.list_files(upstream.hub_repo)
     name = newest(upstream.path, paths, upstream.address)
-    path, sha256 = hub.download_into(partial, hub.Address(upstream.hub_repo, commit), name, MAX_BYTES)
+    folder = _folder_of(partial, upstream.hub_repo, commit, name)
+    path, sha256 = hub.download_into(folder, hub.Address(upstream.hub_repo, commit), name, MAX_BYTES)
     return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)
 
 
 # ------------------------------------------------------------------------------------------------------- Google Drive
 
 
+def _folder_of(partial: Path, *identity: str) -> Path:
+    """The folder for the download of one file, so that none goes on with the bytes of another."""
+    folder = partial / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    files.make_own(folder)
+    return folder
+
+
 def _drive_file(file_id: str, partial: Path) -> Path:
-    target = partial / _FILE
+    folder = _folder_of(partial, "drive", file_id)
+    target = folder / _FILE
     if target.exists():  # complete, but not converted: the process or the disk came to an end
         return target
     gdown = _gdown()
-    with _progress() as progress:
+    (folder / _PART).touch()  # gdown goes on with it; its own would be for this user alone, whatever the umask
+    with _progress(folder) as progress:
         _persistently(
             lambda: gdown.download(
                 id=file_id,
@@ -99,7 +107,7 @@ def _drive_file(file_id: str, partial: Path) -> Path:
                 progress=progress,
             ),
             f"https://drive.google.com/uc?id={file_id}",
-            partial,
+            folder,
         )
     return target
 
@@ -128,16 +136,18 @@ def _gdown():
     return gdown
 
 
-def _persistently(request: Callable, url: str, partial: Path | None = None):
+def _persistently(request: Callable, url: str, folder: Path | None = None):
     """The result of a request of gdown, made again while it gets further, or while Google asks to wait."""
-    waits, received, restarted = iter(WAITS), _received(partial), False
+    waits, received, restarted = iter(WAITS), _received(folder), False
     while True:
         try:
             return request()
+        except _AnotherFileError:
+            _begin_anew(folder)
         except Exception as error:
             if not _of_gdown(error):
                 raise
-            before, received = received, _received(partial)
+            before, received = received, _received(folder)
             if received > before:  # cut on the way: the rest comes next
                 waits = iter(WAITS)
                 continue
@@ -147,8 +157,7 @@ def _persistently(request: Callable, url: str, partial: Path | None = None):
                 time.sleep(pause(headers, wait))
             elif status is not None and status < 400 and received and not restarted:  # no rest to be had: all again
                 restarted, received = True, 0
-                discard(partial)
-                partial.mkdir()
+                _begin_anew(folder)
             else:
                 raise WeightsUnavailableError(_refusal(error, status, url)) from error
 
@@ -160,8 +169,17 @@ def _of_gdown(error: Exception) -> bool:
     return isinstance(error, DownloadError | RequestException)
 
 
-def _received(partial: Path | None) -> int:
-    return sum(path.stat().st_size for path in partial.glob(f"{_FILE}*")) if partial else 0
+class _AnotherFileError(Exception):
+    """The file has another size than when its download began: its authors have replaced it."""
+
+
+def _received(folder: Path | None) -> int:
+    return (folder / _PART).stat().st_size if folder else 0
+
+
+def _begin_anew(folder: Path) -> None:
+    (folder / _SIZE).unlink(missing_ok=True)
+    (folder / _PART).write_bytes(b"")
 
 
 def _ask(url: str) -> tuple[int | None, Mapping[str, str]]:
@@ -190,8 +208,8 @@ def _refusal(error: Exception, status: int | None, url: str) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on a terminal; in any case a limit."""
+def _progress(folder: Path) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal; in any case a limit, and a look at whether the file is still the one that was begun."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -202,6 +220,15 @@ def _progress() -> Iterator[Callable[[int, int | None], None]]:
         def show(received: int, total: int | None) -> None:
             if max(received, total or 0) > MAX_BYTES:
                 raise WeightsUnavailableError(f"the file is larger than {MAX_BYTES >> 30} GiB, which is no checkpoint")
+            if total is not None:
+                _check_size(folder / _SIZE, total)
             bar.update(task, completed=received, total=total)
 
         yield show
+
+
+def _check_size(record: Path, total: int) -> None:
+    if not record.exists():
+        files.write_atomically(record, str(total).encode())
+    elif record.read_bytes() != str(total).encode():
+        raise _AnotherFileError

@@ -68,9 +68,9 @@ def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | Pa
         try:
             path = _convert(config, entry, original, target).store(target)
         except WeightsCorruptedError:  # going on with it would lead here again
-            download.discard(partial)
+            cache.clear_partial(partial)
             raise
-        download.discard(partial)
+        cache.clear_partial(partial)
         return path
 
 

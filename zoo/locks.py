@@ -1,0 +1,44 @@
+"""One process at a time: one download, one builder, one training run. A lock dies with its process; none is ever stale.
+
+The file of a lock stays when it is released: were it removed, a process that waits for the removed file and one that
+makes it anew would both go on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import ZooError
+
+
+@contextmanager
+def locked(path: Path, wait_for: str | None = None, patience: float = 0, refusal: str | None = None) -> Iterator[None]:
+    """Hold the lock of this path, in a folder that exists.
+
+    Args:
+        wait_for: what the other process is doing, said on standard error after `patience` seconds of waiting for it.
+        refusal: raised as a ZooError instead of waiting.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout:
+        if refusal:
+            raise ZooError(refusal) from None
+        if wait_for:
+            print(f"zoo: another process is {wait_for}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    except NotImplementedError:
+        raise ZooError(
+            f"the file system of {path.parent} has no file locks; set ZOO_CACHE, ZOO_DATA or the run's folder to a "
+            f"place on a local disk"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,167 @@
+"""What ends a process from outside: Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends when it is closed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+try:
+    import termios
+except ImportError:  # Windows
+    termios = None
+
+GRACE = 1.5  # seconds for tidying up, once a program has been told to end
+Handler = Callable[[int, object], None]
+_before_forced_end: list[Callable[[], None]] = []
+
+
+class Interrupted(KeyboardInterrupt):
+    """One of these signals; `number` says which."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+def ending() -> list[int]:
+    """The signals that end this process. One that was ignored at its start, as `nohup` does, stays ignored."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextmanager
+def handled(handle: Handler) -> Iterator[None]:
+    """Inside, `handle` is called with the number of such a signal. Only the main thread can ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, handle) for number in ending()}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def stopping_on_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP are Ctrl-C: the first of them raises Interrupted, later ones change nothing."""
+    with handled(_Once()):
+        yield
+
+
+class _Once:
+    def __init__(self):
+        self.received: list[int] = []
+
+    def __call__(self, number: int, _) -> None:
+        leave_dead_terminal()
+        if not self.received:
+            self.received.append(number)
+            raise Interrupted(number)
+
+
+def leave_dead_terminal() -> None:
+    """Where the terminal of this process has been closed: say no more, for every word would be an error."""
+    for number in range(3) if termios else ():
+        try:
+            termios.tcgetattr(number)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                null = os.open(os.devnull, os.O_RDWR)
+                os.dup2(null, number)
+                os.close(null)
+
+
+def before_forced_end(tidy: Callable[[], None]) -> None:
+    """Have a function called before `end_now`."""
+    _before_forced_end.append(tidy)
+
+
+def end_now(number: int) -> NoReturn:
+    """End this process without unwinding anything; temporary files are removed."""
+    try:
+        for tidy in _before_forced_end:
+            tidy()
+    finally:
+        os._exit(128 + number)
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """A whole program, which such a signal ends within two seconds: exit status 128 + number, never a traceback.
+
+    The signal raises Interrupted. Whatever becomes of that (a library can turn it into another error, or lose it), and
+    whatever other threads still wait for, the process is gone when GRACE is over. Further signals change nothing.
+    """
+    program = _Program()
+    try:
+        program.begin()
+        main()
+        program.over = True
+    except BaseException:
+        program.over = True
+        if not program.received:
+            raise
+    if not program.received:
+        sys.exit(0)
+    for number in ending():
+        signal.signal(number, signal.SIG_IGN)  # even when the interpreter has forgotten all handlers
+    sys.exit(128 + program.received[0])
+
+
+class _Program(_Once):
+    """The handler of a program's signals; `over`: its work is done, and the interpreter may end without its help."""
+
+    over = False
+
+    def __call__(self, number: int, frame) -> None:
+        if self.over and not self.received:
+            os._exit(128 + number)
+        super().__call__(number, frame)
+
+    def begin(self) -> None:
+        _open_standard_streams()
+        for number in ending():
+            signal.signal(number, self)
+        # What destructors and other threads meet while all is taken down is nobody's business.
+        sys.unraisablehook, threading.excepthook = map(self._until_received, (sys.unraisablehook, threading.excepthook))
+        if os.name != "nt":
+            self._watch()
+
+    def _until_received(self, hook: Callable) -> Callable:
+        return lambda about: None if self.received else hook(about)
+
+    def _watch(self) -> None:
+        """Python also writes the number of a signal to a pipe, at once, even while the main thread is in a library."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        watch = threading.Thread(target=self._see_to_the_end, args=(reader,), name="signals", daemon=True)
+        with suppress(RuntimeError):  # no thread is to be had (ulimit -u): then there are none to wait for either
+            watch.start()
+            signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def _see_to_the_end(self, reader: int) -> None:
+        while True:
+            number = os.read(reader, 1)[0]
+            if signal.getsignal(number) is self:  # not while a training run answers, which saves first
+                time.sleep(GRACE)
+                end_now(number)
+
+
+def _open_standard_streams() -> None:
+    """A program may be started with them closed; what it opens next would take their numbers, and their output."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
