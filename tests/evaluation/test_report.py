@@ -1,10 +1,11 @@
 """A report reads back what it wrote, writes all or nothing, and draws what it found."""
 
+import contextlib
 import errno
 import io
 import json
 import re
-import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,21 +124,30 @@ def test_a_full_disk_leaves_the_old_report(full, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_rename_that_fails_puts_the_old_report_back(full, tmp_path, monkeypatch):
-    out = full.save(tmp_path / "out")
-    rename = type(out).rename
+def test_a_report_is_replaced_file_by_file_and_report_json_comes_last(full, tmp_path, monkeypatch):
+    """Cut short anywhere, what is there is of one report: report.json stands only beside its own pictures."""
+    changed = full.model_copy(update={"warnings": ("new",)}).with_samples(None)
+    wanted = {path.name: path.read_bytes() for path in changed.save(tmp_path / "wanted").iterdir()}
+    replace = Path.replace
+    for moves in range(5):
+        out, left = full.save(tmp_path / f"out-{moves}"), [moves]
 
-    def failing(self, target):
-        if self.name.startswith(".out.") and not self.name.startswith(".out.old"):
-            raise OSError(errno.EIO, "Input/output error")
-        return rename(self, target)
+        def cut_short(self, target, left=left):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return replace(self, target)
 
-    monkeypatch.setattr(type(out), "rename", failing)
-    with pytest.raises(OSError, match="Input/output"):
-        full.save(out, force=True)
-    assert Report.from_file(out / "report.json").to_json() == full.to_json()
-    shutil.rmtree(out)
-    assert not list(tmp_path.iterdir())
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", cut_short)
+            with contextlib.suppress(KeyboardInterrupt):
+                changed.save(out, force=True)
+        there = {path.name: path.read_bytes() for path in out.iterdir()}
+        assert ("report.json" in there) == (moves == 4)
+        assert "report.json" not in there or there == wanted
+        changed.save(out, force=True)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == wanted
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_measured_scores_fit_a_config(full):

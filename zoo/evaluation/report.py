@@ -7,7 +7,6 @@ sample sheet and plots, whole or not at all.
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -208,7 +207,7 @@ class Report(Part):
             with building(folder) as temporary:
                 for name, data in self.files().items():
                     (temporary / name).write_bytes(data)
-                _replace(temporary, folder)
+                _move(temporary, folder)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise ZooError(
@@ -244,24 +243,18 @@ def refuse_overwriting(folder: Path, force: bool) -> None:
             raise ZooError(f"{folder} holds a report; give another folder, or force=True (--force) to replace it")
 
 
-def _replace(new: Path, folder: Path) -> None:
-    """Put a finished folder in the place of an old one, of which the files of a report go last, and nothing else."""
+def _move(new: Path, folder: Path) -> None:
+    """All at once where there is nothing yet; else file by file. report.json goes first and comes last: where it is,
+    the others belong to it."""
     if not folder.exists():
         new.rename(folder)
         return
-    shutil.copymode(folder, new)
-    old = new.with_name(f"{new.name}.old")
-    folder.rename(old)
-    try:
-        new.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    for name in FILES:
-        (old / name).unlink(missing_ok=True)
-    for other in old.iterdir():  # put there since `refuse_overwriting` looked
-        other.rename(folder / other.name)
-    old.rmdir()
+    (folder / FILES[0]).unlink(missing_ok=True)
+    for name in reversed(FILES):
+        if (new / name).exists():
+            (new / name).replace(folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 def number(value: float | None, like: float | None = None) -> str:
