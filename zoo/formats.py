@@ -19,6 +19,7 @@ from .errors import ZooError
 from .files import sha256
 from .images import Images, one_ahead
 from .journal import Command, Journal, Part
+from .json_files import UnreadableError, parse_json
 
 # zlib at 1 instead of 6: for 128x128 half the time and 5 % more bytes (benchmarks/README.md).
 COMPRESSION = 1
@@ -201,8 +202,8 @@ def _member(name: str, data: bytes) -> bytes:
 def parsed(text: bytes) -> dict[str, Any] | None:
     """The record in a finished output; None if there is none, or it is damaged."""
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
+        record = parse_json(text)
+    except UnreadableError:
         return None
     return record if isinstance(record, dict) and type(record.get("images")) is int else None
 

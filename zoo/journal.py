@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ZooError
+from .json_files import UnreadableError, parse_json, read_bytes
 
 _COMMAND, _LOCK = "command.json", "lock"
 _PART = re.compile(r"([0-9a-f]{16})\.(\d{6,})-(\d{6,})\.([0-9a-f]{64})\.part")
@@ -62,11 +63,11 @@ class Command:
     def parse(cls, text: bytes) -> Command | None:
         """The command of a `command.json`; None if it is none, cut or changed."""
         try:
-            about = json.loads(text)
+            about = parse_json(text)
             digest = about.pop("digest")
             command = cls(**about)
             return command if command.digest == digest and isinstance(command.images + command.claimed, int) else None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
 
@@ -118,8 +119,8 @@ class Journal:
     def begun(self) -> Command | None:
         """The command whose output is not whole yet."""
         try:
-            return Command.parse((self.folder / _COMMAND).read_bytes())
-        except OSError:
+            return Command.parse(read_bytes(self.folder / _COMMAND))
+        except (OSError, UnreadableError):
             return None
 
     def begin(self, command: Command) -> None:

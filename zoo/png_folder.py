@@ -16,10 +16,11 @@ from .errors import ZooError
 from .formats import Format, command_of, parsed, png
 from .images import Images, one_ahead
 from .journal import Command, Part
+from .json_files import UnreadableError, read_bytes
 
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _IMAGE = re.compile(r"(\d{6,18})\.png")
-_RANGE = re.compile(r"(\d{6,})-(\d{6,})")
+_PART = re.compile(r"(\d{6,18})-(\d{6,18}) ([0-9a-f]{64})")
 
 
 class DamagedRecordError(ZooError):
@@ -119,22 +120,22 @@ class PngFolder(Format):
 
     def _record(self) -> dict[str, Any] | None:
         try:
-            return parsed(self.record_path.read_bytes())
-        except OSError:
+            return parsed(read_bytes(self.record_path))
+        except (OSError, UnreadableError):
             return None
 
     def _recorded(self) -> dict[tuple[int, int], str]:
         """The sha256 of the parts that sample.json tells of."""
         parts = (self._record() or {}).get("parts")
-        keys = {key: _RANGE.fullmatch(key) for key in (parts if isinstance(parts, dict) else {})}
-        return {(int(found[1]), int(found[2])): parts[key] for key, found in keys.items() if found}
+        found = [_PART.fullmatch(part) for part in (parts if isinstance(parts, list) else []) if isinstance(part, str)]
+        return {(int(part[1]), int(part[2])): part[3] for part in found if part}
 
     def _known(self, command: Command) -> dict[tuple[int, int], str]:
         return self._recorded() | {(part.first, part.stop): part.sha256 for part in self.journal.parts(command)}
 
     def finish(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
         known = self._known(command)
-        digests = {f"{p.start:06d}-{p.stop:06d}": known.get((p.start, p.stop)) or self._digest(p) for p in parts}
+        digests = [f"{p.start:06d}-{p.stop:06d} {known.get((p.start, p.stop)) or self._digest(p)}" for p in parts]
         self._remove(range(command.images, command.claimed))
         record = command.record | {"images": command.images, "parts": digests}
         writing = self.journal.writing(command, self.record_path.name)
