@@ -15,13 +15,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import ZooError
 from .json_files import UnreadableError, parse_json, read_bytes
+from .locks import locked
 
 _COMMAND, _LOCK = "command.json", "lock"
 _PART = re.compile(r"([0-9a-f]{16})\.(\d{6,})-(\d{6,})\.([0-9a-f]{64})\.part")
@@ -89,32 +90,29 @@ class Journal:
     @contextmanager
     def locked(self, out: Path) -> Iterator[None]:
         """Inside, no other process on this machine writes to `out`."""
-        from filelock import FileLock, Timeout
-
         if self.folder.is_symlink():
             raise ZooError(f"{self.folder} is a link, not a folder of this program; remove it, or give another path")
-        path = self.folder / _LOCK
-        lock = FileLock(path)
+        with self._lock(out):
+            try:
+                yield
+            finally:
+                if not (self.folder / _COMMAND).exists():  # nothing begun, or all done
+                    self._clear()
+                    (self.folder / _LOCK).unlink(missing_ok=True)
+                    with suppress(OSError):  # holds what is not ours
+                        self.folder.rmdir()
+
+    def _lock(self, out: Path) -> ExitStack:
+        """Hold the lock, in a folder that is there."""
+        refusal = f"another process is writing {out}; wait for it, or give another path"
         while True:
             self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise ZooError(f"another process is writing {out}; wait for it, or give another path") from None
-            except FileNotFoundError:  # whoever was done has just removed the folder
-                continue
-            if path.exists():
-                break
-            lock.release()
-        try:
-            yield
-        finally:
-            if not (self.folder / _COMMAND).exists():  # nothing begun, or all done
-                self._clear()
-                path.unlink(missing_ok=True)
-                with suppress(OSError):  # holds what is not ours
-                    self.folder.rmdir()
-            lock.release()
+            held = ExitStack()
+            with suppress(FileNotFoundError):  # whoever was done has just removed the folder
+                held.enter_context(locked(self.folder / _LOCK, refusal=refusal))
+                if (self.folder / _LOCK).exists():
+                    return held
+            held.close()
 
     def begun(self) -> Command | None:
         """The command whose output is not whole yet."""
