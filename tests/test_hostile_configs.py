@@ -10,6 +10,7 @@ import re
 import resource
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import children
 import pytest
@@ -17,10 +18,11 @@ import yaml
 from markdown_it import MarkdownIt
 
 import zoo
-from zoo import card, json_files, nets, registry
+from zoo import card, hub, json_files, nets, registry
 from zoo.config import ModelConfig
 from zoo.describe import describe
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, WeightsUnavailableError
+from zoo.label_alignment import LabelAlignment, as_line
 
 FULL = "contragan-snresgan/cifar10"  # has weights, scores, an alignment, notes and published figures
 
@@ -201,6 +203,7 @@ ODD = [
     "$(id) `id` && $x$",
     "猫 кошка قط",
     "- ---",
+    'the "best" one\'s | * ~ & 5 # 1.',
 ]
 
 
@@ -253,7 +256,9 @@ def test_a_card_shows_every_text_as_it_is(text):
         for keyword in node.keywords
         if keyword.arg == "label"
     )
-    assert label == text
+    looks_like_code = text.startswith(("<", "[", "```", "**", "'\"", "$"))
+    assert label == (0 if looks_like_code else text)
+    assert "__import__" not in code
 
 
 def _text(tokens, tag: str) -> list[str]:
@@ -293,3 +298,25 @@ def test_a_config_runs_no_code(tmp_path):
     assert len(zoo.load(folder, device="cpu").sample(1, seed=0)) == 1
     card.render(zoo.info(folder))
     assert not trace.exists()
+
+
+def test_data_of_any_path_can_stand_in_an_alignment():
+    line = as_line("features of /tmp/<a>|`b`\x1b[2J" + "x" * 500)
+    found = registry.config("contragan/digits").weights[0].alignment
+    assert LabelAlignment(**found.model_dump() | {"classifier": line}).classifier == line
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "1" * 5000, "NaN", '{"a": 1, "a": 2}', "\x1b[2J"])
+def test_a_change_on_the_command_line_is_a_value_or_a_text(command, value, tmp_path):
+    result = command("train", "contragan/digits", "--set", f"training.steps={value}", "--out", tmp_path / "run")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "training.steps" in result.stderr
+    assert len(result.stderr) < 500
+
+
+def test_a_config_of_the_hub_without_end_is_not_downloaded(monkeypatch):
+    facts = SimpleNamespace(size=1 << 40, etag=None)
+    monkeypatch.setattr(hub, "metadata", lambda *_: facts)
+    monkeypatch.setattr(hub, "is_offline", lambda: False)
+    with pytest.raises(WeightsUnavailableError, match="1,099,511,627,776 bytes, which is no config"):
+        zoo.info("hf://somebody/large")

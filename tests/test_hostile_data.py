@@ -8,6 +8,7 @@ import resource
 import struct
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import children
@@ -175,7 +176,9 @@ def test_many_folders_of_a_few_links_end(tmp_path, monkeypatch):
 
 def header(side: int, kind: str) -> bytes:
     if kind == "png":
-        return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", side, side, 8, 2, 0, 0, 0, 0)
+        chunks = {b"IHDR": struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0), b"IDAT": zlib.compress(bytes(99))}
+        packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks.items())
+        return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
     if kind == "bmp":
         return b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0)
     return f"P6 {side} {side} 255\n".encode()
@@ -183,22 +186,29 @@ def header(side: int, kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["png", "bmp", "ppm"])
 @pytest.mark.parametrize("side", [9_900, 60_000])
-def test_an_image_of_gigantic_sides_is_refused_unread(tmp_path, kind, side, recwarn):
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_an_image_of_gigantic_sides_is_refused_unread(tmp_path, kind, side):
     folder = image_folder(tmp_path / "photographs", ["a.png"])
     (folder / f"b.{kind}").write_bytes(header(side, kind))
-    with pytest.raises(DataCorruptedError, match=rf"b\.{kind} cannot be read as an image .*repair or remove it"):
+    with pytest.raises(DataCorruptedError, match=rf"b\.{kind} cannot be read as an image .* pixels.*repair or remove"):
         datasets.load("custom", resolution=8, root=folder)
     if kind != "ppm":  # which torch-fidelity does not look for
-        with pytest.raises(ZooError, match=rf"b\.{kind} cannot be read as an image .*remove or replace it"):
+        with pytest.raises(ZooError, match=rf"b\.{kind} cannot be read as an image .* pixels.*remove or replace it"):
             sources.folder(folder).batch(0, 2)
 
 
 def test_a_file_of_another_kind_is_no_image_whatever_its_name(tmp_path):
-    """Pillow would give an EPS to Ghostscript."""
-    folder = image_folder(tmp_path / "photographs", ["a.png"])
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "EPS")
-    for data in (buffer.getvalue(), b"", b"<svg/>", (folder / "a.png").read_bytes()[:60]):
+    """Pillow would read a PCX, and give an EPS to Ghostscript."""
+    folder = image_folder(tmp_path / "photographs", ["a.png"], side=8)
+    others = {kind: io.BytesIO() for kind in ("PCX", "EPS")}
+    for kind, buffer in others.items():
+        Image.new("RGB", (8, 8)).save(buffer, kind)
+    for data in (
+        *(buffer.getvalue() for buffer in others.values()),
+        b"",
+        b"<svg/>",
+        (folder / "a.png").read_bytes()[:60],
+    ):
         (folder / "b.png").write_bytes(data)
         with pytest.raises(DataCorruptedError, match=r"b\.png cannot be read as an image"):
             datasets.load("custom", resolution=8, root=folder)

@@ -1,6 +1,9 @@
 """A run that goes from machine to machine between its sittings."""
 
+import hashlib
+import io
 import json
+import tarfile
 
 import pytest
 from narrow import short
@@ -62,3 +65,30 @@ def test_a_parcel_is_whole_or_refused(tmp_path):
     with pytest.raises(ZooError, match="no whole parcel"):
         unpack(tmp_path / "parcel", tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("kind", ["above", "absolute", "link", "device", "pipe", "sparse", "no tar"])
+def test_a_parcel_of_others_writes_nothing_outside(tmp_path, kind):
+    whole = io.BytesIO()
+    member = tarfile.TarInfo({"above": "../outside", "absolute": str(tmp_path / "outside")}.get(kind, "metrics.jsonl"))
+    member.type = {"link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE, "pipe": tarfile.FIFOTYPE}.get(kind, b"0")
+    member.linkname = "/etc/passwd" if kind == "link" else ""
+    member.size = 0 if kind in ("link", "device", "pipe") else 4
+    if kind == "sparse":
+        member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 40), "GNU.sparse.numblocks": "1"}
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(member, io.BytesIO(b"text"))
+    data = b"text" * 200 if kind == "no tar" else whole.getvalue()
+    parcel = tmp_path / "parcel"
+    parcel.mkdir()
+    (parcel / "run.tar.000").write_bytes(data)
+    manifest = {"name": "x/y", "parts": {"run.tar.000": hashlib.sha256(data).hexdigest()}}
+    (parcel / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ZooError, match="no parcel of a run"):
+        unpack(parcel, tmp_path / "inside" / "run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inside", "parcel"]
+    assert not any((tmp_path / "inside").iterdir())
+    for manifest in ("[]", "{}", "[" * 10_000, '{"name": 1, "parts": []}'):
+        (parcel / MANIFEST).write_text(manifest)
+        with pytest.raises(ZooError, match="no whole parcel"):
+            unpack(parcel, tmp_path / "run")

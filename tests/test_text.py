@@ -1,11 +1,11 @@
 """Text of others is shown, and does nothing else."""
 
-import ast
+import io
 
 import pytest
 from markdown_it import MarkdownIt
 
-from zoo import text
+from zoo import cli, text
 from zoo.errors import ZooError
 
 HONEST = [
@@ -38,7 +38,6 @@ def test_markdown_shows_it_as_it_is(honest):
         assert {child.type for child in inline.children} <= {"text", "text_special"}
         assert "".join(child.content for child in inline.children).removeprefix("some words, ") == honest
     assert "<" not in text.markdown(honest)
-    assert ast.literal_eval(text.python_string(honest)) == honest
 
 
 def test_a_fence_is_not_closed_by_what_is_in_it():
@@ -96,3 +95,16 @@ def test_the_command_prints_errors_as_one_line_without_effect(command, monkeypat
         result = command("info", "contragan/digits")
         assert (result.returncode, result.stderr.count("\n")) == (1, 1)
         assert "memory does not suffice" in result.stderr
+    monkeypatch.setattr("zoo.info", lambda name: (_ for _ in ()).throw(OSError(28, "No space", "x\x1b]0;owned\x07")))
+    result = command("info", "contragan/digits")
+    assert result.stderr == "zoo: No space: x\\x1b]0;owned\\x07; free some space, or give another place\n"
+
+
+def test_names_that_are_no_text_are_printed(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict")
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.argv", ["zoo", "--version"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    print("caf\udce9 猫", flush=True)
+    assert out.buffer.getvalue().splitlines()[-1] == "caf\\udce9 猫".encode()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from zoo.json_files import parse_json
 
 
 def train(
@@ -108,8 +109,8 @@ def _parsed(item: str) -> tuple[str, object]:
     if not equals or not field:
         raise typer.BadParameter(f"{item!r} is not field=value", param_hint="--set")
     try:
-        return field, json.loads(value)
-    except json.JSONDecodeError:
+        return field, parse_json(value)
+    except ValueError:
         return field, value
 
 

@@ -81,8 +81,12 @@ def unpack(parcel: Path, run: Path) -> Path:
     manifest = _manifest(parcel)
     with building(run) as temporary:
         whole = io.BytesIO(b"".join(_verified(parcel, manifest["parts"].items())))
-        with tarfile.open(fileobj=whole) as tar:
-            tar.extractall(temporary, filter=_as_new)
+        try:
+            with tarfile.open(fileobj=whole, mode="r:") as tar:
+                _check(tar, whole.getbuffer().nbytes)
+                tar.extractall(temporary, filter=_as_new)
+        except tarfile.TarError as error:
+            raise ZooError(f"{parcel} is no parcel of a run ({error}); nothing was written") from None
         if run.exists():
             run.rmdir()
         temporary.rename(run)
@@ -92,6 +96,17 @@ def unpack(parcel: Path, run: Path) -> Path:
 def _as_new(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
     """A member where it belongs, with the permissions of a new file instead of those that it had elsewhere."""
     return tarfile.data_filter(member, folder).replace(mode=None)
+
+
+def _check(tar: tarfile.TarFile, size: int) -> None:
+    """Raise tarfile.ReadError unless there are plain files and folders alone, as many bytes as there are."""
+    for member in tar.getmembers():
+        if not (member.isreg() or member.isdir()) or member.issparse():
+            raise tarfile.ReadError(f"{member.name} in it is neither a file nor a folder")
+        if member.name.startswith("/") or ".." in Path(member.name).parts:
+            raise tarfile.ReadError(f"{member.name} in it is of elsewhere")
+    if sum(member.size for member in tar.getmembers()) > size:
+        raise tarfile.ReadError("its files are larger than it")
 
 
 def _others(run: Path) -> Iterable[Path]:

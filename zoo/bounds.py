@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, FailFast, Field, JsonValue
 
 from .text import HIDDEN, escaped
 
@@ -53,9 +53,15 @@ def _plain(value: JsonValue) -> JsonValue:
     return value
 
 
+class _FirstAlone(FailFast):
+    """Millions of wrong items would be as many errors."""
+
+    __hash__ = object.__hash__  # to be part of a union of types
+
+
 def listed(item: Any, most: int, least: int = 0) -> Any:
-    """The type of a tuple of so many items."""
-    return Annotated[tuple[item, ...], Field(min_length=least), _not_longer(most)]
+    """The type of a tuple of so many items; of a long one the first that is wrong is told."""
+    return Annotated[tuple[item, ...], Field(min_length=least), _FirstAlone(most > 1000), _not_longer(most)]
 
 
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(shown)]  # names a thing

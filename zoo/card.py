@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +12,7 @@ from .card_labels import labels_section
 from .card_metadata import front_matter
 from .config import ModelConfig
 from .entries import Measured, Published, Score
-from .text import markdown, python_string, table
+from .text import markdown, table
 
 if TYPE_CHECKING:
     from .images import Images
@@ -136,7 +138,7 @@ def _summary(config: ModelConfig) -> str:
 
 def _use(config: ModelConfig) -> str:
     names = labels.class_names(config)
-    label = f", label={python_string(names[0])}" if names else ""
+    label = f", label={_as_argument(names[0])}" if names else ""
     text = (
         f'## Use\n\n```python\nimport zoo\n\nzoo.load("{config.name}").sample(64{label}, seed=0).save("grid.png")\n```'
     )
@@ -144,6 +146,11 @@ def _use(config: ModelConfig) -> str:
         shown = ", ".join(map(markdown, names[:20])) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
         text += f"\n\nClasses, in the data's order: {shown}."
     return text
+
+
+def _as_argument(first: str) -> str:
+    """The first class by its name, or by its number where the name looks like code."""
+    return "0" if re.search(r"[()\[\]{};=<>$`\\]|__", first) else json.dumps(first, ensure_ascii=False)
 
 
 # -------------------------------------------------------------------------------------------------------- scores

@@ -259,6 +259,7 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
     ]
 
 
+_INSIDE = re.compile(r"(function|constrained|nullable|tagged)-|\w+\[")  # pydantic's names of types
 _EXPLAINED = 5  # problems of a config
 _UNIONS = {"generator", "discriminator", "head", "conditioning"}
 _MEMBERS = {"resnet", "biggan", "dcgan", "none", "plain", "projection", "classifier", "contrastive", "d2d-ce"}
@@ -275,7 +276,7 @@ def explain(error: ValidationError) -> str:
 
 def _problem(item: Any) -> str:
     # pydantic puts the name of a union's member into the path; users know only the JSON's keys.
-    path = [cut(visible(str(key)), 60) for key in item["loc"]]
+    path = [cut(visible(str(key)), 60) for key in item["loc"] if not _INSIDE.match(str(key))]
     in_list = [
         i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))
     ]

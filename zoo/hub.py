@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import cache, files
 from .entries import REPO_ID, REVISION
 from .errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
+from .json_files import LIMIT
 from .network import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
 
 if TYPE_CHECKING:
@@ -142,6 +143,10 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
                 raise
             print(f"zoo: the Hub cannot be reached; using {address} as it was last seen", file=sys.stderr)
             return here
+        if filename == CONFIG_FILE and (facts.size or 0) > LIMIT:
+            raise WeightsUnavailableError(
+                f"{filename} of {address} has {facts.size:,d} bytes, which is no config; nothing was downloaded"
+            )
         published = _lfs_sha256(facts.etag)
         if sha256 and published and published != sha256:
             raise WeightsCorruptedError(

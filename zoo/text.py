@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -83,11 +82,6 @@ def _not_a_block(match: re.Match) -> str:
     """A line that begins like a heading, a quotation or a list begins none."""
     space, sign, number, point = match.groups()
     return f"{space}\\{sign}" if sign else f"{space}{number}\\{point}"
-
-
-def python_string(text: str) -> str:
-    """A literal of Python; in a block of code, "<" would begin HTML for a reader who does not know the fence."""
-    return json.dumps(text, ensure_ascii=False).replace("<", "\\x3c")
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -413,7 +414,9 @@ def _lying_npz(chance: random.Random) -> bytes:
 def _bomb(chance: random.Random) -> bytes:
     """Images with headers of gigantic sides, and files of other kinds under the name of one."""
     side = chance.choice((9_000, 12_000, 30_000, 65_000))
-    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", side, side, 8, 2, 0, 0, 0, 0)
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0), b"IDAT": zlib.compress(bytes(99))}
+    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks.items())
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(packed)
     bmp = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0)
     ppm = f"P6 {side} {side} 255\n".encode()
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
@@ -424,7 +427,7 @@ def _bomb(chance: random.Random) -> bytes:
 
 
 def besiege(seconds: float, seed: int, first: int = 0) -> dict[str, Any]:
-    """Trials for so many seconds.
+    """Trials for so many seconds, beginning when the first process is ready.
 
     Returns:
         trials, refused, accepted, faults (a number), longest_seconds and longest_trial, kinds (trials of each), and
@@ -433,18 +436,38 @@ def besiege(seconds: float, seed: int, first: int = 0) -> dict[str, Any]:
     """
     figures: dict[str, Any] = {"trials": 0, "refused": 0, "accepted": 0, "faults": 0, "longest_seconds": 0.0}
     figures |= {"kinds": {}, "fault_list": []}
-    end, number = time.monotonic() + seconds, first
+    clock, number = _Clock(seconds), first
     with tempfile.TemporaryDirectory(prefix="siege-") as work:
-        while True:
-            number = _sit(Path(work), seed, number, end, figures)
-            if time.monotonic() >= end:
-                return figures
+        while not clock.over:
+            number = _sit(Path(work), seed, number, clock, figures)
+    return figures
 
 
-def _sit(work: Path, seed: int, number: int, end: float, figures: dict[str, Any]) -> int:
+class _Clock:
+    """Runs from its first start."""
+
+    def __init__(self, seconds: float):
+        self.seconds, self.end = seconds, float("inf")
+
+    def start(self) -> None:
+        self.end = min(self.end, time.monotonic() + self.seconds)
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self.end
+
+
+def _sit(work: Path, seed: int, number: int, clock: _Clock, figures: dict[str, Any]) -> int:
     """One process, until time is over or it dies; returns the number of the next trial."""
     command = [sys.executable, __file__, "0", "--seed", str(seed), "--from", str(number), "--work", str(work)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ZOO_CACHE": str(work / "cache"), "ZOO_OFFLINE": "1"}
+    ours = os.pathsep.join(filter(None, (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": ours,
+        "OMP_NUM_THREADS": "1",
+        "ZOO_CACHE": str(work / "cache"),
+        "ZOO_OFFLINE": "1",
+    }
     with (work / "stderr").open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
     lines: queue.Queue[str] = queue.Queue()
@@ -456,14 +479,17 @@ def _sit(work: Path, seed: int, number: int, end: float, figures: dict[str, Any]
             try:
                 line = lines.get(timeout=patience)
             except queue.Empty:
+                clock.start()
                 return _lost(figures, number, f"no answer within {patience:.0f} s", work)
             if not line:
+                clock.start()
                 return _lost(figures, number, f"the process died ({process.wait()})", work)
             patience = LONGEST + 5
+            clock.start()
             if line.startswith("{"):
                 _count(figures, json.loads(line))
                 number += 1
-                if time.monotonic() >= end:
+                if clock.over:
                     return number
     finally:
         process.kill()
