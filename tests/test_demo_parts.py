@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zoo
-from zoo import ZooError
-from zoo.demo import gate, links, snippets, validation
+from zoo import ZooError, registry, weights
+from zoo.demo import links, models, scoring, snippets, validation
 from zoo.demo.models import ModelCache
 from zoo.demo.settings import Settings
 from zoo.demo.workers import BusyError, CancelledError, Job, TooSlowError, Worker, Workers
@@ -43,7 +43,8 @@ def test_a_tag_that_is_not_the_default_stays():
     [
         None, "", " ", 3, True, float("nan"), [], ["contragan/digits"], {"path": "/etc/passwd"}, b"contragan/digits",
         "../contragan/digits", "/contragan/digits", "./contragan/digits", "contragan//digits", "contragan\\digits",
-        "~/contragan/digits", "/etc/passwd", "file:///etc/passwd", "https://example.org/x", "contragan/digits\x00",
+        "~/contragan/digits", "~", ".", "./digits", "hf://user/repo", "hf://contragan/digits", "/etc/passwd",
+        "file:///etc/passwd", "https://example.org/x", "contragan/digits\x00",
         "contragan/digits\n", "contragan/digits@", "contragan/digits@../zoo", "contragan/digits@nothing", "nothing",
         "x" * 10_000_000,
     ],
@@ -66,6 +67,47 @@ def test_an_exported_folder_is_no_model_of_the_demo(tmp_path, monkeypatch):
     for name in ("mine/digits", str(folder)):
         with pytest.raises(ZooError):
             validation.model(name)
+
+
+@pytest.fixture
+def shadowed(tmp_path, monkeypatch):
+    """A working directory with an untrained model in a folder that is called as a registered one."""
+    zoo.load("contragan/digits", weights="random").save_pretrained(tmp_path / "contragan" / "digits")
+    monkeypatch.chdir(tmp_path)
+    return "contragan/digits"
+
+
+def test_a_folder_of_a_models_name_is_not_looked_at(shadowed):
+    found = models.find(shadowed)
+    assert found.tag == "zoo"
+    assert found.path == weights.bundled_path(registry.config(shadowed).weights[0].bundled)
+    loaded = models.load(shadowed, "cpu").sample(2, label=3, seed=0)
+    (Path("contragan/digits") / "config.json").unlink()
+    assert (loaded.uint8 == zoo.load(shadowed).sample(2, label=3, seed=0).uint8).all()
+    for path in ("./contragan/digits", str(Path("contragan/digits").resolve()), "hf://contragan/digits"):
+        with pytest.raises(ZooError, match="not a path"):
+            validation.model(path)
+
+
+def test_what_is_evaluated_is_the_registered_model_too(shadowed, monkeypatch):
+    class StoppedError(Exception):
+        pass
+
+    def evaluate(source, metrics, **options):
+        raise StoppedError(source)
+
+    monkeypatch.setattr(zoo, "evaluate", evaluate)
+    monkeypatch.setattr(scoring, "require", lambda asked: None)
+    worker = Worker("cpu", ModelCache(str.upper, 1), max_waiting=1)
+    asked = scoring.request(SETTINGS, shadowed, ["kid"], 50, "efficientnet-lite0", "clean")
+    with pytest.raises(StoppedError) as caught:
+        scoring.evaluate(_job(None), worker, asked)
+    worker.close()
+    subject = caught.value.args[0].subject
+    assert (subject.name, subject.tag) == (shadowed, "zoo")
+    assert subject.weights_sha256 == registry.config(shadowed).weights[0].sha256
+    with pytest.raises(ZooError, match="not a path"):
+        scoring.request(SETTINGS, f"./{shadowed}", ["kid"], 50, "efficientnet-lite0", "clean")
 
 
 @pytest.mark.parametrize("value", [0, 257, -1, 1.5, True, "16", None, float("nan"), float("inf"), 1e300, [4], {}])
@@ -314,37 +356,23 @@ def test_a_job_goes_where_its_model_is():
     assert used == ["cpu:1"] * 4
 
 
-# ------------------------------------------------------------------------------------------------------------ gate
-
-
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        ({"data": ["contragan/digits", 16, None, ["1", 2], 0.5, True]}, None),
-        ({"model": "contragan/digits"}, None),
-        ({"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}, "no files"),
-        ({"data": [[{"path": "http://localhost/"}]]}, "no files"),
-        ({"data": [[[1]]]}, "no files"),
-        ({"data": "text"}, "not a list"),
-        ([1], "not a JSON object"),
-    ],
-)
-def test_calls_carry_plain_values(body, problem):
-    found = gate.problem_of(json.dumps(body).encode())
-    assert found is None if problem is None else problem in found
-
-
-def test_bodies_that_are_no_json_are_refused():
-    for body in (b"", b"{", b"\xff\xfe", b"[" * 60_000):
-        assert "not JSON" in gate.problem_of(body)
-
-
 @pytest.mark.parametrize(
     "wrong", [{"max_images": 0}, {"max_steps": 1}, {"max_models": 0}, {"max_seconds": float("nan")}]
 )
 def test_bounds_must_be_bounds(wrong):
     with pytest.raises(ZooError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+def test_proxies_are_those_of_the_setting_the_environment_or_the_place(monkeypatch):
+    for name in ("FORWARDED_ALLOW_IPS", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert Settings().trusted_proxies() == "127.0.0.1,::1"
+    monkeypatch.setenv("SPACE_ID", "me/zoo")
+    assert "10.0.0.0/8" in Settings().trusted_proxies()
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "192.0.2.1")
+    assert Settings().trusted_proxies() == "192.0.2.1"
+    assert Settings(proxies="").trusted_proxies() == ""
 
 
 def test_the_files_of_a_space():

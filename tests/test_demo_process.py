@@ -1,13 +1,15 @@
 """The demo's processes: what crosses the pipe, in which order, and what happens when one dies."""
 
 import os
+import signal
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import demo_jobs
 import pytest
 
-from zoo.demo import process
+from zoo.demo import logs, process
 from zoo.demo.workers import CancelledError, Job, TooSlowError, Worker
 from zoo.errors import LabelError, ZooError
 
@@ -37,7 +39,7 @@ def test_work_has_the_device_its_models_and_the_threads(worker):
 def test_errors_are_the_callers(worker):
     with pytest.raises(LabelError, match=r"^no such class$"):
         result(worker, demo_jobs.fail, error=LabelError("no such class"))
-    with pytest.raises(RuntimeError, match=r"(?s)demo_jobs\.py.*ValueError: deep inside"):
+    with pytest.raises(RuntimeError, match=r"^ValueError: deep inside \(demo_jobs\.py:\d+ in fail, "):
         result(worker, demo_jobs.fail, error=ValueError("deep inside"))
     assert result(worker, demo_jobs.answer, value=7) == 7
 
@@ -65,6 +67,15 @@ def test_a_stop_that_comes_too_late_does_not_end_the_next_job(worker):
     messages = [process._receive(worker.models._pipe) for _ in range(3)]
     assert [message[0] for message in messages] == ["progress", "progress", "ended"]
     assert messages[-1][2] == "done"
+
+
+def test_a_stop_that_finds_nothing_to_do_is_let_pass(worker):
+    """The job ended while it was on its way."""
+    child = worker.models._child.pid
+    for kind, content in (("stop", (ZooError("too late"),)), ("go", ())):
+        process._send(worker.models._pipe, kind, worker.models._jobs, *content)
+        assert result(worker, demo_jobs.answer, value=7) == 7
+    assert worker.models._child.pid == child
 
 
 def _late(job, worker, number):
@@ -98,6 +109,22 @@ def test_a_process_that_dies_takes_its_request_with_it_and_no_other(worker, tmp_
         with pytest.raises(process.EndedError):
             job.outcome.result(60)
     assert result(worker, demo_jobs.answer, value=7) == 7
+
+
+def test_a_fault_of_the_process_itself_is_one_line(monkeypatch):
+    import torch
+
+    lines, before = [], signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(logs._logger, "log", lambda level, line: lines.append(line))
+    pipe = SimpleNamespace(recv_bytes=lambda: b"nonsense")
+    try:
+        with pytest.raises(SystemExit):
+            process._serve(pipe, "cpu", 1, torch.get_num_threads())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(lines) == 1
+    assert "UnpicklingError" in lines[0]
+    assert "Traceback" not in lines[0]
 
 
 def test_one_that_does_not_report_is_ended(worker, monkeypatch):

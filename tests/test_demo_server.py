@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +22,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo.demo import logs, routes
 
 pytest.importorskip("gradio")
 gradio_client = pytest.importorskip("gradio_client")
@@ -179,19 +184,83 @@ def test_health(server):
     assert said.json()["workers"][0]["device"] == "cpu"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals to catch there")
-def test_a_server_that_is_terminated_leaves_no_files(tmp_path):
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    command = [sys.executable, Path(__file__).parents[1] / "app.py", "--port", str(_free_port())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+@contextmanager
+def _own_server(temporary: Path, *options: str):
+    """A server of its own process, with this folder for temporary files: the process, its address, its log."""
+    temporary.mkdir(exist_ok=True)
+    port, log = _free_port(), temporary.parent / "log"
+    command = [sys.executable, Path(__file__).parents[1] / "app.py", "--port", str(port), "--device", "cpu", *options]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    with log.open("wb") as errors, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=temporary.parent
+    ) as process:  # fmt: skip
         try:
             assert b"http" in process.stdout.readline()
-            assert list(tmp_path.glob("zoo-demo-*"))
-            process.terminate()
-            assert process.wait(30) == 0
+            yield process, f"http://127.0.0.1:{port}/", log
         finally:
             process.kill()
-    assert not list(tmp_path.iterdir())
+
+
+def _children(process: subprocess.Popen) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals to catch there")
+def test_a_server_that_is_told_to_end_leaves_nothing(tmp_path):
+    temporary = tmp_path / "temporary"
+    with _own_server(temporary) as (process, url, log):
+        assert httpx.get(url + "health").status_code == 200
+        assert list(temporary.glob("zoo-demo-*"))
+        with socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as stream:  # somebody listens still
+            stream.sendall(b"GET /gradio_api/heartbeat/abc HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200 OK" in stream.recv(1000)
+            process.terminate()
+            process.terminate()
+            assert process.wait(10) == 0
+    assert not list(temporary.iterdir())
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks for the processes of a process")
+def test_a_server_that_is_killed_takes_its_processes_along_and_the_next_one_its_files(tmp_path):
+    """Meanwhile a folder of a model's name lies where the server runs, and is not what is sampled."""
+    zoo.load("infomax-gan/digits", weights="random").save_pretrained(tmp_path / "infomax-gan" / "digits")
+    temporary = tmp_path / "temporary"
+    with _own_server(temporary) as (process, url, log):
+        answer = _sampled(url, "infomax-gan/digits")
+        expected = zoo.load("infomax-gan/digits").sample(4, seed=0)
+        assert (answer == np.asarray(expected.grid())).all()
+        refused = httpx.post(url + "gradio_api/call/evaluate", json={"data": ["./infomax-gan/digits"]}).json()
+        said = httpx.get(url + f"gradio_api/call/evaluate/{refused['event_id']}").text
+        assert "not a path" in said
+        children = _children(process)
+        assert children
+        process.kill()
+        process.wait(10)
+        _until(lambda: not any(_alive(child) for child in children))
+        assert len(list(temporary.glob("zoo-demo-*/files/*/*.png"))) == 1
+        assert "Traceback" not in log.read_text()
+    left = set(temporary.iterdir())
+    with _own_server(temporary) as (process, url, log):
+        assert not left & set(temporary.iterdir())
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(10) == 0
+    assert not list(temporary.iterdir())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _sampled(url: str, model: str) -> np.ndarray:
+    call = httpx.post(url + "gradio_api/call/sample", json={"data": [model, 4, None, 0]})
+    said = httpx.get(url + f"gradio_api/call/sample/{call.json()['event_id']}", timeout=60).text
+    file = json.loads(said.strip().splitlines()[-1].removeprefix("data: "))[0]
+    return _pixels(io.BytesIO(httpx.get(file["url"]).content))
 
 
 def test_a_public_link_that_cannot_be_had_is_no_silent_local_one(tmp_path):
@@ -228,13 +297,48 @@ def test_nothing_else_is_served(server, address):
     assert "root:" not in said.text
 
 
+def _addresses(routes) -> set[tuple[str, str]]:
+    """(method, address) of everything that an application has, with something in place of each parameter."""
+    found = set()
+    for route in routes:
+        if hasattr(route, "original_router"):
+            found |= _addresses(route.original_router.routes)
+        else:
+            address = re.sub(r"\{[^}]*\}", "1", route.path)
+            found |= {(method, address) for method in route.methods}
+    return found
+
+
+def test_only_the_routes_that_are_needed_are_open(server):
+    """Of what Gradio has; whatever a later one adds is closed."""
+    addresses = _addresses(server.blocks.app.routes)
+    assert len(addresses) > 60
+    needed = {
+        "/", "/config", "/config/", "/theme.css", "/manifest.json", "/robots.txt", "/favicon.ico", "/health",
+        "/assets/1", "/static/1", "/svelte/1", "/gradio_api/info", "/gradio_api/info/", "/gradio_api/queue/join",
+        "/gradio_api/queue/data", "/gradio_api/call/1", "/gradio_api/call/1/", "/gradio_api/call/v2/1",
+        "/gradio_api/call/v2/1/", "/gradio_api/call/1/1", "/gradio_api/call/v2/1/1", "/gradio_api/cancel",
+        "/gradio_api/reset", "/gradio_api/reset/", "/gradio_api/heartbeat/1", "/gradio_api/file=1",
+    }  # fmt: skip
+    open_ = {address for method, address in addresses if any(method in r.route.methods for r in routes.find(address))}
+    assert open_ == needed | {"/gradio_api/startup-events"}  # which is closed once it has been asked
+    with httpx.Client(base_url=server.url) as client:
+        for method, address in addresses:
+            if address not in needed:
+                assert client.request(method, address).status_code == 404, (method, address)
+
+
+def test_calls_by_parameter_work_too(server):
+    call = httpx.post(server.url + "gradio_api/call/v2/sample", json={"model": "contragan/digits", "seed": 0, "n": 2})
+    said = httpx.get(server.url + f"gradio_api/call/v2/sample/{call.json()['event_id']}", timeout=60).text
+    assert said.startswith("event: complete")
+
+
 def test_uploads_are_refused(server):
     assert httpx.post(server.url + "gradio_api/upload", files={"files": b"x"}).status_code == 404
 
 
 def test_the_page_loads_nothing_from_elsewhere(server):
-    import re
-
     page = httpx.get(server.url).text
     loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page)
     assert not [address for address in loaded if not address.startswith(server.url)]
@@ -242,9 +346,41 @@ def test_the_page_loads_nothing_from_elsewhere(server):
     assert config["analytics_enabled"] is False
 
 
-def test_random_calls_leave_it_healthy(server):
+def test_random_calls_leave_it_healthy(server, capfd, monkeypatch):
     import demo_fuzz
 
-    outcomes = demo_fuzz.run(server.url, 200, seed=1)
+    lines, log = [], logs._logger.log
+    monkeypatch.setattr(logs._logger, "log", lambda level, line: lines.append(line) or log(level, line))
+    outcomes = demo_fuzz.run(server.url, 300, seed=1)
     assert outcomes["sample: complete"] > 0
     assert outcomes["sample: error"] > 0
+    assert sum(count for outcome, count in outcomes.items() if outcome.startswith("bytes: 4")) > 10
+    printed = capfd.readouterr()
+    assert "Traceback" not in printed.out + printed.err + "".join(lines)
+    assert {json.loads(line)["event"] for line in lines} <= {"request", "loaded"}
+    assert all(line.isascii() and line.isprintable() and len(line) < 1500 for line in lines)
+
+
+# Every way out of the folder of results, and out of names, that is known to work somewhere.
+_TRAVERSALS = (
+    "file=/etc/passwd", "file=../../../../etc/passwd", "file=%2e%2e/%2e%2e/etc/passwd", "file=..%2f..%2fetc%2fpasswd",
+    "file=....//....//etc/passwd", "file=%252e%252e/etc/passwd", "file=/proc/self/environ", "file=/proc/self/fd/0",
+    "file=file:///etc/passwd", "file=http://127.0.0.1/", "file=//127.0.0.1/etc/passwd", "file=\\..\\..\\etc\\passwd",
+    "file=/etc/passwd%00.png", "file=~/.ssh/id_rsa", "file={root}/../owner.json",
+    "file={root}/./{result}/../../owner.json", "file={root}", "file={root}/{result}", "proxy=http://127.0.0.1/",
+    "custom_component/../../etc/passwd",
+    "stream/../../etc/passwd", "deep_link?session_hash=../../etc/passwd",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("attempt", _TRAVERSALS)
+def test_no_way_leads_out_of_the_folder_of_results(server, attempt):
+    root = server.service.store.root
+    (path,) = server.service.store.keep({"a.png": b"x"})
+    target = "/gradio_api/" + attempt.format(root=root, result=Path(path).parent.name)
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port)) as sock:  # httpx would tidy the path
+        sock.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        said = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert said.split()[1] in (b"403", b"404")
+    assert b"root:" not in said
+    assert httpx.get(server.url + "gradio_api/file=" + path).content == b"x"

@@ -23,6 +23,17 @@ def demo(
     max_waiting: Annotated[int, typer.Option(min=1, help="Requests that wait for a device.")] = 64,
     max_evaluation_images: Annotated[int, typer.Option(min=2, help="Generated images an evaluation.")] = 2000,
     max_evaluation_seconds: Annotated[float, typer.Option(min=1, help="An evaluation may compute.")] = 900,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Connections of one address at once, half of all at most; the oldest go.")
+    ] = 128,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Files of results that are kept; the oldest go.")] = 1000,
+    proxies: Annotated[
+        str | None,
+        typer.Option(
+            help="Reverse proxies in front of it: addresses or networks, with commas, or *. Their X-Forwarded-For says "
+            "whose a request is. Default: $FORWARDED_ALLOW_IPS, else this machine; on a Space, its private network."
+        ),
+    ] = None,
 ) -> None:
     """Open the web demo: sample, explore, compare and evaluate models in a browser.
 
@@ -38,6 +49,9 @@ def demo(
         max_waiting=max_waiting,
         max_evaluation_images=max_evaluation_images,
         max_evaluation_seconds=max_evaluation_seconds,
+        max_connections=max_connections,
+        max_megabytes=max_megabytes,
+        proxies=proxies,
         device=device,
         threads=threads,
     )

@@ -7,7 +7,6 @@ path, about = client.predict("contragan/digits", 16, api_name="/sample")
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any, Union, get_type_hints
 
@@ -37,7 +36,8 @@ def register(service: Service) -> None:
         request = validation.sample(settings, model, n, label, seed, truncation)
         images = await service.run("sample", request.model, partial(pictures.sample, request=request), n=request.n)
         about = {"model": request.model, "n": request.n, "labels": _list(images.labels), "seed": request.seed}
-        return await _answer(images, f"{request.config.slug}.png", about | {"truncation": request.truncation})
+        about["truncation"] = request.truncation
+        return await _answer(service, images, f"{request.config.slug}.png", about)
 
     async def interpolate(
         model: str, a: int = 0, b: int = 1, steps: int = 10, label: Label = None
@@ -54,7 +54,7 @@ def register(service: Service) -> None:
         work = partial(pictures.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
         images = await service.run("interpolate", name, work, n=steps)
         about = {"model": name, "a": a, "b": b, "steps": steps, "labels": _list(images.labels)}
-        return await _answer(images, f"{config.slug}-{a}-{b}.png", about)
+        return await _answer(service, images, f"{config.slug}-{a}-{b}.png", about)
 
     async def evaluate(
         model: str,
@@ -73,7 +73,7 @@ def register(service: Service) -> None:
         work = partial(scoring.evaluate, asked=asked)
         report = await service.run("evaluate", asked.model, work, long=True, n=asked.num_fake)
         name = f"{asked.config.slug}-report.json"
-        path = await asyncio.to_thread(lambda: files.written(files.folder() / name, report.to_json().encode()))
+        (path,) = await service.keep(lambda: {name: report.to_json().encode()})
         about = report.model_dump(mode="json", include={"results", "comparisons", "warnings"})
         return FileData(path=path, orig_name=name, mime_type="application/json").model_dump(), about
 
@@ -90,11 +90,11 @@ def one_class(config, label) -> int | None:
     return chosen[0] if chosen else None
 
 
-async def _answer(images, name: str, about: dict[str, Any]) -> tuple[dict, dict]:
+async def _answer(service: Service, images, name: str, about: dict[str, Any]) -> tuple[dict, dict]:
     from gradio import FileData
 
     grid = images.grid()
-    path = await asyncio.to_thread(lambda: files.written(files.folder() / name, files.png(grid)))
+    (path,) = await service.keep(lambda: {name: files.png(grid)})
     height, width = images.uint8.shape[2:]
     about |= {"columns": max(1, (grid.width - 2) // (width + 2)), "padding": 2, "height": height, "width": width}
     return FileData(path=path, orig_name=name, mime_type="image/png").model_dump(), about

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from urllib.parse import quote
 
 from .. import labels, registry, weights
 from ..config import ModelConfig
@@ -46,14 +47,13 @@ def facts(config: ModelConfig, name: str) -> str:
         f"{g.resolution}x{g.resolution}",
         f"{config.num_classes} classes" if config.conditional else "no classes",
         f"{g.latent_dim} latents",
-        f"trained on {config.data.dataset}",
+        f"trained on {html.escape(config.data.dataset)}",
     ]
     if labels_known := _labels(config, name):
         items.append(labels_known)
     if config.paper:
-        items.append(
-            f'<a href="https://arxiv.org/abs/{config.paper}" target="_blank" rel="noopener">arXiv {config.paper}</a>'
-        )
+        address = f"https://arxiv.org/abs/{quote(config.paper)}"
+        items.append(f'<a href="{address}" target="_blank" rel="noopener">arXiv {html.escape(config.paper)}</a>')
     here, note = where(config, name)
     state = (
         f'<span class="{"zoo-here" if here else "zoo-away"}">{HERE if here else ELSEWHERE} {html.escape(note)}</span>'

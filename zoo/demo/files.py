@@ -1,16 +1,12 @@
-"""Pictures as files: PNG for the page and for downloads, a zip, a looping GIF, an HTML table of strips."""
+"""Pictures as bytes: PNG for the page and for downloads, a zip, a looping GIF, an HTML table of strips."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-import os
-import secrets
-import tempfile
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,23 +16,10 @@ if TYPE_CHECKING:
     from .pictures import Row
 
 
-def folder() -> Path:
-    """A new folder inside the one that the server serves files from, and whose old files it removes."""
-    root = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
-    path = root / secrets.token_hex(16)
-    path.mkdir(parents=True)
-    return path.resolve()
-
-
 def png(image: Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=3)  # 9 is hardly smaller for small pictures, and three times as slow
     return buffer.getvalue()
-
-
-def written(path: Path, data: bytes) -> str:
-    path.write_bytes(data)
-    return str(path)
 
 
 def zipped(pictures: dict[str, bytes]) -> bytes:

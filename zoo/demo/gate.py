@@ -1,154 +1,242 @@
-"""What reaches the application: small requests of plain values, to the routes that the demo uses.
+"""What reaches the application: small requests of plain values, to the addresses that the demo has.
 
-Gradio serves more than this demo needs (uploads, a proxy, server-side components) and moves any value that looks like a
-file reference; none of that is reachable here.
+It stands before everything else, so that no header, address or body that Gradio trips over gets there, and whatever
+still goes wrong inside is one line in the log and one for the caller.
 """
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-MAX_BODY = 64 * 1024  # bytes; the longest honest request is a list of a few hundred class names
-_MAX_ITEMS = 1000
-_CLOSED = (
-    "/upload",
-    "/proxy=",
-    "/file=http",
-    "/stream/",
-    "/process_recording",
-    "/component_server",
-    "/run-history",
-    "/runs",
-    "/deep_link",
-    "/custom_component",
-    "/vibe",
-    "/undo-vibe",
-)
-_CALLS = ("/queue/join", "/call/", "/run/", "/api/")
+from . import calls, logs, routes
+from .calls import MAX_BODY, Calls, Refused
+from .connections import REQUEST_SECONDS, Connections
+from .sessions import Sessions
+from .store import Store
+
+_LONGEST_PATH, _LONGEST_QUERY = 2048, 8192
+_DRAINED = 16 * 1024 * 1024  # bytes of a body too large that are read, so that its sender sees the answer
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_ORIGIN = re.compile(rf"null|[a-z][a-z0-9+.-]{{1,30}}://{_HOST.pattern}")
+_HANDED_ON = ("join", "call", "cancel", "reset")  # kinds whose bodies are read
+# Gradio sends ranges on unchecked, and builds addresses from its own header; both are left out.
+_LEFT_OUT = (b"range", b"if-range", b"x-gradio-server", b"content-length", b"transfer-encoding", b"content-type")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Gate:
-    """ASGI middleware: refuses what no user of the demo sends, before anything else looks at it."""
+    """ASGI application around Gradio's: refuses what no user of the demo sends, before anything else looks at it."""
 
-    def __init__(self, app, blocks):
-        self.app, self.blocks = app, blocks
-        self.functions = {str(key): _signature(fn) for key, fn in blocks.fns.items()}
-        self.functions |= {fn.api_name: _signature(fn) for fn in blocks.fns.values() if fn.api_visibility == "public"}
+    def __init__(
+        self, app: Any, blocks: Any, store: Store, sessions: Sessions, connections: Connections, root_path: str = ""
+    ):
+        self.app, self._blocks, self._store = app, blocks, store
+        self._sessions, self._connections = sessions, connections
+        self._calls = Calls(blocks)
+        self._root = urlsplit(root_path).path.rstrip("/")
 
-    async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] != "http":
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].partition("/gradio_api")[2]
-        if any(path.startswith(closed) for closed in _CLOSED) or "/monitoring" in scope["path"]:
-            await _refuse(send, 404, "the demo does not have this")
+        answer = _Answer(send)
+        try:
+            if scope["type"] != "http":
+                raise Refused(404, "the demo does not have this")
+            with self._connections.request(scope) as room:
+                if not room:
+                    raise Refused(429, "too many requests of this address are open; try again in a moment")
+                await self._pass(scope, receive, answer)
+            if answer.failed:
+                raise RuntimeError(f"the application answered {answer.failed}")
+        except Refused as refused:
+            await answer.refuse(refused.status, str(refused))
+        except Exception as error:
+            if not _is_end_of_stream(error) or not answer.started:
+                reference = secrets.token_hex(4)
+                logs.failure("internal error", error, reference=reference, method=scope["method"], path=scope["path"])
+                await answer.refuse(500, f"something went wrong here; the server's log has it under {reference}")
+
+    async def _pass(self, asked: Scope, receive: Receive, answer: _Answer) -> None:
+        path = asked["path"]
+        if len(path) > _LONGEST_PATH or len(asked["query_string"]) > _LONGEST_QUERY:
+            raise Refused(414, "the address is too long")
+        if self._root and (path + "/").startswith(self._root + "/"):
+            path = path[len(self._root) :] or "/"
+        matches = routes.find(path)
+        if not matches or not path.isprintable():
+            raise Refused(404, "the demo does not have this")
+        headers = _checked_headers(asked)
+        match = next((m for m in matches if asked["method"] in m.route.methods), None)
+        if match is None:
+            if asked["method"] != "OPTIONS" or not _is_preflight(headers):
+                raise Refused(405, "the demo does not have this method here")
+            match = matches[0]
+        scope = {**asked, "path": path, "raw_path": quote(path).encode(), "headers": headers}
+        scope["query_string"] = _query(asked["query_string"], match.route)
+        if asked["method"] != "OPTIONS" and match.route.kind in _HANDED_ON:
+            media = dict(asked["headers"]).get(b"content-type", b"").split(b";")[0].strip().lower()
+            if media != b"application/json":
+                raise Refused(415, "send JSON, with content-type: application/json")
+            await self._call(scope, receive, answer, match)
+        else:
+            await self._get(scope, receive, answer, match)
+
+    async def _get(self, scope: Scope, receive: Receive, answer: _Answer, match: routes.Match) -> None:
+        kind, parts = match.route.kind, match.parts
+        if kind == "file":
+            with self._store.reading(parts["path"]) as known:
+                if not known:
+                    raise Refused(404, "there is no such file, or it is gone; ask for the result again")
+                await self.app(scope, receive, answer.send)
             return
-        if scope["method"] == "GET" and not self.is_known(path, scope["query_string"]):
-            await _refuse(send, 404, "there is no such call, or its result has been fetched")
+        if kind not in ("data", "result") or scope["method"] == "OPTIONS":
+            if kind == "startup" and self._blocks.app.startup_events_triggered:
+                raise Refused(404, "the demo does not have this")
+            await self.app(scope, receive, answer.send)
             return
-        if scope["method"] not in ("POST", "PUT", "PATCH"):
-            await self.app(scope, receive, send)
+        session = self._session(scope, match)
+        if session is None:  # Gradio would break the connection
+            raise Refused(404, "there is no such call, or its result has been fetched")
+        with self._sessions.listening(session):
+            await self.app(scope, receive, answer.send)
+
+    async def _call(self, scope: Scope, receive: Receive, answer: _Answer, match: routes.Match) -> None:
+        kind, parts, body = match.route.kind, match.parts, await _read(receive)
+        if kind == "join":
+            about = self._calls.join(body)
+        elif kind == "call":
+            about = self._calls.named(parts["name"], body, by_parameter=parts["v2"] is not None)
+            scope["path"] = f"{routes.API}/call/{parts['name']}"  # one of Gradio's two kinds of call is enough
+            scope["raw_path"] = scope["path"].encode()
+        else:
+            about = calls.cancelled(body) if kind == "cancel" else calls.reset(body)
+        made = json.dumps(about).encode()
+        length = (b"content-length", str(len(made)).encode())
+        scope["headers"] = [*scope["headers"], (b"content-type", b"application/json"), length]
+        await self.app(scope, _replay(made, receive), answer.send)
+
+    def _session(self, scope: Scope, match: routes.Match) -> str | None:
+        """The session whose results are asked for; None where it has nothing to tell."""
+        if match.route.kind == "result":
+            return self._sessions.of(match.parts["event"])
+        session = dict(parse_qsl(scope["query_string"].decode())).get("session_hash", "")
+        return session if self._sessions.has(session) else None
+
+
+class _Answer:
+    """What is sent, and whether it has begun; what the application says of a fault of its own is held back.
+
+    Attributes:
+        failed: the status of that, else 0. 503 is no fault: the queue is full, or a device does not answer.
+    """
+
+    def __init__(self, send: Send):
+        self._send = send
+        self.started, self.failed = False, 0
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] >= 500 and message["status"] != 503:
+                self.failed = message["status"]
+            self.started = not self.failed
+        if not self.failed:
+            await self._send(message)
+
+    async def refuse(self, status: int, message: str) -> None:
+        """An error in the form that gradio_client shows to its user; nothing if an answer has begun."""
+        if self.started:
             return
-        body = await _read(scope, receive)
-        if body is None:
-            await _refuse(send, 422, f"the request is larger than {MAX_BODY // 1024} kB; send plain values")
-            return
-        if path.startswith(_CALLS):
-            problem = problem_of(body)
-            if not problem:
-                body, problem = self.completed(path, body)
-            if problem:
-                await _refuse(send, 422, problem)
-                return
-        # What follows holds the length against the body, to which defaults may have come.
+        detail = [{"__type__": "validate", "is_valid": False, "parameter_name": "request", "message": message}]
+        content = json.dumps({"error": message, "detail": detail}).encode()
         headers = [
-            (key, value) for key, value in scope["headers"] if key not in (b"content-length", b"transfer-encoding")
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+            (b"connection", b"close"),  # what is left of the request is not waited for
         ]
-        headers.append((b"content-length", str(len(body)).encode()))
-        await self.app({**scope, "headers": headers}, _replay(body, receive), send)
-
-    def is_known(self, path: str, query: bytes) -> bool:
-        """Whether a stream of results has something to tell; Gradio breaks the connection where it has not."""
-        queue = self.blocks._queue
-        if path.startswith("/queue/data"):
-            session = parse_qs(query.decode("latin-1")).get("session_hash", [""])[0]
-            return session in queue.pending_messages_per_session
-        if path.startswith("/call/"):
-            event = path.rstrip("/").rpartition("/")[2]
-            return event in queue.event_ids_to_events or any(
-                event in pending for pending in list(queue.pending_event_ids_session.values())
-            )
-        return True
-
-    def completed(self, path: str, body: bytes) -> tuple[bytes, str | None]:
-        """The body with the defaults of what it leaves out, as gradio_client sends it; or what is wrong with it."""
-        call = json.loads(body)
-        joined = path.startswith("/queue/join")
-        name = str(call.get("fn_index")) if joined else path.rstrip("/").rpartition("/")[2]
-        if name not in self.functions:
-            return body, "the demo has no such function"
-        if not joined and "data" not in call:  # parameters by name
-            return body, None
-        names, defaults = self.functions[name]
-        data = call.get("data") or []
-        if len(data) > len(names):
-            return body, f"{len(data)} values for {len(names)} parameters ({', '.join(names)})"
-        missing = [name for name in names[len(data) :] if name not in defaults]
-        if missing:
-            return body, f"a value for {missing[0]} is missing; the parameters are {', '.join(names)}"
-        call["data"] = [*data, *(defaults[name] for name in names[len(data) :])]
-        return json.dumps(call).encode(), None
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": content})
 
 
-def _signature(fn) -> tuple[list[str], dict[str, Any]]:
-    """The parameters that a function of the page takes values for, and the defaults of an endpoint's."""
-    if fn.api_visibility != "public":
-        return [f"value {i + 1}" for i in range(len(fn.inputs))], {}
-    parameters = inspect.signature(fn.fn).parameters.values()
-    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
-    return [p.name for p in parameters], defaults
+def _checked_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The headers that are handed on."""
+    headers = scope["headers"]
+    values = {key: value.decode("latin-1") for key, value in headers}
+    forwarded = values.get(b"x-forwarded-host", "").split(",")[0].strip()
+    for name, host in ((b"host", values.get(b"host", "")), (b"x-forwarded-host", forwarded)):
+        if host and not _HOST.fullmatch(host):
+            raise Refused(400, f"the {name.decode()} header is no host's name")
+    if b"origin" in values and not _ORIGIN.fullmatch(values[b"origin"]):
+        raise Refused(400, "the origin header is no origin")
+    kept = [(key, value) for key, value in headers if key not in _LEFT_OUT and (key != b"host" or value)]
+    if not values.get(b"host"):  # HTTP/1.0
+        host, port = scope.get("server") or ("localhost", None)
+        kept.append((b"host", f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()))
+    return kept
 
 
-def problem_of(body: bytes) -> str | None:
-    """What is wrong with the body of a call: its data may hold numbers, strings, truth values, and lists of them."""
-    try:
-        call = json.loads(body)
-    except (ValueError, RecursionError):
-        return "the request is not JSON"
-    if not isinstance(call, dict):
-        return "the request is not a JSON object"
-    data = call.get("data", list(call.values()))
-    if data is None:
-        return None
-    if not isinstance(data, list) or len(data) > _MAX_ITEMS:
-        return "data is not a list of values"
-    for value in data:
-        items = value if isinstance(value, list) else [value]
-        if len(items) > _MAX_ITEMS or any(isinstance(item, (dict, list)) for item in items):
-            return "a value is neither a number, a string, nor a list of them; the demo takes no files and no objects"
-    return None
+def _is_preflight(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser asks on behalf of another site's page."""
+    return {b"origin", b"access-control-request-method"} <= {key for key, _ in headers}
 
 
-async def _read(scope, receive) -> bytes | None:
-    """The whole body, or None where it is too large; what is too large is not kept."""
+def _query(query: bytes, route: routes.Route) -> bytes:
+    """The query without the keys that Gradio would do other things with."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    if any("\ud800" <= character <= "\udfff" for pair in pairs for word in pair for character in word):
+        raise Refused(400, "the address has half a character in it")
+    return urlencode([(key, value) for key, value in pairs if route.query is None or key in route.query]).encode()
+
+
+def _is_end_of_stream(error: BaseException) -> bool:
+    """Whether it only says that whoever listened has gone, or that what a stream told of is over."""
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect
+
+    if isinstance(error, BaseException) and isinstance(getattr(error, "exceptions", None), tuple):
+        return all(_is_end_of_stream(one) for one in error.exceptions)
+    inner = error.__cause__ or error
+    return isinstance(inner, (HTTPException, ClientDisconnect, ConnectionError, asyncio.CancelledError))
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole body; what is too large is not kept.
+
+    Raises:
+        Refused: it is too large, or does not come in time.
+    """
     parts, size, more = [], 0, True
+    end = asyncio.get_running_loop().time() + REQUEST_SECONDS
     while more:
-        message = await receive()
+        left = end - asyncio.get_running_loop().time()
+        try:
+            message = await asyncio.wait_for(receive(), max(left, 0.001))
+        except asyncio.TimeoutError:
+            raise Refused(408, "the request did not come whole in time") from None
         if message["type"] == "http.disconnect":
-            return b""
+            raise Refused(400, "the request ended early")
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
         if size <= MAX_BODY:
             parts.append(message.get("body", b""))
-        elif size > 64 * MAX_BODY * 16:
+        elif size > _DRAINED:
             break
-    return b"".join(parts) if size <= MAX_BODY else None
+    if size > MAX_BODY:
+        raise Refused(422, f"the request is larger than {MAX_BODY // 1024} kB; send plain values")
+    return b"".join(parts)
 
 
-def _replay(body: bytes, receive):
+def _replay(body: bytes, receive: Receive) -> Receive:
     sent = False
 
     async def again() -> dict[str, Any]:
@@ -159,12 +247,3 @@ def _replay(body: bytes, receive):
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-async def _refuse(send, status: int, message: str) -> None:
-    """An error in the form that gradio_client shows to its user."""
-    detail = [{"__type__": "validate", "is_valid": False, "parameter_name": "request", "message": message}]
-    content = json.dumps({"error": message, "detail": detail}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})

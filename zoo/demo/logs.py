@@ -1,4 +1,7 @@
-"""One line of JSON on standard error for each request and each event of the server."""
+"""One line of JSON on standard error for each request and each event of the server.
+
+What callers chose is cut, and JSON writes control characters as escapes, so that nobody can write lines of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ import json
 import logging
 import sys
 import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 _logger = logging.getLogger("zoo.demo")
+_LONGEST, _MOST = 200, 20  # characters of a text, items of a list
+_LONGEST_ERROR, _FRAMES = 500, 8
 
 
 def configure() -> None:
@@ -23,19 +31,47 @@ def configure() -> None:
 
 def event(name: str, **facts: Any) -> None:
     """Log an event with its facts; numbers are rounded, and text is cut, since callers choose some of it."""
+    _write(logging.INFO, name, {key: _tidy(value) for key, value in facts.items() if value is not None})
+
+
+def failure(name: str, error: BaseException, **facts: Any) -> None:
+    """Log what should not have happened: the error, and where it was raised, innermost first."""
     tidy = {key: _tidy(value) for key, value in facts.items() if value is not None}
+    _write(logging.ERROR, name, tidy | {"error": message(error), "where": where(error)})
+
+
+def message(error: BaseException) -> str:
+    """The kind of an error and what it says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_ERROR]
+
+
+def where(error: BaseException) -> list[str]:
+    """The innermost frames of an error: "store.py:83 in keep"."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in reversed(frames)]
+
+
+class Handler(logging.Handler):
+    """What libraries log, as events of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            event("logged", logger=record.name, text=record.getMessage())
+        else:
+            failure("logged", error, logger=record.name, text=record.getMessage())
+
+
+def _write(level: int, name: str, facts: Mapping[str, Any]) -> None:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + "Z"
-    _logger.info(json.dumps({"time": stamp, "event": name, **tidy}, default=str))
-
-
-def exception(name: str, **facts: Any) -> None:
-    """Log what should not have happened, with its traceback as one field."""
-    import traceback
-
-    _logger.error(json.dumps({"event": name, **facts, "traceback": traceback.format_exc()}, default=str))
+    _logger.log(level, json.dumps({"time": stamp, "event": name, **facts}, default=lambda value: _tidy(repr(value))))
 
 
 def _tidy(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 4)
-    return value[:200] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    if isinstance(value, (list, tuple)):
+        return [_tidy(item) for item in value[:_MOST]]
+    return value

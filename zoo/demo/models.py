@@ -1,4 +1,4 @@
-"""Loaded models, as many as the bound allows; the least recently used one goes."""
+"""Models by their registered names, never by a path; those that are loaded, as many as the bound allows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,32 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..loading import Found
     from ..model import GAN
+
+
+def find(name: str) -> Found:
+    """The config and the verified weights of a registered name, "name" or "name@tag".
+
+    `zoo.load` takes folders and addresses too; a name from the network never gets there.
+
+    Raises:
+        ZooError: nobody has this name, or its weights cannot be had.
+    """
+    from .. import registry, weights
+    from ..loading import Found
+
+    base, tag = registry.split_tag(name)
+    config = registry.config(base)
+    tag = weights.entry(config, tag).tag
+    return Found(config, weights.locate(config, tag), tag)
+
+
+def load(name: str, device: str) -> GAN:
+    """`zoo.load` of a registered name."""
+    from ..loading import load_found
+
+    return load_found(find(name), name, device)
 
 
 class ModelCache:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from .. import registry
 from . import api, catalogue, links, style, validation
-from .service import Service, guarded
+from .service import Service, guarded, internal_error
 from .tabs import about, compare, evaluate, explore, sample
 from .wiring import on
-
-_FILES_GO = (600, 3600)  # every so many seconds, files that are older than so many
 
 # The address bar follows the tab, once the page has drawn what its address asked for.
 _FOLLOW = """() => { if (!document.querySelector("#status")?.textContent.trim()) return;
@@ -29,6 +28,23 @@ class Page:
     tabs: gr.Tabs
 
 
+class Blocks(gr.Blocks):
+    """Gradio's, whose own faults are one line in the log and one for the caller."""
+
+    async def process_api(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return await super().process_api(*arguments, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise internal_error(error, "page") from None
+
+    def forget(self, paths: list[str]) -> None:
+        """Files that are gone need not be looked after."""
+        for known in self.temp_file_sets:
+            known.difference_update(paths)
+
+
 def look() -> dict:
     """Theme and style, for `Blocks.launch`: fonts of the reader's system, nothing from other servers."""
     return {"theme": style.theme(), "css": style.CSS, "head": style.HEAD}
@@ -36,9 +52,7 @@ def look() -> dict:
 
 def build(service: Service) -> gr.Blocks:
     """The page and the endpoints for programs."""
-    with gr.Blocks(
-        title="contrastive-gan-zoo", analytics_enabled=False, delete_cache=_FILES_GO, fill_width=True
-    ) as blocks:
+    with Blocks(title="contrastive-gan-zoo", analytics_enabled=False, fill_width=True) as blocks:
         api.register(service)  # first, so that no function of the page takes the names of the endpoints
         gr.HTML(style.HEADER)
         with gr.Row(equal_height=True, elem_classes="zoo-picker"):
@@ -129,6 +143,7 @@ def build(service: Service) -> gr.Blocks:
         )
         sampling.after(shown.success)
     blocks.queue(default_concurrency_limit=None, max_size=2 * service.settings.max_waiting + 64, api_open=False)
+    service.store.gone = blocks.forget
     blocks._queue.sleep_when_free = 0.005  # seconds between two looks; Gradio's 0.001 costs a tenth of a core
     return blocks
 

@@ -15,8 +15,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ZooError
 from . import logs
-from .models import ModelCache
+from .models import ModelCache, load
 
 if TYPE_CHECKING:
     from .workers import Job
@@ -139,10 +139,11 @@ class Remote:
         """Run what comes until the other side is gone."""
         while True:
             try:
-                _, number, work, long = _receive(self._pipe)
-            except (EOFError, ConnectionResetError):
+                kind, number, *content = _receive(self._pipe)
+            except (EOFError, ConnectionError):
                 return
-            self.run(number, work, long)
+            if kind == "run":  # else late, for a job that has ended
+                self.run(number, *content)
 
     def run(self, number: int, work: Callable, long: bool) -> None:
         result = error = None
@@ -178,26 +179,30 @@ def _serve(pipe: Connection, device: str, max_models: int, threads: int) -> None
     import torch
 
     torch.set_num_threads(threads)
-    Remote(pipe, device, ModelCache(partial(_load, device=device), max_models)).serve()
+    try:
+        Remote(pipe, device, ModelCache(partial(_load, device=device), max_models)).serve()
+    except (EOFError, ConnectionError):  # the server is gone, without a word if it was killed
+        return
+    except Exception as error:
+        logs.failure("process failed", error)
+        sys.exit(1)
 
 
 def _load(name: str, device: str):
-    from ..loading import load
-
     start = time.monotonic()
-    model = load(name, device=device)
+    model = load(name, device)
     logs.event("loaded", model=name, device=device, seconds=time.monotonic() - start)
     return model
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if it is one that callers are told, else its traceback, for the server's log."""
+    """The error itself if it is one that callers are told, else what it says and where, for the server's log."""
     if isinstance(error, ZooError):
         try:
             return pickle.loads(pickle.dumps(error))
         except Exception:  # an error of more than its message
             return ZooError(str(error))
-    return RuntimeError("".join(traceback.format_exception(error)))
+    return RuntimeError(f"{logs.message(error)} ({', '.join(logs.where(error))})")
 
 
 # Plain pickles: what torch registers with multiprocessing passes tensors as shared memory, at a cost for each.

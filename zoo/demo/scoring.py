@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..config import ModelConfig
 from ..errors import DataUnavailableError, ZooError
-from . import neighbours, validation
+from . import models, neighbours, validation
 from .settings import Settings
 from .workers import Job, Worker
 
@@ -79,6 +79,8 @@ def evaluate(job: Job, worker: Worker, asked: Evaluation) -> Report:
 
     import zoo
 
+    from ..evaluation import targets
+
     job.report(0, 0, "looking for weights, extractor and real images")
     require(asked)
 
@@ -86,8 +88,9 @@ def evaluate(job: Job, worker: Worker, asked: Evaluation) -> Report:
         with torch.inference_mode(False):  # others may load and sample models meanwhile
             job.report(done, total, f"{title}: {done:,} of {total:,}")
 
+    found = models.find(asked.model)
     report = zoo.evaluate(
-        asked.model,
+        targets.of_model(models.load(asked.model, worker.device), found.tag, found.path, found.config),
         asked.metrics,
         extractor=asked.extractor,
         protocol=asked.protocol,
@@ -107,10 +110,9 @@ def evaluate(job: Job, worker: Worker, asked: Evaluation) -> Report:
 def require(asked: Evaluation) -> None:
     """Raise what is missing here, before a device is asked for anything."""
     from ..evaluation import extractors, shipped
-    from ..evaluation.targets import weights_of
 
     extractors.require_fidelity()
-    weights_of(asked.model)
+    models.find(asked.model)
     if asked.extractor == extractors.INCEPTION:
         from ..evaluation import inception
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
-import shutil
+import signal
 import sys
-import tempfile
 import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..bulk import stopping_on_sigterm
 from ..errors import ZooError
 from . import logs
+from .sessions import Sessions
 from .settings import Settings
+from .store import Store
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from .service import Service
+
+
+_EXPIRE, _LEFT, _LOOK = 3600.0, 60.0, 30.0  # seconds that files are kept, that results wait, between two looks
+_SHUTDOWN = 2  # seconds that running requests have when the server ends
 
 
 @dataclass
@@ -30,12 +37,10 @@ class Running:
     share_url: str | None
     service: Service
     blocks: gr.Blocks
-    files: Path
 
     def close(self) -> None:
         self.blocks.close(verbose=False)
-        self.service.workers.close()
-        shutil.rmtree(self.files, ignore_errors=True)
+        self.service.close()
 
     def __enter__(self) -> Running:
         return self
@@ -65,74 +70,170 @@ def start(
         ZooError: gradio is not installed, the device cannot be used, the port is taken, or there is no tunnel.
     """
     settings = settings or Settings()
-    files = _quiet_environment()
-    _reach_without_proxy("localhost", "127.0.0.1", host)
-    _require_gradio()
-    import torch
-    from starlette.middleware import Middleware
-    from starlette.routing import Route
-
-    from . import page
-    from .gate import Gate
-    from .service import Service
-
     logs.configure()
-    torch.set_num_threads(settings.cpu_threads())
-    sys.setswitchinterval(0.0005)  # a worker that comes back from a convolution does not wait 5 ms for its turn
-    service = Service(settings)
-    blocks = page.build(service)
-    health = Route("/health", _health(service), methods=["GET", "HEAD"])
-    try:
-        _, url, share_url = blocks.launch(
-            server_name=host,
-            server_port=port,
-            share=share,
-            root_path=root_path,
-            quiet=True,
-            show_error=True,
-            prevent_thread_lock=True,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            run_history=False,
-            footer_links=["api", "settings"],
-            max_threads=settings.max_waiting + 16,
-            state_session_capacity=500,
-            app_kwargs={"middleware": [Middleware(Gate, blocks=blocks)], "routes": [health]},
-            **page.look(),
-        )
-    except OSError as error:
-        service.workers.close()
-        raise ZooError(f"{error}; give another --port") from None
-    running = Running(url, share_url, service, blocks, files)
-    if share and not share_url:
-        running.close()
-        raise ZooError("Gradio could not open a public tunnel, as it says above; start without --share")
-    logs.event("started", url=url, share_url=share_url, device=[w["device"] for w in service.health()["workers"]])
+    store = Store(settings.max_megabytes * 10**6)
+    with ExitStack() as undo:  # Ctrl-C while it starts leaves no files and no processes
+        undo.callback(store.close)
+        _quiet_environment(store)
+        _reach_without_proxy("localhost", "127.0.0.1", host)
+        _require_gradio()
+        service = _service(settings, store)
+        undo.callback(service.close)
+        running = _launched(service, host=host, port=port, share=share, root_path=root_path)
+        undo.pop_all()
+    found = [worker["device"] for worker in service.health()["workers"]]
+    logs.event("started", url=running.url, share_url=running.share_url, device=found)
     return running
 
 
+def _service(settings: Settings, store: Store) -> Service:
+    import torch
+
+    from .service import Service
+
+    torch.set_num_threads(settings.cpu_threads())
+    sys.setswitchinterval(0.0005)  # a worker that comes back from a convolution does not wait 5 ms for its turn
+    return Service(settings, store)
+
+
+def _launched(service: Service, *, share: bool, host: str | None, port: int | None, root_path: str | None) -> Running:
+    from starlette.routing import Route
+
+    from . import page
+
+    blocks = page.build(service)
+    sessions = Sessions(blocks._queue)
+    health = Route("/health", _health(service), methods=["GET", "HEAD"])
+    try:
+        with _served_by(_server_class(service, blocks, sessions)):
+            _, url, share_url = blocks.launch(
+                server_name=host,
+                server_port=port,
+                share=share,
+                root_path=root_path,
+                quiet=True,
+                show_error=True,
+                prevent_thread_lock=True,
+                ssr_mode=False,
+                pwa=False,
+                mcp_server=False,
+                enable_monitoring=False,
+                run_history=False,
+                footer_links=["api", "settings"],
+                max_threads=service.settings.max_waiting + 16,
+                state_session_capacity=64,  # sessions of Gradio, which hold a copy of the page and nothing of ours
+                app_kwargs={"routes": [health], "lifespan": _tidying(service.store, sessions)},
+                **page.look(),
+            )
+    except OSError as error:
+        raise ZooError(f"{error}; give another --port") from None
+    if share and not share_url:
+        blocks.close(verbose=False)
+        raise ZooError("Gradio could not open a public tunnel, as it says above; start without --share")
+    return Running(url, share_url, service, blocks)
+
+
+@contextmanager
+def _served_by(server: type) -> Iterator[None]:
+    """Inside, what is launched runs on this class of server, for which Gradio has no argument."""
+    from gradio import http_server
+
+    before, http_server.Server = http_server.Server, server
+    try:
+        yield
+    finally:
+        http_server.Server = before
+
+
+def _server_class(service: Service, blocks: gr.Blocks, sessions: Sessions) -> type:
+    """Gradio's server, with connections that end and the gate before the application."""
+    from functools import partial
+
+    from gradio import http_server
+
+    from .connections import Connection, Connections, log_loop_error, queue_in_kernel
+    from .gate import Gate
+
+    connections = Connections(service.settings.max_connections)
+
+    class Server(http_server.Server):
+        def __init__(self, config: Any, *arguments: Any, **named: Any):
+            config.http = partial(Connection, connections)
+            config.ws = "none"
+            config.backlog = connections.backlog
+            config.timeout_graceful_shutdown = _SHUTDOWN
+            config.forwarded_allow_ips = service.settings.trusted_proxies()
+            root_path = config.app.root_path
+            super().__init__(config, *arguments, **named)
+            config.app = Gate(config.app, blocks, service.store, sessions, connections, root_path)
+            for name in ("uvicorn", "uvicorn.error"):
+                logger = logging.getLogger(name)
+                logger.handlers, logger.propagate = [logs.Handler()], False
+                logger.setLevel(logging.ERROR)  # what else it says is said by anybody who sends nonsense
+
+        async def startup(self, sockets: Any = None) -> None:
+            asyncio.get_running_loop().set_exception_handler(log_loop_error)
+            await super().startup(sockets)
+            for server in self.servers:
+                queue_in_kernel(server)
+
+    return Server
+
+
+def _tidying(store: Store, sessions: Sessions) -> Any:
+    """A lifespan of the application, during which what is old goes."""
+
+    async def tidy() -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            sessions.forget_left(_LEFT)
+            await asyncio.to_thread(store.expire, _EXPIRE)
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        task = asyncio.create_task(tidy())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    return lifespan
+
+
 def serve(settings: Settings | None = None, **options) -> None:
-    """Run the demo until Ctrl-C or SIGTERM, and leave no files behind; arguments as for `start`."""
-    with stopping_on_sigterm(), start(settings, **options) as running:
+    """Run the demo until Ctrl-C, SIGTERM or SIGHUP, and leave no files behind; arguments as for `start`."""
+    with _stopping() as ignore_signals, start(settings, **options) as running:
         print(f"The zoo is at {running.share_url or running.url} (Ctrl-C ends it)", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
+            ignore_signals()  # the end takes a few seconds at most, and is not to be cut short
             print("", file=sys.stderr)
 
 
-def _quiet_environment() -> Path:
+@contextmanager
+def _stopping() -> Iterator[Any]:
+    """Inside, SIGTERM and SIGHUP are Ctrl-C, but for a SIGHUP that nohup ignores; yields what ignores all three."""
+    named = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGINT")]
+    before = {number: signal.getsignal(number) for number in named if number is not None}
+    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield lambda: [signal.signal(number, signal.SIG_IGN) for number in caught]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _quiet_environment(store: Store) -> None:
     """What Gradio reads from the environment: no analytics, no statistics of calls, a folder of our own for files."""
-    files = Path(tempfile.mkdtemp(prefix="zoo-demo-"))
-    os.environ["GRADIO_TEMP_DIR"] = str(files)
+    os.environ["GRADIO_TEMP_DIR"] = str(store.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     # Otherwise every failed call sends all earlier ones through pandas.
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(1 << 62)
-    return files
 
 
 def _reach_without_proxy(*hosts: str | None) -> None:

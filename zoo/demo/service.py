@@ -6,7 +6,7 @@ import asyncio
 import html
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -14,16 +14,17 @@ from ..errors import ZooError
 from . import logs
 from .process import Process
 from .settings import Settings
+from .store import Store
 from .workers import Job, Progress, Worker, Workers
 
 _LOOK = 0.1  # seconds between two looks at the progress of a job
 
 
 class Service:
-    """Settings and workers of a running demo. It keeps nothing of one request for the next but the models."""
+    """Settings, workers and files of a running demo. It keeps nothing of one request for the next but the models."""
 
-    def __init__(self, settings: Settings):
-        self.settings = settings
+    def __init__(self, settings: Settings, store: Store):
+        self.settings, self.store = settings, store
         self.started = time.time()
         self.workers = Workers([_worker(device, settings) for device in devices(settings)])
 
@@ -70,6 +71,19 @@ class Service:
             waited = (job.started or time.monotonic()) - job.queued
             logs.event("request", outcome=outcome, waited=waited, seconds=job.seconds, **facts)
 
+    async def keep(self, make: Callable[[], Mapping[str, bytes]]) -> list[str]:
+        """The paths of files, by name, that are made and written on another thread.
+
+        Raises:
+            ZooError: there is no room for them.
+        """
+        return await asyncio.to_thread(lambda: self.store.keep(make()))
+
+    def close(self) -> None:
+        """End the workers and remove the files."""
+        self.workers.close()
+        self.store.close()
+
     def health(self) -> dict[str, Any]:
         from .. import __version__
 
@@ -109,10 +123,17 @@ def guarded(function: Callable, page: bool = False) -> Callable:
             return await function(*arguments, **named)
         except ZooError as error:
             message = " ".join(str(error).split())
-        except Exception:
-            reference = secrets.token_hex(4)
-            logs.exception("internal error", reference=reference, handler=function.__name__)
-            message = f"something went wrong here; the server's log has it under {reference}"
+        except Exception as error:
+            raise internal_error(error, function.__name__) from None
         raise gr.Error(html.escape(message, quote=False) if page else message, print_exception=False)
 
     return handler
+
+
+def internal_error(error: Exception, handler: str) -> Exception:
+    """Log what should not have happened; what the caller is told of it."""
+    import gradio as gr
+
+    reference = secrets.token_hex(4)
+    logs.failure("internal error", error, reference=reference, handler=handler)
+    return gr.Error(f"something went wrong here; the server's log has it under {reference}", print_exception=False)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ..errors import ZooError
 
+_THIS_MACHINE = "127.0.0.1,::1"
+_SPACE = f"{_THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"  # its proxy is on the private network
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -20,6 +23,10 @@ class Settings:
         max_waiting: requests that wait for a device; the next one is told to come back.
         max_evaluation_images: generated images an evaluation.
         max_evaluation_seconds: an evaluation may compute.
+        max_connections: of one address at once, the oldest go; at most half of what the limit of open files allows.
+        max_megabytes: files of results; the oldest go.
+        proxies: addresses or networks of reverse proxies, with commas, or "*": whoever connects through them is the
+            client that X-Forwarded-For names. None: $FORWARDED_ALLOW_IPS; else this machine, on a Space its network.
         device: "auto" for every CUDA device or else the CPU, or one torch device.
         threads: CPU threads of torch; None leaves a core to the web server, where there are several.
     """
@@ -31,6 +38,9 @@ class Settings:
     max_waiting: int = 64
     max_evaluation_images: int = 2000
     max_evaluation_seconds: float = 900.0
+    max_connections: int = 128
+    max_megabytes: int = 1000
+    proxies: str | None = None
     device: str = "auto"
     threads: int | None = None
 
@@ -43,10 +53,19 @@ class Settings:
             "max_waiting",
             "max_evaluation_images",
             "max_evaluation_seconds",
+            "max_connections",
+            "max_megabytes",
         ):
             smallest = 2 if name in ("max_steps", "max_evaluation_images") else 1
             if not getattr(self, name) >= smallest:
                 raise ZooError(f"{name} is {getattr(self, name)}; give {smallest} or more")
+
+    def trusted_proxies(self) -> str:
+        """As uvicorn's `forwarded_allow_ips`."""
+        if self.proxies is not None:
+            return self.proxies
+        usual = _SPACE if os.environ.get("SPACE_ID") else _THIS_MACHINE
+        return os.environ.get("FORWARDED_ALLOW_IPS") or usual
 
     def cpu_threads(self) -> int:
         if self.threads is not None:

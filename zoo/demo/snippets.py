@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 from .validation import Sample
@@ -13,8 +12,9 @@ def python(request: Sample, columns: int | None = None) -> str:
     arguments = [str(request.n), *_label(request), f"seed={request.seed}"]
     if request.truncation is not None:
         arguments.append(f"truncation={request.truncation:g}")
-    save = f'images.save("{request.config.slug}.png"' + (f", columns={columns})" if columns else ")")
-    return f'import zoo\n\nmodel = zoo.load("{request.model}")\nimages = model.sample({", ".join(arguments)})\n{save}'
+    save = f"images.save({literal(f'{request.config.slug}.png')}" + (f", columns={columns})" if columns else ")")
+    load = f"model = zoo.load({literal(request.model)})"
+    return f"import zoo\n\n{load}\nimages = model.sample({', '.join(arguments)})\n{save}"
 
 
 def command(request: Sample, columns: int | None = None) -> str:
@@ -32,8 +32,15 @@ def command(request: Sample, columns: int | None = None) -> str:
 
 def interpolation(name: str, a: int, b: int, steps: int, label: str | None) -> str:
     """Lines that give the same strip in Python."""
-    chosen = "" if label is None else f", label={json.dumps(label)}"
-    return f'import zoo\n\nzoo.load("{name}").interpolate({a}, {b}, steps={steps}{chosen}).save("interpolation.png")'
+    chosen = "" if label is None else f", label={literal(label)}"
+    made = f"zoo.load({literal(name)}).interpolate({a}, {b}, steps={steps}{chosen})"
+    return f'import zoo\n\n{made}.save("interpolation.png")'
+
+
+def literal(text: str) -> str:
+    """A Python string, in double quotes where that is as short; nothing in it ends it or is invisible."""
+    quoted = repr(text)
+    return f'"{quoted[1:-1]}"' if quoted[0] == "'" and '"' not in text else quoted
 
 
 def _label(request: Sample) -> list[str]:
@@ -44,6 +51,6 @@ def _label(request: Sample) -> list[str]:
         return [f"label=[i * {count} // {request.n} for i in range({request.n})]"]
     if len(request.classes) == 1:
         word = request.words[0]
-        return [f"label={word if word == str(request.classes[0]) else json.dumps(word)}"]
+        return [f"label={word if word == str(request.classes[0]) else literal(word)}"]
     chosen = list(request.classes)
     return [f"label=[{chosen}[i * {len(chosen)} // {request.n}] for i in range({request.n})]"]

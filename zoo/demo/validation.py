@@ -45,12 +45,17 @@ class Sample:
 
     @property
     def words(self) -> list[str]:
-        """The classes as a link or a command line names them: by index where the name is not unique or has a comma."""
+        """The classes as a link or a command line names them: by index where a name is not unique or not plain text."""
         if self.classes is None or self.classes == "all":
             return [self.classes] if self.classes else []
         names = labels.class_names(self.config)
         plain = [labels.plain(name) for name in names]
-        return [str(i) if "," in names[i] or plain.count(plain[i]) > 1 else names[i] for i in self.classes]
+        return [names[i] if _is_word(names[i]) and plain.count(plain[i]) == 1 else str(i) for i in self.classes]
+
+
+def _is_word(name: str) -> bool:
+    """Whether a class's name stands for it on a command line and in a link."""
+    return "," not in name and name.isprintable() and name.strip().lower() not in ("", "all")
 
 
 def shown(value: Any) -> str:

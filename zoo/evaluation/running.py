@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    source: str | os.PathLike | GAN | Images | Dataset | Tensor | np.ndarray,
+    source: str | os.PathLike | GAN | Images | Dataset | Tensor | np.ndarray | Target,
     metrics: Sequence[str] = ("fid", "kid", "is", "pr"),
     *,
     extractor: str = extractors.INCEPTION,

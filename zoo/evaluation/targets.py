@@ -45,6 +45,8 @@ def open_target(
     Raises:
         ZooError: it is none of these, its images are not square, or a dtype is given for what is not loaded here.
     """
+    if isinstance(source, Target):  # made already
+        return source
     if isinstance(source, (str, os.PathLike)):
         target = _of_path(source, weights, device, dtype, cache_dir)
     else:
@@ -56,7 +58,7 @@ def open_target(
 
 def _of_object(source: Any) -> Target:
     if isinstance(source, GAN):
-        return _of_model(source, None, None)
+        return of_model(source, None, None)
     if isinstance(source, datasets.Dataset):
         return _of_images("a data set", sources.Fixed(source.images, source.labels))
     if isinstance(source, Images):
@@ -78,7 +80,7 @@ def _of_path(source: str | os.PathLike, weights: str, device: str, dtype: str | 
         return _of_images(text, sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(source, weights, cache_dir)
     model = loading.load(source, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)
-    return _of_model(model, tag, file, config)
+    return of_model(model, tag, file, config)
 
 
 def weights_of(
@@ -95,7 +97,8 @@ def weights_of(
     return found.config, None if found.exported else found.tag, found.path
 
 
-def _of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig | None = None) -> Target:
+def of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig | None = None) -> Target:
+    """A model that is loaded; `tag` and `file` say which weights it has."""
     config = config or model.config
     subject = Subject(
         name=config.name,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from functools import partial
 
 import gradio as gr
@@ -39,7 +41,7 @@ def build(page) -> gr.Markdown:
         data = await asyncio.to_thread(lambda: files.png(images.grid()))
         alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
         picture = files.picture(data, alt, style="width: 100%")
-        return f'<p class="zoo-caption">{alt}</p>{picture}{record(config)}'
+        return f'<p class="zoo-caption">{html.escape(alt)}</p>{picture}{record(config)}'
 
     on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
     on(page.model.input, draw, [page.model], [sheet], show_progress_on=sheet, js=_IF_OPEN)
@@ -64,4 +66,9 @@ def card(config: ModelConfig) -> str:
     body = cards.render(config, record=False).split("---\n", 2)[2].strip()
     picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
     lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
-    return "\n".join(lines) + f"\n\n## Licence\n\n{config.license}\n"
+    return "\n".join([*map(_without_html, lines), "", "## Licence", "", style.markdown(config.license), ""])
+
+
+def _without_html(line: str) -> str:
+    """Cards have no HTML of ours, and a config's would be the page's."""
+    return line if line.startswith("    ") else re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 import gradio as gr
@@ -70,7 +69,9 @@ def build(page) -> None:
             )
         except ZooError as error:  # to be read at leisure: it may hold an address and a command
             return style.notice([str(error)]), gr.DownloadButton(interactive=False), _command(asked)
-        path = await asyncio.to_thread(_write, report, asked.config.slug)
+        # the files that `Report.save` writes, as a zip
+        name = f"{asked.config.slug}-report.zip"
+        (path,) = await page.service.keep(lambda: {name: files.zipped(report.files())})
         return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
 
     inputs = [page.model, metrics, extractor, protocol, num_fake]
@@ -80,8 +81,3 @@ def build(page) -> None:
 
 def _command(asked: scoring.Evaluation) -> gr.Code:
     return gr.Code(value=asked.command, visible=True)
-
-
-def _write(report, slug: str) -> str:
-    """The files that `Report.save` writes, as a zip."""
-    return files.written(files.folder() / f"{slug}-report.zip", files.zipped(report.files()))

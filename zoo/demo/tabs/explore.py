@@ -11,6 +11,7 @@ import gradio as gr
 from ... import labels, latents, registry
 from ...errors import ZooError
 from .. import api, catalogue, files, neighbours, pictures, snippets, validation
+from ..service import Service
 from ..wiring import on, teller
 
 _THRESHOLDS = (0.25, 0.5, 0.75, 1.0, 1.5, None)
@@ -106,7 +107,7 @@ def build(page, sampling) -> Exploring:
         images = await run("interpolate", name, work, teller(progress), n=steps, from_="page")
         row = pictures.Row("", images)
         html = files.strips([row], f"{name}, from seed {a} to seed {b}", "interpolation")
-        looped = await asyncio.to_thread(lambda: files.written(files.folder() / "interpolation.gif", files.gif(images)))
+        (looped,) = await page.service.keep(lambda: {"interpolation.gif": files.gif(images)})
         label_name = None if chosen is None else labels.class_names(config)[chosen]
         return html, looped, snippets.interpolation(name, a, b, steps, label_name), a, b
 
@@ -122,7 +123,9 @@ def build(page, sampling) -> Exploring:
             raise ZooError(f"{len(request_rows)} classes of {columns} images; give at most {most} classes")
         work = partial(pictures.by_class, request=request, columns=columns)
         rows = await run("classes", request.model, work, teller(progress), from_="page")
-        return await _shown(rows, f"{request.model}, seed {request.seed}: one column a latent", "class", request)
+        return await _shown(
+            page.service, rows, f"{request.model}, seed {request.seed}: one column a latent", "class", request
+        )
 
     async def around(name, seed, position, reach, directions, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
         request, position = _one(settings, name, seed, position, chosen, truncation, n)
@@ -131,14 +134,16 @@ def build(page, sampling) -> Exploring:
         work = partial(pictures.walk, request=request, position=position, directions=directions, steps=9, reach=reach)
         rows = await run("walk", request.model, work, teller(progress), from_="page")
         title = f"{request.model}, from image {position} of seed {request.seed} (left) in {directions} directions"
-        return await _shown(rows, title, "walk", request)
+        return await _shown(page.service, rows, title, "walk", request)
 
     async def sweep(name, seed, n, chosen, progress=gr.Progress()):  # noqa: B008
         n = validation.count("images", n, 1, _MAX_COLUMNS)
         request = validation.sample(settings, name, n, _fitting(chosen, n), seed)
         work = partial(pictures.truncations, request=request, thresholds=_THRESHOLDS)
         rows = await run("truncations", request.model, work, teller(progress), n=n, from_="page")
-        return await _shown(rows, f"{request.model}, seed {request.seed}, by truncation", "truncation", request)
+        return await _shown(
+            page.service, rows, f"{request.model}, seed {request.seed}, by truncation", "truncation", request
+        )
 
     async def near(name, seed, position, count, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
         request, position = _one(settings, name, seed, position, chosen, truncation, n)
@@ -171,14 +176,10 @@ def _download() -> gr.DownloadButton:
     return gr.DownloadButton("Download PNG", interactive=False, size="sm")
 
 
-async def _shown(rows, heading: str, alt: str, request: validation.Sample):
+async def _shown(service: Service, rows, heading: str, alt: str, request: validation.Sample):
     """The table, and the same as one PNG to download."""
-
-    def write() -> tuple[str, str]:
-        name = f"{request.config.slug}-{alt}.png"
-        return files.strips(rows, heading, alt), files.written(files.folder() / name, files.stacked(rows))
-
-    table, path = await asyncio.to_thread(write)
+    table = await asyncio.to_thread(files.strips, rows, heading, alt)
+    (path,) = await service.keep(lambda: {f"{request.config.slug}-{alt}.png": files.stacked(rows)})
     return table, gr.DownloadButton(value=path, interactive=True)
 
 

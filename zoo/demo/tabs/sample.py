@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,10 +93,12 @@ def build(page) -> Sampling:
         work = partial(pictures.sample, request=request)
         images = await page.service.run("sample", request.model, work, teller(progress), n=request.n, from_="page")
         taken = time.monotonic() - start
-        shown, sheet, zipped = await asyncio.to_thread(_write, request, images, columns)
+        *shown, sheet, zipped = await page.service.keep(lambda: _encoded(request, images, columns))
         told = f"{request.n} images of {request.model}, seed {request.seed}, in {taken:.2f} s"
         return (
-            gr.Gallery(value=shown, columns=columns, selected_index=None),
+            gr.Gallery(
+                value=list(zip(shown, _captions(request, images), strict=True)), columns=columns, selected_index=None
+            ),
             style.status(told),
             gr.DownloadButton(value=sheet, interactive=True),
             gr.DownloadButton(value=zipped, interactive=True),
@@ -126,15 +127,13 @@ def build(page) -> Sampling:
     return Sampling(classes, n, seed, truncation, columns, gallery, after)
 
 
-def _write(request: validation.Sample, images, columns: int) -> tuple[list[tuple[str, str]], str, str]:
-    """The pictures with captions, the grid and the zip, as files."""
-    folder = files.folder()
+def _encoded(request: validation.Sample, images, columns: int) -> dict[str, bytes]:
+    """The pictures, the grid and the zip, as files."""
     encoded = {f"{i:06d}.png": files.png(image) for i, image in enumerate(images)}
-    shown = []
+    slug = request.config.slug
+    return encoded | {f"{slug}.png": files.png(images.grid(columns)), f"{slug}.zip": files.zipped(encoded)}
+
+
+def _captions(request: validation.Sample, images) -> list[str]:
     names = labels.class_names(request.config)
-    for i, (name, data) in enumerate(encoded.items()):
-        caption = f"image {i}" + (f", class {names[int(images.labels[i])]}" if names else "")
-        shown.append((files.written(folder / name, data), caption))
-    sheet = files.written(folder / f"{request.config.slug}.png", files.png(images.grid(columns)))
-    archive = files.written(folder / f"{request.config.slug}.zip", files.zipped(encoded))
-    return shown, sheet, archive
+    return [f"image {i}" + (f", class {names[int(images.labels[i])]}" if names else "") for i in range(len(images))]
