@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Sequence
 
 HEADER = """<header class="zoo-header"><h1>contrastive-gan-zoo</h1>
@@ -81,11 +80,6 @@ def notice(lines: Sequence[str]) -> str:
     return (
         '<div class="zoo-notice" role="status">' + "".join(f"<p>{html.escape(line)}</p>" for line in lines) + "</div>"
     )
-
-
-def markdown(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return html.escape(re.sub(r"([\\`*_{}\[\]()#+.!|~$:-])", r"\\\1", " ".join(text.split())), quote=False)
 
 
 def status(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import html
-import re
 from functools import partial
 
 import gradio as gr
@@ -12,6 +11,7 @@ import gradio as gr
 from ... import card as cards
 from ... import registry
 from ...config import ModelConfig
+from ...text import markdown
 from .. import catalogue, files, pictures, style, validation
 from ..wiring import on, teller
 
@@ -66,9 +66,4 @@ def card(config: ModelConfig) -> str:
     body = cards.render(config, record=False).split("---\n", 2)[2].strip()
     picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
     lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
-    return "\n".join([*map(_without_html, lines), "", "## Licence", "", style.markdown(config.license), ""])
-
-
-def _without_html(line: str) -> str:
-    """Cards have no HTML of ours, and a config's would be the page's."""
-    return line if line.startswith("    ") else re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)
+    return "\n".join([*lines, "", "## Licence", "", markdown(config.license), ""])
