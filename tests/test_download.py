@@ -181,6 +181,34 @@ def test_a_killed_download_goes_on_in_another_process(drive, config, published):
     assert any(asked and int(asked[6:-1]) >= 500_000 for _, asked in state.requests), "the rest and no more"
 
 
+def _locate_with_umask(config: ModelConfig, mask: int) -> str:
+    os.umask(mask)
+    return _locate(config)
+
+
+def test_a_download_heeds_the_umask_and_begins_anew_with_another_file(drive, config, published):
+    """The bytes of another file, and of one that its authors have replaced since by a larger one, are no beginning."""
+    environment, state = drive
+    state.pace, other = 0.04, "y" * 30
+    state.files[other] = bytes(len(published))
+    of_other = {"source": "mimicry", "google_drive_file": other, "path": "netG.pth"}
+    partial = Path(environment["ZOO_CACHE"], "partial")
+    for i, model in enumerate((checkpoints.with_weights(config, upstream=of_other), config)):
+        child = children.Child(_locate_with_umask, model, 0o027, environment=environment)
+        while sum(path.stat().st_size > 200_000 for path in partial.rglob("*.part")) <= i:
+            time.sleep(0.02)
+        child.kill()
+    state.pace = 0
+    changed = {"more": torch.zeros(99), "model_state_dict": checkpoints.foreign_state(config, "mimicry")}
+    state.files[FILE] = larger = checkpoints.saved(changed)
+    outcome = children.run(_locate_with_umask, config, 0o027, environment=environment)
+    assert (outcome.error, outcome.message) == (None, "")
+    assert weights.read_metadata(outcome.value)["original_sha256"] == hashlib.sha256(larger).hexdigest()
+    for path in Path(environment["ZOO_CACHE"]).rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o750 if path.is_dir() else 0o640), path
+    assert not list(partial.iterdir())
+
+
 def test_a_busy_server_is_asked_again(drive, config):
     environment, state = drive
     state.faults += [stand_in_drive.status(429, Retry_After="0")] * 2

@@ -1,5 +1,10 @@
 """The program `zoo`, also `python -m zoo`."""
 
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` has its own: Ctrl-C ends it without a traceback
+
 from . import signals
 
 

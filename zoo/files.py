@@ -78,8 +78,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
-            error.filename = str(path)  # that of a disk that is full has none
+        if isinstance(error, OSError):
+            _name(error, path)
         raise
     finally:
         _unfinished.discard(temporary)
@@ -104,6 +104,9 @@ def building(folder: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
+    except OSError as error:
+        _name(error, folder)
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
@@ -151,6 +154,13 @@ def cache_home() -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         return NO_HOME / ".cache"
+
+
+def _name(error: OSError, path: Path) -> None:
+    """Say which file it is about; that a disk is full comes without a name."""
+    temporary = str(path.with_name(f".{path.name}."))
+    if error.errno and (error.filename is None or str(error.filename).startswith(temporary)):
+        error.filename = str(path)
 
 
 def _chmod(path: Path, mode: int) -> None:

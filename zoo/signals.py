@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import NoReturn
 
 try:
@@ -112,9 +113,10 @@ def run(main: Callable[[], None]) -> NoReturn:
             raise
     if not program.received:
         sys.exit(0)
-    for number in ending():
-        signal.signal(number, signal.SIG_IGN)  # even when the interpreter has forgotten all handlers
-    sys.exit(128 + program.received[0])
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # full, or closed
+            stream.flush()
+    end_now(program.received[0])  # all is unwound; the interpreter's own end waits for threads, and takes a while
 
 
 class _Program(_Once):
@@ -122,9 +124,11 @@ class _Program(_Once):
 
     over = False
 
-    def __call__(self, number: int, frame) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.over and not self.received:
             os._exit(128 + number)
+        if not self.received and _is_importing(frame):
+            end_now(number)  # nothing is to be unwound, and an exception inside PyTorch's initialisation aborts
         super().__call__(number, frame)
 
     def begin(self) -> None:
@@ -154,6 +158,12 @@ class _Program(_Once):
             if signal.getsignal(number) is self:  # not while a training run answers, which saves first
                 time.sleep(GRACE)
                 end_now(number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _open_standard_streams() -> None:

@@ -57,8 +57,8 @@ class _Counts:
                 setattr(self, name, getattr(self, name) + change)
 
 
-def besiege(seconds: float, seed: int) -> dict[str, float | int]:
-    """Besiege a demo for so many seconds; what went wrong is told on standard error.
+def besiege(seconds: float, seed: int) -> dict:
+    """Besiege a demo for so many seconds.
 
     Returns:
         trials: malformed and abandoned calls.
@@ -69,6 +69,7 @@ def besiege(seconds: float, seed: int) -> dict[str, float | int]:
         descriptors_grown, temporary_files_left: after all have gone.
         longest_silence: seconds without an answer to an honest caller.
         seconds_to_end: after SIGTERM.
+        faults: what went wrong, a line each, and which of the figures above is not zero though it has to be.
     """
     counts, end = _Counts(), time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder, _demo(Path(folder)) as (process, url, log):
@@ -99,8 +100,7 @@ def besiege(seconds: float, seed: int) -> dict[str, float | int]:
         ended = time.monotonic() - began
         files = [path for path in Path(folder, "temporary").rglob("*") if path.is_file()]
         said = log.read_text(errors="replace")
-    print(*counts.problems[:10], sep="\n", file=sys.stderr)
-    return {
+    figures = {
         "trials": counts.trials,
         "half_requests": counts.halves,
         "honest_calls": counts.honest,
@@ -114,6 +114,11 @@ def besiege(seconds: float, seed: int) -> dict[str, float | int]:
         "longest_silence": round(counts.silence, 2),
         "seconds_to_end": round(ended, 2),
     }
+    wrong = [f"{name}: {figures[name]}" for name in _ZERO if figures[name]]
+    return figures | {"faults": wrong + counts.problems[:10]}
+
+
+_ZERO = ("honest_unanswered", "errors_5xx", "tracebacks", "faults_logged", "temporary_files_left")
 
 
 @contextmanager

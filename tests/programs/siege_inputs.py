@@ -254,12 +254,11 @@ def besiege(seconds: float, seed: int, first: int = 0) -> dict[str, Any]:
     """Trials for so many seconds, beginning when the first process is ready.
 
     Returns:
-        trials, refused, accepted, faults (a number), longest_seconds and longest_trial, kinds (trials of each), and
-        fault_list: a text for each of the first hundred faults, with the number of the trial, which
+        trials, refused, accepted, longest_seconds and longest_trial, trials of each kind, and faults: a text for each,
+        with the number of the trial, which
         `python siege_inputs.py 0 --seed SEED --only NUMBER` repeats.
     """
-    figures: dict[str, Any] = {"trials": 0, "refused": 0, "accepted": 0, "faults": 0, "longest_seconds": 0.0}
-    figures |= {"kinds": {}, "fault_list": []}
+    figures: dict[str, Any] = {"trials": 0, "refused": 0, "accepted": 0, "longest_seconds": 0.0, "faults": []}
     clock, number = _Clock(seconds), first
     with tempfile.TemporaryDirectory(prefix="siege-") as work:
         while not clock.over:
@@ -336,13 +335,14 @@ def _lost(figures: dict[str, Any], number: int, why: str, work: Path) -> int:
 
 def _count(figures: dict[str, Any], trial: dict[str, Any]) -> None:
     figures["trials"] += 1
-    figures["kinds"][trial["kind"]] = figures["kinds"].get(trial["kind"], 0) + 1
+    kind = f"trials of {trial['kind']}"
+    figures[kind] = figures.get(kind, 0) + 1
     if trial["seconds"] > figures["longest_seconds"]:
         figures |= {"longest_seconds": trial["seconds"], "longest_trial": trial["number"]}
-    outcome = "faults" if trial.get("fault") else "refused" if trial["refused"] else "accepted"
-    figures[outcome] += 1
-    if trial.get("fault") and len(figures["fault_list"]) < 100:
-        figures["fault_list"].append(f"trial {trial['number']} ({trial['kind']}): {trial['fault']}")
+    if trial.get("fault"):
+        figures["faults"].append(f"trial {trial['number']} ({trial['kind']}): {trial['fault']}")
+    else:
+        figures["refused" if trial["refused"] else "accepted"] += 1
 
 
 def _serve(seed: int, first: int, work: Path, only: bool) -> None:

@@ -36,7 +36,8 @@ from safetensors.numpy import load
 
 from zoo import files, registry, signals
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 LIMIT = 2.0  # seconds from a signal to the end
 FILE, REPO = "1C0jzZmx2uSUvBlQpAo3aRay1l8fB4McU", "someone/small-gan"
 _HERE = Path(__file__).resolve()
@@ -105,13 +106,11 @@ class Figures:
     longer_lines: int = 0  # ends with more than a line on standard error
     wrong_statuses: int = 0  # ends with neither 128 + signal nor success
     longest_seconds: float = 0.0  # from a signal that can be answered to the end
-    problems: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
-def besiege(
-    seconds: float, seed: int, cases: tuple[str, ...] = tuple(CASES), problems: list[str] | None = None
-) -> dict[str, float | int]:
-    """Trials until the time is over; at least one. `problems` is given a line for each thing that is not right."""
+def besiege(seconds: float, seed: int, cases: tuple[str, ...] = tuple(CASES)) -> dict:
+    """Trials until the time is over; at least one. `faults` has a line for each thing that is not right."""
     chance, figures, end = random.Random(seed), Figures(), time.monotonic() + seconds
     with tempfile.TemporaryDirectory(prefix="siege-") as name, _servers(Path(name)) as environment:
         reference = functools.cache(lambda case: _undisturbed(Path(name), case, environment))
@@ -122,23 +121,20 @@ def besiege(
             folder = _prepared(Path(name) / f"trial-{figures.trials}", case)
             _trial(CASES[case], case, folder, environment, chance, *reference(case), figures)
             figures.trials += 1
-    found = {key: value for key, value in vars(figures).items() if key != "problems"}
-    if problems is not None:
-        problems += figures.problems
-    return found | {"longest_seconds": round(figures.longest_seconds, 2)}
+    return vars(figures) | {"longest_seconds": round(figures.longest_seconds, 2)}
 
 
 def _trial(case: Case, name: str, folder: Path, environment, chance, expected, duration, figures: Figures) -> None:
     number, fresh = chance.choice(SIGNALS), chance.random() < 0.25
     delay = chance.uniform(0.0, 1.1 * duration) + (chance.uniform(0.0, 1.5) if fresh else 0)
-    second = chance.uniform(0.0, 0.3) if chance.random() < 0.3 and number != signal.SIGKILL else None
+    second = chance.uniform(0.0, 0.3) if chance.random() < 0.3 and number != 9 else None
     outcome = _run(case.arguments, folder, environment, fresh, number, delay, second)
     what = f"{name}: signal {int(number)}{' twice' if second else ''} after {delay:.2f} s, {'fresh' if fresh else ''}"
 
     def note(problem: str) -> None:
-        figures.problems.append(f"{what}: {problem}")
+        figures.faults.append(f"{what}: {problem}")
 
-    if outcome.signalled is not None and number != signal.SIGKILL:
+    if outcome.signalled is not None and number != 9:
         figures.longest_seconds = max(figures.longest_seconds, outcome.signalled)
         if outcome.status not in (0, 128 + number, -number):  # the last: with all done, as the interpreter ends
             figures.wrong_statuses += 1
@@ -192,7 +188,7 @@ def _others(case: Case, folder: Path, number: int) -> list[str]:
     found = [path for path in folder.rglob("*") if path.is_file() and path not in kept]
     inside = [path.relative_to(folder) for path in found]
     hidden = [path for path in inside if any(part.startswith(".") for part in path.parts)]
-    if number == signal.SIGKILL:
+    if number == 9:
         hidden = [path for path in hidden if not path.parts[0].startswith((".grid.png.", ".out."))]
     within = [path.relative_to(folder) for path in kept if files._TOKEN.fullmatch(path.name.rpartition(".")[2])]
     return sorted(map(str, [*hidden, *within]))
@@ -346,11 +342,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     arguments = parser.parse_args()
-    problems: list[str] = []
-    figures = besiege(arguments.seconds, arguments.seed, tuple(arguments.cases), problems)
-    print(*problems, sep="\n", file=sys.stderr)
-    print(json.dumps(figures))
-    return int(bool(problems))
+    figures = besiege(arguments.seconds, arguments.seed, tuple(arguments.cases))
+    print(json.dumps(figures, indent=2))
+    return int(bool(figures["faults"]))
 
 
 if __name__ == "__main__":

@@ -71,9 +71,13 @@ def clear_command(
     from .. import cache
     from ..files import as_size
 
-    found = cache.entries(pattern)
+    entries = cache.entries(pattern)
+    found = [entry for entry in entries if entry.record]
     if found and not yes:
         total = as_size(sum(entry.size for entry in found))
         typer.confirm(f"Remove {', '.join(entry.name for entry in found)} ({total})?", abort=True)
     for entry in cache.clear(pattern, forget=forget):
         print(f"removed {entry.path}")
+    for entry in entries:
+        if not entry.record:
+            print(f"left {entry.path}: it was put there by hand; remove it in the same way")

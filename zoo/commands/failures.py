@@ -18,7 +18,7 @@ _MEMORY = re.compile(
 )
 _THREADS = re.compile(r"can't start new thread|Resource temporarily unavailable", re.I)
 _OUT_OF_MEMORY = (
-    "the memory does not suffice{needed}; give a smaller --batch-size or fewer images, or allow more memory (ulimit -v)"
+    "not enough memory{needed}; give a smaller --batch-size or fewer images, or allow more memory (ulimit -v)"
 )
 _ADVICE = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
@@ -56,7 +56,7 @@ def in_a_line(error: Exception) -> str | None:
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or _MEMORY.search(text):
         needed = re.search(r"(?:allocate|allocated:?) +(\d[\d.]*) ?(bytes|[KMG]iB)", text)
-        return _OUT_OF_MEMORY.format(needed=f" for {needed[1]} {needed[2]} more" if needed else "")
+        return _OUT_OF_MEMORY.format(needed=f" ({needed[1]} {needed[2]} more were needed)" if needed else "")
     if _THREADS.search(text):
         return f"no thread can be started ({text}); raise the limit of processes and threads (ulimit -u)"
     if not isinstance(error, OSError):
