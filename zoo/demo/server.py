@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _EXPIRE, _LEFT, _LOOK = 3600.0, 60.0, 30.0  # seconds that files are kept, that results wait, between two looks
-_SHUTDOWN = 2  # seconds that running requests have when the server ends
+_SHUTDOWN = 1  # seconds that running requests have when the server ends
 
 
 @dataclass
@@ -203,8 +203,8 @@ def _tidying(store: Store, sessions: Sessions) -> Any:
 def serve(settings: Settings | None = None, **options) -> None:
     """Run the demo until Ctrl-C, SIGTERM or SIGHUP, and leave no files behind; arguments as for `start`."""
     with _stopping() as ignore_signals, start(settings, **options) as running:
-        print(f"The zoo is at {running.share_url or running.url} (Ctrl-C ends it)", flush=True)
         try:
+            print(f"The zoo is at {running.share_url or running.url} (Ctrl-C ends it)", flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
             ignore_signals()  # the end takes a few seconds at most, and is not to be cut short
