@@ -23,7 +23,7 @@ PROGRAM = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from zoo import files, signals
-signals.GRACE = 0.5
+signals.GRACE = 0.3
 
 def main():
     {body}
@@ -90,7 +90,7 @@ def test_an_import_is_not_unwound(tmp_path):
 
 
 def test_a_second_signal_does_not_disturb_the_cleaning_up(tmp_path):
-    body = f"try:\n  {SAY}; time.sleep(60)\nfinally:\n  time.sleep(0.4); open('cleaned', 'w').close()"
+    body = f"try:\n  {SAY}; time.sleep(60)\nfinally:\n  time.sleep(0.2); open('cleaned', 'w').close()"
     assert end(start(body, tmp_path), signal.SIGINT, signal.SIGTERM, signal.SIGINT)[0] == 130
     assert (tmp_path / "cleaned").exists()
 

@@ -172,13 +172,13 @@ def test_only_a_run_s_own_leftovers_are_removed(tmp_path):
     """Temporary files of its own names, on resuming; nobody else's hidden files, and no link."""
     config = short("contragan/digits", 2)
     run = train(config, Options(tmp_path / "run", device="cpu"))
-    ours = [run / ".model.safetensors.ab12_xyz", run / "checkpoints" / ".step-0000002.safetensors.abcdefgh"]
-    ours += [run / "samples" / ".0000002.png.01234567", run / ".config.json.abcdefgh"]
+    ours = [run / ".model.safetensors.ab12c0de", run / "checkpoints" / ".step-0000002.safetensors.abcdef01"]
+    ours += [run / "samples" / ".0000002.png.01234567", run / ".config.json.abcdef01"]
     theirs = [run / ".env.production", run / ".model.safetensors.backup", run / "samples" / ".my.png"]
-    theirs += [run / "checkpoints" / ".gitkeep.txt", run / ".config.json.abcdefghi"]
+    theirs += [run / "checkpoints" / ".gitkeep.txt", run / ".config.json.original"]
     for path in (*ours, *theirs):
         path.write_text("x")
-    link = run / ".losses.png.abcdefgh"
+    link = run / ".losses.png.abcdef01"
     link.symlink_to(theirs[0])
     train(config, Options(run, device="cpu", resume=True))
     assert not any(path.exists() for path in ours)

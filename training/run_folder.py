@@ -34,8 +34,8 @@ from zoo.side_files import set_aside
 _LOCK = ".lock"
 _JSON = r"(config|environment|best)\.json|metrics\.jsonl"
 _FILES = r"(model|discriminator|best|step-\d{7})\.safetensors|(losses|\d{7})\.png"
-# What `files.replacing` calls a file while it is written: its name between a dot and eight characters of tempfile's.
-_LEFTOVER = re.compile(rf"\.({_JSON}|{_FILES})\.[a-z0-9_]{{8}}")
+# What `files.replacing` calls a file while it is written: its name between a dot and eight hex digits.
+_LEFTOVER = re.compile(rf"\.({_JSON}|{_FILES})\.[0-9a-f]{{8}}")
 
 
 class RunFolder:

@@ -196,42 +196,19 @@ def save(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file in place; for a path that nobody reads yet.
 
-    The bytes are those of the library's `save_file`, but for metadata, which that leaves in random order. That one also
-    makes a temporary file of its own, for this user alone whatever the umask, which stays when the process is killed.
+    The library's `save_file` would make a temporary file of its own, which stays when the process is killed, and is for
+    this user alone whatever the umask.
     """
-    import torch
+    from safetensors.torch import save
 
-    order = sorted(tensors, key=lambda name: (-list(_DTYPES).index(str(tensors[name].dtype)), name))
-    header: dict[str, object] = {"__metadata__": dict(sorted({"format": "pt", **(metadata or {})}.items()))}
-    end = 0
-    for name in order:
-        tensor, begin = tensors[name], end
-        end += tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": _DTYPES[str(tensor.dtype)], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = memoryview(save(contiguous, {"format": "pt", **(metadata or {})}))
+    body = 8 + int.from_bytes(data[:8], "little")
+    # The library leaves metadata in the order of a randomised hash map; a checksum wants one order.
+    header = json.loads(bytes(data[8:body]))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            flat = tensors[name].detach().cpu().reshape(-1)
-            file.write(flat.view(torch.uint8).numpy().data)
-
-
-_DTYPES = {  # in the order in which the format's library sorts them, the last first
-    "torch.bool": "BOOL",
-    "torch.uint8": "U8",
-    "torch.int8": "I8",
-    "torch.float8_e5m2": "F8_E5M2",
-    "torch.float8_e4m3fn": "F8_E4M3",
-    "torch.int16": "I16",
-    "torch.uint16": "U16",
-    "torch.float16": "F16",
-    "torch.bfloat16": "BF16",
-    "torch.int32": "I32",
-    "torch.uint32": "U32",
-    "torch.float32": "F32",
-    "torch.complex64": "C64",
-    "torch.float64": "F64",
-    "torch.int64": "I64",
-    "torch.uint64": "U64",
-}
+        file.write(data[body:])

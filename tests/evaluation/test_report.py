@@ -237,3 +237,20 @@ def test_a_report_of_others_is_shown_as_text(tmp_path, full):
         with pytest.raises(ConfigError, match="is not a report") as error:
             Report.from_file(tmp_path / "report.json")
         assert len(str(error.value)) < 1500
+
+
+def test_replacing_a_report_removes_the_files_of_a_report_and_no_others(full, tmp_path, monkeypatch):
+    """One that comes between the look and the replacement stays, as do the permissions of the folder."""
+    out = full.save(tmp_path / "out")
+    out.chmod(0o750)
+    files = type(full).files
+
+    def meanwhile(report):
+        (out / "mine.txt").write_text("mine")
+        return files(report)
+
+    monkeypatch.setattr(type(full), "files", meanwhile)
+    full.save(out, force=True)
+    assert (out / "mine.txt").read_text() == "mine"
+    assert out.stat().st_mode & 0o777 == 0o750
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -145,7 +145,7 @@ def _trial(case: Case, name: str, folder: Path, environment, chance, expected, d
         if left := _others(case, folder, number):
             figures.leftovers += len(left)
             note(f"left behind {left}")
-        if outcome.signalled > LIMIT:
+        if outcome.signalled > LIMIT and not case.begun:  # a training run saves first
             note(f"ended after {outcome.signalled:.1f} s")
     if "Traceback" in outcome.stderr:
         figures.tracebacks += 1
