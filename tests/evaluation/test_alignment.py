@@ -238,12 +238,15 @@ def _stderr(capsys, function) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ['{"assignment": [0', '{"assignment": [0, 0]}', "", "[" * 100000])
+@pytest.mark.parametrize(
+    "text", ['{"assignment": [0', '{"assignment": [0, 0]}', "", "[" * 100_000, '{"seed": ' + "9" * 5000 + "}", "\x00"]
+)
 def test_a_damaged_file_is_named_and_not_used(run, capsys, text):
     (run / "alignment.json").write_text(text)
     assert zoo.load(run).alignment is None
     told = capsys.readouterr().err
     assert told.count("\n") == 1
+    assert len(told) < 1000
     assert "alignment.json" in told
 
 
@@ -570,14 +573,6 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(run):
 def test_what_contradicts_itself_or_its_page_is_no_alignment(changes, found):
     with pytest.raises(ValidationError):
         LabelAlignment(**found.to_keep().model_dump() | changes)
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", "\x00"])
-def test_a_hostile_file_is_one_line(text, run):
-    (run / "alignment.json").write_text(text)
-    with pytest.raises(ConfigError, match=r"alignment\.json") as error:
-        zoo.load(run)
-    assert len(str(error.value)) < 1000
 
 
 def test_a_model_of_fewer_classes_keeps_no_alignment():
