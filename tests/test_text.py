@@ -94,7 +94,7 @@ def test_the_command_prints_errors_as_one_line_without_effect(command, monkeypat
         monkeypatch.setattr("zoo.info", lambda name, error=error: (_ for _ in ()).throw(error))
         result = command("info", "contragan/digits")
         assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-        assert "memory does not suffice" in result.stderr
+        assert "not enough memory" in result.stderr
     monkeypatch.setattr("zoo.info", lambda name: (_ for _ in ()).throw(OSError(28, "No space", "x\x1b]0;owned\x07")))
     result = command("info", "contragan/digits")
     assert result.stderr == "zoo: No space: x\\x1b]0;owned\\x07; free some space, or give another place\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -60,9 +63,11 @@ def build_discriminator(spec: architecture.Discriminator) -> nn.Module:
 
 def _built(part: str, network: type[nn.Module], spec) -> nn.Module:
     """The network, once its size is known to be one."""
-    with torch.device("meta"):  # takes no memory, and milliseconds
-        outline = network(spec)
-    size = sum(tensor.numel() for tensor in (*outline.parameters(), *outline.buffers()))
+    size = _at_most(spec)
+    if size > _LARGEST // 2:  # in doubt: counted on a device that takes no memory, in milliseconds
+        with torch.device("meta"):
+            outline = network(spec)
+        size = sum(tensor.numel() for tensor in (*outline.parameters(), *outline.buffers()))
     told = f"{part} would have {size / 1e6:,.0f} million parameters, {4 * size / 1e9:,.1f} GB"
     if size > _LARGEST:
         raise ConfigError(
@@ -75,3 +80,19 @@ def _built(part: str, network: type[nn.Module], spec) -> nn.Module:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise ConfigError(f"this {told}, and there is not so much memory; use a smaller one") from None
         raise
+
+
+def _at_most(spec) -> int:
+    """More parameters than a network of this spec has: convolutions between its widest layers, and from each of its
+    other numbers (latents, classes, embeddings) to each of those."""
+    widest, layers = max(spec.channels), len(spec.channels)
+    others = sum(_numbers(spec.model_dump(exclude={"channels"})))
+    return layers * (28 * widest**2 + 64 * widest * others)
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(item)
