@@ -200,7 +200,7 @@ def test_a_changed_file_is_not_called_finished(model, tmp_path, out):
     assert (tmp_path / out).read_bytes() == before
 
 
-@pytest.mark.parametrize("text", [b"", b'{"seed": 5', b"[]", b'{"images": "x"}', b"\xff", b"[" * 100000])
+@pytest.mark.parametrize("text", [b"", b'{"seed": 5', b"\xff", b"[" * 100000])
 def test_a_damaged_record_is_set_aside(model, tmp_path, text, capsys):
     bulk.write(model, tmp_path / "d", 20, seed=5)
     before = content(tmp_path / "d")
@@ -240,7 +240,7 @@ def test_the_journal_is_not_shared(model, tmp_path):
     assert [path.name for path in journal.folder.iterdir()] == ["theirs.txt"]
     (tmp_path / "e").mkdir()
     (tmp_path / "e" / ".zoo-sample").symlink_to(tmp_path / "d")
-    with pytest.raises(ZooError, match="is a link"):
+    with pytest.raises(ZooError, match="is not a folder of this program"):
         bulk.write(model, tmp_path / "e", 8, seed=5)
 
 
@@ -307,11 +307,69 @@ def test_weights_that_are_random_are_not_gone_on_with(tmp_path):
     shutil.rmtree(tmp_path / "d")
 
 
-def test_a_record_that_claims_too_much_removes_no_more_than_its_images(model, tmp_path):
-    bulk.write(model, tmp_path / "d", 8, seed=5)
+@pytest.mark.parametrize("parts", [[], ["000000-999999999999 " + "0" * 64], ["../x", 5], "x"])
+def test_a_record_that_claims_too_much_removes_nothing_of_others(model, tmp_path, parts):
+    bulk.write(model, tmp_path / "d", 2, seed=5)
     record = json.loads((tmp_path / "d" / "sample.json").read_text())
-    (tmp_path / "d" / "sample.json").write_text(json.dumps(record | {"images": 10**15}))
-    for name in ("notes.png", "1.png", "000001.png.txt", "0000000001.png"):
+    (tmp_path / "d" / "sample.json").write_text(json.dumps(record | {"images": 10**15, "parts": parts}))
+    others = ("notes.png", "1.png", "000001.png.txt", "0000000007.png", "000005.png", "123456.png")
+    for name in others:
         (tmp_path / "d" / name).write_bytes(b"mine")
-    bulk.write(model, tmp_path / "d", 4, seed=6, force=True)
-    assert len(content(tmp_path / "d")) == 4 + 1 + 4
+    if parts[:1] and "999999999999" in parts[0]:
+        with pytest.raises(ZooError, match=r"000005\.png to 123456\.png are not all as they were written"):
+            bulk.write(model, tmp_path / "d", 4, seed=6, force=True)
+    else:
+        bulk.write(model, tmp_path / "d", 4, seed=6, force=True)
+    assert all((tmp_path / "d" / name).read_bytes() == b"mine" for name in others)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_others_have_put_among_the_images_stays(model, tmp_path, kind):
+    bulk.write(model, tmp_path / "d", 20, seed=5)
+    image = tmp_path / "d" / "000019.png"
+    image.unlink()
+    image.write_bytes(b"mine") if kind == "file" else image.mkdir()
+    before = content(tmp_path / "d")
+    for n, seed in ((5, 6), (17, 5)):
+        with pytest.raises(
+            ZooError, match=r"to 000019\.png are not all as they were written.*; move away what"
+        ):
+            bulk.write(model, tmp_path / "d", n, seed=seed, force=True)
+        assert content(tmp_path / "d") == before
+    image.rename(tmp_path / "mine")
+    for number in range(16, 19):  # of the same part, which cannot be told from others' any more
+        (tmp_path / "d" / f"{number:06d}.png").unlink()
+    bulk.write(model, tmp_path / "d", 5, seed=6, force=True)
+    bulk.write(model, tmp_path / "other", 5, seed=6)
+    assert content(tmp_path / "d") == content(tmp_path / "other")
+
+
+def test_a_record_of_another_program_is_refused(model, tmp_path):
+    (tmp_path / "d").mkdir()
+    for text in ("[]", '{"mine": 1}', '{"images": "x"}'):
+        (tmp_path / "d" / "sample.json").write_text(text)
+        for force in (False, True):
+            with pytest.raises(ZooError, match=r"sample\.json is not of this program"):
+                bulk.write(model, tmp_path / "d", 3, seed=5, force=force)
+        assert content(tmp_path / "d") == {"sample.json": text.encode()}
+
+
+def test_links_and_folders_in_the_way(model, tmp_path):
+    (tmp_path / "d").mkdir()
+    for link in (tmp_path / "d" / "000002.png", tmp_path / "y.npz"):
+        link.symlink_to("/nonexistent/x")
+        with pytest.raises(ZooError, match="exists"):
+            bulk.write(model, link.parent if link.suffix == ".png" else link, 5, seed=5)
+        assert link.is_symlink()
+    (tmp_path / "target.npz").write_bytes(b"old")
+    (tmp_path / "z.npz").symlink_to("target.npz")
+    bulk.write(model, tmp_path / "z.npz", 5, seed=5, force=True)
+    assert (tmp_path / "z.npz").is_symlink()
+    assert len(np.load(tmp_path / "target.npz")["images"]) == 5
+    (tmp_path / "w.tar").mkdir()
+    with pytest.raises(ZooError, match="is a folder"):
+        bulk.write(model, tmp_path / "w.tar", 5, seed=5, force=True)
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / ".zoo-sample").write_text("mine")
+    with pytest.raises(ZooError, match="is not a folder of this program"):
+        bulk.write(model, tmp_path / "e", 5, seed=5)

@@ -93,6 +93,10 @@ def write(
     """
     out = Path(out)
     label = _numbers(model, label, n, labels)
+    if out.suffix and out.is_dir():
+        raise ZooError(f"{out} is a folder; give a file, or a folder without a suffix")
+    if out.suffix and out.is_symlink() and out.exists():
+        out = out.resolve()  # the file is written, the link stays
     journal = Journal(out / _JOURNAL if not out.suffix else out.parent / f".{out.name}{_JOURNAL}")
     format = FORMATS[out.suffix.lower()](out, journal)
     each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
@@ -227,14 +231,30 @@ def _begin(
         refuse_overwriting(format.targets(n), force)
 
     goes_on = begun is not None and begun.makes(record)
-    others = [command for command in (begun, finished) if command and not command.makes(record)]
-    claimed = max((command.reach for command in (begun, finished) if command), default=0)
-    command = Command(record, n, claimed if claimed > n else 0, force or (goes_on and begun.forced))
+    earlier = _earlier(record, format, n, begun, finished)
+    command = Command(record, n, force or (goes_on and begun.forced), tuple(dict.fromkeys(map(str, earlier))))
+    format.check_room(command)
     if command != begun:
         format.journal.begin(command)
-    if others:
-        format.make_room(claimed)
+    format.make_room(command)
+    if finished and not finished.makes(record):
+        format.forget()
     return command, list(_missing(parts, format.done(command)))
+
+
+def _earlier(
+    record: dict[str, Any], format: Format, n: int, begun: Command | None, finished: Command | None
+) -> list[Part]:
+    """The parts that go: of other commands all, of this one those beyond n images."""
+    parts = []
+    if begun is not None and begun.makes(record):
+        parts += [part for part in map(Part.parse, begun.replaces) if part]
+        parts += [part for part in format.journal.parts(begun) if part.stop > n and format.images_alone]
+    elif begun is not None:
+        parts += format.earlier_parts(begun)
+    if finished is not None:
+        parts += [part for part in format.earlier_parts(None) if part.stop > n or not finished.makes(record)]
+    return parts
 
 
 def _refuse_others(record: dict[str, Any], there: Command, format: Format, n: int) -> None:

@@ -53,8 +53,18 @@ class Format:
         """Whether what is there is, byte for byte, what its command wrote."""
         raise NotImplementedError
 
-    def make_room(self, images: int) -> None:
-        """Remove the first so many images, which another command made."""
+    def forget(self) -> None:
+        """Remove the record of a finished output, where it is a file of its own."""
+
+    def earlier_parts(self, command: Command | None) -> list[Part]:
+        """The images in files of their own that a command has left."""
+        return []
+
+    def check_room(self, command: Command) -> None:
+        """Raise ZooError where what `command` replaces cannot be told from files of others."""
+
+    def make_room(self, command: Command) -> None:
+        """Remove the parts that `command` replaces."""
 
     def done(self, command: Command) -> list[Part]:
         """The parts that are there, their content checked."""
@@ -205,7 +215,11 @@ def parsed(text: bytes) -> dict[str, Any] | None:
         record = parse_json(text)
     except UnreadableError:
         return None
-    return record if isinstance(record, dict) and type(record.get("images")) is int else None
+    return record if is_record(record) else None
+
+
+def is_record(value: Any) -> bool:
+    return isinstance(value, dict) and type(value.get("images")) is int and {"model", "weights", "seed"} <= set(value)
 
 
 def command_of(record: dict[str, Any]) -> Command:

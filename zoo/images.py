@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -234,7 +235,7 @@ def targets_of(path: Path, start: int, n: int) -> list[Path]:
 
 def refuse_overwriting(targets: list[Path], force: bool) -> None:
     for target in targets:
-        if target.exists() and not force:
+        if os.path.lexists(target) and not force:
             raise ZooError(f"{target} exists; give another path, or force=True (--force) to overwrite it")
 
 

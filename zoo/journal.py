@@ -2,6 +2,7 @@
 
     command.json                                the command, until its output is whole
     <command>.<first>-<stop>.<content>.part     a part that is done; empty where every image is a file of its own
+    <command>.<first>-<stop>.<content>.gone     a part of an earlier command that is being removed
     <command>.<name>.writing                    a file that is being written
     lock                                        held by the process that writes
 
@@ -25,7 +26,8 @@ from .json_files import UnreadableError, parse_json, read_bytes
 from .locks import locked
 
 _COMMAND, _LOCK = "command.json", "lock"
-_PART = re.compile(r"([0-9a-f]{16})\.(\d{6,})-(\d{6,})\.([0-9a-f]{64})\.part")
+_PART = re.compile(r"([0-9a-f]{16})\.(\d{6,18})-(\d{6,18})\.([0-9a-f]{64})\.(part|gone)")
+_AS_TEXT = re.compile(r"(\d{6,18})-(\d{6,18}) ([0-9a-f]{64})")
 _WRITING = re.compile(r"[0-9a-f]{16}\.[0-9a-z.-]+\.writing")
 
 
@@ -36,24 +38,20 @@ class Command:
     Attributes:
         record: what they depend on, the seed included; see `bulk._record`.
         images: how many.
-        claimed: the first so many image files of a folder may be an earlier command's.
-        forced: it may overwrite files that are not.
+        forced: it may overwrite files that are not this program's.
+        replaces: parts of earlier commands that are to go, as `Part` writes them.
     """
 
     record: dict[str, Any]
     images: int
-    claimed: int = 0
     forced: bool = False
+    replaces: tuple[str, ...] = ()
     digest: str = field(init=False)
 
     def __post_init__(self):
+        object.__setattr__(self, "replaces", tuple(self.replaces))  # JSON knows lists alone
         text = json.dumps(self.record, sort_keys=True)
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
-
-    @property
-    def reach(self) -> int:
-        """The first so many image files of a folder may be this program's."""
-        return max(self.images, self.claimed)
 
     def makes(self, record: dict[str, Any]) -> bool:
         """Whether these are the images of a record; a record without a seed leaves it open."""
@@ -67,7 +65,7 @@ class Command:
             about = parse_json(text)
             digest = about.pop("digest")
             command = cls(**about)
-            return command if command.digest == digest and isinstance(command.images + command.claimed, int) else None
+            return command if command.digest == digest and type(command.images) is int else None
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -80,6 +78,14 @@ class Part:
     stop: int
     sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.first:06d}-{self.stop:06d} {self.sha256}"
+
+    @classmethod
+    def parse(cls, text: object) -> Part | None:
+        match = _AS_TEXT.fullmatch(text) if isinstance(text, str) else None
+        return match and cls(int(match[1]), int(match[2]), match[3])
+
 
 class Journal:
     """The journal in one folder, which this class makes and removes; nothing else in it is touched."""
@@ -90,8 +96,8 @@ class Journal:
     @contextmanager
     def locked(self, out: Path) -> Iterator[None]:
         """Inside, no other process on this machine writes to `out`."""
-        if self.folder.is_symlink():
-            raise ZooError(f"{self.folder} is a link, not a folder of this program; remove it, or give another path")
+        if self.folder.is_symlink() or self.folder.is_file():
+            raise ZooError(f"{self.folder} is not a folder of this program; remove it, or give another path")
         with self._lock(out):
             try:
                 yield
@@ -136,9 +142,9 @@ class Journal:
         """Where to write a file, before it gets its name by a rename."""
         return self.folder / f"{command.digest}.{name}.writing"
 
-    def path(self, command: Command, part: Part) -> Path:
-        """The file of a part."""
-        return self.folder / f"{command.digest}.{part.first:06d}-{part.stop:06d}.{part.sha256}.part"
+    def path(self, command: Command, part: Part, state: str = "part") -> Path:
+        """The file of a part; "gone": of one that it replaces."""
+        return self.folder / f"{command.digest}.{part.first:06d}-{part.stop:06d}.{part.sha256}.{state}"
 
     def parts(self, command: Command) -> list[Part]:
         """The parts of this command that are done."""

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .errors import ZooError
-from .formats import Format, command_of, parsed, png
+from .formats import Format, command_of, is_record, parsed, png
 from .images import Images, one_ahead
 from .journal import Command, Part
-from .json_files import UnreadableError, read_bytes
+from .json_files import UnreadableError, parse_json, read_bytes
 
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _IMAGE = re.compile(r"(\d{6,18})\.png")
-_PART = re.compile(r"(\d{6,18})-(\d{6,18}) ([0-9a-f]{64})")
 
 
 class DamagedRecordError(ZooError):
@@ -40,34 +39,71 @@ class PngFolder(Format):
         return [self._image(i) for i in range(n)]
 
     def finished(self) -> Command | None:
-        record = self._record()
-        command = record and command_of(record)
-        if command is None and self.record_path.exists():
-            raise DamagedRecordError(self.record_path)
-        return command
+        """Raises ZooError if sample.json is somebody else's, DamagedRecordError if it is cut or garbled."""
+        try:
+            record = parse_json(read_bytes(self.record_path))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnreadableError):
+            raise DamagedRecordError(self.record_path) from None
+        if not is_record(record):
+            raise ZooError(f"{self.record_path} is not of this program; give another folder")
+        return command_of(record)
 
     def is_whole(self, parts: list[range]) -> bool:
-        recorded = self._recorded()
+        recorded = {(part.first, part.stop): part.sha256 for part in self._recorded()}
         return all(recorded.get((part.start, part.stop)) == self._digest(part) for part in parts)
 
-    def make_room(self, images: int) -> None:
-        self._remove(range(images))
+    def done(self, command: Command) -> list[Part]:
+        for part in self.journal.parts(command):
+            self._place(command, range(part.first, part.stop))
+        return [part for part in self._known(command) if self._is_there(part)]
+
+    def earlier_parts(self, command: Command | None) -> list[Part]:
+        if command is None:  # sample.json's
+            return self._recorded()
+        for part in self.journal.parts(command):
+            self._place(command, range(part.first, part.stop))
+        return [*map(Part.parse, command.replaces), *self.journal.parts(command)]
+
+    def check_room(self, command: Command) -> None:
+        for part in self._replaced(command):
+            others = self._images(range(max(part.first, command.images), part.stop))
+            if others and not self._is_going(command, part):
+                raise ZooError(
+                    f"{others[0]} to {others[-1].name} are not all as they were written, so that they are not removed; "
+                    f"move away what is yours, or give another path"
+                )
+
+    def make_room(self, command: Command) -> None:
+        for part in self._replaced(command):
+            gone = self.journal.path(command, part, "gone")
+            # Those that are made anew are removed at first alone: later they may be this command's.
+            first = max(part.first, command.images) if gone.exists() else part.first
+            if self._is_going(command, part):
+                gone.touch()
+                for path in self._images(range(first, part.stop)):
+                    path.unlink()
+
+    def forget(self) -> None:
         self.record_path.unlink(missing_ok=True)
 
-    def done(self, command: Command) -> list[Part]:
-        return [
-            Part(*images, digest)
-            for images, digest in self._known(command).items()
-            if self._digest(range(*images)) == digest
-        ]
+    def _replaced(self, command: Command) -> list[Part]:
+        return [part for part in map(Part.parse, command.replaces) if part]
+
+    def _is_going(self, command: Command, part: Part) -> bool:
+        """Whether these are the images that were written, as far as they have not been removed yet."""
+        return self.journal.path(command, part, "gone").exists() or self._is_there(part)
 
     def write_part(self, command: Command, part: range, batches: Iterable[Images], pool: Executor) -> Iterator[int]:
+        """The images come to their places when the part is known to the journal, so that each is known as written."""
         digests: list[bytes] = []
         for pending in one_ahead(self._submitted(command, batches, pool)):
             digests += [image.result() for image in pending]
             yield len(pending)
         content = hashlib.sha256(b"".join(digests)).hexdigest()
         self.journal.path(command, Part(part.start, part.stop, content)).touch()
+        self._place(command, part)
 
     def _submitted(self, command: Command, batches: Iterable[Images], pool: Executor) -> Iterator[list]:
         for batch in batches:
@@ -75,13 +111,24 @@ class PngFolder(Format):
             yield [pool.submit(self._write, command, batch.start + i, image) for i, image in enumerate(pixels)]
 
     def _write(self, command: Command, i: int, image: np.ndarray) -> bytes:
-        """Write one image; returns its sha256. A file that is not this command's to overwrite must be the same."""
-        data, path = png(image), self._image(i)
-        if not (path.exists() and self._is_kept(path, data, command)):
-            writing = self.journal.writing(command, path.name)
-            writing.write_bytes(data)
-            writing.replace(path)
+        """Write one image into the journal; returns its sha256."""
+        data = png(image)
+        self.journal.writing(command, self._image(i).name).write_bytes(data)
         return hashlib.sha256(data).digest()
+
+    def _place(self, command: Command, images: range) -> None:
+        """Bring images of a part from the journal to their places, unless they are there already.
+
+        A file that is not this command's to overwrite must be the same.
+        """
+        for i in images:
+            writing, path = self.journal.writing(command, self._image(i).name), self._image(i)
+            if not writing.exists():
+                continue
+            if os.path.lexists(path) and self._is_kept(path, writing.read_bytes(), command):
+                writing.unlink()
+            else:
+                writing.replace(path)
 
     @staticmethod
     def _is_kept(path: Path, data: bytes, command: Command) -> bool:
@@ -101,12 +148,13 @@ class PngFolder(Format):
     def _image(self, i: int) -> Path:
         return self.out / f"{i:06d}.png"
 
-    def _remove(self, images: range) -> None:
-        """Remove the files of these images, which a record claims; it may claim more than there are."""
-        for path in list(self.out.iterdir()):
-            number = _IMAGE.fullmatch(path.name)
-            if number and int(number[1]) in images and path == self._image(int(number[1])):
-                path.unlink()
+    def _images(self, numbers: range) -> list[Path]:
+        """Files with the names of these images, in order; a record may tell of more than there are."""
+        found = {int(match[1]): path for path in self.out.iterdir() if (match := _IMAGE.fullmatch(path.name))}
+        return [found[i] for i in sorted(found) if i in numbers and found[i] == self._image(i)]
+
+    def _is_there(self, part: Part) -> bool:
+        return self._digest(range(part.first, part.stop)) == part.sha256
 
     def _digest(self, images: range) -> str | None:
         """The sha256 of the images' sha256; None if one is missing."""
@@ -118,26 +166,23 @@ class PngFolder(Format):
                 return None
         return digest.hexdigest()
 
-    def _record(self) -> dict[str, Any] | None:
+    def _recorded(self) -> list[Part]:
+        """The parts that sample.json tells of."""
         try:
-            return parsed(read_bytes(self.record_path))
+            record = parsed(read_bytes(self.record_path))
         except (OSError, UnreadableError):
-            return None
+            return []
+        parts = (record or {}).get("parts")
+        return [part for part in map(Part.parse, parts if isinstance(parts, list) else []) if part]
 
-    def _recorded(self) -> dict[tuple[int, int], str]:
-        """The sha256 of the parts that sample.json tells of."""
-        parts = (self._record() or {}).get("parts")
-        found = [_PART.fullmatch(part) for part in (parts if isinstance(parts, list) else []) if isinstance(part, str)]
-        return {(int(part[1]), int(part[2])): part[3] for part in found if part}
-
-    def _known(self, command: Command) -> dict[tuple[int, int], str]:
-        return self._recorded() | {(part.first, part.stop): part.sha256 for part in self.journal.parts(command)}
+    def _known(self, command: Command) -> list[Part]:
+        return [*self._recorded(), *self.journal.parts(command)]
 
     def finish(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
-        known = self._known(command)
-        digests = [f"{p.start:06d}-{p.stop:06d} {known.get((p.start, p.stop)) or self._digest(p)}" for p in parts]
-        self._remove(range(command.images, command.claimed))
-        record = command.record | {"images": command.images, "parts": digests}
+        known = {(part.first, part.stop): part.sha256 for part in self._known(command)}
+        digests = [known.get((part.start, part.stop)) or self._digest(part) or "" for part in parts]
+        listed = [str(Part(part.start, part.stop, sha)) for part, sha in zip(parts, digests, strict=True)]
+        record = command.record | {"images": command.images, "parts": listed}
         writing = self.journal.writing(command, self.record_path.name)
         writing.write_text(json.dumps(record, indent=2) + "\n")
         writing.replace(self.record_path)
