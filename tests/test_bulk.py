@@ -331,9 +331,7 @@ def test_what_others_have_put_among_the_images_stays(model, tmp_path, kind):
     image.write_bytes(b"mine") if kind == "file" else image.mkdir()
     before = content(tmp_path / "d")
     for n, seed in ((5, 6), (17, 5)):
-        with pytest.raises(
-            ZooError, match=r"to 000019\.png are not all as they were written.*; move away what"
-        ):
+        with pytest.raises(ZooError, match=r"to 000019\.png are not all as they were written.*; move away what"):
             bulk.write(model, tmp_path / "d", n, seed=seed, force=True)
         assert content(tmp_path / "d") == before
     image.rename(tmp_path / "mine")

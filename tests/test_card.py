@@ -95,4 +95,4 @@ def test_committed_sheets_show_the_model(name, tmp_path):
     made, shown = (Image.open(folder / card.sheet_filename(CONFIGS[name])) for folder in (tmp_path, CARDS))
     assert made.size == shown.size
     difference = np.abs(np.asarray(made, int) - np.asarray(shown, int))
-    assert (difference > 2).mean() < 0.001, f"run: zoo card {name} -o model_cards"
+    assert (difference > 2).mean() < 0.001, f"run: zoo card {name} -o model_cards --force"

@@ -87,6 +87,15 @@ def test_the_default_file_and_no_overwriting(run, tmp_path):
     assert "--force" in run("sample", "contragan-digits", "-n", 1, "--seed", 6).stderr
 
 
+def test_a_card_overwrites_nothing_unasked(run, tmp_path):
+    for model, name in (("contragan/digits", "contragan-digits.png"), ("infomax-gan/digits", "infomax-gan-digits.md")):
+        (tmp_path / name).write_text("mine")
+        done = run("card", model, "-o", ".")
+        assert (done.returncode, "exists" in done.stderr) == (1, True)
+        assert (tmp_path / name).read_text() == "mine"
+        assert run("card", model, "-o", ".", "--force").returncode == 0
+
+
 def test_a_folder_is_checked_before_anything_is_written(run, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "000019.png").write_bytes(b"precious")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import checkpoints
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from narrow import tiny
+from narrow import short, tiny
 
 import zoo
+from training.trainer import Options, train
 from zoo import files, nets, registry, weights
 from zoo.errors import ZooError
 from zoo.export import export_folder
@@ -182,3 +184,58 @@ def test_graphs_say_which_label_draws_each_class(tmp_path):
     for found in (metadata, extra):
         assert json.loads(found["label_of_class"]) == [1, 0, *range(2, 10)]
         assert json.loads(found["class_names"])[0] == "0"
+
+
+def test_an_export_over_another_leaves_nothing_of_it(tmp_path, capsys):
+    """Only files that the earlier export wrote go; the discriminator of other weights is nobody's."""
+    out = tmp_path / "x"
+    export_folder("contragan-snresgan/cifar10", out)
+    (out / "mine.txt").write_text("mine")
+    export_folder("contragan/digits", out, force=True)
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "mine.txt", "model.safetensors"]
+    assert not zoo.load(out, device="cpu").has_discriminator
+    beside = tmp_path / "y"
+    export_folder("contragan/digits", beside)
+    files.save(beside / "discriminator.safetensors", {"w": torch.zeros(1)}, {"name": "sngan/cifar10"})
+    assert not zoo.load(beside, device="cpu").has_discriminator, "it says that it is another model's"
+
+
+def test_an_export_meets_what_it_may_not_replace(tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(ZooError, match="is a training run"):
+        export_folder("contragan/digits", tmp_path / "run", force=True)
+    (tmp_path / "f" / "config.json").mkdir(parents=True)
+    with pytest.raises(ZooError, match=r"config\.json is a folder"):
+        export_folder("contragan/digits", tmp_path / "f", force=True)
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["config.json"]
+
+
+def test_an_export_that_is_cut_short_is_no_model(tmp_path, monkeypatch):
+    out = export_folder("contragan/digits", tmp_path / "x")
+    replace = Path.replace
+
+    def cut_short(self, target):
+        if self.name == "model.safetensors":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            export_folder("infomax-gan/digits", out, force=True)
+    with pytest.raises(ZooError, match="no config"):
+        zoo.load(out)
+    export_folder("infomax-gan/digits", out, force=True)
+    assert zoo.load(out, device="cpu").config.name == "infomax-gan/digits"
+
+
+def test_what_cannot_be_read_of_a_run_is_left_out_of_its_export(tmp_path, capsys):
+    run = train(short("contragan/digits", 1), Options(tmp_path / "run", device="cpu"))
+    (run / "metrics.jsonl").write_text("garbage\n")
+    (run / "discriminator.safetensors").write_bytes(b"x")
+    out = export_folder(run, tmp_path / "x")
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert "discriminator is left out" in told[0]
+    assert "record of the run is left out" in told[1]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]

@@ -67,4 +67,4 @@ def test_names_in_the_readme_exist():
 def test_cards_are_rendered_from_the_configs(name):
     config = registry.config(name)
     path = ROOT / "model_cards" / card.filename(config)
-    assert path.read_text(encoding="utf-8") == card.render(config), f"run: zoo card {name} -o model_cards"
+    assert path.read_text(encoding="utf-8") == card.render(config), f"run: zoo card {name} -o model_cards --force"

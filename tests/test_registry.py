@@ -138,13 +138,23 @@ class TestNamesAndFolders:
         with pytest.raises(UnknownModelError, match="there is no folder"):
             zoo.load(path)
 
-    @pytest.mark.parametrize("name", ["a" * 10**6, "contragan/" * 10**5, "x\0y", "\x1b[2J"])
+    @pytest.mark.parametrize(
+        "name",
+        ["a" * 10**6, "contragan/" * 10**5, "contragan/digits@" + "x" * 10**6, "x\0y", "\x1b[2J", "", b"x", None, 3],
+    )
     def test_a_name_that_is_none(self, name):
-        for call in (zoo.load, zoo.info):
+        for call in (zoo.load, zoo.info, lambda name: zoo.load(name, weights="random")):
             with pytest.raises(UnknownModelError) as raised:
                 call(name)
             assert len(str(raised.value)) < 200
             assert str(raised.value).isprintable()
+
+    def test_a_tag_that_there_is_not(self):
+        for name in ("contragan/digits@nosuch", "contragan/digits@\x1b[2J"):
+            for call in (zoo.load, lambda name: zoo.load(name, weights="random")):
+                with pytest.raises(ZooError, match="has no weights tagged") as raised:
+                    call(name)
+                assert str(raised.value).isprintable()
 
     def test_a_tag_is_no_file(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

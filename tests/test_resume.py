@@ -242,3 +242,33 @@ def test_damaged_best_weights_are_set_aside(scored_runs, tmp_path, capsys):
     assert (out / "best.safetensors.damaged").read_bytes() == b"cut"
     assert json.loads((out / "best.json").read_text())["step"] == 3
     assert "best.safetensors is damaged" in capsys.readouterr().err
+
+
+def test_what_stands_in_the_way_of_a_run_is_set_aside(scored_runs, tmp_path, capsys):
+    """Folders, pipes and files where a run writes something of another kind, and lines that are no numbers."""
+    whole, out = scored_runs[0], tmp_path / "run"
+    shutil.copytree(scored_runs[1], out)
+    for name in ("environment.json", "losses.png", "samples"):
+        path = out / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (out / "environment.json").mkdir()
+    (out / "losses.png").mkdir()
+    (out / "samples").write_text("a file")
+    (out / "best.json").unlink()
+    os.mkfifo(out / "best.json")
+    with (out / "metrics.jsonl").open("a") as log:
+        log.write(
+            '{"step": -5}\n{"step": true}\n{"step": 1, "d/real": NaN}\n{"step": 1, "d/real": ' + "9" * 400 + "}\n"
+        )
+    train(short("contragan/digits", 3), Options(out, device="cpu", log_every=1, resume=True), [scored])
+    assert same(last(out), last(whole))
+    assert [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+    aside = sorted(path.name for path in out.glob("*.damaged"))
+    assert aside == [
+        "best.json.damaged",
+        "environment.json.damaged",
+        "losses.png.damaged",
+        "metrics.jsonl.damaged",
+        "samples.damaged",
+    ]
+    assert len(capsys.readouterr().err.splitlines()) == len(aside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -32,9 +33,10 @@ def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> lis
     """
     config = config or ModelConfig.from_file(run / "config.json")
     records = RunFolder(run).records()
-    sheets = {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if path.stem.isdecimal()}
+    sheets = {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if _is_sheet(path)}
     if not records or not sheets:
-        raise ZooError(f"{run} has no {'sheet of samples' if records else 'metrics.jsonl'} yet; nothing is recorded")
+        lacking = "sheet of samples in samples/" if records else "line in metrics.jsonl"
+        raise ZooError(f"{run} has no {lacking} that can be read; nothing is recorded")
     names = card.record_filenames(config)
     data = {
         names.curves: plots.losses(records),
@@ -44,6 +46,19 @@ def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> lis
     for name, content in data.items():
         write_atomically(out / name, content)
     return [out / name for name in data]
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether this is a whole picture under a name that training gives."""
+    if not path.stem.isdecimal():
+        return False
+    try:
+        with Image.open(path) as sheet:
+            sheet.load()
+    except (OSError, ValueError):
+        print(f"zoo: {path} is damaged and left out", file=sys.stderr)
+        return False
+    return True
 
 
 def thinned(records: list[dict[str, float]], most: int = _LINES) -> list[dict[str, float]]:

@@ -28,6 +28,7 @@ import zoo
 from zoo import weights
 from zoo.config import ModelConfig
 from zoo.errors import WeightsCorruptedError, ZooError
+from zoo.json_files import UnreadableError, parse_json, read_json
 from zoo.locks import locked
 from zoo.side_files import set_aside
 
@@ -109,19 +110,19 @@ class RunFolder:
     def starts(self) -> list[dict[str, Any]]:
         """What each start noted; a damaged file is set aside, and they are none."""
         try:
-            starts = json.loads(self.environment.read_bytes())["starts"]
+            starts = read_json(self.environment)["starts"]
             if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
                 return starts
         except FileNotFoundError:
             return []
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError):
             pass
         set_aside(self.environment, "it lists no starts")
         return []
 
     def best(self) -> dict[str, Any] | None:
         """The best score so far, as the weights that have it tell: {"step", "metric", "value"}."""
-        if not self.best_weights.is_file():
+        if not self.best_weights.exists():
             return None
         try:
             about = weights.read_metadata(self.best_weights)
@@ -139,11 +140,10 @@ class RunFolder:
     def mend_best(self) -> None:
         """Let best.json say what the best weights say."""
         best, path = self.best(), self.path / "best.json"
-        if best is None or (path.is_file() and path.read_bytes() == json.dumps(best).encode()):
-            return
-        if path.is_file() and not _is_best(path.read_bytes()):
+        if path.exists() and not _is_best(path):
             set_aside(path, f"{self.best_weights.name} tells what it should say")
-        self._tell_best(best)
+        if best is not None:
+            self._tell_best(best)
 
     def _tell_best(self, best: dict[str, Any]) -> None:
         weights.write_atomically(self.path / "best.json", json.dumps(best).encode())
@@ -151,6 +151,9 @@ class RunFolder:
     def rewind(self, step: int) -> None:
         """Forget the metrics after a step, which will be measured again; of a damaged file a copy is kept."""
         if not self.metrics.exists():
+            return
+        if not self.metrics.is_file():
+            set_aside(self.metrics, "it is no file")
             return
         records, damaged = self._read_metrics()
         if damaged:
@@ -164,28 +167,37 @@ class RunFolder:
 
     def _read_metrics(self) -> tuple[list[dict[str, float]], int]:
         """(what the lines say, how many are damaged)."""
-        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.exists() else []
+        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.is_file() else []
         found = [_record(line) for line in lines if line.endswith(b"\n")]
         records = [record for record in found if record is not None]
         return records, len(found) - len(records)
 
+    def clear_the_way(self) -> None:
+        """Set aside what stands where a run writes, and is of another kind."""
+        for folder in ("checkpoints", "samples", "tensorboard"):
+            if (self.path / folder).exists() and not (self.path / folder).is_dir():
+                set_aside(self.path / folder, "it is no folder")
+        for file in ("losses.png", "model.safetensors", "discriminator.safetensors"):
+            if (self.path / file).exists() and not (self.path / file).is_file():
+                set_aside(self.path / file, "it is no file")
 
-def _is_best(text: bytes) -> bool:
+
+def _is_best(path: Path) -> bool:
     try:
-        return set(json.loads(text)) == {"step", "metric", "value"}
-    except (ValueError, TypeError, RecursionError):
+        return set(read_json(path)) == {"step", "metric", "value"}
+    except (OSError, ValueError, TypeError):
         return False
 
 
 def _record(line: bytes) -> dict[str, float] | None:
     """A line of metrics.jsonl; None if it is none."""
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
+        record = parse_json(line)
+    except UnreadableError:
         return None
-    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+    if not isinstance(record, dict) or type(record.get("step")) is not int or record["step"] < 0:
         return None
-    return record if all(isinstance(value, (int, float)) for value in record.values()) else None
+    return record if all(type(value) in (int, float) for value in record.values()) else None
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:

@@ -124,6 +124,7 @@ class Run:
             if not self.options.resume:
                 self.folder.create(self.config)
                 self.folder.keep_plugins(self.options.plugins)
+            self.folder.clear_the_way()
             self.folder.rewind(self.step)
             self.folder.mend_best()
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}

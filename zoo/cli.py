@@ -196,11 +196,13 @@ def card_command(
     run: Annotated[
         Path | None, typer.Option(help="With -o: also keep the log, curves and sheets of this run folder there.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
 ) -> None:
     """Render a model card from the config."""
     import zoo
 
     from . import card
+    from .images import refuse_overwriting
 
     config = zoo.info(name)
     if of_folder := _of_folder(name):
@@ -210,6 +212,8 @@ def card_command(
             raise ZooError("--run keeps files beside the card; say in which folder with -o")
         print(card.render(config), end="")
         return
+    names = [card.filename(config), card.sheet_filename(config), *(card.record_filenames(config) if run else ())]
+    refuse_overwriting([out / name for name in names], force)
     if run:
         from training.record import write_record
 

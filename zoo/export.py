@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import card, files, registry
 from .config import ModelConfig
-from .errors import ZooError
+from .errors import ConfigError, WeightsCorruptedError, ZooError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,8 +43,7 @@ def export_folder(
     out = Path(out)
     if dtype not in ("float32", "float16"):
         raise ZooError(f'dtype "{dtype}" is not known; give float32 or float16')
-    if not force and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
-        raise ZooError(f"{out} exists; give another folder, or force (--force)")
+    _check_room(out, force)
     model, discriminator = _load(source, discriminator)
     run = _run_folder(source)
     with files.building(out) as folder:
@@ -58,7 +58,10 @@ def _load(source, discriminator) -> tuple[GAN, Mapping[str, Tensor] | None]:
 
     model = source if isinstance(source, GAN) else load(source, device="cpu", fuse=False)
     if discriminator is None and model.has_discriminator:
-        discriminator = model.discriminator
+        try:
+            discriminator = model.discriminator
+        except WeightsCorruptedError as error:
+            print(f"zoo: the discriminator is left out: {error}", file=sys.stderr)
     return model, discriminator.state_dict() if hasattr(discriminator, "state_dict") else discriminator
 
 
@@ -78,13 +81,22 @@ def _write(folder: Path, model: GAN, discriminator: Mapping[str, Tensor] | None,
     )
     config = _config_of(model, files.sha256(folder / WEIGHTS))
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
-    (folder / CARD).write_text(card.render(config, record=run is not None), encoding="utf-8")
-    if run:
-        from training.record import write_record
-
-        write_record(run, folder, config)
+    has_record = run is not None and _write_record(run, folder, config)
+    (folder / CARD).write_text(card.render(config, record=has_record), encoding="utf-8")
     if discriminator is not None:
-        files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name})
+        files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name, **model.provenance})
+
+
+def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
+    """Whether the log and the pictures of a run could be kept beside its card."""
+    from training.record import write_record
+
+    try:
+        write_record(run, folder, config)
+    except ZooError as error:
+        print(f"zoo: the record of the run is left out: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _config_of(model: GAN, weights_sha256: str) -> ModelConfig:
@@ -104,11 +116,35 @@ def _as(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t.to(wanted) if t.is_floating_point() else t for name, t in tensors.items()}
 
 
+def _check_room(out: Path, force: bool) -> None:
+    """Raise before any work where an export would meet what it may not replace."""
+    if out.is_file() or (not force and out.is_dir() and any(out.iterdir())):
+        raise ZooError(f"{out} exists; give another folder, or force (--force)")
+    for name in (CONFIG, WEIGHTS, DISCRIMINATOR, CARD):
+        if (out / name).is_dir():
+            raise ZooError(f"{out / name} is a folder; give another folder for the export")
+    if any((out / name).exists() for name in ("checkpoints", "environment.json")):
+        raise ZooError(f"{out} is a training run; give another folder for the export")
+
+
+def _earlier_files(out: Path) -> set[str]:
+    """The names of what an earlier export has written into a folder."""
+    try:
+        config = ModelConfig.from_file(out / CONFIG)
+    except ConfigError:
+        return set()
+    return {CONFIG, WEIGHTS, DISCRIMINATOR, CARD, card.sheet_filename(config), *card.record_filenames(config)}
+
+
 def _move(folder: Path, out: Path) -> None:
-    """All at once where there is nothing yet; else file by file, the config last. A folder that was there keeps its
-    owner and its permissions, and whatever else is in it."""
+    """All at once where there is nothing yet; else file by file. The config goes first and comes last: where it is, the
+    others belong to it. A folder that was there keeps its owner, its permissions, and what no export has written."""
     if not out.exists():
         folder.rename(out)
         return
+    earlier = _earlier_files(out)
+    (out / CONFIG).unlink(missing_ok=True)
+    for name in earlier:
+        (out / name).unlink(missing_ok=True)
     for file in sorted(folder.iterdir(), key=lambda file: file.name == CONFIG):
         file.replace(out / file.name)

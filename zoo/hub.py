@@ -42,7 +42,7 @@ def parse(text: str) -> Address:
     """The address in `hf://user/repo[@revision]` (hf:// may be left out); raises ZooError for anything else."""
     repo_id, at, revision = text.removeprefix(PREFIX).partition("@")
     if not re.fullmatch(REPO_ID, repo_id) or (at and not re.fullmatch(REVISION, revision)):
-        raise ZooError(f"{text!r} is not an address on the Hub; write hf://user/repo or hf://user/repo@revision")
+        raise ZooError(f"{text[:80]!r} is not an address on the Hub; write hf://user/repo or hf://user/repo@revision")
     return Address(repo_id, revision or "main")
 
 
@@ -55,10 +55,9 @@ def local_folder(
         WeightsUnavailableError: it cannot be had; the message says why.
         WeightsCorruptedError: the file that came is not the one that the Hub names.
     """
-    text = os.fspath(name)
-    if not text.startswith(PREFIX):
+    if not isinstance(name, str) or not name.startswith(PREFIX):
         return name
-    address = parse(text)
+    address = parse(name)
     config = download(address.repo_id, CONFIG_FILE, address.revision, token=token)
     if with_weights:  # of the same commit
         download(address.repo_id, WEIGHTS_FILE, config.parent.name, token=token)

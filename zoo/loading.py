@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from . import alignments, files, hub, nets, registry
 from . import weights as weight_files
 from .config import ModelConfig
-from .errors import WeightsUnavailableError
+from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .model import GAN
 
 
@@ -115,9 +115,18 @@ def _discriminator_file(found: Found) -> Expected | None:
         return None
     if found.exported:
         beside = found.path.with_name("discriminator.safetensors")
-        return Expected(beside) if beside.is_file() else None
+        return Expected(beside) if beside.is_file() and _are_of_one_run(found.path, beside) else None
     bundled = weight_files.entry(found.config, found.tag).discriminator
     return bundled and Expected(weight_files.bundled_path(bundled.bundled), bundled.sha256)
+
+
+def _are_of_one_run(a: Path, b: Path) -> bool:
+    """Whether two files of weights do not say otherwise. A damaged one is told when it is read."""
+    try:
+        one, other = weight_files.read_metadata(a), weight_files.read_metadata(b)
+    except WeightsCorruptedError:
+        return True
+    return all(one[key] == other[key] for key in ("name", "config", "seed", "step") if key in one and key in other)
 
 
 class _NoInitialWeights(TorchFunctionMode):
@@ -161,6 +170,8 @@ def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=N
             raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
         base, tag = registry.split_tag(os.fspath(place))
         config = registry.config(base)
+    if tag != "default":
+        weight_files.entry(config, tag)  # refuses one that there is not
     if wanted == "random":
         return Found(config, None, None)
     if wanted.endswith(".safetensors"):

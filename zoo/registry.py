@@ -56,6 +56,8 @@ def names() -> list[str]:
 
 def split_tag(name: str) -> tuple[str, str]:
     """("name", "tag"); without @ the tag is "default"."""
+    if len(name) > _LONGEST_NAME:
+        raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
     base, at, tag = name.partition("@")
     if at and not tag:
         raise UnknownModelError(
@@ -102,9 +104,13 @@ def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
 
     A folder of a registered model's name is meant by `./name` or a Path; where both exist, a line says so once.
     """
+    if not isinstance(name_or_folder, (str, os.PathLike)):
+        raise UnknownModelError(
+            f"a model is named by a string such as contragan/cifar10, not by {name_or_folder!r:.60}"
+        )
     folder, text = Path(name_or_folder), os.fspath(name_or_folder)
     try:
-        if not folder.is_dir():
+        if not text or not folder.is_dir():
             return None
     except OSError:  # too long for a path
         return None

@@ -124,12 +124,28 @@ def test_a_full_disk_leaves_the_old_report(full, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_pictures_without_a_report_are_somebody_else_s(full, tmp_path):
+    plain = full.model_copy(update={"classes": None, "convergence": None}).with_samples(None)
+    for names, force in ((("classes.png",), True), (("samples.png", "report.md"), True), (("report.json",), True)):
+        folder = tmp_path / names[0]
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("mine")
+        with pytest.raises(ZooError, match="which no report wrote"):
+            plain.save(folder, force=force)
+        assert all((folder / name).read_text() == "mine" for name in names)
+    out = plain.save(tmp_path / "out")
+    (out / "classes.png").write_text("mine")
+    with pytest.raises(ZooError, match=r"classes\.png, which no report wrote"):
+        full.save(out, force=True)
+
+
 def test_a_report_is_replaced_file_by_file_and_report_json_comes_last(full, tmp_path, monkeypatch):
     """Cut short anywhere, what is there is of one report: report.json stands only beside its own pictures."""
     changed = full.model_copy(update={"warnings": ("new",)}).with_samples(None)
     wanted = {path.name: path.read_bytes() for path in changed.save(tmp_path / "wanted").iterdir()}
     replace = Path.replace
-    for moves in range(5):
+    for moves in range(6):
         out, left = full.save(tmp_path / f"out-{moves}"), [moves]
 
         def cut_short(self, target, left=left):
@@ -143,8 +159,8 @@ def test_a_report_is_replaced_file_by_file_and_report_json_comes_last(full, tmp_
             with contextlib.suppress(KeyboardInterrupt):
                 changed.save(out, force=True)
         there = {path.name: path.read_bytes() for path in out.iterdir()}
-        assert ("report.json" in there) == (moves == 4)
-        assert "report.json" not in there or there == wanted
+        assert ("report.json" in there) == (moves in (0, 5))
+        assert moves < 5 or there == wanted
         changed.save(out, force=True)
         assert {path.name: path.read_bytes() for path in out.iterdir()} == wanted
     assert not list(tmp_path.glob(".*"))

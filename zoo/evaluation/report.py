@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from torch import Tensor
 
+_REPLACED = ".report.json.replaced"  # of the report whose place another one takes
 FILES = ("report.json", "report.md", "samples.png", "convergence.png", "classes.png")
 
 
@@ -232,15 +233,28 @@ class Report(Part):
 
 
 def refuse_overwriting(folder: Path, force: bool) -> None:
-    """Raise before any work where a report would meet another file or a folder that is not empty."""
+    """Raise before any work where a report would meet another file, or anything but an earlier report."""
     if folder.exists() and not folder.is_dir():
         raise ZooError(f"{folder} is a file; give a folder for the report")
-    if folder.is_dir() and any(folder.iterdir()):
-        others = sorted({item.name for item in folder.iterdir()} - set(FILES))
-        if others:
-            raise ZooError(f"{folder} holds {others[0]}, which no report wrote; give another folder")
-        if not force:
-            raise ZooError(f"{folder} holds a report; give another folder, or force=True (--force) to replace it")
+    found = {item.name for item in folder.iterdir()} if folder.is_dir() else set()
+    if not found:
+        return
+    if others := sorted(found - _of_report(folder)):
+        raise ZooError(f"{folder} holds {others[0]}, which no report wrote; give another folder")
+    if not force:
+        raise ZooError(f"{folder} holds a report; give another folder, or force=True (--force) to replace it")
+
+
+def _of_report(folder: Path) -> set[str]:
+    """The names of files that the report in this folder has written."""
+    if (folder / _REPLACED).exists():  # a replacement was cut short
+        return {*FILES, _REPLACED}
+    try:
+        report = Report.from_file(folder / FILES[0])
+    except ConfigError:
+        return set()
+    drawn = {"convergence.png": bool(report.convergence), "classes.png": bool(report.classes)}
+    return {name for name in FILES if drawn.get(name, True)}
 
 
 def _move(new: Path, folder: Path) -> None:
@@ -249,12 +263,15 @@ def _move(new: Path, folder: Path) -> None:
     if not folder.exists():
         new.rename(folder)
         return
-    (folder / FILES[0]).unlink(missing_ok=True)
+    report, replaced = folder / FILES[0], folder / _REPLACED
+    if report.exists():
+        report.replace(replaced)
     for name in reversed(FILES):
         if (new / name).exists():
             (new / name).replace(folder / name)
-        else:
+        elif name != FILES[0]:
             (folder / name).unlink(missing_ok=True)
+    replaced.unlink(missing_ok=True)
 
 
 def number(value: float | None, like: float | None = None) -> str:
