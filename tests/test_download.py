@@ -172,7 +172,7 @@ def test_a_killed_download_goes_on_in_another_process(drive, config, published):
     state.pace = 0.1
     child = children.Child(_locate, config, environment=environment)
     partial = Path(environment["ZOO_CACHE"], "partial")
-    while sum(path.stat().st_size for path in partial.rglob("*.part")) < 500_000:
+    while not list(partial.rglob("size")):  # of which file the first bytes are is known
         time.sleep(0.02)
     child.kill()
     assert not _converted(environment)
@@ -189,13 +189,13 @@ def _locate_with_umask(config: ModelConfig, mask: int) -> str:
 def test_a_download_heeds_the_umask_and_begins_anew_with_another_file(drive, config, published):
     """The bytes of another file, and of one that its authors have replaced since by a larger one, are no beginning."""
     environment, state = drive
-    state.pace, other = 0.04, "y" * 30
+    state.pace, other = 0.1, "y" * 30
     state.files[other] = bytes(len(published))
     of_other = {"source": "mimicry", "google_drive_file": other, "path": "netG.pth"}
     partial = Path(environment["ZOO_CACHE"], "partial")
     for i, model in enumerate((checkpoints.with_weights(config, upstream=of_other), config)):
         child = children.Child(_locate_with_umask, model, 0o027, environment=environment)
-        while sum(path.stat().st_size > 200_000 for path in partial.rglob("*.part")) <= i:
+        while len(list(partial.rglob("size"))) <= i:
             time.sleep(0.02)
         child.kill()
     state.pace = 0
@@ -368,3 +368,19 @@ def test_without_gdown_the_message_names_the_extra(config, monkeypatch, tmp_path
         WeightsUnavailableError, match=r"contrastive-gan-zoo\[upstream\].*zoo import sngan/cifar10@test"
     ):
         weights.locate(config, cache_dir=tmp_path)
+
+
+def test_a_beginning_of_which_nothing_is_known_is_no_beginning(drive, config, published):
+    """A kill between the first bytes and the note of what they are of."""
+    environment, state = drive
+    state.pace = 0.1
+    partial = Path(environment["ZOO_CACHE"], "partial")
+    child = children.Child(_locate, config, environment=environment)
+    while not list(partial.rglob("size")):
+        time.sleep(0.02)
+    child.kill()
+    state.pace = 0
+    (size,), (part,) = partial.rglob("size"), partial.rglob("*.part")
+    size.unlink()
+    part.write_bytes(b"other bytes" * 1000)
+    assert children.run(_locate, config, environment=environment).error is None

@@ -251,8 +251,8 @@ def _of_report(folder: Path) -> set[str]:
         return {*FILES, _REPLACED}
     try:
         report = Report.from_file(folder / FILES[0])
-    except ConfigError:
-        return set()
+    except ConfigError:  # damaged, where its page is there too
+        return set(FILES) if all((folder / name).is_file() for name in FILES[:2]) else set()
     drawn = {"convergence.png": bool(report.convergence), "classes.png": bool(report.classes)}
     return {name for name in FILES if drawn.get(name, True)}
 

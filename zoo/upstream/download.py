@@ -94,6 +94,8 @@ def _drive_file(file_id: str, partial: Path) -> Path:
     if target.exists():  # complete, but not converted: the process or the disk came to an end
         return target
     gdown = _gdown()
+    if not (folder / _SIZE).exists():  # of which file the beginning is cannot be known
+        _begin_anew(folder)
     (folder / _PART).touch()  # gdown goes on with it; its own would be for this user alone, whatever the umask
     with _progress(folder) as progress:
         _persistently(
