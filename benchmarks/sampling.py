@@ -105,7 +105,7 @@ def contender(which: str, name: str, arguments) -> Contender:
         lambda: model.sample(OURS, labels, seed=0),
         OURS,
         lambda: model.generate(z, y),
-        lambda: model._network(*chunk),
+        lambda: model._renderer.network(*chunk),
         model.chunk,
     )
 

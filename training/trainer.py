@@ -281,7 +281,7 @@ def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Im
     """rows x 10 images of seed 0 from a generator in eval mode; a column a class where there are up to ten."""
     n = rows * 10
     labels = [i % min(config.num_classes, 10) for i in range(n)] if config.conditional else None
-    return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0)
+    return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0, exact=True)
 
 
 def set_precision(precision: str) -> None:

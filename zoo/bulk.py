@@ -116,7 +116,7 @@ def write(
                         wanted = label if label is None or isinstance(label, int) else label[part.start : part.stop]
                         size = batch_size or 8 * model.chunk
                         batches = model.stream(
-                            len(part), wanted, drawn, truncation, size, start=part.start, labels=labels
+                            len(part), wanted, drawn, truncation, size, start=part.start, labels=labels, exact=True
                         )
                         for written in format.write_part(command, part, batches, pool):
                             made += written

@@ -117,9 +117,9 @@ def sheet(config: ModelConfig, model: GAN | None = None) -> Images:
 
     model = model or load(config.name, device="cpu")
     if not model.num_classes:
-        return model.sample(64, seed=SHEET_SEED)
+        return model.sample(64, seed=SHEET_SEED, exact=True)
     rows = min(model.num_classes, 10)
-    return model.sample(10 * rows, label=[i // 10 for i in range(10 * rows)], seed=SHEET_SEED)
+    return model.sample(10 * rows, label=[i // 10 for i in range(10 * rows)], seed=SHEET_SEED, exact=True)
 
 
 def _bundled(config: ModelConfig) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property, partial
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,16 +11,14 @@ from torch import Tensor, nn
 
 from . import labels as class_labels
 from . import latents
-from .capture import Captured
 from .config import ModelConfig
 from .errors import LabelError, WeightsUnavailableError, ZooError
-from .fuse import fuse as fuse_generator
 from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .labelled import Labelled
 from .nets import settle_spectral_norm
-from .parallel import one_thread_each
 from .pretrained import Pretrained
 from .progress import Progress
+from .renderer import Renderer, chunk_of, in_aligned_memory, preparing
 
 if TYPE_CHECKING:
     from .label_alignment import LabelAlignment
@@ -52,29 +48,6 @@ def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     if chosen is None:
         raise ZooError(f"dtype {dtype} is not known; give one of {', '.join(_DTYPES)}")
     return chosen
-
-
-_PREPARING = Lock()
-_ALIGNMENT = 64  # bytes
-
-
-@contextmanager
-def _preparing(device: torch.device) -> Iterator[None]:
-    """The same result wherever the first use happens: also in autocast, in inference mode, in several threads."""
-    with _PREPARING, torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
-        yield
-
-
-def _in_aligned_memory(network: nn.Module) -> nn.Module:
-    """The network with its tensors at addresses as PyTorch allocates them.
-
-    Weights that are mapped from a file begin anywhere, and some processors' kernels round differently there: the same
-    weights in another file would give other bits.
-    """
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
-            tensor.data = tensor.data.clone(memory_format=torch.preserve_format)
-    return network
 
 
 class GAN(Labelled, Pretrained):
@@ -120,8 +93,8 @@ class GAN(Labelled, Pretrained):
     @cached_property
     def generator(self) -> nn.Module:
         """The plain module in eval mode, weights as they were trained."""
-        with _preparing(self.device):
-            generator = _in_aligned_memory(self._given.to(self.device))
+        with preparing(self.device):
+            generator = in_aligned_memory(self._given.to(self.device))
             if self._settle:
                 settle_spectral_norm(generator)
                 self._settle = False
@@ -152,38 +125,13 @@ class GAN(Labelled, Pretrained):
         return load_discriminator(self.config, self._discriminator_file, self.device)
 
     @cached_property
-    def _network(self) -> nn.Module:
-        generator = self.generator
-        with _preparing(self.device):
-            winograd = self._on_cpu and self.dtype == torch.float32
-            network = fuse_generator(generator, winograd) if self.fused else generator
-            return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
-
-    @cached_property
-    def _forward(self) -> Callable[[Tensor, Tensor | None], Tensor]:
-        """The network for one chunk on the device: on an NVIDIA GPU, a CUDA graph of it."""
-        network = self._network
-        if self.device.type != "cuda":
-            return network
-        z = torch.zeros(self.chunk, self.latent_dim, device=self.device, dtype=self.dtype)
-        y = torch.zeros(self.chunk, device=self.device, dtype=torch.int64) if self.num_classes else None
-        with _preparing(self.device), torch.cuda.device(self.device):
-            return Captured(network, z, y)
+    def _renderer(self) -> Renderer:
+        return Renderer(self.generator, self.device, self.dtype, self.fused, self.chunk)
 
     @property
     def chunk(self) -> int:
-        """How many images the generator computes at once, the last time padded.
-
-        Always the same number: then the bits of image i depend on neither the batch size nor the number of images,
-        whatever algorithm a library picks for a shape.
-        """
-        if self._on_cpu:  # by measurement: one image costs a whole chunk, and DCGANs are small
-            return 16 if self.config.generator.architecture == "dcgan" else 8
-        return 64 if self.device.type == "cuda" else 16
-
-    @property
-    def _on_cpu(self) -> bool:
-        return self.device.type == "cpu"
+        """How many images the generator computes at once, where the bits of image i are to depend on nothing else."""
+        return chunk_of(self.device, self.config.generator.architecture)
 
     @property
     def resolution(self) -> int:
@@ -210,8 +158,13 @@ class GAN(Labelled, Pretrained):
         progress: bool = False,
         start: int = 0,
         labels: Labels = "aligned",
+        exact: bool = False,
     ) -> Images:
         """n images. The same seed gives the same images, whatever the batch size, and image i stays as n grows.
+
+        Of more than 64 images the bits depend on nothing but the seed, whatever n, the batch size and the number of
+        threads. Of fewer, a CPU computes some by all threads together: these are the same within 1/255, in a few of
+        100,000 values, and to the bit with `exact`.
 
         Args:
             n: how many.
@@ -225,11 +178,12 @@ class GAN(Labelled, Pretrained):
             labels: "aligned": `label` is a class, drawn by the label that an alignment found for it, where the model
                 has one. "trained": `label` is the label itself, as the generator was trained with it. Either way
                 `images.labels` holds what was asked for, and for None what was drawn.
+            exact: the same bits also for a few images, at the price of as much time as eight of them take.
 
         Raises:
             LabelError: a label is unknown, out of range, or given to a model without classes.
         """
-        parts = list(self.stream(n, label, seed, truncation, batch_size, progress, start, labels))
+        parts = list(self.stream(n, label, seed, truncation, batch_size, progress, start, labels, exact))
         return Images.cat(parts) if parts else self._empty(seed)
 
     def stream(
@@ -242,6 +196,7 @@ class GAN(Labelled, Pretrained):
         progress: bool = False,
         start: int = 0,
         labels: Labels = "aligned",
+        exact: bool = False,
     ) -> Iterator[Images]:
         """The images of `sample` in batches of batch_size, in constant memory; arguments as there."""
         _check_count("n", n, minimum=0)
@@ -251,10 +206,10 @@ class GAN(Labelled, Pretrained):
         seed = latents.check_seed(seed)
         chosen = self.check_label(label, n, labels)
         latents.check_truncation(truncation)
-        return self._stream(n, chosen, labels, seed, truncation, batch_size, progress, start)
+        return self._stream(n, chosen, labels, seed, truncation, batch_size, progress, start, exact)
 
-    def _stream(self, n, chosen, labels, seed, truncation, batch_size, progress, start) -> Iterator[Images]:
-        begun = self._begun(n, chosen, labels, seed, truncation, batch_size, start)
+    def _stream(self, n, chosen, labels, seed, truncation, batch_size, progress, start, exact) -> Iterator[Images]:
+        begun = self._begun(n, chosen, labels, seed, truncation, batch_size, start, exact)
         if self.device.type == "cuda":  # it is at work on the next batch while this one is looked at
             begun = one_ahead(begun)
         with Progress(progress) as bar:
@@ -263,21 +218,22 @@ class GAN(Labelled, Pretrained):
                 yield images
                 advance(len(images))
 
-    def _begun(self, n, chosen, labels, seed, truncation, batch_size, start) -> Iterator[Callable[[], Images]]:
+    def _begun(self, n, chosen, labels, seed, truncation, batch_size, start, exact) -> Iterator[Callable[[], Images]]:
         """Batches that are computed, or on a GPU begun, when they are yielded; called, they wait for the images."""
         # Whole chunks, so that no image is computed twice; on a CPU as many as there are threads, or times that.
-        step = self.chunk * (torch.get_num_threads() if self._on_cpu else 1)
+        step = self._renderer.step
         each = step * -(-batch_size // step)
+        few = 0 if exact else self._renderer.few(n, start)
         first = 0
         while first < n:
-            count = min(each - (start + first) % each, n - first)
+            count = n if few == n else min(each - (start + first) % each, n - first)
             z = latents.normal(seed, start + first, count, self.latent_dim, truncation)
             if chosen is None:
                 shown = self.drawn_labels(count, seed, start + first, labels)
             else:
                 shown = chosen[first : first + count]
-            y = self._trained(shown, labels)
-            arrive = sent_to_host(quantised(self._images(z, y, start + first)))
+            last = few if first + count == n else 0
+            arrive = sent_to_host(quantised(self._images(z, self._trained(shown, labels), start + first, last)))
             yield partial(_finished, arrive, labels=shown, seed=seed, start=start + first, model=self.config.name)
             first += count
 
@@ -286,7 +242,7 @@ class GAN(Labelled, Pretrained):
         _check_count("n", n, minimum=0)
         return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
 
-    def generate(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
+    def generate(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None, *, exact: bool = False) -> Tensor:
         """Images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z, without gradients.
 
         For gradients with respect to z, call `model.generator`.
@@ -295,31 +251,18 @@ class GAN(Labelled, Pretrained):
             z: latents (N, latent_dim), standard normal in training.
             y: labels (N,) or one label for all, as the generator was trained with them, so that they are never
                 mapped (`trained_labels` finds those of classes); needed exactly for conditional models.
+            exact: as for `sample`: bits that do not depend on N, also of up to 64 images.
         """
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
         if y is None and self.num_classes:
             raise LabelError(f"{self.config.name} is conditional: give y, one label or one for each latent")
-        return self._images(z, class_labels.indices(self.config, y, len(z)), 0).to(z.device)
+        few = 0 if exact else self._renderer.few(len(z))
+        return self._images(z, class_labels.indices(self.config, y, len(z)), 0, few).to(z.device)
 
-    @torch.no_grad()
-    def _images(self, z: Tensor, y: Tensor | None, start: int) -> Tensor:
-        """Images start ... start + N - 1 as float32 (N, 3, H, W), in whole chunks.
-
-        Image i is always at place i % chunk of a chunk: what pads the others' places does not reach it.
-        """
-        n, chunk = len(z), self.chunk
-        before = start % chunk
-        padding = (before, -(before + n) % chunk)
-        z = nn.functional.pad(z, (0, 0, *padding)).to(self.device, self.dtype)
-        y = None if y is None else nn.functional.pad(y, padding).to(self.device)
-        parts = [(z[i : i + chunk], None if y is None else y[i : i + chunk]) for i in range(0, len(z), chunk)]
-        forward = self._forward
-        outputs = one_thread_each(forward, parts) if self._on_cpu else [forward(*part) for part in parts]
-        # An empty part in front, so that no images are a batch like any other.
-        shape = (0, self.config.generator.image_channels, self.resolution, self.resolution)
-        outputs = [torch.empty(shape, device=self.device), *(part.float() for part in outputs)]
-        images = torch.cat(outputs)[before : before + n].expand(-1, 3, -1, -1)
+    def _images(self, z: Tensor, y: Tensor | None, start: int, few: int) -> Tensor:
+        """Images start ... start + N - 1 as float32 (N, 3, H, W) in [-1, 1]; `few` as in `Renderer`."""
+        images = self._renderer(z, y, start, few).expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
     def interpolate(self, a: int, b: int, steps: int, label: Label = None, labels: Labels = "aligned") -> Images:

@@ -31,7 +31,7 @@ def rank() -> None:
         (out / f"{name}{here()}").write_text(report.to_json())
     broken = zoo.load("contragan/digits", device="cpu")
     if here() == 1:
-        for buffer in broken._network.buffers():
+        for buffer in broken._renderer.network.buffers():
             buffer[...] = float("nan")
     try:
         zoo.evaluate(broken, ("fid",), extractor="tiny", num_fake=300, seeds=1, device="cpu")

@@ -45,7 +45,7 @@ def look(model: GAN, classify=None) -> Look:
         classify: uint8 images to classes; None: the discriminator is the judge.
     """
     labels = torch.arange(model.num_classes).repeat_interleave(_EACH)
-    images = model.sample(len(labels), labels, seed=_SEED, labels="trained").uint8
+    images = model.sample(len(labels), labels, seed=_SEED, labels="trained", exact=True).uint8
     judge = judges.of_discriminator(model.discriminator, model.config)
     scores = judge.scores(images)
     own = judges.count(labels, scores.argmax(dim=1), model.num_classes)

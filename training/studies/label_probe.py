@@ -54,7 +54,7 @@ class LabelProbe:
         """
         classes = model.num_classes
         labels = torch.arange(classes).repeat_interleave(self.images_per_label)
-        images = model.sample(len(labels), labels, seed=_SEED).uint8
+        images = model.sample(len(labels), labels, seed=_SEED, exact=True).uint8
         judge = judges.of_discriminator(discriminator, model.config)
         counts = judges.count(labels, judge.scores(images).argmax(dim=1), classes)
         values = {

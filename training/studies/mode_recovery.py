@@ -68,7 +68,7 @@ class ModeCount:
     def counts(self, model: GAN) -> Tensor:
         """Images a mode, (1000,)."""
         total = 0
-        for images in model.stream(self.num_images, seed=_SAMPLES_SEED):
+        for images in model.stream(self.num_images, seed=_SAMPLES_SEED, exact=True):
             total = total + modes.counts_of(modes.modes_of(images.uint8, self.classifier))
         return total
 

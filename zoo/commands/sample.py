@@ -44,6 +44,9 @@ def sample(
     ] = Labels.ALIGNED,
     dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; does not change them.")] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="The same bits of up to 64 images whatever the number of threads; slower.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
 ) -> None:
@@ -68,7 +71,18 @@ def sample(
     if bulk.is_bulk(out):
         _bulk(name, out, n, label, loading, sampling, force, not quiet and sys.stderr.isatty(), say)
     else:
-        _grid(name, out, n, label, columns, loading, sampling, force, not quiet and sys.stderr.isatty(), say)
+        _grid(
+            name,
+            out,
+            n,
+            label,
+            columns,
+            loading,
+            sampling | {"exact": exact},
+            force,
+            not quiet and sys.stderr.isatty(),
+            say,
+        )
 
 
 def _grid(name, out, n, label, columns, loading, sampling, force, progress, say) -> None:

@@ -189,7 +189,7 @@ def measure(
     counts = [0 for _ in judges]
     with Progress(progress) as bar:
         advance, first = bar.task(f"{name}, labels", len(asked)), 0
-        for images in model.stream(len(asked), asked, seed, batch_size=_AT_ONCE, labels="trained"):
+        for images in model.stream(len(asked), asked, seed, batch_size=_AT_ONCE, labels="trained", exact=True):
             trained = asked[first : first + len(images)]
             for i, judge in enumerate(judges):
                 scores = judge.scores(images.uint8)

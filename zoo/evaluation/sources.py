@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -169,7 +170,7 @@ class Generated:
 
     def __post_init__(self):
         if self.sampling.batch_norm == "running":
-            self._generate = self.model.generate
+            self._generate = partial(self.model.generate, exact=True)
         else:
             self._generate = batch_norm.generator(self.model, self.sampling)
 
