@@ -2,6 +2,7 @@
 
     python benchmarks/sampling.py [--threads 1] [--device cuda] [--repeats 5] [NAME ...]
     python benchmarks/sampling.py --studiogan CHECKOUT --mimicry CHECKOUT         # the peers' own code instead
+    python benchmarks/sampling.py --few [NAME ...]        # 1 to 64 images at a time, beside the peer's as many at once
     python benchmarks/sampling.py --scaling [NAME]        # cost against batch size and number of images
     python benchmarks/sampling.py --writing [NAME]        # images a second into files, and into nothing
 
@@ -186,6 +187,36 @@ def compare(name: str, arguments, peaks: dict[str, float]) -> None:
         )
 
 
+def few(name: str, arguments) -> None:
+    """Milliseconds for n images at once: the peer's forward pass, ours, and ours with the bits of many."""
+    config = zoo.info(name)
+    peer, generator = peer_and_ours(config.generator, arguments)
+    model = GAN(config, generator, device=arguments.device)
+    peer = peer.to(arguments.device)
+    print(f"\n{name}, ms\n\n{'n':>4}{'peer':>9}{'ours':>9}{'ratio':>8}{'exact':>9}{'ratio':>8}")
+    for n in (1, 2, 4, 8, 16, 64):
+        z = model.latents(n, seed=0).to(arguments.device)
+        y = torch.arange(n, device=arguments.device) % model.num_classes if model.num_classes else None
+        calls = {
+            "peer": lambda z=z, y=y: peer(z, y),
+            "ours": lambda n=n: model.sample(n, seed=0),
+            "exact": lambda n=n: model.sample(n, seed=0, exact=True),
+        }
+        times: dict[str, list[float]] = {which: [] for which in calls}
+        for turn in range(arguments.repeats + 1):
+            for which, call in calls.items():
+                taken = seconds(call, arguments.device)
+                if turn:  # the first makes what it needs
+                    times[which].append(taken)
+        took = {which: 1e3 * statistics.median(taken) for which, taken in times.items()}
+        ratios = {which: took["peer"] / took[which] for which in ("ours", "exact")}
+        print(
+            f"{n:>4}{took['peer']:>9.1f}{took['ours']:>9.1f}{ratios['ours']:>8.2f}{took['exact']:>9.1f}"
+            f"{ratios['exact']:>8.2f}",
+            flush=True,
+        )
+
+
 def scaling(name: str, arguments) -> None:
     model = zoo.load(name, weights="random", device=arguments.device)
     model.sample(model.chunk, seed=0)
@@ -231,6 +262,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--few", action="store_true", help="1 to 64 images at a time")
     parser.add_argument("--scaling", action="store_true", help="cost against batch size and number of images")
     parser.add_argument("--writing", action="store_true", help="images a second into files, and into nothing")
     for library in CHECKOUTS:
@@ -243,6 +275,10 @@ def main() -> None:
         return print_memory(arguments.memory_of, *arguments.names, arguments)
     where = torch.cuda.get_device_name() if arguments.device != "cpu" else f"CPU, {arguments.threads} threads"
     print(f"{where}, torch {torch.__version__}; medians of {arguments.repeats} turns")
+    if arguments.few:
+        for name in ("sngan/celeba128", "biggan/tiny-imagenet") if arguments.names is NAMES else arguments.names:
+            few(name, arguments)
+        return None
     if arguments.scaling or arguments.writing:
         table = scaling if arguments.scaling else writing
         return table("sngan/cifar10" if arguments.names is NAMES else arguments.names[0], arguments)
