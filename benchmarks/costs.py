@@ -29,7 +29,7 @@ def operations(config, folded: bool) -> float:
     training, classes = config.training, config.num_classes
     n, side = training.batch_size, config.data.resolution
     per_step = training.discriminator_steps * training.accumulation
-    with FakeTensorMode():
+    with FakeTensorMode(allow_non_fake_inputs=True):  # building looks at an outline on the meta device first
         labels = torch.zeros(n, dtype=torch.int64) if classes else None
         reals = [Real(torch.randn(n, 3, side, side), labels)] * per_step
         fakes = [Fake(torch.randn(n, config.generator.latent_dim), labels)] * (per_step + training.accumulation)

@@ -240,14 +240,14 @@ def writing(name: str, arguments) -> None:
     model.sample(model.chunk, seed=0)
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(arguments.repeats):
+        for turn in range(arguments.repeats):  # each a seed of its own: what is there already is not made again
             for kind in ("nowhere", "folder", ".npz", ".tar"):
                 out = Path(folder, kind.strip(".")).with_suffix(kind if kind[0] == "." else "")
 
-                def make(kind=kind, out=out):
+                def make(kind=kind, out=out, turn=turn):
                     if kind == "nowhere":
-                        return collections.deque(model.stream(n, seed=0), maxlen=0)
-                    return bulk.write(model, out, n, seed=0, force=True)
+                        return collections.deque(model.stream(n, seed=turn), maxlen=0)
+                    return bulk.write(model, out, n, seed=turn, force=True)
 
                 times.setdefault(kind, []).append(seconds(make, arguments.device))
     print(f"\n{name}, {n:,} images\n\n{'':<10}{'images/s':>9}{'of bare':>9}")

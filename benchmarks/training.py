@@ -3,10 +3,10 @@
     python benchmarks/training.py [--device cuda] [--repeats 3] [NAME ...]
 
 Both run the full-size networks, batch size and number of discriminator updates, on random images, in turns within one
-process, so that a ratio means something on a busy machine. The plain loop is what one writes at first: default memory
-format, default Adam, one generator pass for each batch of fakes, every resampling as its own operation. The engine
-runs with bfloat16 autocast, and once more in float32. Peak memory is of the whole process on a CPU (it only grows, so
-the engine is measured first), and of each loop's own steps on a GPU.
+process, so that a ratio means something on a busy machine. The plain loop is what one writes at first
+(`plain_loop.py`), and knows SNGAN, InfoMax-GAN, ContraGAN and BigGAN. The engine runs with bfloat16 autocast, and once
+more in float32. Peak memory is of the whole process on a CPU (it only grows, so the engine is measured first), and of
+each loop's own steps on a GPU.
 """
 
 from __future__ import annotations
@@ -19,59 +19,20 @@ import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
 sys.path[0] = str(Path(__file__).parents[1])  # instead of this folder, where `training` is this file
+sys.path.append(str(Path(__file__).parent))
 
-from training import losses
+from plain_loop import PlainLoop
+
 from training.data import Batches
 from training.engine import Engine
 from training.graph import GraphedEngine
 from training.networks import Networks
 from training.trainer import set_precision
-from zoo import datasets, nets, registry
+from zoo import datasets, registry
 
 NAMES = ("sngan/cifar10", "infomax-gan/cifar10", "contragan/cifar10")
-
-
-class PlainLoop:
-    """SNGAN, InfoMax-GAN and ContraGAN written the obvious way."""
-
-    def __init__(self, config, device):
-        torch.manual_seed(0)
-        self.config, adam = config, config.training.optimizer
-        self.g = nets.build_generator(config.generator).to(device)
-        self.d = nets.build_discriminator(config.discriminator).to(device)
-        betas = (adam.beta1, adam.beta2)
-        self.g_optimizer = torch.optim.Adam(self.g.parameters(), adam.generator_lr, betas, adam.eps)
-        self.d_optimizer = torch.optim.Adam(self.d.parameters(), adam.discriminator_lr, betas, adam.eps)
-
-    def auxiliary(self, out, labels):
-        if self.d.heads.critics is not None:
-            (infomax,) = self.config.training.auxiliary
-            return infomax.beta * losses.infonce(*self.d.heads.critics(out), infomax.negatives)
-        if self.config.training.conditioning.type == "contrastive":
-            return losses.contrastive_2c(
-                out.embedding, out.proxy, labels, self.config.training.conditioning.temperature
-            )
-        return 0
-
-    def step(self, reals, fakes, step):
-        for (real, real_labels), (z, fake_labels) in zip(reals, fakes, strict=False):
-            with torch.no_grad():
-                fake = self.g(z, fake_labels)
-            real_out, fake_out = self.d(real.contiguous(), real_labels), self.d(fake, fake_labels)
-            loss = F.relu(1 - real_out.logits).mean() + F.relu(1 + fake_out.logits).mean()
-            loss = loss + self.auxiliary(real_out, real_labels)
-            self.d_optimizer.zero_grad()
-            loss.backward()
-            self.d_optimizer.step()
-        z, labels = fakes[-1]
-        out = self.d(self.g(z, labels), labels)
-        loss = -out.logits.mean() + self.auxiliary(out, labels)
-        self.g_optimizer.zero_grad()
-        loss.backward()
-        self.g_optimizer.step()
 
 
 def engine(config, device, precision):
