@@ -53,9 +53,9 @@ def test_the_same_few_images_however_they_are_streamed(model, threads):
             assert torch.equal(Images.cat(parts).uint8, whole.uint8)
             assert max(map(len, parts)) <= batch_size
     z, y = model.latents(5, seed=1), list(range(5)) if model.num_classes else None
-    exact = model.generate(z, y, exact=True)
-    assert torch.allclose(model.generate(z, y), exact, atol=2e-5)
-    assert torch.equal(model.generate(z[:2], None if y is None else y[:2], exact=True), exact[:2])
+    exact = model.generate(z, y)
+    assert torch.allclose(model.generate(z, y, exact=False), exact, atol=2e-5)
+    assert torch.equal(model.generate(z[:2], None if y is None else y[:2]), exact[:2])
     assert model.generate(z[:0], None if y is None else y[:0]).shape == (0, 3, model.resolution, model.resolution)
 
 

@@ -69,7 +69,7 @@ def measure(
     for batch in range(_BATCHES):
         start = batch * batch_size
         labels = model.drawn_labels(batch_size, _SEED, start, labels="trained")
-        images = model.generate(model.latents(batch_size, _SEED, start), labels, exact=True)
+        images = model.generate(model.latents(batch_size, _SEED, start), labels)
         embedded = _embed(discriminator, images)
         maps = {"asked": np.arange(model.num_classes), "assigned": np.array(assignment)}
         maps |= {f"random {i}": permutations.permutation(model.num_classes) for i in range(_PERMUTATIONS)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -170,7 +169,7 @@ class Generated:
 
     def __post_init__(self):
         if self.sampling.batch_norm == "running":
-            self._generate = partial(self.model.generate, exact=True)
+            self._generate = self.model.generate
         else:
             self._generate = batch_norm.generator(self.model, self.sampling)
 
