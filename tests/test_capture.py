@@ -13,6 +13,7 @@ from training.graph import GraphedEngine
 from training.networks import Networks
 from training.noise import CountedNoise
 from zoo import datasets, fuse, nets, registry
+from zoo.capture import exact_float32
 from zoo.config import ModelConfig
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need an NVIDIA GPU")
@@ -52,7 +53,7 @@ def turns(config: ModelConfig, device: str, n: int = 8):
 @pytest.mark.parametrize("name", sorted(NAMES.values()))
 def test_terms_do_not_look_at_values(name):
     """Tensors without values: .item(), a branch on a tensor or a shape that depends on one raise an error."""
-    with FakeTensorMode():
+    with FakeTensorMode(allow_non_fake_inputs=True):
         for turn in turns(tiny(registry.config(name)), "cpu"):
             assert turn().shape == ()
 
@@ -110,7 +111,7 @@ def of_a_step(config: ModelConfig) -> tuple[list[Real], list[Fake]]:
 def test_a_whole_step_does_not_look_at_values(name):
     """What a graph captures: both networks' updates, with their losses, regularisers and the fakes made together."""
     config = short(name)
-    with FakeTensorMode():
+    with FakeTensorMode(allow_non_fake_inputs=True):
         networks = [nets.build_generator(config.generator), nets.build_discriminator(config.discriminator)]
         optimizers = [torch.optim.Adam(network.parameters(), fused=True) for network in networks]
         engine = Engine(config, Networks(*networks, *optimizers, ema=None), together=True)
@@ -147,10 +148,38 @@ def test_a_graphed_run_is_the_eager_run(name):
 @pytest.mark.parametrize("name", ["biggan/cifar10", "sngan/cifar10", "contragan-sndcgan/cifar10"])
 def test_no_part_of_a_fused_generator_looks_at_values(name):
     spec = tiny(registry.config(name)).generator
-    with FakeTensorMode(), torch.no_grad():
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         fused = fuse.fuse(nets.build_generator(spec).eval()).to(memory_format=torch.channels_last)
         images = fused(torch.randn(4, spec.latent_dim), torch.zeros(4, dtype=torch.int64) if spec.num_classes else None)
     assert images.shape == (4, 3, spec.resolution, spec.resolution)
+
+
+@pytest.mark.parametrize("user", ["as PyTorch is", "older switches off", "older switches on", "new switches"])
+def test_float32_is_float32_inside_and_the_users_choice_outside(user):
+    """Where convolutions may be TF32, which PyTorch allows, a fused network would differ from a plain one by 1e-3."""
+    conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = [switch.fp32_precision for switch in (conv, matmul)]
+    try:
+        if user.startswith("older"):
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = user.endswith("on")
+        elif user == "new switches":
+            conv.fp32_precision, matmul.fp32_precision = "tf32", "ieee"
+
+        def choices() -> tuple:
+            older = () if user == "new switches" else (torch.backends.cudnn.allow_tf32, matmul.allow_tf32)
+            return conv.fp32_precision, matmul.fp32_precision, torch.get_float32_matmul_precision(), *older
+
+        def fail():
+            with exact_float32():
+                assert conv.fp32_precision == matmul.fp32_precision == "ieee"
+                raise ValueError("of the network")
+
+        chosen = choices()
+        with pytest.raises(ValueError, match="of the network"):
+            fail()
+        assert choices() == chosen
+    finally:
+        conv.fp32_precision, matmul.fp32_precision = before
 
 
 @CUDA

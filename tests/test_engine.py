@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from narrow import short
+from test_capture import NAMES
 
 from training import data
 from training.data import Batches
@@ -27,6 +28,8 @@ def after_a_step(config, **options) -> tuple[dict, dict]:
     """Metrics and state of a fresh engine after one generator step."""
     torch.manual_seed(1)
     networks = Networks.build(config)
+    for network in (networks.generator, networks.discriminator):
+        nets.settle_spectral_norm(network, 100)  # one pass for two has the sigma of the second: equal where it settled
     metrics = Engine(config, networks, **options).step(*some_batches(config).of_step(0), 0)
     state = {f"G/{k}": v for k, v in networks.generator.state_dict().items()}
     return metrics, state | {f"D/{k}": v for k, v in networks.discriminator.state_dict().items()}
@@ -70,6 +73,46 @@ def test_a_step_is_the_same_step(name, option):
     reach = 2 * 3 * config.training.optimizer.discriminator_lr
     for key, value in a.items():
         assert torch.allclose(value.float(), b[key].float(), rtol=1e-3, atol=reach + 1e-5), key
+
+
+@pytest.mark.parametrize("name", sorted(NAMES.values()))
+def test_one_pass_of_real_and_generated_images_is_two(name):
+    """For every objective: its losses, gradients and spectral norm vectors; with batch norm it stays two passes."""
+    config = short(name)
+    reals, fakes = some_batches(config).of_step(0)
+    results, passes = [], []
+    for together in (False, True):
+        torch.manual_seed(1)
+        networks = Networks.build(config)
+        discriminator = networks.discriminator
+        nets.settle_spectral_norm(discriminator, 300)
+        seen = []
+        discriminator.register_forward_pre_hook(lambda *_, seen=seen: seen.append(1))
+        metrics = Engine(config, networks, together=together).discriminator_step(*reals[0], *fakes[0])
+        gradients = {key: p.grad for key, p in discriminator.named_parameters() if p.grad is not None}
+        results.append((metrics, gradients, dict(discriminator.named_buffers())))
+        passes.append(len(seen))
+    assert passes[0] - passes[1] == (0 if nets.has_batch_norm(discriminator) else 1)
+    for two, one in zip(*results, strict=True):
+        assert two.keys() == one.keys()
+        largest = max((value.abs().max() for value in two.values()), default=torch.tensor(0.0))
+        for key, value in two.items():
+            assert torch.allclose(value.float(), one[key].float(), rtol=1e-3, atol=1e-4 * float(largest) + 1e-6), key
+
+
+def test_one_pass_makes_the_iterations_of_two():
+    """Also where the vectors are far from settled."""
+    layers = []
+    for together in (False, True):
+        torch.manual_seed(1)
+        config = short("infomax-gan/cifar10")
+        networks = Networks.build(config)
+        reals, fakes = some_batches(config).of_step(0)
+        Engine(config, networks, together=together).discriminator_step(*reals[0], *fakes[0])
+        layers.append({k: v for k, v in networks.discriminator.named_buffers() if k.endswith((".u", ".v"))})
+    assert len(layers[0]) > 20
+    for key, vector in layers[0].items():
+        assert torch.allclose(vector, layers[1][key], atol=1e-5), key
 
 
 def test_concatenated_batches_are_forwards_of_their_own():

@@ -39,6 +39,14 @@ def train(
         str | None,
         typer.Option(help="float32, tf32 or bfloat16 (autocast), instead of the recipe's."),
     ] = None,
+    compile_: Annotated[
+        str,
+        typer.Option(
+            "--compile",
+            help="auto, on or off: compile the step, which takes a minute and makes a GPU's steps twice as fast; "
+            "auto: where that pays.",
+        ),
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the run folder, to the bit.")
     ] = False,
@@ -65,6 +73,8 @@ def train(
     from zoo import registry
     from zoo.config import ModelConfig
 
+    if compile_ not in ("auto", "on", "off"):
+        raise typer.BadParameter(f"{compile_!r} is none of auto, on, off", param_hint="--compile")
     run_config = registry.exported(name)
     config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name))
     if as_paper:
@@ -95,7 +105,17 @@ def train(
         load_plugin(path)
     hooks = [Evaluation(evaluate_every, extractor)] if evaluate_every else []
     options = Options(
-        out, data, seed, device, resume, log_every, save_every, keep, tuple(plugin or ()), minutes=minutes
+        out,
+        data,
+        seed,
+        device,
+        resume,
+        log_every,
+        save_every,
+        keep,
+        tuple(plugin or ()),
+        compile=compile_,
+        minutes=minutes,
     )
     run(config, options, hooks)
     if os.environ.get("RANK", "0") == "0":

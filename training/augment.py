@@ -61,7 +61,8 @@ def _reflect(index: Tensor, size: int) -> Tensor:
 def _pick(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """The pixels of image n at rows row[n] (H,) and columns column[n] (W,)."""
     image = torch.arange(len(images), device=images.device)
-    return images[image[:, None, None], :, row[:, :, None], column[:, None, :]].permute(0, 3, 1, 2)
+    pixels = images.permute(0, 2, 3, 1)  # channels last, and so is the gradient
+    return pixels[image[:, None, None], row[:, :, None], column[:, None, :]].permute(0, 3, 1, 2)
 
 
 # ---------------------------------------------------------------------------------------------------- DiffAugment

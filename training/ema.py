@@ -17,13 +17,22 @@ class Ema:
     def __init__(self, model: nn.Module, decay: float, start: int = 0):
         self.module = copy.deepcopy(model).requires_grad_(False).eval()
         self.decay, self.start = decay, start
+        self._of: nn.Module | None = None  # whose tensors are listed
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the model as it is after generator step `step`, counted from 0."""
         decay = self.decay if step >= self.start else 0.0
-        averaged, current = self.module.state_dict(), model.state_dict()
-        floating = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([averaged[n] for n in floating], [current[n] for n in floating], 1 - decay)
-        for name in averaged.keys() - set(floating):
-            averaged[name].copy_(current[name])
+        self._find(model)
+        torch._foreach_lerp_(*zip(*self._floating, strict=True), 1 - decay)
+        if self._counters:
+            torch._foreach_copy_(*zip(*self._counters, strict=True))
+
+    def _find(self, model: nn.Module) -> None:
+        """The tensors of the average, each with the model's: they stay where they are, so they are listed once."""
+        if self._of is not model:
+            current = model.state_dict()
+            pairs = [(tensor, current[name]) for name, tensor in self.module.state_dict().items()]
+            self._floating = [pair for pair in pairs if pair[0].is_floating_point()]
+            self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+            self._of = model

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -22,9 +22,11 @@ from .networks import Networks, set_learning_rate
 from .noise import CountedNoise, Noise
 from .processes import Processes
 
+_FORMS = 64  # of a compiled network: with gradients or without, of one batch or several, with statistics kept or not
 _PIXELS_AT_ONCE = 1 << 23  # generated in one pass without gradients: the fakes of a step up to 128 pixels at batch 64
 
 Metrics = dict[str, Tensor]
+Shown = tuple[Tensor, Tensor | None]  # images (N, C, H, W) and labels (N,)
 
 
 @dataclass
@@ -37,8 +39,9 @@ class Engine:
         noise: None: counted, of seed 0.
         processes: who else trains on other rows of the same batches.
         fold_resampling: compute convolutions beside a resampling as one folded convolution.
-        together: few large operations: all fakes of a step's discriminator updates in one generator pass, and all
-            layers' power iterations at once; None: on GPUs.
+        together: few large operations: all fakes of a step's discriminator updates in one generator pass, real and
+            generated images in one discriminator pass where it has no batch norm, and all layers' power iterations at
+            once; None: on GPUs.
     """
 
     config: ModelConfig
@@ -48,6 +51,7 @@ class Engine:
     fold_resampling: bool = True
     together: bool | None = None
     terms: list[objectives.Term] = field(init=False)
+    _forwards: dict[nn.Module, Callable] = field(init=False, default_factory=dict)  # compiled
 
     def __post_init__(self):
         n = self.networks
@@ -66,6 +70,18 @@ class Engine:
                 nets.iterate_together(network)
             if self.processes.size > 1 and self.config.training.sync_batch_norm:
                 nets.synchronise(network, self.processes.mean)
+
+    def compile(self, backend: str = "inductor") -> None:
+        """Compute both networks' passes, and all power iterations, by compiled code from now on.
+
+        Args:
+            backend: of torch.compile; the code is made in the next step, one form for each shape and mode in it.
+        """
+        self.together = True
+        for network in (self.networks.generator, self.networks.discriminator):
+            iterations = torch.compile(nets.normalized, fullgraph=True, dynamic=False, backend=backend)
+            nets.iterate_together(network, iterations)
+            self._forwards[network] = torch.compile(network.forward, dynamic=False, backend=backend)
 
     def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
         """One generator step (counted from 0) on the batches that `Batches.of_step` gives for it.
@@ -89,12 +105,13 @@ class Engine:
     def updates(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> Metrics:
         """All optimiser updates of a step."""
         size = self.config.training.accumulation
-        images = self._generated(fakes[: len(reals)])
         metrics: Metrics = {}
-        for first in range(0, len(reals), size):
-            part = slice(first, first + size)
-            metrics = self._update_discriminator(list(zip(reals[part], fakes[part], images[part], strict=True)))
-        return metrics | self._update_generator(fakes[len(reals) :])
+        with self._as_compiled():
+            images = self._generated(fakes[: len(reals)])
+            for first in range(0, len(reals), size):
+                part = slice(first, first + size)
+                metrics = self._update_discriminator(list(zip(reals[part], fakes[part], images[part], strict=True)))
+            return metrics | self._update_generator(fakes[len(reals) :])
 
     def average(self, step: int) -> None:
         if self.networks.ema:
@@ -105,11 +122,13 @@ class Engine:
     def discriminator_step(self, real: Tensor, real_labels, z: Tensor, fake_labels) -> Metrics:
         """One update of the discriminator on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
         fake = Fake(z, fake_labels)
-        return self._update_discriminator([(Real(real, real_labels), fake, self._generated([fake])[0])])
+        with self._as_compiled():
+            return self._update_discriminator([(Real(real, real_labels), fake, self._generated([fake])[0])])
 
     def generator_step(self, z: Tensor, fake_labels, step: int) -> Metrics:
         """One update of the generator, and of its average; `step` counts generator updates from 0."""
-        metrics = self._update_generator([Fake(z, fake_labels)])
+        with self._as_compiled():
+            metrics = self._update_generator([Fake(z, fake_labels)])
         self.average(step)
         return metrics
 
@@ -127,8 +146,7 @@ class Engine:
                 return [generator(*fake).float() for fake in fakes]
             z = torch.cat([fake.z for fake in fakes])
             labels = None if fakes[0].labels is None else torch.cat([fake.labels for fake in fakes])
-            nets.settle_spectral_norm(generator, len(fakes) - 1)
-            with nets.concatenated_batches(generator, len(fakes)):
+            with nets.forwards_in_one(generator, len(fakes)), nets.concatenated_batches(generator, len(fakes)):
                 return list(generator(z, labels).float().chunk(len(fakes)))
 
     def _update_discriminator(self, batches: Sequence[tuple[Real, Fake, Tensor]]) -> Metrics:
@@ -137,8 +155,7 @@ class Engine:
         for real, fake, images in self._synchronised_last(self._discriminator, batches):
             real_images, fake_images = self._augmented(real.images), self._augmented(images)
             with self.autocast():
-                real_out = self._discriminator(real_images, real.labels)
-                fake_out = n.discriminator(fake_images, fake.labels)
+                real_out, fake_out = self._discriminated((real_images, real.labels), (fake_images, fake.labels))
                 batch = self._batch(
                     fake, fake_images, fake_out, lambda z, y=fake.labels: self._generated([Fake(z, y)])[0]
                 )
@@ -152,6 +169,19 @@ class Engine:
         for term in self.terms:
             term.after_discriminator_step(n.discriminator)
         return _mean(metrics)
+
+    def _discriminated(self, real: Shown, fake: Shown) -> Sequence[nets.DiscriminatorOutput]:
+        """What the discriminator says of real and of generated images, after a power iteration for each.
+
+        In one pass, both see the spectral norms of the second. Batch norm would mix the two.
+        """
+        discriminator = self.networks.discriminator
+        if not self.together or nets.has_batch_norm(discriminator):
+            return self._discriminator(*real), discriminator(*fake)
+        images, labels = zip(real, fake, strict=True)
+        with nets.forwards_in_one(discriminator, 2):
+            out = self._discriminator(torch.cat(images), None if None in labels else torch.cat(labels))
+        return out.split(*map(len, images))
 
     def _update_generator(self, batches: Sequence[Fake]) -> Metrics:
         n, metrics = self.networks, []
@@ -224,6 +254,21 @@ class Engine:
             waits = self.processes.size > 1 and number < len(batches)
             with network.no_sync() if waits else nullcontext():
                 yield batch
+
+    @contextmanager
+    def _as_compiled(self) -> Iterator[None]:
+        """Inside, the networks compute by compiled code, if there is any; outside they are plain and can be copied."""
+        if not self._forwards:
+            yield
+            return
+        for network, forward in self._forwards.items():
+            network.forward = forward
+        try:
+            with torch._dynamo.config.patch(recompile_limit=_FORMS):
+                yield
+        finally:
+            for network in self._forwards:
+                del network.forward
 
     def autocast(self):
         """The context in which networks are called: bfloat16 where the recipe says so."""

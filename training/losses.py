@@ -8,6 +8,7 @@ No function asks what is in its tensors, so all of them can be captured in a CUD
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -208,9 +209,10 @@ def rotate_quarters(images: Tensor, first: int = 0, total: int | None = None) ->
     """
     n, total = len(images), total or len(images)
     starts = [min(max(-(-k * total // 4) - first, 0), n) for k in range(5)]  # image i is in quarter k from k N / 4 on
-    rotated = [images[starts[k] : starts[k + 1]].rot90(k, (2, 3)) for k in range(4)]
+    quarters = images.movedim(1, -1).split([end - start for start, end in pairwise(starts)])  # kept channels-last
+    rotated = [quarter.rot90(k, (1, 2)) for k, quarter in enumerate(quarters)]
     turns = (torch.arange(first, first + n, device=images.device) * 4).div(total, rounding_mode="floor")
-    return torch.cat(rotated), turns
+    return torch.cat(rotated).movedim(-1, 1), turns
 
 
 # --------------------------------------------------------------------------------------------------- regularisers
@@ -248,7 +250,7 @@ def deviation(means: Tensor, squares: Tensor, count: int) -> Tensor:
 def gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
     """|d logits / d images|, one norm an image (N,), itself differentiable."""
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.flatten(1).norm(dim=1)
+    return torch.linalg.vector_norm(gradient, dim=tuple(range(1, gradient.dim())))
 
 
 def gradient_penalty(logits: Tensor, interpolates: Tensor) -> Tensor:
@@ -261,4 +263,6 @@ def consistency(scores: Iterable[Tensor], augmented_scores: Iterable[Tensor]) ->
 
     The paper compares the logits; StudioGAN's code adds the image embeddings or class logits where there are any.
     """
-    return sum(F.mse_loss(*pair) for pair in zip(scores, augmented_scores, strict=True))
+    pairs = zip(scores, augmented_scores, strict=True)
+    # The gradient of mse_loss, or of a mean, would not be channels-last.
+    return sum((a.float() - b.float()).square().sum() / a.numel() for a, b in pairs)

@@ -20,6 +20,7 @@ from zoo.images import Images
 from zoo.model import GAN, pick_device
 
 from . import checkpoint, plots
+from .compiling import Choice, Compiling, keep_compiled_code, obstacle
 from .data import Batches
 from .engine import Engine
 from .graph import GraphedEngine
@@ -46,6 +47,7 @@ class Options:
     keep: int = 2  # newest checkpoints
     plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
     cuda_graph: bool = True  # on GPUs
+    compile: Choice = "auto"  # the step: "auto" where the run is long enough to pay for it
     minutes: float | None = None  # of this start: then save and stop, as after a signal
     classes: int | None = None  # only the first so many classes of the data; None: all
 
@@ -66,6 +68,7 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
         DataUnavailableError: the data set is not here.
         RunStoppedError: SIGINT or SIGTERM came; everything is saved.
     """
+    keep_compiled_code()
     device = local_device(pick_device(options.device))
     with joined(device) as processes:
         check_divides(config.training.batch_size, processes)
@@ -115,7 +118,17 @@ class Run:
         self.networks = Networks.build(config, device)
         noise = CountedNoise(options.seed, device, processes.rows(config.training.batch_size).start)
         self.engine = Engine(config, self.networks, noise, processes)
+        self.compiling = self._compiling()
         self.step = 0
+
+    def _compiling(self) -> Compiling:
+        training = self.config.training
+        return Compiling(
+            self.options.compile,
+            self.device,
+            lambda: obstacle(self.device, self.engine.terms, self.processes),
+            trusted=all(part.type != "custom" for part in (*training.auxiliary, *training.regularizers)),
+        )
 
     def start(self) -> None:
         """Make the folder, or take the state from it."""
@@ -129,9 +142,9 @@ class Run:
             self.folder.mend_best()
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
             self.folder.note_start(about)
-            print(datasets.describe(self.dataset), flush=True)
-            if message:
-                print(message, flush=True)
+            for line in (datasets.describe(self.dataset), message, self.compiling.complaint()):
+                if line:
+                    print(line, flush=True)
 
     def _resume(self) -> str:
         """The newest checkpoint that is whole; a damaged one is named, never passed over in silence."""
@@ -145,7 +158,8 @@ class Run:
                 continue
             self._check_identity(header, path)
             self.step = step
-            return "".join(f"{text}\n" for text in damaged) + f"going on from step {step} ({path})"
+            lines = [*damaged, f"going on from step {step} ({path})", self.compiling.follow(header)]
+            return "\n".join(line for line in lines if line)
         if damaged:
             raise ZooError(f"no checkpoint of {self.folder.path} can be read: {'; '.join(damaged)}")
         return f"{self.folder.path} has no checkpoint yet: starting at step 0"
@@ -165,8 +179,8 @@ class Run:
         """All steps that are left."""
         training, options = self.config.training, self.options
         total = training.steps
-        graphed = self.device.type == "cuda" and options.cuda_graph and self.processes.size == 1
-        engine = GraphedEngine(self.engine) if graphed else self.engine
+        self.compiling.begin(self.step)
+        engine = self._stepping()
         batches = Batches(self.config, self.dataset, options.seed, self.device, self.processes)
         images = training.batch_size * training.accumulation * training.discriminator_steps
         with ExitStack() as stack:
@@ -176,6 +190,8 @@ class Run:
             while self.step < total:
                 metrics = engine.step(*batches.of_step(self.step), self.step)
                 self.step += 1
+                if self.compiling.decide(self.step, total):
+                    engine = self._stepping()
                 self._is_best = False
                 noted = {name: value for hook in self.hooks for name, value in (hook(self) or {}).items()}
                 logs, saves = self.step % options.log_every == 0, self.step % options.save_every == 0 or self._is_best
@@ -194,6 +210,14 @@ class Run:
                 progress.advance(self.step)
         if self.processes.is_writer:
             self._export_if_missing()
+
+    def _stepping(self) -> Engine | GraphedEngine:
+        """The engine in the form that the steps from here on take."""
+        if self.compiling.is_on:
+            torch._dynamo.reset()  # what earlier runs of this process compiled counts against a limit of forms
+            self.engine.compile()
+        graphed = self.device.type == "cuda" and self.options.cuda_graph and self.processes.size == 1
+        return GraphedEngine(self.engine) if graphed else self.engine
 
     def _asks(self, regular: bool) -> bool:
         """Several processes agree on a stop now and then; one alone looks after every step."""
@@ -220,7 +244,8 @@ class Run:
             return
         if not self.networks.are_finite():
             raise ZooError(f"a weight is not finite after step {self.step}; older checkpoints are intact")
-        checkpoint.save(self.folder.checkpoints, self.step, self.networks, self.identity)
+        about = self.identity | self.compiling.record()
+        checkpoint.save(self.folder.checkpoints, self.step, self.networks, about)
         best = self.folder.best()
         checkpoint.prune(self.folder.checkpoints, self.options.keep, best["step"] if best else None)
         self.export()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import torch
@@ -10,8 +12,28 @@ from torch import Tensor, nn
 _WARM_UP = 3  # forwards before the capture, in which libraries pick their algorithms
 
 
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Inside, this process's float32 convolutions and products on a GPU are float32: cuDNN's default is TF32.
+
+    A graph keeps what it was captured with.
+    """
+    # The older switches cannot be read where a user has set these; these can always, and put back.
+    switches = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [switch.fp32_precision for switch in switches]
+    try:
+        for switch in switches:
+            switch.fp32_precision = "ieee"
+        yield
+    finally:
+        for switch, precision in zip(switches, before, strict=True):
+            switch.fp32_precision = precision
+
+
 class Captured:
     """network(z, y) for inputs of one shape, replayed from a graph. Threads may share it, on one stream.
+
+    A float32 network computes in float32, whatever the process allows elsewhere.
 
     Args:
         network: a module without gradients on an NVIDIA GPU.
@@ -24,14 +46,15 @@ class Captured:
         self._lock = Lock()
         stream, current = torch.cuda.Stream(z.device), torch.cuda.current_stream(z.device)
         stream.wait_stream(current)
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UP):
-                network(self._z, self._y)
-        current.wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        # Other threads of a server go on with what they do on the GPU.
-        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-            self._out = network(self._z, self._y)
+        with exact_float32():
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UP):
+                    network(self._z, self._y)
+            current.wait_stream(stream)
+            self._graph = torch.cuda.CUDAGraph()
+            # Other threads of a server go on with what they do on the GPU.
+            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+                self._out = network(self._z, self._y)
 
     def __call__(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images in a tensor of their own."""

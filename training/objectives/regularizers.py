@@ -17,6 +17,7 @@ class GradientPenalty(Term):
     """WGAN-GP Eq. 3, on one random point between each real and generated image, scored with the real label."""
 
     name = "gradient_penalty"
+    differentiates_twice = True
 
     def __init__(self, weight: float):
         self.weight = weight
@@ -30,6 +31,7 @@ class Dragan(Term):
     """DRAGAN (arXiv 1705.07215) in the form of StudioGAN's code, on one random point near each real image."""
 
     name = "dragan"
+    differentiates_twice = True
 
     def __init__(self, weight: float):
         self.weight = weight

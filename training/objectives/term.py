@@ -49,6 +49,7 @@ class Term:
     """
 
     name: str  # in the log, as d/<name> and g/<name>
+    differentiates_twice = False  # whether its loss is a function of gradients; such steps are not compiled
 
     def augment(self, images: Tensor, noise: Noise) -> Tensor:
         """What the discriminator is shown instead of images (N, C, H, W), real or generated; differentiable."""

@@ -10,12 +10,12 @@ from torch import nn
 
 from .. import architecture
 from ..errors import ConfigError
-from .batch_norm import concatenated_batches, synchronise, untracked_statistics
+from .batch_norm import concatenated_batches, has_batch_norm, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .heads import DiscriminatorOutput
 from .layers import SpectralNorm, keep_iterating, settle_spectral_norm
-from .power_iteration import iterate_together
+from .power_iteration import forwards_in_one, iterate_together, normalized
 from .resample import fold_resampling
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
@@ -31,8 +31,11 @@ __all__ = [
     "build_generator",
     "concatenated_batches",
     "fold_resampling",
+    "forwards_in_one",
+    "has_batch_norm",
     "iterate_together",
     "keep_iterating",
+    "normalized",
     "settle_spectral_norm",
     "synchronise",
     "untracked_statistics",

@@ -50,6 +50,10 @@ def _norms(network: nn.Module) -> list[BatchNorm2d]:
     return [module for module in network.modules() if isinstance(module, BatchNorm2d)]
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    return any(isinstance(module, BatchNorm2d) for module in network.modules())
+
+
 @contextmanager
 def concatenated_batches(network: nn.Module, groups: int) -> Iterator[None]:
     """Inside, a forward of `groups` concatenated batches equals as many forwards."""

@@ -6,12 +6,13 @@ ContraGAN (arXiv 2006.12681) Tables A1 and A2; the "strided" layout is that of t
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from .. import architecture
 from .batch_norm import BatchNorm2d
 from .heads import DiscriminatorOutput, Heads
-from .layers import Layers, SelfAttention, activation, initialise
+from .layers import Layers, SelfAttention, activation, channels_last, initialise
 from .resnet import make_norm, one_hot, squash
 
 
@@ -51,7 +52,7 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         condition = one_hot(y, self.spec.num_classes, z)
-        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        h = channels_last(self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width))
         if self.input_norm is not None:
             h = self.blocks[0].act(self.input_norm(h))
         for number, block in enumerate(self.blocks, start=1):
@@ -103,12 +104,12 @@ class DCGANDiscriminator(nn.Module):
         return nn.Sequential(widen, ConvBlock(out_channels, out_channels, spec, layers, kernel=4, stride=2))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
-        kept = {}
+        x, kept = channels_last(x), {}
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
             if number in self.heads.kept_blocks:
                 kept[number] = x
-        features = x.flatten(1) if self.spec.layout == "strided" else x.sum(dim=(2, 3))
+        features = x.flatten(1) if self.spec.layout == "strided" else x.sum(dim=(2, 3), dtype=torch.float32)
         return self.heads(features, kept, y)

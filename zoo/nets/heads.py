@@ -6,7 +6,8 @@ Rotation head: SSGAN (arXiv 1811.11212). InfoMax critics: InfoMax-GAN (arXiv 200
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,17 @@ class DiscriminatorOutput:
     rotation_logits: Tensor | None = None  # (N, 4)
     local_features: Tensor | None = None  # (N, C, H, W), for InfoMax
     later_features: Tensor | None = None  # (N, C', H', W') of a later block, in the local-local design of InfoMax
+
+    def split(self, *rows: int) -> list[DiscriminatorOutput]:
+        """The outputs of the first rows[0] images, of the next rows[1] and so on."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {name: [None] * len(rows) if x is None else _split(x, rows) for name, x in given.items()}
+        return [DiscriminatorOutput(**{name: part[i] for name, part in parts.items()}) for i in range(len(rows))]
+
+
+def _split(x: Tensor, rows: Sequence[int]) -> list[Tensor]:
+    """x.split(rows), whose gradient is channels-last for maps: PyTorch fills up what has none with zeros in order."""
+    return [part.movedim(-1, 1) for part in x.movedim(1, -1).split(rows)] if x.dim() == 4 else x.split(rows)
 
 
 class Heads(nn.Module):

@@ -16,16 +16,27 @@ from torch import Tensor, nn
 from .batch_norm import BatchNorm2d
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """(N, C, H, W) with the channels of a pixel side by side in memory, where every kernel that follows is fastest.
+
+    What follows keeps this layout, so networks ask for it once, where maps begin: a linear layer's output viewed as
+    maps is the other way round, and PyTorch's resampling kernels for that are dozens of times slower on a GPU.
+    """
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 class SpectralNorm(nn.Module):
     """Mixin for a layer whose weight is divided by an estimate of its largest singular value.
 
     One power iteration per forward in training mode, v first, then u; both are stored and constant for the gradient.
+    `iterations` is 2 for a forward that stands for two (see `power_iteration.forwards_in_one`).
     In eval mode the stored vectors are used as they are, unless `iterates_in_eval` (two networks of Mimicry), where
     an iteration runs and is forgotten. `u` has the length of the output channels, `v` that of the flattened rest.
     """
 
     output_axis = 0  # of the weight; 1 for transposed convolutions
     prepared: Tensor | None = None  # the normalised weight, where `power_iteration` has made it for this forward
+    iterations = 1  # a forward in training mode
     weight: Tensor
     u: Tensor
     v: Tensor
@@ -61,8 +72,9 @@ class SpectralNorm(nn.Module):
             matrix, u, v = self.weight_matrix(), self.u, self.v
             if self.training or self.iterates_in_eval:
                 with torch.no_grad():
-                    v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=self.eps)
-                    u = F.normalize(torch.mv(matrix, v), dim=0, eps=self.eps)
+                    for _ in range(self.iterations):
+                        v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=self.eps)
+                        u = F.normalize(torch.mv(matrix, v), dim=0, eps=self.eps)
                     if self.training:  # u and v themselves stay as they are for the backward pass
                         self.u.copy_(u)
                         self.v.copy_(v)
@@ -145,7 +157,19 @@ class ConditionalBatchNorm2d(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         gain = self.gain(condition)[:, :, None, None]
         bias = self.bias(condition)[:, :, None, None]
-        return self.norm(x) * (self.offset + gain) + bias
+        return torch.addcmul(bias, self.norm(x), self.offset + gain)
+
+
+class _ChannelsLastGradient(torch.autograd.Function):
+    """The same tensor, whose gradient is brought to its layout."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return channels_last(gradient)
 
 
 class SelfAttention(nn.Module):
@@ -161,11 +185,13 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         query = self.theta(x).flatten(2)  # (N, C/8, HW)
-        key = F.max_pool2d(self.phi(x), 2).flatten(2)  # (N, C/8, HW/4)
+        key = F.max_pool2d(self.phi(x), 2)
+        key = _ChannelsLastGradient.apply(key).flatten(2)  # (N, C/8, HW/4); a product's gradient is as the product is
         value = F.max_pool2d(self.value(x), 2).flatten(2)  # (N, C/2, HW/4)
-        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (N, HW, HW/4)
-        attended = (value @ weights.transpose(1, 2)).unflatten(2, x.shape[2:])  # (N, C/2, H, W)
-        return x + self.gain * self.output(attended)
+        scores = query.transpose(1, 2) @ key  # (N, HW, HW/4)
+        weights = scores.softmax(dim=-1, dtype=scores.dtype)  # autocast would return float32, which nobody needs
+        attended = (weights @ value.transpose(1, 2)).transpose(1, 2)  # (N, C/2, HW), channels side by side
+        return x + self.gain * self.output(attended.unflatten(2, x.shape[2:]))
 
 
 def activation(name: str, leak: float = 0.1) -> nn.Module:

@@ -1,26 +1,69 @@
-"""The power iterations of all layers of a network together: a handful of large operations instead of eight a layer.
+"""The power iterations of all layers of a network together: a handful of large operations instead of twenty a layer.
 
 It pays where launching an operation costs more than doing it, which is on GPUs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .heads import InfoMaxCritics
+from .heads import Heads, InfoMaxCritics
 from .layers import SpectralNorm
 
 
-def iterate_together(network: nn.Module) -> None:
-    """From now on, each forward in training mode begins with one power iteration of all layers at once.
+class Alike(NamedTuple):
+    """What the iterations of some layers work on: their weights have one shape."""
 
-    Nothing else changes: the same iteration, once a forward, for the layers that a forward uses. InfoMax critics are
+    weights: list[Tensor]
+    us: list[Tensor]
+    vs: list[Tensor]
+    output_axis: int
+    eps: float
+    iterations: int
+    dtype: torch.dtype  # of the result
+
+
+def normalized(groups: list[Alike]) -> list[list[Tensor]]:
+    """Each weight over sigma, after its iterations, which the stored vectors see; a function of tensors alone."""
+    return [_normalized(group) for group in groups]
+
+
+def iterate_together(network: nn.Module, how: Callable[[list[Alike]], list[list[Tensor]]] = normalized) -> None:
+    """From now on, each forward in training mode begins with the power iterations of all layers at once.
+
+    Nothing else changes: the same iterations, once a forward, for the layers that a forward uses. InfoMax critics are
     not among them; their iterations belong to the loss.
+
+    Args:
+        how: `normalized`, or a compiled form of it; it replaces that of an earlier call.
     """
-    network.register_forward_pre_hook(_prepare)
-    network.register_forward_hook(_forget, always_call=True)
+    if not hasattr(network, "normalized_together"):
+        network.register_forward_pre_hook(_prepare)
+        network.register_forward_hook(_forget, always_call=True)
+    network.normalized_together = how
+
+
+@contextmanager
+def forwards_in_one(network: nn.Module, count: int) -> Iterator[None]:
+    """Inside, a forward makes as many power iterations as `count` of them would; all rows see the last sigma."""
+    layers = _layers(network)
+    for layer in layers:
+        layer.iterations = count
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.iterations = 1
+
+
+def _in_heads(network: nn.Module) -> set[nn.Module]:
+    return {m for heads in network.modules() if isinstance(heads, Heads) for m in heads.modules()}
 
 
 def _layers(network: nn.Module) -> list[SpectralNorm]:
@@ -31,12 +74,21 @@ def _layers(network: nn.Module) -> list[SpectralNorm]:
 def _prepare(network: nn.Module, _) -> None:
     if not network.training:
         return
+    device = next(network.parameters()).device.type
+    exact = _in_heads(network)  # autocast does not reach the heads
     groups: dict[tuple, list[SpectralNorm]] = {}
     for layer in _layers(network):
-        groups.setdefault((layer.weight_matrix().shape, layer.eps), []).append(layer)
-    with torch.autocast(next(network.parameters()).device.type, enabled=False):
-        for (_, eps), layers in groups.items():
-            for layer, weight in zip(layers, _normalized(layers, eps), strict=True):
+        casts = torch.is_autocast_enabled(device) and layer not in exact
+        dtype = torch.get_autocast_dtype(device) if casts else layer.weight.dtype
+        alike = layer.weight.shape, layer.output_axis, layer.eps, layer.iterations, dtype
+        groups.setdefault(alike, []).append(layer)
+    inputs = [
+        Alike([x.weight for x in layers], [x.u for x in layers], [x.v for x in layers], *about)
+        for (_, *about), layers in groups.items()
+    ]
+    with torch.autocast(device, enabled=False):
+        for layers, weights in zip(groups.values(), network.normalized_together(inputs), strict=True):
+            for layer, weight in zip(layers, weights, strict=True):
                 layer.prepared = weight
 
 
@@ -45,14 +97,23 @@ def _forget(network: nn.Module, *_) -> None:
         layer.prepared = None
 
 
-def _normalized(layers: list[SpectralNorm], eps: float) -> list[Tensor]:
-    """Each layer's weight over sigma, after one iteration; the layers' matrices have one shape."""
-    matrices = torch.stack([layer.weight_matrix() for layer in layers])  # (L, rows, columns)
+def _normalized(group: Alike) -> list[Tensor]:
+    """The weights of one group.
+
+    A channels-last weight is a matrix whose columns have the input channels last, without a copy; so is its gradient.
+    """
+    moved = group.weights[0].movedim(1, -1).shape  # (O, kh, kw, I); of a transposed convolution (I, kh, kw, O)
+    transposed = group.output_axis == 1
+    flat = torch.stack([w.movedim(1, -1).flatten(*((0, -2) if transposed else (1, -1))) for w in group.weights])
+    matrices = flat.mT if transposed else flat  # (L, output channels, everything else)
     with torch.no_grad():
-        u = torch.stack([layer.u for layer in layers])[:, :, None]
-        v = F.normalize(matrices.mT @ u, dim=1, eps=eps)
-        u = F.normalize(matrices @ v, dim=1, eps=eps)
-        torch._foreach_copy_([layer.u for layer in layers], list(u[:, :, 0].unbind()))
-        torch._foreach_copy_([layer.v for layer in layers], list(v[:, :, 0].unbind()))
-    sigma = (u * (matrices @ v)).sum(dim=(1, 2))
-    return [layer.weight / s for layer, s in zip(layers, sigma.unbind(), strict=True)]
+        u = torch.stack(group.us)[:, :, None]
+        for _ in range(group.iterations):
+            v = F.normalize(matrices.mT @ u, dim=1, eps=group.eps)
+            u = F.normalize(matrices @ v, dim=1, eps=group.eps)
+        # stored in the order of `weight_matrix`, with the input channels first
+        stored = v[:, :, 0] if transposed else v.view(-1, *moved[1:]).movedim(-1, 1).flatten(1)
+        torch._foreach_copy_(group.us, list(u[:, :, 0].unbind()))
+        torch._foreach_copy_(group.vs, list(stored.unbind()))
+    sigma = (u * (matrices @ v)).sum(dim=(1, 2), keepdim=True)
+    return [weight.view(moved).movedim(-1, 1) for weight in (flat / sigma).to(group.dtype).unbind()]

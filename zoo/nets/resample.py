@@ -9,11 +9,13 @@ The kernels are folded in each forward from the layer's own weight, so gradients
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import SpectralNorm
+from .layers import SpectralNorm, channels_last
 
 
 class Resampling(nn.Module):
@@ -51,25 +53,25 @@ def weight_of(layer: nn.Module) -> Tensor:
 
 
 def upsample(x: Tensor, mode: str) -> Tensor:
-    """Double the resolution of (N, C, H, W)."""
-    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
+    """Double the resolution of (N, C, H, W), in the precision of x."""
+    autocasts = torch.is_autocast_enabled(x.device.type)  # on GPUs to float32, and so whatever is computed from it
+    with torch.autocast(x.device.type, enabled=False) if autocasts else nullcontext():
+        return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
 
 
 def upsampling_kernel(weight: Tensor) -> Tensor:
     """(out, in, 3, 3) to (in, out, 4, 4): nearest x2, then the convolution, as one stride-2 transposed convolution.
 
     Output row 2i + p of the upsampled image sees input rows i - 1 + p and i + p; the taps of the 3x3 kernel that fall
-    on the same input row add up.
+    on the same input row add up: (last, middle + last, first + middle, first).
     """
-    for axis in (2, 3):
-        first, middle, last = weight.split(1, dim=axis)
-        weight = torch.cat((last, middle + last, first + middle, first), dim=axis)
-    return weight.transpose(0, 1)
+    flipped = channels_last(weight.transpose(0, 1).flip(2, 3))
+    return F.avg_pool2d(flipped, 2, stride=1, padding=1, divisor_override=1)
 
 
 def pooling_kernel(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) to (out, in, 4, 4): the convolution, then 2x2 means, as one stride-2 convolution."""
-    for axis in (2, 3):
-        first, middle, last = weight.split(1, dim=axis)
-        weight = torch.cat((first, first + middle, middle + last, last), dim=axis) / 2
-    return weight
+    """(out, in, 3, 3) to (out, in, 4, 4): the convolution, then 2x2 means, as one stride-2 convolution.
+
+    Along each axis half of (first, first + middle, middle + last, last): means of neighbouring taps.
+    """
+    return F.avg_pool2d(weight, 2, stride=1, padding=1)

@@ -5,13 +5,14 @@ InfoMax-GAN (arXiv 2007.04589) Tables 7 to 9; ContraGAN (arXiv 2006.12681) Table
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import architecture
 from .batch_norm import BatchNorm2d
 from .heads import DiscriminatorOutput, Heads
-from .layers import ConditionalBatchNorm2d, Layers, SelfAttention, activation, initialise
+from .layers import ConditionalBatchNorm2d, Layers, SelfAttention, activation, channels_last, initialise
 from .resample import Resampling
 
 
@@ -81,7 +82,7 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         z, conditions = self.conditions(z, y)
-        h = self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width)
+        h = channels_last(self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width))
         for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True), start=1):
             h = block(h, condition)
             if str(number) in self.attention:
@@ -158,7 +159,7 @@ class ResNetDiscriminator(nn.Module):
         initialise(self, spec.init)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
-        kept = {}
+        x, kept = channels_last(x), {}
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if str(number) in self.attention:
@@ -166,5 +167,6 @@ class ResNetDiscriminator(nn.Module):
             if number in self.heads.kept_blocks:
                 kept[number] = self.act(x) if self.spec.infomax.rectify_local else x
         x = self.act(x)
-        features = x.sum(dim=(2, 3)) if self.spec.pooling == "sum" else x.mean(dim=(2, 3))
+        pool = x.sum if self.spec.pooling == "sum" else x.mean
+        features = pool(dim=(2, 3), dtype=torch.float32)
         return self.heads(features, kept, y)
