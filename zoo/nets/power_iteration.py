@@ -38,15 +38,16 @@ def iterate_together(network: nn.Module, how: Callable[[list[Alike]], list[list[
     """From now on, each forward in training mode begins with the power iterations of all layers at once.
 
     Nothing else changes: the same iterations, once a forward, for the layers that a forward uses. InfoMax critics are
-    not among them; their iterations belong to the loss.
+    not among them; their iterations belong to the loss, and begin with a forward of theirs.
 
     Args:
         how: `normalized`, or a compiled form of it; it replaces that of an earlier call.
     """
-    if not hasattr(network, "normalized_together"):
-        network.register_forward_pre_hook(_prepare)
-        network.register_forward_hook(_forget, always_call=True)
-    network.normalized_together = how
+    for part in (network, *(m for m in network.modules() if isinstance(m, InfoMaxCritics))):
+        if not hasattr(part, "normalized_together"):
+            part.register_forward_pre_hook(_prepare)
+            part.register_forward_hook(_forget, always_call=True)
+        part.normalized_together = how
 
 
 @contextmanager
@@ -67,7 +68,8 @@ def _in_heads(network: nn.Module) -> set[nn.Module]:
 
 
 def _layers(network: nn.Module) -> list[SpectralNorm]:
-    apart = {m for critics in network.modules() if isinstance(critics, InfoMaxCritics) for m in critics.modules()}
+    critics = [m for m in network.modules() if isinstance(m, InfoMaxCritics) and m is not network]
+    apart = {module for part in critics for module in part.modules()}
     return [module for module in network.modules() if isinstance(module, SpectralNorm) and module not in apart]
 
 
