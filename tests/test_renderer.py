@@ -8,7 +8,7 @@ import zoo
 from zoo import Images, registry
 from zoo.renderer import FEW, Renderer, multiplications
 
-ARCHITECTURES = ("sngan/celeba64", "biggan/tiny-imagenet", "sagan/tiny-imagenet", "dcgan/cifar10", "infomax-gan/digits")
+ARCHITECTURES = ("sngan/celeba64", "biggan/tiny-imagenet", "dcgan/cifar10", "infomax-gan/digits")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_few_images_are_those_of_many_within_a_step(model, threads, monkeypatc
         threads(count)
         for shared in (0, 1e18):
             monkeypatch.setattr("zoo.renderer._SHARED", shared)
-            for n in (1, 2, 3, 5, 8, 13, FEW):
+            for n in (1, 2, 5, 13):
                 few = model.sample(n, seed=3, start=5).uint8
                 apart = (few.int() - many[:n].int()).abs()
                 assert apart.max() <= 1
