@@ -75,7 +75,7 @@ class Renderer:
 
     @cached_property
     def _direct(self) -> nn.Module:
-        """The form for a few images: Winograd's matrices pay from a chunk on."""
+        """The form for one image, for which Winograd's larger weights do not pay."""
         return self._form(winograd=False) if self._has_winograd else self.network
 
     def _form(self, winograd: bool) -> nn.Module:
@@ -145,7 +145,8 @@ class Renderer:
             return [self._direct(z, y)]
         count = min(n, threads)
         ends = [n * i // count for i in range(count + 1)]
-        return one_thread_each(self._direct, [_rows(z, y, *ends[i : i + 2]) for i in range(count)])
+        form = self.network if n >= 2 * count else self._direct
+        return one_thread_each(form, [_rows(z, y, *ends[i : i + 2]) for i in range(count)])
 
     def _in_chunks(self, z: Tensor, y: Tensor | None, start: int) -> list[Tensor]:
         """Image i is always at place i % chunk of a chunk: what pads the others' places does not reach it."""
