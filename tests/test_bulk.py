@@ -251,7 +251,7 @@ def test_killed_at_any_moment_an_output_is_of_one_command_or_of_none():
         [sys.executable, program, "--seconds", "4", "--every", "6"], capture_output=True, text=True, env=environment
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["kills"] > 3
+    assert json.loads(done.stdout)["kills"] > 1
 
 
 def command(*arguments) -> tuple[list[str], dict[str, str]]:

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
-# What a compiler sees of a recipe are its networks, with what terms ask of them: both norms of a DCGAN; conditional
-# norms and a classifier; bilinear resampling, one pass of real and generated images, InfoMax and further passes.
-PARTS = ["dcgan/stacked-mnist", "acgan/cifar100", "ssgan-infomax/cifar100"]
+# What a compiler sees of a recipe are its networks, with what terms ask of them: both norms of a DCGAN; bilinear
+# resampling, one pass of real and generated images, InfoMax and further passes.
+PARTS = ["dcgan/stacked-mnist", "ssgan-infomax/cifar100"]
 
 
 def engine_of(config) -> Engine:
@@ -71,6 +71,9 @@ def test_two_compiled_steps_are_two_eager_ones(name):
         assert torch.equal(twin(z, y), before), "a copy of a compiled network computes with its own weights"
 
 
+@pytest.mark.skipif(
+    not (torch.cuda.is_available() or os.environ.get("ZOO_COMPILE")), reason="20 s on a CPU; run with ZOO_COMPILE=1"
+)
 def test_an_update_by_the_default_compiler(tmp_path, monkeypatch):
     if compiling.obstacle(CPU, [], Processes()):
         pytest.skip("no C++ compiler")

@@ -32,12 +32,12 @@ def same(a: dict, b: dict) -> bool:
 
 
 def test_kill_nine_at_any_moment(tmp_path):
-    """Five SIGKILLs, three of them in the middle of writing a file; `kill_and_resume.py --kills 50` does more."""
-    command = [sys.executable, TESTS / "kill_and_resume.py", tmp_path, "--kills", "5"]
+    """Three SIGKILLs, two of them in the middle of writing a file; `kill_and_resume.py --kills 50` does more."""
+    command = [sys.executable, TESTS / "kill_and_resume.py", tmp_path, "--kills", "3"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout)["kills"] == {"moment": 2, "write": 3}
+    assert json.loads(done.stdout)["kills"] == {"moment": 1, "write": 2}
 
 
 @pytest.mark.parametrize("name", ["contragan/digits", "contragan-cr/cifar10", "dcgan/cifar10"])

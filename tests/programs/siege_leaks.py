@@ -50,7 +50,7 @@ def besiege(seconds: float, seed: int) -> dict:
 def _growth(call: Callable[[int], object], seconds: float) -> tuple[int, float, float]:
     """(calls, MB that the second half of them has added, the same for a thousand)."""
     end, sizes = time.monotonic() + seconds, []
-    while time.monotonic() < end or len(sizes) < 20:
+    while time.monotonic() < end or len(sizes) < 12:
         call(len(sizes))
         sizes.append(_resident())
     half = len(sizes) // 2
