@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import copy
 import json
-import os
 import re
 import resource
 import time
@@ -16,6 +15,7 @@ import children
 import pytest
 import yaml
 from markdown_it import MarkdownIt
+from wrong_inputs import SPECIAL, put_special
 
 import zoo
 from zoo import card, hub, json_files, nets, registry
@@ -140,15 +140,10 @@ def test_what_is_no_plain_json_is_refused(tmp_path, text, reason):
     assert len(str(error.value)) < 300
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "nothing", "itself"])
+@pytest.mark.parametrize("kind", SPECIAL)
 def test_only_files_are_read(tmp_path, kind):
     path = tmp_path / "config.json"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        path.symlink_to({"device": "/dev/zero", "nothing": "nowhere", "itself": path.name}[kind])
+    put_special(path, kind)
     with pytest.raises(ConfigError, match=r"config\.json"):
         ModelConfig.from_file(path)
     with pytest.raises((OSError, json_files.UnreadableError)):

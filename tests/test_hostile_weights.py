@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from wrong_inputs import SPECIAL, put_special
 
 from zoo import weights
 from zoo.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
@@ -98,15 +98,10 @@ def test_an_honest_file_with_metadata_and_parts_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("read", [weights.read, pickles.read, weights.read_metadata])
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "nothing", "itself"])
+@pytest.mark.parametrize("kind", SPECIAL)
 def test_only_files_are_read(tmp_path, kind, read):
     path = tmp_path / "x.safetensors"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        path.symlink_to({"device": "/dev/zero", "nothing": "nowhere", "itself": path.name}[kind])
+    put_special(path, kind)
     with pytest.raises((WeightsCorruptedError, WeightsUnavailableError), match=r"x\.safetensors"):
         read(path)
 

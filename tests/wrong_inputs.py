@@ -126,10 +126,17 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return bytes(data[:at]) + chance.randbytes(chance.choice((1, 100, 5000))) + bytes(data[at:])
 
 
+SPECIAL = ("pipe", "device", "nothing", "itself", "folder")
+
+
 def special(path: Path, chance: random.Random) -> None:
     """What stands in the place of a file and is none."""
     path.unlink(missing_ok=True)
-    kind = chance.choice(("pipe", "device", "nothing", "itself", "folder"))
+    put_special(path, chance.choice(SPECIAL))
+
+
+def put_special(path: Path, kind: str) -> None:
+    """Make one of SPECIAL at a path where nothing is."""
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "folder":

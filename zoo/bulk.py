@@ -248,7 +248,7 @@ def _earlier(
     """The parts that go: of other commands all, of this one those beyond n images."""
     parts = []
     if begun is not None and begun.makes(record):
-        parts += [part for part in map(Part.parse, begun.replaces) if part]
+        parts += begun.replaced
         parts += [part for part in format.journal.parts(begun) if part.stop > n and format.images_alone]
     elif begun is not None:
         parts += format.earlier_parts(begun)

@@ -53,6 +53,11 @@ class Command:
         text = json.dumps(self.record, sort_keys=True)
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
 
+    @property
+    def replaced(self) -> list[Part]:
+        """The parts that it replaces."""
+        return [part for part in map(Part.parse, self.replaces) if part]
+
     def makes(self, record: dict[str, Any]) -> bool:
         """Whether these are the images of a record; a record without a seed leaves it open."""
         wanted = {"seed": self.record.get("seed")} if record["seed"] is None else {}

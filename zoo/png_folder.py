@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
@@ -55,20 +56,19 @@ class PngFolder(Format):
         return all(recorded.get((part.start, part.stop)) == self._digest(part) for part in parts)
 
     def done(self, command: Command) -> list[Part]:
-        for part in self.journal.parts(command):
-            self._place(command, range(part.first, part.stop))
+        self._place_parts(command)
         return [part for part in self._known(command) if self._is_there(part)]
 
     def earlier_parts(self, command: Command | None) -> list[Part]:
         if command is None:  # sample.json's
             return self._recorded()
-        for part in self.journal.parts(command):
-            self._place(command, range(part.first, part.stop))
-        return [*map(Part.parse, command.replaces), *self.journal.parts(command)]
+        self._place_parts(command)
+        return [*command.replaced, *self.journal.parts(command)]
 
     def check_room(self, command: Command) -> None:
-        for part in self._replaced(command):
-            others = self._images(range(max(part.first, command.images), part.stop))
+        there = self._images()
+        for part in command.replaced:
+            others = _within(there, max(part.first, command.images), part.stop)
             if others and not self._is_going(command, part):
                 raise ZooError(
                     f"{others[0]} to {others[-1].name} are not all as they were written, so that they are not removed; "
@@ -76,20 +76,18 @@ class PngFolder(Format):
                 )
 
     def make_room(self, command: Command) -> None:
-        for part in self._replaced(command):
+        there = self._images()
+        for part in command.replaced:
             gone = self.journal.path(command, part, "gone")
             # Those that are made anew are removed at first alone: later they may be this command's.
             first = max(part.first, command.images) if gone.exists() else part.first
             if self._is_going(command, part):
                 gone.touch()
-                for path in self._images(range(first, part.stop)):
-                    path.unlink()
+                for path in _within(there, first, part.stop):
+                    path.unlink(missing_ok=True)  # parts of several commands may overlap
 
     def forget(self) -> None:
         self.record_path.unlink(missing_ok=True)
-
-    def _replaced(self, command: Command) -> list[Part]:
-        return [part for part in map(Part.parse, command.replaces) if part]
 
     def _is_going(self, command: Command, part: Part) -> bool:
         """Whether these are the images that were written, as far as they have not been removed yet."""
@@ -115,6 +113,10 @@ class PngFolder(Format):
         data = png(image)
         self.journal.writing(command, self._image(i).name).write_bytes(data)
         return hashlib.sha256(data).digest()
+
+    def _place_parts(self, command: Command) -> None:
+        for part in self.journal.parts(command):
+            self._place(command, range(part.first, part.stop))
 
     def _place(self, command: Command, images: range) -> None:
         """Bring images of a part from the journal to their places, unless they are there already.
@@ -148,10 +150,10 @@ class PngFolder(Format):
     def _image(self, i: int) -> Path:
         return self.out / f"{i:06d}.png"
 
-    def _images(self, numbers: range) -> list[Path]:
-        """Files with the names of these images, in order; a record may tell of more than there are."""
-        found = {int(match[1]): path for path in self.out.iterdir() if (match := _IMAGE.fullmatch(path.name))}
-        return [found[i] for i in sorted(found) if i in numbers and found[i] == self._image(i)]
+    def _images(self) -> list[tuple[int, Path]]:
+        """Files with the names of images, by their numbers; a record may tell of more than there are."""
+        found = ((int(match[1]), path) for path in self.out.iterdir() if (match := _IMAGE.fullmatch(path.name)))
+        return sorted((i, path) for i, path in found if path == self._image(i))
 
     def _is_there(self, part: Part) -> bool:
         return self._digest(range(part.first, part.stop)) == part.sha256
@@ -186,6 +188,12 @@ class PngFolder(Format):
         writing = self.journal.writing(command, self.record_path.name)
         writing.write_text(json.dumps(record, indent=2) + "\n")
         writing.replace(self.record_path)
+
+
+def _within(images: list[tuple[int, Path]], first: int, stop: int) -> list[Path]:
+    """Those of images first ... stop - 1."""
+    begin, end = (bisect_left(images, number, key=lambda image: image[0]) for number in (first, stop))
+    return [path for _, path in images[begin:end]]
 
 
 def _has_end(path: Path) -> bool:
