@@ -4,7 +4,7 @@ import pytest
 import torch
 from narrow import tiny
 
-from zoo import fuse, nets, registry
+from zoo import fuse, fused_layers, nets, registry
 
 FULL_SIZE = ["contragan/tiny-imagenet", "sngan/celeba128"]
 TINY = [name for name in registry.names() if name not in FULL_SIZE]
@@ -28,9 +28,9 @@ def trained_looking(spec) -> torch.nn.Module:
     return generator.eval()
 
 
-def difference(spec, n: int, winograd: bool = False) -> float:
+def difference(spec, n: int, form="any") -> float:
     generator = trained_looking(spec)
-    fused = fuse.fuse(generator, winograd).to(memory_format=torch.channels_last)
+    fused = fuse.fuse(generator, form).to(memory_format=torch.channels_last)
     z = torch.randn(n, spec.latent_dim)
     y = (torch.randint(spec.num_classes, (n,)),) if spec.num_classes else ()
     with torch.inference_mode():
@@ -40,11 +40,11 @@ def difference(spec, n: int, winograd: bool = False) -> float:
         return (fused(z, *y) - plain).abs().max().item()
 
 
-@pytest.mark.parametrize("winograd", [False, True])
+@pytest.mark.parametrize("form", ["any", "few", "many"])
 @pytest.mark.parametrize("name", FULL_SIZE)
-def test_published_shapes(name, winograd):
+def test_published_shapes(name, form):
     torch.manual_seed(0)
-    assert difference(registry.config(name).generator, 1, winograd) < 2e-5
+    assert difference(registry.config(name).generator, 1, form) < 2e-5
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -56,17 +56,20 @@ def test_every_architecture(name):
 @pytest.mark.parametrize(
     "name", ["biggan/cifar10", "contragan/tiny-imagenet", "sngan/stl10", "cgan-pd/cifar10", "dcgan/cifar10"]
 )
-def test_every_kind_of_block_with_winograd_convolutions(name, monkeypatch):
-    monkeypatch.setattr(fuse, "WINOGRAD_CHANNELS", dict.fromkeys(fuse.WINOGRAD_CHANNELS, 0))
+@pytest.mark.parametrize(("winograd_size", "form"), [(32, "many"), (0, "many"), (8, "many"), (0, "few")])
+def test_every_kind_of_block_in_every_form(name, winograd_size, form, monkeypatch):
+    monkeypatch.setattr(fused_layers, "WINOGRAD_CHANNELS", 0)
+    monkeypatch.setattr(fused_layers, "WINOGRAD_SIZE", winograd_size)  # in larger maps: along H alone
+    monkeypatch.setattr(fused_layers, "ROW_CHANNELS", {"few": 0, "many": 0})
     torch.manual_seed(0)
-    assert difference(tiny(registry.config(name)).generator, 3, winograd=True) < 2e-5
+    assert difference(tiny(registry.config(name)).generator, 3, form) < 2e-5
 
 
 def test_upsampling_then_convolving_is_one_transposed_convolution():
     conv = torch.nn.Conv2d(3, 5, 3, padding=1).double()
     x = torch.randn(2, 3, 6, 7, dtype=torch.float64)
     expected = conv(torch.nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
-    for form in (fuse.up_conv, fuse.PhaseConv):
+    for form in (fused_layers.up_conv, fused_layers.PhaseConv):
         fused = form(conv.weight.detach(), conv.bias.detach()).double()
         assert torch.allclose(fused(x), expected, atol=1e-12)
 
@@ -78,3 +81,11 @@ def test_the_generator_is_left_as_it_was():
     assert all(torch.equal(before[name], tensor) for name, tensor in generator.state_dict().items())
     with pytest.raises(TypeError, match="fuse=False"):
         fuse.fuse(torch.nn.Linear(2, 2))
+
+
+def test_large_maps_are_computed_a_few_images_at_a_time(monkeypatch):
+    """What is cut into pieces of two and one images is the same function, with its labels and latents."""
+    monkeypatch.setattr(fuse, "images_at_once", lambda channels, size: {8: 99, 16: 2, 32: 1}.get(size, 1))
+    torch.manual_seed(0)
+    for name in ("biggan/cifar10", "contragan/tiny-imagenet", "sngan/celeba64", "cgan-pd/cifar10"):
+        assert difference(tiny(registry.config(name)).generator, 5, "many") < 2e-5

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from zoo import winograd
 from zoo.nets.resample import upsample
 
+KINDS = (winograd.WinogradConv, winograd.RowWinogradConv)
+
 
 def stated(x, weight, bias, mode):
     x, weight = x.double(), weight.double()
@@ -22,10 +24,11 @@ def operands(size, mode, n=3, channels=(5, 7)):
 
 @pytest.mark.parametrize("mode", [None, "nearest", "bilinear"])
 @pytest.mark.parametrize("size", [2, 4, 6, 8, 14, 16, 20, 34, 48])
-def test_a_convolution_of_any_size(size, mode):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_convolution_of_any_size(kind, size, mode):
     x, weight, bias = operands(size, mode)
     expected = stated(x, weight, bias, mode)
-    conv = winograd.WinogradConv(weight, bias, size, mode).to(memory_format=torch.channels_last)
+    conv = kind(weight, bias, size, mode).to(memory_format=torch.channels_last)
     found = conv(x.to(memory_format=torch.channels_last))
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert (found - expected).abs().max() < 3e-5
@@ -35,12 +38,13 @@ def test_a_convolution_of_any_size(size, mode):
 
 
 @pytest.mark.parametrize("mode", [None, "nearest", "bilinear"])
-def test_pieces_do_not_matter(mode, monkeypatch):
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_do_not_matter(kind, mode, monkeypatch):
     x, weight, bias = operands(24, mode, n=5)
-    whole = winograd.WinogradConv(weight, bias, 24, mode)(x)
+    whole = kind(weight, bias, 24, mode)(x)
     monkeypatch.setattr(winograd, "BLOCK", 8)
     monkeypatch.setattr(winograd, "SCRATCH", 1)  # an image at a time
-    pieces = winograd.WinogradConv(weight, bias, 24, mode)(x)
+    pieces = kind(weight, bias, 24, mode)(x)
     assert (whole - pieces).abs().max() < 3e-5
 
 
@@ -58,9 +62,10 @@ def test_minimal_filtering_is_a_correlation(points):
     assert torch.allclose(output @ ((kernel @ g) * (input @ x)), expected, atol=1e-12)
 
 
-def test_the_rounding_error_is_a_few_times_that_of_the_direct_convolution():
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rounding_error_is_a_few_times_that_of_the_direct_convolution(kind):
     x, weight, bias = operands(32, None, n=1, channels=(64, 64))
     expected = stated(x, weight, bias, None)
     direct = (F.conv2d(x, weight, bias, padding=1) - expected).square().mean().sqrt()
-    ours = (winograd.WinogradConv(weight, bias, 32)(x) - expected).square().mean().sqrt()
+    ours = (kind(weight, bias, 32)(x) - expected).square().mean().sqrt()
     assert ours < 10 * direct

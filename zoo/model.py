@@ -16,6 +16,7 @@ from .errors import LabelError, WeightsUnavailableError, ZooError
 from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .labelled import Labelled
 from .nets import settle_spectral_norm
+from .parallel import one_thread_each
 from .pretrained import Pretrained
 from .progress import Progress
 from .renderer import Renderer, chunk_of, in_aligned_memory, preparing
@@ -227,7 +228,8 @@ class GAN(Labelled, Pretrained):
         first = 0
         while first < n:
             count = n if few == n else min(each - (start + first) % each, n - first)
-            z = latents.normal(seed, start + first, count, self.latent_dim, truncation)
+            # On a thread of the pool: the threads that a large operation here would wake wait for more by spinning.
+            [z] = one_thread_each(latents.normal, [(seed, start + first, count, self.latent_dim, truncation)])
             if chosen is None:
                 shown = self.drawn_labels(count, seed, start + first, labels)
             else:

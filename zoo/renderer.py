@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from .architecture import Generator
 from .capture import Captured
 from .fuse import fuse
+from .fused_layers import Form
 from .parallel import one_thread_each
 
 FEW = 64  # images of a call; of more, all are computed in chunks
-# Multiplications for one image from which on threads share it. They wait for each other in every layer, which pays
-# for a long computation alone, and on a busy machine hardly ever (benchmarks/README.md).
-_SHARED = 2.5e9
+# Multiplications for one image, by measurement (benchmarks/README.md). Threads share what takes at least _SHARED; they
+# wait for each other in every layer, which pays for an image alone. From _HEAVY on Winograd's form is as fast for two
+# images of a thread, and for four otherwise.
+_SHARED, _HEAVY = 2.5e8, 2.5e9
 _PREPARING = Lock()
 _ALIGNMENT = 64  # bytes
 
@@ -71,20 +73,22 @@ class Renderer:
     @cached_property
     def network(self) -> nn.Module:
         """The form for whole chunks."""
-        return self._form(winograd=self._has_winograd)
+        return self._form("many")
 
     @cached_property
-    def _direct(self) -> nn.Module:
+    def _alone(self) -> nn.Module:
         """The form for one image, for which Winograd's larger weights do not pay."""
-        return self._form(winograd=False) if self._has_winograd else self.network
+        return self._form("few") if self._has_forms else self.network
 
-    def _form(self, winograd: bool) -> nn.Module:
+    def _form(self, form: Form) -> nn.Module:
         with preparing(self.device):
-            network = fuse(self._generator, winograd) if self._fused else self._generator
+            network = self._generator
+            if self._fused:
+                network = fuse(network, form if self._has_forms else "any")
             return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
 
     @property
-    def _has_winograd(self) -> bool:
+    def _has_forms(self) -> bool:
         return self._fused and self._on_cpu and self.dtype == torch.float32
 
     @property
@@ -141,11 +145,12 @@ class Renderer:
     def _shared_out(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """Each thread computes some of the images, or all threads one after the other."""
         n, threads = len(z), torch.get_num_threads() if self._on_cpu else 1
-        if threads == 1 or (n < threads and multiplications(self._generator.spec) >= _SHARED):
-            return [self._direct(z, y)]
+        size = multiplications(self._generator.spec)
+        if threads == 1 or (n <= threads and size >= _SHARED):
+            return [self._alone(z, y)]
         count = min(n, threads)
         ends = [n * i // count for i in range(count + 1)]
-        form = self.network if n >= 2 * count else self._direct
+        form = self.network if n >= (2 if size >= _HEAVY else 4) * count else self._alone
         return one_thread_each(form, [_rows(z, y, *ends[i : i + 2]) for i in range(count)])
 
     def _in_chunks(self, z: Tensor, y: Tensor | None, start: int) -> list[Tensor]:

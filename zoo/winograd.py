@@ -1,15 +1,16 @@
 """Winograd convolutions as matrix products, for float32 on CPUs.
 
 In tiles of 4x4 outputs a 3x3 convolution takes 36 multiplications a tile instead of 144 (Winograd's F(4x4, 3x3); Lavin
-and Gray 2016, arXiv 1509.09308). Along each axis, y = A (G g * B x). B, which pads and cuts into tiles, and A, which
-puts the tiles together, are written out as matrices over a stretch of the axis. So every step is a matrix product,
-borders are exact, and x2 upsampling before the convolution is multiplied into B and costs nothing. For nearest
-neighbours the product at one point is then always zero and is left out: 25 multiplications remain.
+and Gray 2016, arXiv 1509.09308); in tiles of 4x1 outputs 72, and the transforms of one axis only, which weigh more the
+fewer the channels are. Along each axis, y = A (G g * B x). B, which pads and cuts into tiles, is written out as a
+matrix over a stretch of the axis. So every step is a matrix product, borders are exact, and x2 upsampling before the
+convolution is multiplied into B and costs nothing. For nearest neighbours the product at one point is then always zero
+and is left out: 25 multiplications remain.
 
 The points are 0, 1, -1, 1/2, -2 and infinity; the rounding error is about three times that of the direct convolution,
 with the usual 2 in place of 1/2 it would be four times (Barabasz et al. 2018, arXiv 1803.10986, compare many).
 
-The intermediate layouts are such that every product reads and writes plain matrices, possibly strided: no copies.
+The intermediate layouts are such that every product reads plain matrices, possibly strided, without a copy.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .matrix_product import linear
 
 TILE = 4  # outputs of a tile along one axis
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
@@ -50,41 +53,33 @@ def upsampling_matrix(size: int, mode: str | None) -> Tensor:
 
 
 class Block(nn.Module):
-    """The tiles of neighbouring outputs along one axis: where they read and write, and the two matrices."""
+    """The tiles of neighbouring outputs along one axis: where they read and write, and B."""
 
-    def __init__(self, to_tiles: Tensor, from_tiles: Tensor, first: int):
-        """`to_tiles` (tiles, points, inputs of the axis), `from_tiles` (outputs, tiles, points), `first` output."""
+    def __init__(self, to_tiles: Tensor, first: int, size: int):
+        """`to_tiles` (tiles, points, inputs of the axis); `first` of `size` outputs."""
         super().__init__()
         seen = to_tiles.abs().sum(dim=(0, 1)).nonzero()
-        self.reads = slice(int(seen[0]), int(seen[-1]) + 1)
-        self.writes = slice(first, first + len(from_tiles))
         self.tiles = len(to_tiles)
+        self.reads = slice(int(seen[0]), int(seen[-1]) + 1)
+        self.writes = slice(first, min(first + TILE * self.tiles, size))
         to_tiles = to_tiles[..., self.reads]
         # Along H points come first, so that each point's rows are one piece; along W last, so that its stride is even.
         self.register_buffer("rows_in", to_tiles.transpose(0, 1).flatten(0, 1).float().contiguous())
-        self.register_buffer("rows_out", from_tiles.transpose(1, 2).flatten(1).float().contiguous())
         self.register_buffer("columns_in", to_tiles.flatten(0, 1).float().contiguous())
-        self.register_buffer("columns_out", from_tiles.flatten(1).float().contiguous())
 
 
-def blocks_of(size: int, upsample: str | None, output: Tensor, input: Tensor) -> list[Block]:
+def blocks_of(size: int, upsample: str | None, input: Tensor) -> list[Block]:
     """One axis of `size` outputs in blocks."""
     tiles = -(-size // TILE)
     padded = F.pad(
         upsampling_matrix(size if upsample is None else size // 2, upsample), (0, 0, 1, TILE * tiles - size + 1)
     )
     to_tiles = torch.stack([input @ padded[TILE * t : TILE * t + TILE + 2] for t in range(tiles)])
-    count = -(-size // BLOCK)
-    each = -(-tiles // count)
-    blocks = []
-    for first in range(0, tiles, each):
-        here = to_tiles[first : first + each]
-        back = torch.block_diag(*[output] * len(here)).unflatten(1, (len(here), -1))
-        blocks.append(Block(here, back[: size - TILE * first], TILE * first))
-    return blocks
+    each = -(-tiles // -(-size // BLOCK))
+    return [Block(to_tiles[first : first + each], TILE * first, size) for first in range(0, tiles, each)]
 
 
-class WinogradConv(nn.Module):
+class _Filtered(nn.Module):
     """A 3x3 convolution with zero padding, of a map that is first upsampled x2 where `upsample` says so.
 
     Args:
@@ -95,52 +90,106 @@ class WinogradConv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, size: int, upsample: str | None = None):
         super().__init__()
-        self.size, self.out_channels = size, len(weight)
+        self.size, self.upsample, self.out_channels = size, upsample, len(weight)
         with torch.device(weight.device):
             output, kernel, input = minimal_filtering(POINTS_OF_NEAREST if upsample == "nearest" else POINTS)
             if upsample == "nearest":
                 output, kernel, input = _without_zeros(output, kernel, input)
-            self.axis = nn.ModuleList(blocks_of(size, upsample, output, input))  # the same along H and W
+            self.axis = nn.ModuleList(blocks_of(size, upsample, input))  # the same along H and W
+            self.register_buffer("output", output.float().contiguous())  # A
+            # Not of four axes, which .to(memory_format=torch.channels_last) would reorder.
+            self.register_buffer("weight", self._transformed(weight.double(), kernel).float().contiguous())
         self.points = len(kernel)
-        weight = torch.einsum("pi,ocij,qj->pqco", kernel, weight.double(), kernel)  # (points, points, I, O)
-        # Not four axes, which .to(memory_format=torch.channels_last) would reorder.
-        self.register_buffer("weight", weight.flatten(0, 1).float().contiguous())
         self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
         """(N, I, H, W) to (N, O, size, size), channels-last; `onto`, if given, is added to, and returned."""
-        n, x = len(x), x.permute(0, 2, 3, 1).contiguous()  # (N, H, W, I)
-        beta = 0 if onto is None else 1
+        n, x = len(x), self._prepared(x).permute(0, 2, 3, 1).contiguous()  # (N, H, W, I)
         out = x.new_empty(n, self.size, self.size, self.out_channels) if onto is None else onto.permute(0, 2, 3, 1)
-        per_image = (self.points * self.axis[0].tiles) ** 2 * max(self.weight.shape[1:])
-        step = max(1, SCRATCH // per_image)
+        each = self.points * self.axis[0].tiles * self._width * max(x.shape[3], self.out_channels)
+        steps = -(-n * each // SCRATCH)
         for rows in self.axis:
-            for first in range(0, n, step):
-                images = slice(first, first + step)
-                self._rows(rows, x[images, rows.reads], out[images, rows.writes], beta)
+            for images, outputs in zip(x[:, rows.reads].chunk(steps), out[:, rows.writes].chunk(steps), strict=True):
+                tiles = self._rows(rows, images)
+                _ = outputs.copy_(tiles) if onto is None else outputs.add_(tiles)
         if self.bias is not None:
             out += self.bias
         return out.permute(0, 3, 1, 2)
 
-    def _rows(self, rows: Block, x: Tensor, out: Tensor, beta: int) -> None:
+    def _rows(self, rows: Block, x: Tensor) -> Tensor:
         """Some rows of some images, (n, H', W', I) to (n, H, size, O)."""
-        k, n, in_channels = self.points, *x.shape[::3]
-        lines = k * rows.tiles * n  # (point along H, tile along H, image)
-        a = x.new_empty(k * rows.tiles, n, *x.shape[2:])
+        n, lines = len(x), len(x) * rows.tiles
+        a = x.new_empty(self.points * rows.tiles, n, *x.shape[2:])
         torch.bmm(rows.rows_in.expand(n, -1, -1), x.flatten(2), out=a.flatten(2).transpose(0, 1))
-        a = a.view(lines, -1, in_channels)
-        y = x.new_empty(lines, self.size, self.out_channels)
+        y = self._along_rows(a.view(self.points, lines, *x.shape[2:]))
+        y = torch.bmm(self.output.expand(lines, -1, -1), y.view(self.points, lines, -1).transpose(0, 1))
+        y = y.view(rows.tiles, n, TILE, self.size, self.out_channels).transpose(0, 1)
+        return y.flatten(1, 2)[:, : rows.writes.stop - rows.writes.start]
+
+    def _transformed(self, weight: Tensor, kernel: Tensor) -> Tensor:
+        """The weight (O, I, 3, 3) as `_along_rows` wants it; `kernel` (points, 3)."""
+        raise NotImplementedError
+
+    def _prepared(self, x: Tensor) -> Tensor:
+        return x
+
+    @property
+    def _width(self) -> int:
+        """For how many columns a line has products at once."""
+        raise NotImplementedError
+
+    def _along_rows(self, a: Tensor) -> Tensor:
+        """Lines (point along H; tile along H, image; W', I), transformed along H, to (..., size, O)."""
+        raise NotImplementedError
+
+
+class WinogradConv(_Filtered):
+    """F(4x4, 3x3): a product over channels for each of the points in a tile."""
+
+    def _transformed(self, weight: Tensor, kernel: Tensor) -> Tensor:
+        return torch.einsum("pi,ocij,qj->pqoc", kernel, weight, kernel).flatten(0, 1)  # (points * points, O, I)
+
+    @property
+    def _width(self) -> int:
+        return self.points * self.axis[0].tiles
+
+    def _along_rows(self, a: Tensor) -> Tensor:
+        k, in_channels, a = self.points, a.shape[3], a.flatten(0, 1)
+        lines = len(a)
+        y = a.new_empty(lines, self.size, self.out_channels)
         for columns in self.axis:
             v = torch.bmm(columns.columns_in.expand(lines, -1, -1), a[:, columns.reads])
             v = v.view(k, -1, k, in_channels)  # (point along H; tile along H, image, tile along W; point along W; I)
-            m = x.new_empty(*v.shape[:3], self.out_channels)
+            m = a.new_empty(*v.shape[:3], self.out_channels)
             for p in range(k):
-                torch.bmm(v[p].transpose(0, 1), self.weight[k * p : k * p + k], out=m[p].transpose(0, 1))
-            m = m.view(lines, -1, self.out_channels)
-            torch.bmm(columns.columns_out.expand(lines, -1, -1), m, out=y[:, columns.writes])
-        y = y.view(k * rows.tiles, n, -1).transpose(0, 1)
-        out = out.flatten(2)
-        torch.baddbmm(out, rows.rows_out.expand(n, -1, -1), y, beta=beta, out=out)
+                torch.stack([linear(v[p, :, q], self.weight[k * p + q]) for q in range(k)], dim=1, out=m[p])
+            m = torch.bmm(self.output.expand(lines * columns.tiles, -1, -1), m.flatten(0, 1))
+            width = columns.writes.stop - columns.writes.start
+            y[:, columns.writes] = m.view(lines, -1, self.out_channels)[:, :width]
+        return y
+
+
+class RowWinogradConv(_Filtered):
+    """F(4, 3) along H, and along W a convolution for each of the points: for large maps of fewer channels."""
+
+    def _transformed(self, weight: Tensor, kernel: Tensor) -> Tensor:
+        return torch.einsum("pi,ocij->pojc", kernel, weight).flatten(2)  # (points, O, 3 I)
+
+    def _prepared(self, x: Tensor) -> Tensor:
+        if self.upsample is None:
+            return x
+        exactly = {} if self.upsample == "nearest" else {"align_corners": False}
+        return F.interpolate(x, scale_factor=(1, 2), mode=self.upsample, **exactly)
+
+    @property
+    def _width(self) -> int:
+        return self.size
+
+    def _along_rows(self, a: Tensor) -> Tensor:
+        kernels = self.weight.unflatten(2, (1, 3, -1)).permute(0, 1, 4, 2, 3)  # (points, O, I, 1, 3), channels-last
+        lines = a.transpose(2, 3).unsqueeze(3)  # (points, N, I, 1, W)
+        convolved = [F.conv2d(line, kernel, padding=(0, 1)) for line, kernel in zip(lines, kernels, strict=True)]
+        return torch.stack([line.permute(0, 2, 3, 1) for line in convolved])  # (points, N, 1, W, O)
 
 
 def _without_zeros(output: Tensor, kernel: Tensor, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
