@@ -195,7 +195,7 @@ def test_a_model_is_prepared_when_it_is_first_used_and_the_same_wherever_that_is
     model = zoo.load("contragan/digits", device="cpu")
     assert "_renderer" not in vars(model), "loading maps the file and no more"
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        model.generator, model._renderer.network, model._renderer._direct  # noqa: B018
+        model.generator, model._renderer.network, model._renderer._alone  # noqa: B018
     assert torch.equal(model.sample(4, seed=0).uint8, expected)
     z = model.latents(2, seed=0).requires_grad_()
     model.generator(z, torch.tensor([0, 1])).sum().backward()
