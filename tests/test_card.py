@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from zoo import card, registry
@@ -18,8 +19,6 @@ BUNDLED = [name for name, config in CONFIGS.items() if any(entry.bundled for ent
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_huggingface_hub_reads_the_metadata(name):
-    from huggingface_hub import ModelCard
-
     config = CONFIGS[name]
     data = ModelCard(card.render(config)).data
     assert (data.license, data.library_name) == (config.license.lower(), "contrastive-gan-zoo")
@@ -68,6 +67,11 @@ def test_published_and_measured_stand_side_by_side():
     rows = [line for line in card.render(changed).splitlines() if "15.2 ± 0.09" in line]
     assert len(rows) == 1
     assert "| FID | 15.12 ± 0.1 | 15.2 ± 0.09 | 50000 / 50000 | train | `@mimicry` |" in rows[0]
+    results = ModelCard(card.render(changed)).data.eval_results
+    assert {(result.metric_value, result.source_name) for result in results} >= {
+        (15.12, config.published[0].source),
+        (15.2, None),  # measured here: the source of its neighbours is not its own
+    }
 
 
 def test_committed_cards_are_those_of_the_bundled_models():
@@ -76,6 +80,16 @@ def test_committed_cards_are_those_of_the_bundled_models():
         names |= {card.filename(config), card.sheet_filename(config)}
         names |= set(card.record_filenames(config)) if card.has_record(config) else set()
     assert {path.name for path in CARDS.iterdir()} == names
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_committed_cards_are_rendered(name):
+    """The text to the byte, the metadata by what the Hub reads: their layout is the library's."""
+    committed = ModelCard((CARDS / card.filename(CONFIGS[name])).read_text(encoding="utf-8"))
+    rendered = ModelCard(card.render(CONFIGS[name]))
+    assert (committed.text, committed.data.to_dict()) == (rendered.text, rendered.data.to_dict()), (
+        f"run: zoo card {name} -o model_cards --force"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in BUNDLED if card.has_record(CONFIGS[name])])

@@ -13,7 +13,6 @@ from wrong_inputs import SPECIAL, put_special
 
 from zoo import weights
 from zoo.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
-from zoo.files import save
 from zoo.upstream import pickles
 
 
@@ -27,17 +26,6 @@ def safetensors(header, body: bytes = bytes(4), length: int | None = None) -> by
 
 
 ONE = json.dumps(tensor()).encode()
-PARTS = {
-    "absolute": {"/etc/passwd": "0" * 64},
-    "above": {"../../x.safetensors": "0" * 64},
-    "dots": {"..": "0" * 64},
-    "itself": {"x.safetensors": "0" * 64},
-    "zero byte": {"a\0.safetensors": "0" * 64},
-    "long name": {"a" * 5000 + ".safetensors": "0" * 64},
-    "no checksum": {"y.safetensors": None},
-    "a list": ["y.safetensors"],
-    "a number": 1,
-}
 
 
 @pytest.mark.parametrize(
@@ -70,9 +58,6 @@ PARTS = {
         (safetensors({"__metadata__": [1], "b": tensor()}), "metadata are not texts"),
         (b"\x01\x00", "its header would have"),
         (b"", "is empty"),
-        *((safetensors({"__metadata__": {"parts": json.dumps(p)}, "b": tensor()}), "further") for p in PARTS.values()),
-        (safetensors({"__metadata__": {"parts": "[" * 100_000}, "b": tensor()}), "further files"),
-        (safetensors({"__metadata__": {"parts": "1" * 5000}, "b": tensor()}), "further files"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -87,14 +72,10 @@ def test_a_header_that_lies_is_refused_quickly(tmp_path, data, reason):
     assert time.monotonic() - begin < 2
 
 
-def test_an_honest_file_with_metadata_and_parts_is_read(tmp_path):
+def test_an_honest_file_with_metadata_is_read(tmp_path):
     (tmp_path / "one.safetensors").write_bytes(safetensors({"__metadata__": {"a": "b"}, "x": tensor()}))
     assert weights.read(tmp_path / "one.safetensors")["x"].tolist() == [0]
     assert weights.read_metadata(tmp_path / "one.safetensors") == {"a": "b"}
-    save(tmp_path / "part.safetensors", {"y": torch.ones(2)})
-    checksum = weights.sha256(tmp_path / "part.safetensors")
-    save(tmp_path / "first.safetensors", {"x": torch.ones(1)}, {"parts": json.dumps({"part.safetensors": checksum})})
-    assert set(weights.read(tmp_path / "first.safetensors")) == {"x", "y"}
 
 
 @pytest.mark.parametrize("read", [weights.read, pickles.read, weights.read_metadata])

@@ -21,7 +21,6 @@ from pictures import image_folder
 from safetensors.torch import save_file
 
 import zoo
-from training import parcel
 from training.processes import Processes
 from training.trainer import Options, Run, own_config, train
 from zoo import cache, card, datasets, files, hub, registry
@@ -65,8 +64,6 @@ def test_the_umask_is_heeded(mask, tmp_path, umask, root, data_root):
     zoo.load("contragan/digits", device="cpu").save_pretrained(place / "exported")
     card.write(config, place / "card")
     train(short("infomax-gan/digits", steps=1), Options(place / "run", device="cpu"))
-    parcel.pack(place / "run", place / "parcel")
-    parcel.unpack(place / "parcel", place / "unpacked")
     target = cache.weights_path(config, "x")
     with cache.lock(config, "x") as partial:
         files.make_own(partial / "0123456789abcdef")
@@ -205,21 +202,6 @@ def files_sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_a_parcel_removes_the_parts_of_its_own_manifest(tmp_path):
-    run, out = tmp_path / "run", tmp_path / "parcel"
-    train(short("infomax-gan/digits", steps=1), Options(run, device="cpu"))
-    assert len(parcel.pack(run, out, largest=50_000)) > 3
-    (out / "run.tar.notes").write_text("mine")
-    assert len(parcel.pack(run, out)) == 2
-    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "run.tar.000", "run.tar.notes"]
-    other = tmp_path / "web"
-    other.mkdir()
-    (other / "manifest.json").write_text('{"name": "infomax-gan/digits", "icons": []}')
-    with pytest.raises(ZooError, match="no whole parcel"):
-        parcel.pack(run, other)
-    assert "icons" in (other / "manifest.json").read_text()
-
-
 # ------------------------------------------------------------------------------------------------------ two at a time
 
 
@@ -272,9 +254,7 @@ def test_a_clock_that_jumps(stamp, tmp_path, monkeypatch, root):
     assert all(0 <= json.loads(line)["seconds"] < 60 for line in log)
     for path in run.rglob("*"):
         os.utime(path, (stamp, stamp))
-    parcel.pack(run, tmp_path / "parcel")
-    parcel.unpack(tmp_path / "parcel", tmp_path / "again")
-    assert zoo.load(tmp_path / "again", device="cpu").sample(1, seed=0).shape == (1, 3, 32, 32)
+    assert zoo.load(run, device="cpu").sample(1, seed=0).shape == (1, 3, 32, 32)
     target = cache.weights_path(registry.config("sngan/cifar10"), "x")
     cache.store(target, {"a": torch.zeros(2)}, {}, "0" * 64, "there")
     os.utime(target, (stamp, stamp))

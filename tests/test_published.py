@@ -19,6 +19,7 @@ from published_facts import (
     mimicry_tag,
 )
 
+from zoo import config_files
 from zoo.config import ModelConfig
 
 # ---------------------------------------------------------------------------------------------- published figures
@@ -191,6 +192,6 @@ def test_checkpoints_are_the_facts():
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_file_is_in_its_normal_form(path):
     config = ModelConfig.from_file(path)
-    assert config.to_json() == path.read_text(encoding="utf-8")
+    assert config.to_json(config_files.base_of(path)) == path.read_text(encoding="utf-8")
     assert config.name == f"{path.parent.name}/{path.stem}"
     config.as_paper()  # its fields exist and its values are allowed

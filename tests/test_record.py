@@ -106,9 +106,13 @@ def test_a_finished_run_becomes_a_model_of_the_zoo(tmp_path):
     other = path.with_name("other.json")
     with pytest.raises(ZooError, match=r"other\.json does not exist"):
         bundle(run, tmp_path, name="contragan/other")
-    other.write_text(config.model_copy(update={"name": "contragan/other"}).to_json())
+    other.write_text(config.model_copy(update={"name": "contragan/other"}).to_json("contragan/digits"))
     again = bundle(run, tmp_path, counts=[(5000, 150)], seeds=1, device="cpu", name="contragan/other")
     assert (again.name, again.weights[0].bundled) == ("contragan/other", "contragan-other.safetensors")
+    assert ModelConfig.from_file(other) == again
+    written = json.loads(other.read_text(encoding="utf-8"))
+    assert (written["base"], written["training"]["steps"]) == ("contragan/digits", 2)
+    assert "optimizer" not in written["training"], "as in the base"
     path.write_text(config.updated({"training.optimizer.beta1": 0.25}).to_json())
     with pytest.raises(ZooError, match="not trained by the recipe"):
         bundle(run, tmp_path)
@@ -129,7 +133,7 @@ def test_nearest_is_what_a_plain_search_finds():
     assert (own[1:-1] > 10).all()
 
 
-def test_a_shorter_run_is_bundled_with_what_it_lacks(tmp_path):
+def test_a_shorter_run_is_bundled_with_what_it_lacks(tmp_path, monkeypatch):
     """Without a checkpoint, with its discriminator, and with every field in which it differs from the recipe."""
     recipe = short("contragan/digits", 5)
     path = tmp_path / "hub_configs" / "contragan" / "digits.json"
@@ -141,6 +145,11 @@ def test_a_shorter_run_is_bundled_with_what_it_lacks(tmp_path):
     options = {"counts": [(150, 150)], "seeds": 1, "device": "cpu"}
     with pytest.raises(ZooError, match=r"training\.steps, .*--deviation"):
         bundle(run, tmp_path, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr("training.bundle.LARGEST", 1000)
+        with pytest.raises(ZooError, match=r"a bundled file at most 1\.0 kB; publish the run"):
+            bundle(run, tmp_path, deviations=["by hand"], **options)
+    assert path.read_text() == recipe.to_json()
     made = bundle(run, tmp_path, deviations=["by hand"], **options)
     (entry,) = made.weights
     assert set(entry.deviations) == {

@@ -15,7 +15,7 @@ from narrow import short
 
 import zoo
 from training import checkpoint
-from training.stopping import RunStoppedError
+from training.stopping import TIME_IS_UP, RunStoppedError, stop_signals
 from training.trainer import Options, train
 from zoo import weights
 from zoo.errors import WeightsCorruptedError, ZooError
@@ -272,3 +272,13 @@ def test_what_stands_in_the_way_of_a_run_is_set_aside(scored_runs, tmp_path, cap
         "samples.damaged",
     ]
     assert len(capsys.readouterr().err.splitlines()) == len(aside)
+
+
+def test_the_time_of_a_sitting(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(RunStoppedError, match="stopped after step 1 of 4, saved") as stop:
+        train(short("infomax-gan/digits", 4), Options(run, device="cpu", minutes=0))
+    assert stop.value.exit_status == 128 + TIME_IS_UP
+    assert checkpoint.steps(run / "checkpoints") == [1]
+    with stop_signals(60) as stopped:
+        assert not stopped()

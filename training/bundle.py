@@ -17,7 +17,7 @@ import torch
 import typer
 
 import zoo
-from zoo import card, datasets, files, weights
+from zoo import card, config_files, datasets, files, weights
 from zoo.config import ModelConfig
 from zoo.entries import DiscriminatorFile, NearestTraining, Weights
 from zoo.errors import ZooError
@@ -27,7 +27,6 @@ from zoo.images import Images
 from zoo.label_alignment import LabelAlignment
 from zoo.model import GAN, pick_device
 from zoo.nearest import nearest, usual_distances
-from zoo.parts import save_in_parts
 
 from . import checkpoint, plots
 from .networks import Networks
@@ -36,7 +35,7 @@ from .run_folder import RunFolder, differences
 
 Counts = tuple[int, int]  # real, generated
 TAG = "zoo"
-LARGEST = 16 << 20  # bytes of a bundled file
+LARGEST = 32 << 20  # bytes of a bundled file
 _COMPARED = 1000  # images for rounding and nearest neighbours
 _SHOWN, _NEIGHBOURS = 8, 9  # of them in the picture, and nearest training images of each
 
@@ -70,7 +69,7 @@ def bundle(
             with the weights, and these lines after them. None refuses such a run.
 
     Raises:
-        ZooError: the run is not finished, or its recipe is not the registry's.
+        ZooError: the run is not finished, its recipe is not the registry's, or its weights are too large to bundle.
     """
     name = name or ModelConfig.from_file(run / "config.json").name
     path = repository / "hub_configs" / f"{name}.json"
@@ -78,6 +77,7 @@ def bundle(
         raise ZooError(f"{path} does not exist; write the config of {name} first, with the recipe of {run}")
     config = ModelConfig.from_file(path)
     stated = _deviations(run, config, deviations)
+    _check_sizes(run)
     real = datasets.load_for(config, root=data)
     given = real if data is None else data  # a path finds features that were cached under the data set's name
     alignment = _align(run, config, given, device)
@@ -85,7 +85,7 @@ def bundle(
     model = zoo.load(run, device=device)
     generated = model.sample(_COMPARED, seed=0, exact=True).uint8
     bundled = repository / "zoo" / "bundled"
-    written = _write_weights(run, bundled / f"{config.slug}.safetensors")
+    written = _write(run / "model.safetensors", bundled / f"{config.slug}.safetensors")
     entry = Weights(
         tag=TAG,
         bundled=written.name,
@@ -100,7 +100,7 @@ def bundle(
     )
     others = tuple(other for other in config.weights if other.tag != TAG)
     config = config.model_copy(update={"weights": (entry, *others), "default_tag": TAG, "notes": tuple(notes)})
-    files.write_atomically(path, config.to_json().encode())
+    files.write_atomically(path, config.to_json(config_files.base_of(path)).encode())
     write_record(run, repository / "model_cards", config)
     card.write(config, repository / "model_cards", model)
     return config
@@ -174,19 +174,27 @@ def _report(
     return report
 
 
-def _write_weights(run: Path, path: Path) -> Path:
-    """The run's weights with what its environment was, in as many files as it takes; returns the first."""
-    source = run / "model.safetensors"
-    return save_in_parts(path, weights.read(source), weights.read_metadata(source) | _revision(run), LARGEST)
+def _check_sizes(run: Path) -> None:
+    for path in (run / "model.safetensors", run / "discriminator.safetensors"):
+        if path.is_file() and path.stat().st_size > LARGEST:
+            raise ZooError(
+                f"{path} has {files.as_size(path.stat().st_size)}, and a bundled file at most "
+                f"{files.as_size(LARGEST)}; publish the run on the Hub: zoo publish {run} --to USER/REPO"
+            )
+
+
+def _write(source: Path, path: Path) -> Path:
+    """The run's weights with the revision of the code that trained them; returns where they are now."""
+    files.save(path, weights.read(source), weights.read_metadata(source) | _revision(source.parent))
+    return path
 
 
 def _write_discriminator(run: Path, path: Path) -> DiscriminatorFile | None:
-    """The run's discriminator in one file; None where the run has none."""
+    """The run's discriminator; None where the run has none."""
     source = run / "discriminator.safetensors"
     if not source.is_file():
         return None
-    files.save(path, weights.read(source), weights.read_metadata(source) | _revision(run))
-    return DiscriminatorFile(bundled=path.name, sha256=files.sha256(path))
+    return DiscriminatorFile(bundled=_write(source, path).name, sha256=files.sha256(path))
 
 
 def _revision(run: Path) -> dict[str, str]:

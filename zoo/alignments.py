@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from . import cache, files, weights
+from . import cache, config_files, files, weights
 from .config import ModelConfig, explain
 from .errors import ConfigError, ZooError
 from .json_files import read_json, reason
@@ -108,7 +108,8 @@ def into_config(path: Path, alignment: LabelAlignment) -> None:
         entry.model_copy(update={"alignment": alignment}) if entry.sha256 == alignment.weights_sha256 else entry
         for entry in config.weights
     )
-    files.write_atomically(path, config.model_copy(update={"weights": entries}).to_json().encode())
+    config = config.model_copy(update={"weights": entries})
+    files.write_atomically(path, config.to_json(config_files.base_of(path)).encode())
 
 
 def read(path: Path) -> LabelAlignment:

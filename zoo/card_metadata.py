@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from .config import ModelConfig
-from .entries import Measured, Published, Score
+from .entries import Measured, Published
 
-TASK = {"type": "unconditional-image-generation", "name": "Image generation"}
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+TASK = "unconditional-image-generation"
 # Ids of data sets on the Hub where there is one that is the data set itself; others appear by their name here.
 _HUB_DATASETS = {
     "cifar10": "uoft-cs/cifar10",
@@ -28,31 +30,69 @@ _SOURCES = {  # how a score's source begins -> where it is
 
 def front_matter(config: ModelConfig) -> str:
     """YAML between two lines of dashes. Scores are those of the default weights, published or measured here."""
+    from huggingface_hub import CardData, ModelCardData
+
     data = config.data.dataset
-    fields: dict[str, Any] = {
-        "license": config.license.lower(),
-        "library_name": "contrastive-gan-zoo",
-        "pipeline_tag": TASK["type"],
-        "tags": ["gan", config.method, data] + ["class-conditional"] * config.conditional,
-        "datasets": [_HUB_DATASETS.get(data, data)],
-    }
-    results = list(_results(config))
-    if results:
-        fields["model-index"] = [{"name": config.name, "results": results}]
-    return "\n".join(["---", *_yaml(fields), "---"])
+    fields = ModelCardData(
+        license=config.license.lower(),
+        library_name="contrastive-gan-zoo",
+        pipeline_tag=TASK,
+        tags=["gan", config.method, data] + ["class-conditional"] * config.conditional,
+        datasets=[_HUB_DATASETS.get(data, data)],
+    ).to_dict()
+    if scores := _scores(config):
+        fields["model-index"] = [{"name": config.name, "results": _results(config, scores)}]
+    text = CardData(**fields).to_yaml()
+    return "\n".join(["---", text.replace("<", "‹"), "---"])  # some pages show it as it is, and "<" begins HTML
 
 
-def _results(config: ModelConfig) -> Iterator[dict]:
+def _scores(config: ModelConfig) -> list[Published | Measured]:
     entry = config.default_weights
-    if entry is None:
-        return
-    for score in (*(s for s in config.published if s.tag == entry.tag), *entry.scores):
-        data = config.data.dataset
-        dataset = {"name": data, "type": _HUB_DATASETS.get(data, data), "split": score.split or config.data.split}
-        result = {"task": TASK, "dataset": dataset, "metrics": [_metric(score)]}
-        if isinstance(score, Published):
-            result["source"] = {"name": score.source, "url": source_url(score.source)}
-        yield result
+    return [] if entry is None else [*(s for s in config.published if s.tag == entry.tag), *entry.scores]
+
+
+def _results(config: ModelConfig, scores: list[Published | Measured]) -> list[dict[str, Any]]:
+    """The entries of the model index: one for each run of scores of one source and split.
+
+    `ModelCardData` would make one of all scores of a split, under the source of the first.
+    """
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
+    results = [_result(config, score) for score in scores]
+    groups = groupby(results, key=lambda result: (result.source_name, result.dataset_split))
+    return [
+        entry for _, group in groups for entry in eval_results_to_model_index(config.name, list(group))[0]["results"]
+    ]
+
+
+def _result(config: ModelConfig, score: Published | Measured) -> EvalResult:
+    """A score with its protocol. Only Inception's FID, KID and IS have the types of these names."""
+    from huggingface_hub import EvalResult
+
+    data = config.data.dataset
+    published, measured = isinstance(score, Published), isinstance(score, Measured)
+    protocol = {
+        "std": score.std,
+        "num_real": score.num_real,
+        "num_fake": score.num_fake,
+        "extractor": score.extractor,
+        "protocol": score.protocol if measured else None,
+        "seeds": score.seeds if measured else None,
+    }
+    address = source_url(score.source) if published else None
+    return EvalResult(
+        task_type=TASK,
+        task_name="Image generation",
+        dataset_name=data,
+        dataset_type=_HUB_DATASETS.get(data, data),
+        dataset_split=score.split or config.data.split,
+        metric_type=score.metric.lower() if score.metric in ("FID", "KID", "IS") else _slug(score.metric),
+        metric_name=score.metric,
+        metric_value=score.value,
+        metric_args={key: value for key, value in protocol.items() if value is not None},
+        source_name=score.source if address else None,
+        source_url=address,
+    )
 
 
 def source_url(source: str) -> str | None:
@@ -60,45 +100,5 @@ def source_url(source: str) -> str | None:
     return next((url for start, url in _SOURCES.items() if source.startswith(start)), None)
 
 
-def _metric(score: Score) -> dict:
-    """Type, value and protocol. Only Inception's FID, KID and IS have the types of these names."""
-    kind = score.metric.split()[0].lower() if score.metric in ("FID", "KID", "IS") else _slug(score.metric)
-    protocol = {
-        "std": score.std,
-        "num_real": score.num_real,
-        "num_fake": score.num_fake,
-        "extractor": score.extractor,
-        "protocol": score.protocol if isinstance(score, Measured) else None,
-        "seeds": score.seeds if isinstance(score, Measured) else None,
-    }
-    args = {key: value for key, value in protocol.items() if value is not None}
-    return {"name": score.metric, "type": kind, "value": score.value, "args": args}
-
-
 def _slug(name: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
-
-
-def _scalar(value: Any) -> str:
-    """As JSON, which is YAML; without "<", since some pages show the front matter as it is."""
-    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
-
-
-def _yaml(value: Any, indent: int = 0) -> Iterator[str]:
-    """Block-style YAML of plain data. JSON's scalars are YAML's."""
-    pad = " " * indent
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, (dict, list)) and item:
-                yield f"{pad}{key}:"
-                yield from _yaml(item, indent + 2)
-            else:
-                yield f"{pad}{key}: {_scalar(item)}"
-    else:
-        for item in value:
-            if isinstance(item, dict):
-                first, *rest = _yaml(item, indent + 2)
-                yield f"{pad}- {first.lstrip()}"
-                yield from rest
-            else:
-                yield f"{pad}- {_scalar(item)}"

@@ -1,4 +1,4 @@
-"""The schema of a model: `hub_configs/<method>/<dataset>.json`, which is also a Hub folder's `config.json`.
+"""The schema of a model: `hub_configs/<method>/<dataset>.json`, and a Hub folder's `config.json`.
 
 A config is data. Reading one checks every key, type and combination, and a refusal names the file, the field and the
 reason. Configs are immutable; `ModelConfig.updated` makes a changed copy, checked again.
@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from . import config_files
 from .architecture import Discriminator, Generator, Part
 from .bounds import MAX_CLASSES, Line, Paragraph, Side, Word, listed
 from .entries import Published, Tag, Weights
 from .errors import ConfigError
-from .json_files import as_json, read_json, reason
+from .json_files import as_json
 from .label_alignment import LabelAlignment
 from .recipe import Training
 from .text import cut, one_line, short, visible
@@ -154,9 +155,9 @@ class ModelConfig(Part):
 
     @classmethod
     def from_dict(cls, data: Any, origin: str = "config") -> ModelConfig:
-        """Build a config from parsed JSON; `origin` names it in errors."""
+        """Build a config from parsed JSON, its base resolved; `origin` names it in errors."""
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(config_files.resolved(data, origin))
         except ValidationError as error:
             raise ConfigError(f"{origin}: {explain(error)}") from None
         except RecursionError:
@@ -165,11 +166,7 @@ class ModelConfig(Part):
     @classmethod
     def from_file(cls, path: str | Path) -> ModelConfig:
         """Read a config; raises ConfigError naming the file, the field and the reason."""
-        try:
-            data = read_json(path)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: {reason(error)}; correct it") from None
-        return cls.from_dict(data, str(path))
+        return cls.from_dict(config_files.read(path), str(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data. The networks, the data and the recipe are spelled out; elsewhere default values are left out."""
@@ -187,9 +184,14 @@ class ModelConfig(Part):
             for key, value in self.model_dump(mode="json", exclude_defaults=True).items()
         }
 
-    def to_json(self) -> str:
-        """JSON text with lists of numbers on one line; `from_file` reads it back as an equal config."""
-        return as_json(self.to_dict()) + "\n"
+    def to_json(self, base: str | None = None) -> str:
+        """JSON text with lists of numbers on one line; `from_file` reads it back as an equal config.
+
+        Args:
+            base: write only what differs from this config of the registry; None = spell everything out.
+        """
+        data = self.to_dict()
+        return as_json(config_files.difference(data, base) if base else data) + "\n"
 
     def updated(self, changes: dict[str, Any]) -> ModelConfig:
         """A checked copy with dotted fields replaced, such as {"training.steps": 200}."""

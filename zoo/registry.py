@@ -12,9 +12,9 @@ import fnmatch
 import os
 import sys
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
+from . import config_files
 from .config import ModelConfig
 from .errors import ConfigError, UnknownModelError, ZooError
 from .labels import plain
@@ -24,34 +24,19 @@ _LONGEST_NAME = 200  # characters; the longest here has 40
 _told: set[str] = set()  # names of which it was said that there is also a folder
 
 
-def hub_configs_dir() -> Path:
-    """The folder of configs: inside the installed package, or beside it in a checkout."""
-    installed = Path(str(resources.files("zoo") / "hub_configs"))
-    return installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "hub_configs"
-
-
-@cache
-def _builtin_paths() -> dict[str, Path]:
-    root = hub_configs_dir()
-    paths = {f"{path.parent.name}/{path.stem}": path for path in sorted(root.glob("*/*.json"))}
-    if not paths:
-        raise ConfigError(f"no model configs in {root}; install the package again")
-    return paths
-
-
 @cache
 def _builtin(name: str) -> ModelConfig:
-    config = ModelConfig.from_file(_builtin_paths()[name])
+    config = ModelConfig.from_file(config_files.paths()[name])
     if config.name != name:
         raise ConfigError(
-            f"{_builtin_paths()[name]}: name is {config.name}, but the file stands for {name}; correct it"
+            f"{config_files.paths()[name]}: name is {config.name}, but the file stands for {name}; correct it"
         )
     return config
 
 
 def names() -> list[str]:
     """All model names, sorted."""
-    return sorted({*_builtin_paths(), *_registered})
+    return sorted({*config_files.paths(), *_registered})
 
 
 def split_tag(name: str) -> tuple[str, str]:

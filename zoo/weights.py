@@ -18,8 +18,6 @@ from .errors import WeightsCorruptedError, WeightsUnavailableError
 from .files import is_file, save, sha256, verify_sha256, write_atomically
 from .json_files import UnreadableError, open_regular, reason
 from .network import OFFLINE, is_offline
-from .parts import KEY as PARTS
-from .parts import other_parts
 from .safetensors_header import metadata, read_header
 
 if TYPE_CHECKING:
@@ -128,22 +126,14 @@ def _alternatives(config: ModelConfig, weights: Weights) -> str:
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, and of those it names as its other parts, mapped into memory.
+    """All tensors of a safetensors file, mapped into memory.
 
     Raises WeightsCorruptedError, which says what is wrong.
     """
-    path = Path(path)
-    tensors, described = _read(path)
-    for part in other_parts(path, described):
-        tensors |= _read(part)[0]
-    return tensors
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors, and the metadata."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = Path(path)
     try:
         with open_regular(path) as file:
             start = file.read(9)
@@ -155,8 +145,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 f"{path} is a PyTorch pickle, not safetensors; convert it with: "
                 f"zoo import NAME@TAG --from {quote(str(path))}"
             )
-        described = metadata(read_header(path))
-        return load_file(path), described
+        metadata(read_header(path))  # is bounded, which the library does not ask for
+        return load_file(path)
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         if isinstance(error, UnreadableError):
             raise WeightsCorruptedError(_damaged(path, error)) from None
@@ -178,7 +168,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         described = metadata(read_header(path))
     except (OSError, ValueError) as error:
         raise WeightsCorruptedError(f"{path} cannot be read ({reason(error)}); remove it") from None
-    return {key: value for key, value in described.items() if key not in ("format", PARTS)}
+    return {key: value for key, value in described.items() if key != "format"}
 
 
 def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:

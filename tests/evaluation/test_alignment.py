@@ -13,7 +13,7 @@ from relabel import permuted
 
 import zoo
 from training.trainer import Options, train
-from zoo import alignments, cache, datasets, files, nets, registry, weights
+from zoo import alignments, cache, config_files, datasets, files, nets, registry, weights
 from zoo.errors import ConfigError, LabelError, ZooError
 from zoo.evaluation import classifiers, judges
 from zoo.export import export_folder
@@ -461,8 +461,9 @@ def test_the_command_prints_writes_and_keeps(run, tmp_path, command):
 
 def test_a_config_takes_only_the_alignment_of_its_weights(tmp_path, command):
     path = tmp_path / "digits.json"
-    path.write_text(registry.config("contragan/digits").to_json())
+    shutil.copy(config_files.paths()["contragan/digits"], path)
     assert command("align", "contragan/digits", "-n", "20", "--into", path).returncode == 0
+    assert json.loads(path.read_text(encoding="utf-8"))["base"] == "contragan/cifar10", "and only what differs from it"
     assert zoo.ModelConfig.from_file(path).weights[0].alignment.images_per_class == 20
     other = tmp_path / "other.json"
     other.write_text(registry.config("biggan/cifar10-small").to_json())

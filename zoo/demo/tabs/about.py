@@ -63,7 +63,7 @@ def record(config: ModelConfig) -> str:
 
 def card(config: ModelConfig) -> str:
     """The model card without the front matter, which is for the Hub; the licence it holds is said in words."""
-    body = cards.render(config, record=False).split("---\n", 2)[2].strip()
+    body = cards.render(config, record=False).split("\n---\n", 1)[1].strip()
     picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
     lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
     return "\n".join([*lines, "", "## Licence", "", markdown(config.license), ""])
