@@ -6,7 +6,7 @@ from narrow import short, tiny
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import zoo
-from training import objectives
+from training import losses, objectives
 from training.data import Batches, Fake, Real
 from training.engine import Engine
 from training.graph import GraphedEngine
@@ -41,9 +41,16 @@ def turns(config: ModelConfig, device: str, n: int = 8):
         if letter == "discriminator":
             fake = fake.detach()
         real_out, fake_out = discriminator(images, labels), discriminator(fake, labels)
-        batch = objectives.Batch(discriminator, fake, labels, fake_out, images, labels, real_out, noise, z)
-        batch.generate = lambda z: generator(z, labels)
-        value = sum(part for term in terms if (part := getattr(term, letter)(batch)) is not None)
+        about = {"discriminator": discriminator, "labels": labels, "noise": noise}
+        made = objectives.GeneratedBatch(
+            images=fake, out=fake_out, latents=z, generate=lambda z: generator(z, labels), **about
+        )
+        if letter == "discriminator":
+            batch = objectives.Batch(images=images, out=real_out, **about)
+            parts = [term.discriminator_loss(batch, made) for term in terms]
+        else:
+            parts = [term.generator_loss(made) for term in terms]
+        value = losses.total(part for part in parts if part is not None)
         value.backward()
         return value.detach()
 

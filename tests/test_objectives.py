@@ -7,7 +7,7 @@ from torch import Tensor
 
 from training import augment, engine, losses, objectives
 from training.noise import CountedNoise
-from training.objectives import Batch
+from training.objectives import Batch, GeneratedBatch
 from zoo import recipe, registry
 from zoo.errors import ConfigError
 from zoo.nets import DiscriminatorOutput
@@ -24,15 +24,20 @@ def linear_discriminator(classes: int = 3):
     return discriminator
 
 
-def batch_of(n: int = 6, **fields) -> Batch:
+def batches_of(n: int = 6) -> tuple[Batch, GeneratedBatch]:
+    """Real images and generated ones, of the same labels, which draw from the same noise."""
     generator = torch.Generator().manual_seed(1)
     real, fake = (torch.randn(n, 3, 2, 2, generator=generator) for _ in range(2))
-    labels, discriminator = torch.arange(n) % 3, linear_discriminator()
-    batch = Batch(discriminator, fake, labels, discriminator(fake, labels), real, labels, discriminator(real, labels))
-    batch.noise = CountedNoise(5)
-    for name, value in fields.items():
-        setattr(batch, name, value)
-    return batch
+    return batches(real, fake, torch.arange(n) % 3, linear_discriminator(), CountedNoise(5))
+
+
+def batches(real: Tensor, fake: Tensor, labels: Tensor, discriminator, noise, **fields) -> tuple[Batch, GeneratedBatch]:
+    about = {"discriminator": discriminator, "labels": labels, "noise": noise, **fields}
+    made = {"latents": torch.linspace(-2, 2, 12 * len(fake)).view(-1, 12), "generate": lambda z: z.view_as(fake).tanh()}
+    return (
+        Batch(images=real, out=discriminator(real, labels), **about),
+        GeneratedBatch(images=fake, out=discriminator(fake, labels), **made, **about),
+    )
 
 
 def test_improved_consistency_is_its_algorithms():
@@ -40,34 +45,34 @@ def test_improved_consistency_is_its_algorithms():
     part = recipe.ImprovedConsistency(
         real_weight=10, fake_weight=5, latent_radius=0.1, latent_generator_weight=0.5, latent_discriminator_weight=20
     )
-    term, z = objectives.ImprovedConsistency(part), torch.randn(6, 12)
-    batch = batch_of(latents=z, generate=lambda z: z.view(6, 3, 2, 2).tanh())
-    value = term.discriminator(batch)
+    term, (real, fake) = objectives.ImprovedConsistency(part), batches_of()
+    value = term.discriminator_loss(real, fake)
 
     def squares(a: DiscriminatorOutput, b: DiscriminatorOutput) -> Tensor:
         pairs = ((a.logits, b.logits), (a.embedding, b.embedding), (a.class_logits, b.class_logits))
         return sum((x - y).square().mean() for x, y in pairs)
 
-    noise, d, labels = CountedNoise(5), batch.discriminator, batch.real_labels
+    noise, d, labels, z = CountedNoise(5), real.discriminator, real.labels, fake.latents
     changes = []
-    for images in (batch.real, batch.fake):
+    for images in (real.images, fake.images):
         moved = augment.flip_and_shift(images, *augment.draw_flip_and_shift(images, noise))
         changes.append(squares(d(images, labels), d(moved, labels)))
-    moved = batch.generate(z + 0.1 * noise.normal(6, 12))
-    latent = squares(batch.fake_out, d(moved, labels))
+    moved = fake.generate(z + 0.1 * noise.normal(6, 12))
+    latent = squares(fake.out, d(moved, labels))
     assert value.item() == pytest.approx((10 * changes[0] + 5 * changes[1] + 20 * latent).item(), rel=1e-6)
-    batch.noise = CountedNoise(5)
-    moved = batch.generate(z + 0.1 * CountedNoise(5).normal(6, 12))
-    assert term.generator(batch).item() == pytest.approx(-0.5 * (batch.fake - moved).square().mean().item(), rel=1e-6)
+    fake.noise = CountedNoise(5)
+    moved = fake.generate(z + 0.1 * CountedNoise(5).normal(6, 12))
+    expected = -0.5 * (fake.images - moved).square().mean()
+    assert term.generator_loss(fake).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_classifier_learns_from_generated_images_where_the_run_did():
-    batch, cross_entropy = batch_of(), torch.nn.functional.cross_entropy
-    real, fake = (cross_entropy(out.class_logits, batch.real_labels) for out in (batch.real_out, batch.fake_out))
+    shown, cross_entropy = batches_of(), torch.nn.functional.cross_entropy
+    real, fake = (cross_entropy(batch.out.class_logits, batch.labels) for batch in shown)
     for too in (False, True):
         term = objectives.Classifier(recipe.ClassifierConditioning(weight=2, fakes_in_discriminator=too))
-        assert term.discriminator(batch).item() == pytest.approx(2 * (real + fake * too).item(), rel=1e-6)
-        assert term.generator(batch).item() == pytest.approx(2 * fake.item(), rel=1e-6)
+        assert term.discriminator_loss(*shown).item() == pytest.approx(2 * (real + fake * too).item(), rel=1e-6)
+        assert term.generator_loss(shown[1]).item() == pytest.approx(2 * fake.item(), rel=1e-6)
 
 
 def test_augmented_positives_are_the_discriminators_alone_while_class_embeddings_stay():
@@ -77,14 +82,14 @@ def test_augmented_positives_are_the_discriminators_alone_while_class_embeddings
         )
         for keep in (True, False)
     )
-    plain, batch = objectives.Contrastive(recipe.ContrastiveConditioning()), batch_of()
-    assert torch.equal(kept.generator(batch), plain.generator(batch))
-    assert not torch.equal(kept.discriminator(batch), plain.discriminator(batch))
-    batch.noise = CountedNoise(9)
-    draws = augment.draw_flip_and_shift(batch.fake, CountedNoise(9))
-    augmented = batch.discriminator(augment.flip_and_shift(batch.fake, *draws), batch.fake_labels).embedding
-    expected = losses.contrastive_2c(batch.fake_out.embedding, augmented, batch.fake_labels)
-    assert torch.equal(replaced.generator(batch), expected)
+    plain, (real, fake) = objectives.Contrastive(recipe.ContrastiveConditioning()), batches_of()
+    assert torch.equal(kept.generator_loss(fake), plain.generator_loss(fake))
+    assert not torch.equal(kept.discriminator_loss(real, fake), plain.discriminator_loss(real, fake))
+    fake.noise = CountedNoise(9)
+    draws = augment.draw_flip_and_shift(fake.images, CountedNoise(9))
+    augmented = fake.discriminator(augment.flip_and_shift(fake.images, *draws), fake.labels).embedding
+    expected = losses.contrastive_2c(fake.out.embedding, augmented, fake.labels)
+    assert torch.equal(replaced.generator_loss(fake), expected)
 
 
 @pytest.mark.parametrize(
@@ -99,20 +104,19 @@ def test_augmented_positives_are_the_discriminators_alone_while_class_embeddings
 )
 def test_what_is_gathered_makes_two_halves_the_whole(term):
     """Processes that gather each other's rows have the loss of the whole batch between them."""
-    whole = batch_of()
-    whole.discriminator.heads = type("Heads", (), {"critics": staticmethod(critics)})
-    expected = term.discriminator(whole)
+    whole = batches_of()
+    whole[0].discriminator.heads = type("Heads", (), {"critics": staticmethod(critics)})
+    expected = term.discriminator_loss(*whole)
     rows = [slice(0, 3), slice(3, 6)]
     sent: list[list[Tensor]] = []
     for part in rows:  # first each process says what it sends
         sent.append([])
-        batch = part_of(whole, part, lambda tensor: sent[-1].append(tensor) or tensor)
-        term.discriminator(batch)
+        term.discriminator_loss(*parts_of(whole, part, lambda tensor: sent[-1].append(tensor) or tensor))
     received = [torch.cat(pair) for pair in zip(*sent, strict=True)]
     values = []
     for part in rows:
         answers = iter(received)
-        values.append(term.discriminator(part_of(whole, part, lambda _, answers=answers: next(answers))))
+        values.append(term.discriminator_loss(*parts_of(whole, part, lambda _, answers=answers: next(answers))))
     assert torch.stack(values).mean().item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -120,12 +124,11 @@ def critics(out: DiscriminatorOutput) -> tuple[Tensor, Tensor]:
     return out.features.view(-1, 3, 2, 2), out.embedding[:, :3]
 
 
-def part_of(whole: Batch, rows: slice, gather) -> Batch:
-    d, labels = whole.discriminator, whole.real_labels[rows]
-    real, fake = whole.real[rows], whole.fake[rows]
-    batch = Batch(d, fake, labels, d(fake, labels), real, labels, d(real, labels), gather=gather)
-    batch.noise, batch.first_row, batch.global_size = CountedNoise(5, first_row=rows.start), rows.start, 6
-    return batch
+def parts_of(whole: tuple[Batch, GeneratedBatch], rows: slice, gather) -> tuple[Batch, GeneratedBatch]:
+    real, fake = whole
+    noise, about = CountedNoise(5, first_row=rows.start), {"first_row": rows.start, "global_size": 6}
+    images = real.images[rows], fake.images[rows]
+    return batches(*images, real.labels[rows], real.discriminator, noise, gather=gather, **about)
 
 
 def test_sampled_locations_are_the_images_own():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from test_objectives import batch_of, linear_discriminator
+from test_objectives import batches_of, linear_discriminator
 from typer.testing import CliRunner
 
 from training import objectives, table
@@ -45,7 +45,7 @@ def test_the_example_is_r1(example):
     objectives.load_plugin(path)
     term = objectives.plugins.make("r1", {"gamma": 0.6})
     slope = linear_discriminator()(torch.eye(12).view(12, 3, 2, 2), None).logits
-    assert term.discriminator(batch_of()).item() == pytest.approx(0.3 * slope.square().sum().item(), rel=1e-5)
+    assert term.discriminator_loss(*batches_of()).item() == pytest.approx(0.3 * slope.square().sum().item(), rel=1e-5)
 
 
 def test_plugins_that_cannot_be_used_say_what_to_do(example, tmp_path):
@@ -65,4 +65,8 @@ def test_plugins_that_cannot_be_used_say_what_to_do(example, tmp_path):
     objectives.register("wrong")(dict)
     with pytest.raises(ConfigError, match="not a Term"):
         objectives.plugins.make("wrong", {})
+    idle = type("Idle", (objectives.Term,), {"discriminator": lambda self, batch: None})
+    objectives.register("idle")(idle)
+    with pytest.raises(ConfigError, match='"idle" would change nothing; give it one of the methods discriminator_loss'):
+        objectives.plugins.make("idle", {})
     assert not (tmp_path / "run").exists()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from zoo.nets import copy_all
 
 
 class Ema:
@@ -24,15 +26,19 @@ class Ema:
         """Take in the model as it is after generator step `step`, counted from 0."""
         decay = self.decay if step >= self.start else 0.0
         self._find(model)
-        torch._foreach_lerp_(*zip(*self._floating, strict=True), 1 - decay)
-        if self._counters:
-            torch._foreach_copy_(*zip(*self._counters, strict=True))
+        averages, current = self._floating
+        torch._foreach_lerp_(averages, current, 1 - decay)  # pyright: ignore[reportPrivateImportUsage] (no public name)
+        copy_all(*self._counters)
 
     def _find(self, model: nn.Module) -> None:
         """The tensors of the average, each with the model's: they stay where they are, so they are listed once."""
         if self._of is not model:
             current = model.state_dict()
             pairs = [(tensor, current[name]) for name, tensor in self.module.state_dict().items()]
-            self._floating = [pair for pair in pairs if pair[0].is_floating_point()]
-            self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+            self._floating = _columns([pair for pair in pairs if pair[0].is_floating_point()])
+            self._counters = _columns([pair for pair in pairs if not pair[0].is_floating_point()])
             self._of = model
+
+
+def _columns(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    return [a for a, _ in pairs], [b for _, b in pairs]

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from zoo import nets
 from zoo.config import ModelConfig
 
-from . import objectives
+from . import losses, objectives
 from .data import Fake, Real
 from .networks import Networks, set_learning_rate
 from .noise import CountedNoise, Noise
@@ -29,7 +29,6 @@ Metrics = dict[str, Tensor]
 Shown = tuple[Tensor, Tensor | None]  # images (N, C, H, W) and labels (N,)
 
 
-@dataclass
 class Engine:
     """Runs steps of one objective on given batches; nothing is drawn but by terms, from `noise`.
 
@@ -44,28 +43,27 @@ class Engine:
             once; None: on GPUs.
     """
 
-    config: ModelConfig
-    networks: Networks
-    noise: Noise | None = None
-    processes: Processes = Processes()  # noqa: RUF009 (immutable)
-    fold_resampling: bool = True
-    together: bool | None = None
-    terms: list[objectives.Term] = field(init=False)
-    _forwards: dict[nn.Module, Callable] = field(init=False, default_factory=dict)  # compiled
-
-    def __post_init__(self):
-        n = self.networks
-        self.terms = objectives.build(self.config)
-        if self.noise is None:
-            first_row = self.processes.rows(self.config.training.batch_size).start
-            self.noise = CountedNoise(0, n.device, first_row)
-        self._precision = self.config.training.precision
+    def __init__(
+        self,
+        config: ModelConfig,
+        networks: Networks,
+        noise: Noise | None = None,
+        processes: Processes = Processes(),  # noqa: B008 (immutable)
+        fold_resampling: bool = True,
+        together: bool | None = None,
+    ):
+        self.config, self.networks, self.processes = config, networks, processes
+        n = networks
+        self.terms = objectives.build(config)
+        first_row = processes.rows(config.training.batch_size).start
+        self.noise: Noise = CountedNoise(0, n.device, first_row) if noise is None else noise
+        self.together = n.device.type == "cuda" if together is None else together
+        self._precision = config.training.precision
+        self._forwards: dict[nn.Module, Callable] = {}  # compiled
         self._generator = self._replicated(n.generator)
         self._discriminator = self._replicated(n.discriminator)
-        if self.together is None:
-            self.together = n.device.type == "cuda"
         for network in (n.generator, n.discriminator):
-            nets.fold_resampling(network, self.fold_resampling)
+            nets.fold_resampling(network, fold_resampling)
             if self.together:
                 nets.iterate_together(network)
             if self.processes.size > 1 and self.config.training.sync_batch_norm:
@@ -145,9 +143,9 @@ class Engine:
             if not self.together or len(fakes) == 1 or pixels > _PIXELS_AT_ONCE:
                 return [generator(*fake).float() for fake in fakes]
             z = torch.cat([fake.z for fake in fakes])
-            labels = None if fakes[0].labels is None else torch.cat([fake.labels for fake in fakes])
+            labels = [fake.labels for fake in fakes if fake.labels is not None]
             with nets.forwards_in_one(generator, len(fakes)), nets.concatenated_batches(generator, len(fakes)):
-                return list(generator(z, labels).float().chunk(len(fakes)))
+                return list(generator(z, torch.cat(labels) if labels else None).float().chunk(len(fakes)))
 
     def _update_discriminator(self, batches: Sequence[tuple[Real, Fake, Tensor]]) -> Metrics:
         n, metrics = self.networks, []
@@ -156,12 +154,12 @@ class Engine:
             real_images, fake_images = self._augmented(real.images), self._augmented(images)
             with self.autocast():
                 real_out, fake_out = self._discriminated((real_images, real.labels), (fake_images, fake.labels))
-                batch = self._batch(
+                shown = self._real_batch(real_images, real.labels, real_out)
+                made = self._generated_batch(
                     fake, fake_images, fake_out, lambda z, y=fake.labels: self._generated([Fake(z, y)])[0]
                 )
-                batch.real, batch.real_labels, batch.real_out = real_images, real.labels, real_out
-                parts = _present({term.name: term.discriminator(batch) for term in self.terms})
-            (sum(parts.values()) / len(batches)).backward()
+                parts = _present({term.name: term.discriminator_loss(shown, made) for term in self.terms})
+            (losses.total(parts.values()) / len(batches)).backward()
             scores = {"real": real_out.logits.mean(), "fake": fake_out.logits.mean()}
             metrics.append({f"d/{name}": value.detach() for name, value in (parts | scores).items()})
         n.discriminator_optimizer.step()
@@ -178,9 +176,9 @@ class Engine:
         discriminator = self.networks.discriminator
         if not self.together or nets.has_batch_norm(discriminator):
             return self._discriminator(*real), discriminator(*fake)
-        images, labels = zip(real, fake, strict=True)
+        images, labels = (real[0], fake[0]), [y for _, y in (real, fake) if y is not None]
         with nets.forwards_in_one(discriminator, 2):
-            out = self._discriminator(torch.cat(images), None if None in labels else torch.cat(labels))
+            out = self._discriminator(torch.cat(images), torch.cat(labels) if labels else None)
         return out.split(*map(len, images))
 
     def _update_generator(self, batches: Sequence[Fake]) -> Metrics:
@@ -191,45 +189,50 @@ class Engine:
                 with self.autocast():
                     images = self._augmented(self._generator(fake.z, fake.labels))
                     out = n.discriminator(images, fake.labels)
-                    batch = self._batch(fake, images, out, lambda z, y=fake.labels: n.generator(z, y))
-                    parts = _present({term.name: term.generator(batch) for term in self.terms})
-                (sum(parts.values()) / len(batches)).backward()
+                    made = self._generated_batch(fake, images, out, lambda z, y=fake.labels: n.generator(z, y))
+                    parts = _present({term.name: term.generator_loss(made) for term in self.terms})
+                (losses.total(parts.values()) / len(batches)).backward()
                 metrics.append({f"g/{name}": value.detach() for name, value in parts.items()})
         n.generator_optimizer.step()
         self.noise.advance()
         return _mean(metrics)
 
-    def discriminate(self, real: Real) -> Metrics:
-        """One update of the discriminator on real images alone, for terms that look at no generated ones."""
+    def discriminate(self, real: Real, terms: Mapping[str, Callable[[objectives.Batch], Tensor]]) -> Metrics:
+        """One update of the discriminator on real images alone, by the sum of these losses instead of the config's."""
         n = self.networks
         n.discriminator_optimizer.zero_grad(set_to_none=True)
-        images = self._augmented(real.images)
         with self.autocast():
-            out = self._discriminator(images, real.labels)
-            batch = objectives.Batch(
-                n.discriminator, real=images, real_labels=real.labels, real_out=out, noise=self.noise
-            )
-            parts = _present({term.name: term.discriminator(batch) for term in self.terms})
-        sum(parts.values()).backward()
+            batch = self._real_batch(*real, self._discriminator(*real))
+            parts = {name: loss(batch) for name, loss in terms.items()}
+        losses.total(parts.values()).backward()
         n.discriminator_optimizer.step()
         self.noise.advance()
         return {f"d/{name}": value.detach() for name, value in parts.items()}
 
-    def _batch(self, fake: Fake, images: Tensor, out: nets.DiscriminatorOutput, generate) -> objectives.Batch:
-        """What the terms see of generated images; the discriminator's turn adds the real ones."""
-        rows = len(fake.z)
-        return objectives.Batch(
-            self.networks.discriminator,
-            images,
-            fake.labels,
-            out,
-            noise=self.noise,
+    def _real_batch(self, images: Tensor, labels: Tensor | None, out: nets.DiscriminatorOutput) -> objectives.Batch:
+        return objectives.Batch(images=images, labels=labels, out=out, **self._around(len(images)))
+
+    def _generated_batch(
+        self, fake: Fake, images: Tensor, out: nets.DiscriminatorOutput, generate: Callable[[Tensor], Tensor]
+    ) -> objectives.GeneratedBatch:
+        return objectives.GeneratedBatch(
+            images=images,
+            labels=fake.labels,
+            out=out,
             latents=fake.z,
             generate=generate,
-            gather=self.processes.gather,
-            first_row=self.processes.rank * rows,
-            global_size=self.processes.size * rows,
+            **self._around(len(images)),
         )
+
+    def _around(self, rows: int) -> dict[str, Any]:
+        """What is the same in all batches of so many rows."""
+        return {
+            "discriminator": self.networks.discriminator,
+            "noise": self.noise,
+            "gather": self.processes.gather,
+            "first_row": self.processes.rank * rows,
+            "global_size": self.processes.size * rows,
+        }
 
     def _augmented(self, images: Tensor) -> Tensor:
         for term in self.terms:
@@ -251,8 +254,8 @@ class Engine:
     def _synchronised_last(self, network: nn.Module, batches: Sequence) -> Iterable:
         """The batches of one update; gradients travel with the last of them only."""
         for number, batch in enumerate(batches, start=1):
-            waits = self.processes.size > 1 and number < len(batches)
-            with network.no_sync() if waits else nullcontext():
+            is_last = number == len(batches)
+            with network.no_sync() if isinstance(network, DistributedDataParallel) and not is_last else nullcontext():
                 yield batch
 
     @contextmanager

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.nets import copy_all
+
 from .data import Fake, Real
 from .engine import Engine, Metrics
 
@@ -29,12 +31,12 @@ class GraphedEngine:
     def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
         """As `Engine.step`; the metrics' tensors are overwritten by the next step."""
         self.engine.prepare(step)
-        if self._graph is None and self._done < _WARM_UP:
+        if self._graph is None and self._done >= _WARM_UP:
+            self._graph = self._capture(reals, fakes)
+        if self._graph is None:
             metrics = self._eager(reals, fakes)
         else:
-            if self._graph is None:
-                self._capture(reals, fakes)
-            torch._foreach_copy_(self._inputs, _tensors(reals, fakes))
+            copy_all(self._inputs, _tensors(reals, fakes))
             self._graph.replay()
             metrics = self._metrics
         self._done += 1
@@ -49,13 +51,14 @@ class GraphedEngine:
         current.wait_stream(self._stream)
         return metrics
 
-    def _capture(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> None:
-        reals = [Real(*(_buffer(part) for part in batch)) for batch in reals]
-        fakes = [Fake(*(_buffer(part) for part in batch)) for batch in fakes]
+    def _capture(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> torch.cuda.CUDAGraph:
+        reals = [Real(images.clone(), _buffer(labels)) for images, labels in reals]
+        fakes = [Fake(z.clone(), _buffer(labels)) for z, labels in fakes]
         self._inputs = _tensors(reals, fakes)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=self._stream):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._stream):
             self._metrics = self.engine.updates(reals, fakes)
+        return graph
 
 
 def _buffer(tensor: Tensor | None) -> Tensor | None:

@@ -57,7 +57,7 @@ def choose_strength(x: np.ndarray, y: np.ndarray) -> float:
     found = {s: accuracy(*fit(x[~held_out], y[~held_out], s), x[held_out], y[held_out]) for s in _STRENGTHS}
     for strength, value in found.items():
         print(f"inverse strength {strength:g}: {value:.2%} of {held_out.sum():,} held-out training images", flush=True)
-    return max(found, key=found.get)
+    return max(found, key=found.__getitem__)
 
 
 def main(

@@ -7,7 +7,9 @@ No function asks what is in its tensors, so all of them can be captured in a CUD
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
+from functools import reduce
 from itertools import pairwise
 
 import torch
@@ -265,4 +267,9 @@ def consistency(scores: Iterable[Tensor], augmented_scores: Iterable[Tensor]) ->
     """
     pairs = zip(scores, augmented_scores, strict=True)
     # The gradient of mse_loss, or of a mean, would not be channels-last.
-    return sum((a.float() - b.float()).square().sum() / a.numel() for a, b in pairs)
+    return total((a.float() - b.float()).square().sum() / a.numel() for a, b in pairs)
+
+
+def total(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of one or more tensors."""
+    return reduce(operator.add, parts)

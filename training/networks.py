@@ -16,8 +16,8 @@ from .ema import Ema
 
 @dataclass
 class Networks:
-    generator: nn.Module
-    discriminator: nn.Module
+    generator: nets.Generator
+    discriminator: nets.Discriminator
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     ema: Ema | None
@@ -26,8 +26,8 @@ class Networks:
     def build(cls, config: ModelConfig, device: torch.device | str = "cpu") -> Networks:
         """Fresh networks from torch's current random state."""
         device = torch.device(device)
-        generator = nets.build_generator(config.generator).to(device, memory_format=torch.channels_last)
-        discriminator = nets.build_discriminator(config.discriminator).to(device, memory_format=torch.channels_last)
+        generator = nets.build_generator(config.generator).to(device).to(memory_format=torch.channels_last)
+        discriminator = nets.build_discriminator(config.discriminator).to(device).to(memory_format=torch.channels_last)
         adam, ema = config.training.optimizer, config.training.ema
 
         def optimizer(network: nn.Module, lr: float) -> torch.optim.Adam:

@@ -25,15 +25,19 @@ class Noise(Protocol):
 
     def uniform(self, n: int, *shape: int) -> Tensor:
         """Numbers in [0, 1), (n, *shape) float32."""
+        raise NotImplementedError
 
     def normal(self, n: int, *shape: int) -> Tensor:
         """Standard normal numbers, (n, *shape) float32."""
+        raise NotImplementedError
 
     def integers(self, low: int, high: int, n: int, *shape: int) -> Tensor:
         """Integers from low to high - 1, (n, *shape) int64."""
+        raise NotImplementedError
 
     def coins(self, n: int) -> Tensor:
         """Fair coins, (n,) bool."""
+        raise NotImplementedError
 
     def begin(self, update: int) -> None:
         """Draw for this update from now on, the first draw first."""

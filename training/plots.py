@@ -42,7 +42,7 @@ def losses(records: list[dict[str, float]]) -> bytes:
         axes.grid(alpha=0.3)
         if shown:
             axes.legend(loc="upper right", ncols=3, fontsize="small")
-    axes.set_xlabel("generator steps")
+    figure.axes[-1].set_xlabel("generator steps")
     return _png(figure)
 
 

@@ -66,8 +66,8 @@ class _Gather(torch.autograd.Function):
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        gradient = gradient.contiguous()
+    def backward(ctx, *gradients: Tensor) -> Tensor:
+        gradient = gradients[0].contiguous()
         dist.all_reduce(gradient)
         return gradient[dist.get_rank() * ctx.rows :][: ctx.rows]
 
@@ -78,8 +78,8 @@ class _Mean(torch.autograd.Function):
         return _mean(tensor)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return _mean(gradient)
+    def backward(ctx, *gradients: Tensor) -> Tensor:
+        return _mean(gradients[0])
 
 
 def _mean(tensor: Tensor) -> Tensor:

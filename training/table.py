@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,10 @@ def _settings() -> str:
 
 def _get(config: ModelConfig, field: str) -> Any:
     """The value of a dotted field."""
-    return reduce(lambda node, key: node[int(key)] if key.isdigit() else getattr(node, key), field.split("."), config)
+    node: Any = config
+    for key in field.split("."):
+        node = node[int(key)] if key.isdigit() else getattr(node, key)
+    return node
 
 
 def _value(value: Any) -> str:

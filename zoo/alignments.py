@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 FILE = "alignment.json"  # in a folder
 
 
-def of(found: Found, cache_dir: str | Path | None = None) -> LabelAlignment | None:
+def of(found: Found, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
     """The alignment that holds for weights that were found; None where none does."""
     if found.path is None or not found.config.conditional:
         return None
     if found.exported:
-        return _of_folder(found, cache_dir)
+        return _of_folder(found, found.path, cache_dir)
     if found.tag is None:  # a file of the user's own
         return None
     entry = weights.entry(found.config, found.tag)
     return entry.alignment or _valid(_kept_file(found, cache_dir), found, cache_dir)
 
 
-def _of_folder(found: Found, cache_dir: str | Path | None) -> LabelAlignment | None:
-    beside = _valid(found.path.parent / FILE, found, cache_dir)
+def _of_folder(found: Found, path: Path, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
+    beside = _valid(path.parent / FILE, found, cache_dir)
     if beside:
         return beside
     carried = found.config.alignment
-    if carried and carried.weights_sha256 == files.sha256(found.path):
+    if carried and carried.weights_sha256 == files.sha256(path):
         return carried
     if carried:
-        _tell_other_weights(found.path.with_name("config.json"))
+        _tell_other_weights(path.with_name("config.json"))
     return None if found.is_ours else _valid(_kept_file(found, cache_dir), found, cache_dir)
 
 
-def of_tag(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> LabelAlignment | None:
+def of_tag(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
     """The alignment of weights of the registry that are on this machine; nothing is fetched."""
     from .loading import Found
 
@@ -65,7 +65,7 @@ def of_tag(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -
     return of(Found(config, path, tag), cache_dir)
 
 
-def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None = None) -> Path | None:
+def keep(found: Found, alignment: LabelAlignment, cache_dir: str | os.PathLike | None = None) -> Path | None:
     """Keep an alignment where `of` finds it; returns the file, None where the weights have no place for one.
 
     Raises:
@@ -78,7 +78,7 @@ def keep(found: Found, alignment: LabelAlignment, cache_dir: str | Path | None =
     return path
 
 
-def check_writable(found: Found, cache_dir: str | Path | None = None) -> None:
+def check_writable(found: Found, cache_dir: str | os.PathLike | None = None) -> None:
     """Raise ZooError before any work where a folder takes no alignment; a cache says so when it is written."""
     path = _kept_file(found, cache_dir)
     if path is not None and _is_of_folder(found) and (path.is_dir() or not os.access(path.parent, os.W_OK)):
@@ -122,23 +122,23 @@ def read(path: Path) -> LabelAlignment:
         raise ConfigError(f"{path} cannot be read ({reason(error)}); remove it") from None
 
 
-def _kept_file(found: Found, cache_dir: str | Path | None) -> Path | None:
+def _kept_file(found: Found, cache_dir: str | os.PathLike | None) -> Path | None:
     """Where an alignment of these weights belongs; None for bundled ones, random ones, and a file of one's own."""
-    if found.path is None or (found.tag is None and not found.exported):
+    if found.path is None:
         return None
     if found.exported:
         if found.is_ours:
             return found.path.parent / FILE
         return cache.root_of(cache_dir) / "alignments" / f"{files.sha256(found.path)}.json"
-    entry = weights.entry(found.config, found.tag)
-    if entry.bundled:
+    if found.tag is None:
         return None
-    if entry.upstream:
-        return cache.alignment_path(found.config, found.tag, cache_dir)
-    return cache.root_of(cache_dir) / "alignments" / f"{entry.hub.sha256}.json"
+    entry = weights.entry(found.config, found.tag)
+    if entry.hub:
+        return cache.root_of(cache_dir) / "alignments" / f"{entry.hub.sha256}.json"
+    return cache.alignment_path(found.config, found.tag, cache_dir) if entry.upstream else None
 
 
-def _valid(path: Path | None, found: Found, cache_dir: str | Path | None) -> LabelAlignment | None:
+def _valid(path: Path | None, found: Found, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
     """The alignment in a file, if it is of these weights; a line says so where it is of others, or damaged."""
     if path is None or not files.is_file(path):
         return None
@@ -160,7 +160,7 @@ def _tell_other_weights(path: Path) -> None:
     print(f"zoo: the alignment in {path} is of other weights and not used; run zoo align again", file=sys.stderr)
 
 
-def sha256_of(found: Found, cache_dir: str | Path | None = None) -> str | None:
+def sha256_of(found: Found, cache_dir: str | os.PathLike | None = None) -> str | None:
     """sha256 of the weights that were found, for an alignment of them; None for random ones.
 
     That of a converted checkpoint is its record's, which was verified when it was located.

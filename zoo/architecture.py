@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
-from .bounds import MAX_ATTENDED, MAX_BLOCKS, MAX_FEATURES, Block, Classes, Side, Width, listed
+from .bounds import MAX_ATTENDED, MAX_BLOCKS, MAX_FEATURES, Block, Classes, Length, Side, Width
 
 
 class Part(BaseModel):
@@ -21,8 +21,8 @@ class Part(BaseModel):
 
 Activation = Literal["relu", "leaky_relu"]
 Initialisation = Literal["xavier", "xavier-main-path", "orthogonal", "normal"]
-Channels = listed(Width, MAX_BLOCKS + 1, least=1)
-Blocks = listed(Block, MAX_BLOCKS)
+Channels = Annotated[tuple[Width, ...], Length(MAX_BLOCKS + 1, least=1)]
+Blocks = Annotated[tuple[Block, ...], Length(MAX_BLOCKS)]
 
 
 def halved(side: int, times: int) -> int:
@@ -217,9 +217,11 @@ class _Discriminator(Part):
                 f"{self.num_blocks}, or null for the pooled features",
             )
         _check_attention(self.attention_after, self.channels)
-        sides = [halved(self.resolution, min(i, self.downsample_blocks)) for i in range(len(self.channels) + 1)]
-        _check_sizes((self.channels[0], *self.channels), sides, self.attention_after)
         return self
+
+    def _check_maps(self, downsample_blocks: int) -> None:
+        sides = [halved(self.resolution, min(i, downsample_blocks)) for i in range(len(self.channels) + 1)]
+        _check_sizes((self.channels[0], *self.channels), sides, self.attention_after)
 
 
 class ResNetDiscriminator(_Discriminator):
@@ -233,6 +235,7 @@ class ResNetDiscriminator(_Discriminator):
 
     @model_validator(mode="after")
     def _reaches(self):
+        self._check_maps(self.downsample_blocks)
         _require(
             self.downsample_blocks <= self.num_blocks,
             f"downsample_blocks is {self.downsample_blocks}, but there are {self.num_blocks} blocks",
@@ -261,6 +264,7 @@ class DCGANDiscriminator(_Discriminator):
 
     @model_validator(mode="after")
     def _reaches(self):
+        self._check_maps(self.downsample_blocks)
         _require(
             self.layout == "strided" or self.resolution % (1 << self.downsample_blocks) == 0,
             f"resolution {self.resolution} cannot be halved {self.downsample_blocks} times",

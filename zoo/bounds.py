@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
+from dataclasses import dataclass
 from typing import Annotated, Any
 
+from annotated_types import GroupedMetadata, MinLen
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, JsonValue
 
 from .text import HIDDEN, escaped
@@ -53,20 +55,26 @@ def _plain(value: JsonValue) -> JsonValue:
     return value
 
 
+@dataclass(unsafe_hash=True)  # to be part of a union of types
 class _FirstAlone(FailFast):
     """Millions of wrong items would be as many errors."""
 
-    __hash__ = object.__hash__  # to be part of a union of types
 
+@dataclass(frozen=True)
+class Length(GroupedMetadata):
+    """Beside the type of a tuple: how many items it may have; of a long one the first that is wrong is told."""
 
-def listed(item: Any, most: int, least: int = 0) -> Any:
-    """The type of a tuple of so many items; of a long one the first that is wrong is told."""
-    return Annotated[tuple[item, ...], Field(min_length=least), _FirstAlone(most > 1000), _not_longer(most)]
+    most: int
+    least: int = 0
+
+    def __iter__(self) -> Iterator[object]:
+        yield from (MinLen(self.least), _FirstAlone(self.most > 1000), _not_longer(self.most))
 
 
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(shown)]  # names a thing
 Line = Annotated[str, Field(max_length=300), AfterValidator(shown)]  # stands on a line or in a cell
 Paragraph = Annotated[str, Field(max_length=4000), AfterValidator(shown)]
+Notes = Annotated[tuple[Paragraph, ...], Length(100)]
 Facts = Annotated[dict[str, JsonValue], AfterValidator(_plain)]  # free in what it says, not in how much
 
 Side = Annotated[int, Field(gt=0, le=MAX_RESOLUTION)]  # in pixels

@@ -152,14 +152,14 @@ def _record(
     for name, tensor in model.generator.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().view(-1).numpy().tobytes())
-    listed = label is not None and not isinstance(label, int)
+    listed = None if label is None or isinstance(label, int) else [int(y) for y in label]
     return {
         "model": model.config.name,
         "weights": digest.hexdigest(),
         "seed": None if seed is None else latents.check_seed(seed),
-        "label": hashlib.sha256(json.dumps([int(y) for y in label]).encode()).hexdigest() if listed else label,
+        "label": hashlib.sha256(json.dumps(listed).encode()).hexdigest() if listed is not None else label,
         "truncation": truncation,
-        "number": None if format.images_alone and not listed else n,
+        "number": None if format.images_alone and listed is None else n,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": model.device.type,
         "fused": model.fused,
@@ -230,9 +230,9 @@ def _begin(
     elif there is None and not is_damaged:
         refuse_overwriting(format.targets(n), force)
 
-    goes_on = begun is not None and begun.makes(record)
+    forced = force or (begun is not None and begun.makes(record) and begun.forced)
     earlier = _earlier(record, format, n, begun, finished)
-    command = Command(record, n, force or (goes_on and begun.forced), tuple(dict.fromkeys(map(str, earlier))))
+    command = Command(record, n, forced, tuple(dict.fromkeys(map(str, earlier))))
     format.check_room(command)
     if command != begun:
         format.journal.begin(command)
@@ -280,12 +280,11 @@ def _missing(parts: list[range], done: list[Part]) -> Iterator[range]:
             yield range(first, part.stop)
 
 
-def _labels(model: GAN, n: int, label, seed: int, labels: str):
+def _labels(model: GAN, n: int, label, seed: int, labels: Labels):
     """(n,) int64, or None without classes."""
     import torch
 
-    if not model.num_classes:
-        return None
     if label is None:
-        return model.drawn_labels(n, seed, labels=labels).numpy()
+        drawn = model.drawn_labels(n, seed, labels=labels)
+        return None if drawn is None else drawn.numpy()
     return torch.tensor([label] * n if isinstance(label, int) else label).numpy()

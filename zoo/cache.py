@@ -41,16 +41,16 @@ def default_dir() -> Path:
     return files.cache_home() / "contrastive-gan-zoo"
 
 
-def root_of(cache_dir: str | Path | None) -> Path:
+def root_of(cache_dir: str | os.PathLike | None) -> Path:
     return default_dir() if cache_dir is None else Path(cache_dir)
 
 
-def weights_path(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Path:
+def weights_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
     """Where the converted upstream weights of a tag are kept."""
     return root_of(cache_dir) / "weights" / config.name / f"{tag}.safetensors"
 
 
-def alignment_path(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Path:
+def alignment_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
     """Where the alignment of labels and classes of a converted checkpoint is kept."""
     return weights_path(config, tag, cache_dir).with_suffix(_ALIGNMENT)
 
@@ -99,7 +99,7 @@ def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: 
     return record
 
 
-def check(path: Path, cache_dir: str | Path | None = None) -> None:
+def check(path: Path, cache_dir: str | os.PathLike | None = None) -> None:
     """Raises WeightsCorruptedError if a file of the cache is not the one that was put there."""
     record = Record.of(path)
     if record is None:  # put there by hand
@@ -114,7 +114,7 @@ def check(path: Path, cache_dir: str | Path | None = None) -> None:
             raise
 
 
-def check_once(path: Path, sha256: str, remedy: str, cache_dir: str | Path | None = None) -> None:
+def check_once(path: Path, sha256: str, remedy: str, cache_dir: str | os.PathLike | None = None) -> None:
     """Hash a file when it is first met, and again whenever its size or time has changed."""
     stamp = root_of(cache_dir) / "verified" / sha256
     with suppress(OSError):
@@ -138,7 +138,7 @@ def _size_and_time(path: Path) -> str:
 
 
 @contextmanager
-def lock(config: ModelConfig, tag: str, cache_dir: str | Path | None = None) -> Iterator[Path]:
+def lock(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Iterator[Path]:
     """Hold the right to fetch a tag; yields the place for its partial downloads. A killed process lets go."""
     root, key = root_of(cache_dir), f"{config.slug}@{tag}"
     with explained(root):
@@ -189,7 +189,7 @@ class Entry:
         return None
 
 
-def entries(pattern: str = "*", cache_dir: str | Path | None = None) -> list[Entry]:
+def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> list[Entry]:
     """What is in the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob."""
     found = sorted((root_of(cache_dir) / "weights").glob("*/*/*.safetensors"))
     names = {path: _name_of(path) for path in found if not path.name.startswith(".")}
@@ -198,7 +198,7 @@ def entries(pattern: str = "*", cache_dir: str | Path | None = None) -> list[Ent
     ]
 
 
-def clear(pattern: str = "*", forget: bool = False, cache_dir: str | Path | None = None) -> list[Entry]:
+def clear(pattern: str = "*", forget: bool = False, cache_dir: str | os.PathLike | None = None) -> list[Entry]:
     """Remove converted checkpoints and partial downloads that fit; returns what was removed.
 
     A checkpoint without a record was put there by hand, and stays, as does any other file that we have not written.
@@ -208,8 +208,11 @@ def clear(pattern: str = "*", forget: bool = False, cache_dir: str | Path | None
         forget: remove the records too, so that the next download may be another file than the first was.
     """
     root = root_of(cache_dir)
-    removed = [entry for entry in entries(pattern, cache_dir) if entry.record]
-    for entry in removed:
+    removed = []
+    for entry in entries(pattern, cache_dir):
+        if entry.record is None:
+            continue
+        removed.append(entry)
         entry.path.unlink(missing_ok=True)
         entry.path.with_suffix(_ALIGNMENT).unlink(missing_ok=True)
         (root / "verified" / entry.record.sha256).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ def exact_float32() -> Iterator[None]:
     A graph keeps what it was captured with.
     """
     # The older switches cannot be read where a user has set these; these can always, and put back.
-    switches = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    switches = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # pyright: ignore[reportAttributeAccessIssue] (made on import)
     before = [switch.fp32_precision for switch in switches]
     try:
         for switch in switches:
@@ -61,6 +61,7 @@ class Captured:
         with self._lock:
             self._z.copy_(z)
             if self._y is not None:
+                assert y is not None
                 self._y.copy_(y)
             self._graph.replay()
             return self._out.clone()

@@ -11,7 +11,7 @@ from . import labels, weights
 from .card_labels import labels_section
 from .card_metadata import front_matter
 from .config import ModelConfig
-from .entries import Measured, Published, Score
+from .entries import Measured, Published
 from .text import markdown, table
 
 if TYPE_CHECKING:
@@ -180,6 +180,8 @@ def _scores(config: ModelConfig) -> str:
 def _with(config: ModelConfig) -> str:
     """The option of `zoo verify` that measures what was measured here, where that is all there is for these weights."""
     entry = config.default_weights
+    if entry is None:
+        return ""
     found = {score.extractor for score in entry.scores}
     published = any(score.tag == entry.tag for score in config.published)
     return " --extractor efficientnet-lite0" if found == {"efficientnet-lite0"} and not published else ""
@@ -191,7 +193,8 @@ def _same(published: Published, tag: str, score: Measured) -> bool:
 
 
 def _row(published: Published | None, measured: Measured | None, tag: str | None, source: str) -> list[str]:
-    stated: Score = published or measured
+    stated = published or measured
+    assert stated is not None
     return [
         markdown(stated.metric),
         str(published) if published else "",

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from . import config_files
 from .architecture import Discriminator, Generator, Part
-from .bounds import MAX_CLASSES, Line, Paragraph, Side, Word, listed
+from .bounds import MAX_CLASSES, Length, Line, Notes, Side, Word
 from .entries import Published, Tag, Weights
 from .errors import ConfigError
 from .json_files import as_json
@@ -46,7 +46,7 @@ class Data(Part):
     preparation: Literal["mimicry", "studiogan"] | None = None  # whose crop and filter; None = the data set's usual
     range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
     flip: bool = False  # random horizontal flips
-    class_names: listed(Line, MAX_CLASSES) | None = None  # None = the data set's public names
+    class_names: Annotated[tuple[Line, ...], Length(MAX_CLASSES)] | None = None  # None = the data set's public names
 
 
 class ModelConfig(Part):
@@ -60,11 +60,11 @@ class ModelConfig(Part):
     data: Data
     training: Training
     default_tag: Tag | None = None  # which weights a plain name loads
-    weights: listed(Weights, 100) = ()
+    weights: Annotated[tuple[Weights, ...], Length(100)] = ()
     alignment: LabelAlignment | None = None  # in an exported folder: of the model.safetensors beside this file
-    published: listed(Published, 1000) = ()
+    published: Annotated[tuple[Published, ...], Length(1000)] = ()
     license: Word = "MIT"
-    notes: listed(Paragraph, 100) = ()
+    notes: Notes = ()
 
     @property
     def method(self) -> str:

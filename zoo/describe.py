@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import alignments, labels, weights
+from .architecture import DCGANGenerator
 from .config import ModelConfig
 from .label_alignment import LabelAlignment
 from .text import plain
@@ -63,7 +64,7 @@ def _networks(config: ModelConfig) -> dict[str, str]:
 
 def _generator(g: Generator) -> str:
     extras = [
-        f"{g.upsample} upsampling" if hasattr(g, "upsample") else "transposed convolutions",
+        "transposed convolutions" if isinstance(g, DCGANGenerator) else f"{g.upsample} upsampling",
         "spectral norm" if g.spectral_norm else "",
         f"attention after block {', '.join(map(str, g.attention_after))}" if g.attention_after else "",
     ]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .architecture import Part
-from .bounds import Count, Line, Paragraph, Word, listed
+from .bounds import Count, Length, Line, Notes, Paragraph, Word
 from .label_alignment import LabelAlignment
 
 Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -18,7 +18,8 @@ REPO_ID = rf"{_PART}/{_PART}"
 REVISION = rf"{_PART}(/{_PART})*"
 
 
-Setting = bool | Annotated[int, Field(ge=-(10**15), le=10**15)] | float | Line | listed(float, 100) | None
+Floats = Annotated[tuple[float, ...], Length(100)]
+Setting = bool | Annotated[int, Field(ge=-(10**15), le=10**15)] | float | Line | Floats | None
 
 
 class Score(Part):
@@ -128,9 +129,9 @@ class Weights(Part):
     hub: HubFile | None = None
     upstream: Upstream | None = None
     discriminator: DiscriminatorFile | None = None
-    deviations: listed(Paragraph, 100) = ()  # where the run that made these weights differs from the recipe, in words
+    deviations: Notes = ()  # where the run that made these weights differs from the recipe, in words
     alignment: LabelAlignment | None = None  # what the labels draw
-    scores: listed(Measured, 1000) = ()
+    scores: Annotated[tuple[Measured, ...], Length(1000)] = ()
     nearest: NearestTraining | None = None
     training_record: bool = False  # log, curves and sheets of its training are beside the card
     note: Paragraph | None = None
@@ -138,7 +139,9 @@ class Weights(Part):
     @property
     def place(self) -> str:
         """Where the file is published: "bundled", "hub", "mimicry" or "studiogan"."""
-        return "bundled" if self.bundled else "hub" if self.hub else self.upstream.source
+        if self.upstream:
+            return self.upstream.source
+        return "bundled" if self.bundled else "hub"
 
     @model_validator(mode="after")
     def _one_place(self):

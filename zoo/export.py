@@ -53,6 +53,8 @@ def export_folder(
 
 
 def _load(source, discriminator) -> tuple[GAN, Mapping[str, Tensor] | None]:
+    from torch import nn
+
     from .loading import load
     from .model import GAN
 
@@ -62,7 +64,7 @@ def _load(source, discriminator) -> tuple[GAN, Mapping[str, Tensor] | None]:
             discriminator = model.discriminator
         except WeightsCorruptedError as error:
             print(f"zoo: the discriminator is left out: {error}", file=sys.stderr)
-    return model, discriminator.state_dict() if hasattr(discriminator, "state_dict") else discriminator
+    return model, discriminator.state_dict() if isinstance(discriminator, nn.Module) else discriminator
 
 
 def _run_folder(source) -> Path | None:

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,9 @@ _TOKEN = re.compile(r"[0-9a-f]{8}")
 
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
+        if sys.version_info >= (3, 11):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _sha256(file)
 
 
 def _sha256(file) -> str:  # Python 3.10 has no file_digest
@@ -140,7 +143,7 @@ def remove_own(folder: Path) -> None:
         folder.rmdir()
 
 
-def user_folder(name: str) -> Path:
+def user_folder(name: str | os.PathLike) -> Path:
     """A path from a variable or a user, "~" spelled out. Raises ZooError where that has no meaning."""
     try:
         return Path(name).expanduser()

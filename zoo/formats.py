@@ -47,7 +47,7 @@ class Format:
     def finished(self) -> Command | None:
         """The command that made what is there; None if nothing is, or something else."""
         record = self._record()
-        return record and command_of(record)
+        return command_of(record) if record else None
 
     def is_whole(self, parts: list[range]) -> bool:
         """Whether what is there is, byte for byte, what its command wrote."""

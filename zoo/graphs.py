@@ -88,8 +88,9 @@ def _classes(model: GAN) -> dict[str, str]:
     """The names of the classes and the label that draws each, as JSON; nothing without classes."""
     if not model.num_classes:
         return {}
-    label_of = model.trained_labels(range(model.num_classes), model.num_classes).tolist()
-    return {"class_names": json.dumps(model.class_names), "label_of_class": json.dumps(label_of)}
+    label_of = model.trained_labels(range(model.num_classes), model.num_classes)
+    assert label_of is not None
+    return {"class_names": json.dumps(model.class_names), "label_of_class": json.dumps(label_of.tolist())}
 
 
 def _write_torchscript(sampler: Sampler, model: GAN, path: Path) -> None:
@@ -108,6 +109,7 @@ def _write_onnx(sampler: Sampler, model: GAN, path: Path) -> None:
         dynamic_shapes=tuple({0: torch.export.Dim("N")} for _ in inputs),
         verbose=False,
     )
+    assert program is not None
     program.model.metadata_props.update({"name": model.config.name, **model.provenance, **_classes(model)})
     program.save(path, external_data=False)
 

@@ -98,7 +98,7 @@ def download(
     revision: str,
     sha256: str | None = None,
     token: str | bool | None = None,
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike | None = None,
 ) -> Path:
     """A file of a repository, in the Hub's own cache, verified.
 
@@ -183,6 +183,7 @@ def list_files(repo_id: str) -> tuple[str, list[str]]:
 
     with _explained(Address(repo_id), "the list of files"):
         info = patiently(lambda: HfApi().model_info(repo_id, timeout=CONNECT_TIMEOUT))
+        assert info.sha is not None
         return info.sha, [file.rfilename for file in info.siblings or ()]
 
 
@@ -232,17 +233,19 @@ def push(
 
     api = HfApi(token=token)
     with _explained(address, "the upload"):
-        kind = {"repo_type": "space", "space_sdk": "gradio"} if space else {"repo_type": "model"}
-        patiently(lambda: api.create_repo(address.repo_id, private=private, exist_ok=True, **kind))
+        kind, sdk = ("space", "gradio") if space else ("model", None)
+        patiently(
+            lambda: api.create_repo(address.repo_id, private=private, exist_ok=True, repo_type=kind, space_sdk=sdk)
+        )
         commit = api.upload_folder(
             repo_id=address.repo_id,
             folder_path=folder,
-            repo_type=kind["repo_type"],
+            repo_type=kind,
             revision=branch,
             commit_message=commit_message or "Upload with contrastive-gan-zoo",
             create_pr=create_pr,
         )
-    if create_pr:
+    if commit.pr_url:
         return commit.pr_url
     return f"{endpoint()}/spaces/{address.repo_id}" if space else f"{PREFIX}{address.repo_id}@{commit.oid}"
 

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Images:
         if not parts:
             raise ZooError("there are no images to put together; give at least one batch")
         first = parts[0]
-        labels = None if first.labels is None else torch.cat([part.labels for part in parts])
+        labels = None if first.labels is None else torch.cat([part.labels for part in parts if part.labels is not None])
         return cls(
             torch.cat([part.uint8 for part in parts]),
             labels=labels,
@@ -80,6 +80,12 @@ class Images:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.uint8.shape)
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Image: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray | torch.Tensor) -> Images: ...
 
     def __getitem__(self, index):
         if isinstance(index, (int, np.integer)):
@@ -208,13 +214,15 @@ def recut(batches: Iterator[Images], size: int) -> Iterator[Images]:
     """The same images in batches of `size`, the last one smaller."""
     held: Images | None = None
     for batch in batches:
-        held = batch if held is None else Images.cat([held, batch])
-        while len(held) > size:
-            yield held[:size]
-            held = held[size:]
-        if len(held) == size:
-            yield held
+        batch = batch if held is None else Images.cat([held, batch])
+        while len(batch) > size:
+            yield batch[:size]
+            batch = batch[size:]
+        if len(batch) == size:
+            yield batch
             held = None
+        else:
+            held = batch
     if held is not None:
         yield held
 

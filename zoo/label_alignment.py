@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from .architecture import Part
-from .bounds import MAX_CLASSES, ClassIndex, CountOrNone, listed, shown
+from .bounds import MAX_CLASSES, ClassIndex, CountOrNone, Length, shown
 from .text import cut, visible
 
 PERMUTED, RIGHT, UNKNOWN = "labels are permuted", "labels are right", "labels cannot be told apart"
@@ -21,7 +21,8 @@ Verdict = Literal["labels are permuted", "labels are right", "labels cannot be t
 Share = Annotated[float, Field(ge=0, le=1)]
 Interval = tuple[Share, Share]  # 95 %, Wilson's
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^<>`|]+$"), AfterValidator(shown)]
-Assignment = listed(ClassIndex, MAX_CLASSES)
+Assignment = Annotated[tuple[ClassIndex, ...], Length(MAX_CLASSES)]
+_Counts = Annotated[tuple[CountOrNone, ...], Length(MAX_CLASSES)]
 _MIXED = 0.5  # a label draws a mixture if its main class has less than this times the classifier's accuracy
 
 
@@ -38,7 +39,7 @@ class LabelAlignment(Part):
     accuracy_assigned: Share  # of the images show the class that is assigned to their label
     accuracy_assigned_interval: Interval
     chance: Share  # bound on the best assignment's accuracy if labels meant nothing: mean of shuffles + 3 deviations
-    confusion: listed(listed(CountOrNone, MAX_CLASSES), MAX_CLASSES)  # images by label and class seen
+    confusion: Annotated[tuple[_Counts, ...], Length(MAX_CLASSES)]  # images by label and class seen
     images_per_class: Annotated[int, Field(ge=1, le=10**6)]  # generated, of each label
     seed: Annotated[int, Field(ge=0, lt=2**64)]
     classifier: Line  # who saw the classes
@@ -124,7 +125,7 @@ class LabelAlignment(Part):
     def of_weights(self, sha256: str) -> LabelAlignment:
         """The same for another file of the same weights, such as an export in another precision."""
         fields = {name: getattr(self, name) for name in LabelAlignment.model_fields}
-        return LabelAlignment(**fields | {"weights_sha256": sha256})
+        return LabelAlignment.model_validate(fields | {"weights_sha256": sha256})
 
 
 def as_line(text: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .config import ModelConfig
 
-    Label = int | str | Sequence[int | str] | None
+    Label = int | str | Sequence[int | str] | Tensor | None
     Labels = Literal["aligned", "trained"]
 
 

@@ -93,7 +93,7 @@ class Expected(NamedTuple):
     sha256: str | None = None  # None: of a folder of the user's own
 
 
-def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.device = "cpu") -> torch.nn.Module:
+def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.device = "cpu") -> nets.Discriminator:
     """The discriminator of a config with the weights of a safetensors file, in eval mode.
 
     Raises:
@@ -111,11 +111,13 @@ def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.
 
 def _discriminator_file(found: Found) -> Expected | None:
     """The file of the discriminator that was trained with these weights, where there is one on this machine."""
-    if found.path is None or (found.tag is None and not found.exported):
+    if found.path is None:
         return None
     if found.exported:
         beside = found.path.with_name("discriminator.safetensors")
         return Expected(beside) if beside.is_file() and _are_of_one_run(found.path, beside) else None
+    if found.tag is None:
+        return None
     bundled = weight_files.entry(found.config, found.tag).discriminator
     return bundled and Expected(weight_files.bundled_path(bundled.bundled), bundled.sha256)
 

@@ -15,7 +15,7 @@ from .config import ModelConfig
 from .errors import LabelError, WeightsUnavailableError, ZooError
 from .images import Images, one_ahead, quantised, recut, sent_to_host
 from .labelled import Labelled
-from .nets import settle_spectral_norm
+from .nets import Discriminator, settle_spectral_norm
 from .parallel import one_thread_each
 from .pretrained import Pretrained
 from .progress import Progress
@@ -107,7 +107,7 @@ class GAN(Labelled, Pretrained):
         return self._discriminator_file is not None
 
     @cached_property
-    def discriminator(self) -> nn.Module:
+    def discriminator(self) -> Discriminator:
         """The discriminator that was trained with these weights, in eval mode, loaded on first use.
 
         Call it with images (N, C, H, W) in the data's range, and labels (N,) as the generator was trained with them
@@ -277,12 +277,12 @@ class GAN(Labelled, Pretrained):
             labels: as in `sample`.
         """
         _check_count("steps", steps, minimum=2)
-        ends = [self.latents(1, seed) for seed in (a, b)]
+        first, last = self.latents(1, a), self.latents(1, b)
         t = torch.linspace(0, 1, steps)[:, None]
         shown = self.check_label(label, steps, labels)
-        if shown is None and self.num_classes:
-            shown = self.drawn_labels(1, a, labels=labels).expand(steps)
-        images = self.generate(_slerp(*ends, t), self._trained(shown, labels), exact=False)
+        if shown is None and (drawn := self.drawn_labels(1, a, labels=labels)) is not None:
+            shown = drawn.expand(steps)
+        images = self.generate(_slerp(first, last, t), self._trained(shown, labels), exact=False)
         return Images.from_float(images, labels=shown, seed=a, model=self.config.name, columns=steps)
 
     # ----------------------------------------------------------------------------------------------------- private

@@ -31,10 +31,11 @@ def patiently(request: Callable[[], T]) -> T:
             return request()
         except Exception as error:
             response = getattr(error, "response", None)
-            busy = getattr(response, "status_code", None) in TEMPORARY
-            if not busy and (not is_transport(error) or is_unreachable(error)):
+            if response is not None and getattr(response, "status_code", None) in TEMPORARY:
+                wait = pause(response.headers, wait)
+            elif not is_transport(error) or is_unreachable(error):
                 raise
-            time.sleep(pause(response.headers, wait) if busy else wait)
+            time.sleep(wait)
     return request()
 
 

@@ -39,11 +39,15 @@ class Pretrained:
     def save_pretrained(self, folder: str | os.PathLike, **options) -> Path:
         """Write config.json, model.safetensors and the card into a folder; options of `export.export_folder`."""
         from .export import export_folder
+        from .model import GAN
 
+        assert isinstance(self, GAN)
         return export_folder(self, folder, **options)
 
     def push_to_hub(self, repo_id: str, **options) -> str:
         """Upload what `save_pretrained` writes to `user/repo`; options and result of `publish.publish`."""
+        from .model import GAN
         from .publish import publish
 
+        assert isinstance(self, GAN)
         return publish(self, repo_id, **options)

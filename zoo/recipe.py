@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from .architecture import Part
-from .bounds import Count, CountOrNone, Facts, Paragraph, Word, listed
+from .bounds import Count, CountOrNone, Facts, Length, Notes, Word
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -153,11 +153,14 @@ class ImprovedConsistency(Part):
     latent_discriminator_weight: PositiveFloat  # lambda_dis
 
 
+Augmentation = Literal["color", "translation", "cutout"]
+
+
 class DiffAugment(Part):
     """Differentiable augmentation (arXiv 2006.10738) of all that the discriminator sees."""
 
     type: Literal["diff-augment"] = "diff-augment"
-    policy: listed(Literal["color", "translation", "cutout"], 10) = ("color", "translation", "cutout")
+    policy: Annotated[tuple[Augmentation, ...], Length(10)] = ("color", "translation", "cutout")
 
 
 Regularizer = Annotated[
@@ -211,8 +214,8 @@ class Training(Part):
     accumulation: Annotated[int, Field(gt=0, le=100_000)] = 1  # batches whose gradients are averaged into one update
     adversarial: Adversarial = "hinge"
     conditioning: Conditioning = NoConditioning()
-    auxiliary: listed(Auxiliary, 50) = ()
-    regularizers: listed(Regularizer, 50) = ()
+    auxiliary: Annotated[tuple[Auxiliary, ...], Length(50)] = ()
+    regularizers: Annotated[tuple[Regularizer, ...], Length(50)] = ()
     optimizer: Optimizer
     lr_decay: Literal["none", "linear"] = "none"  # linear: to zero over all steps
     ema: Ema | None = None
@@ -220,7 +223,7 @@ class Training(Part):
     sync_batch_norm: bool = False  # among several processes: statistics of the whole batch, not of a process's rows
     track_statistics_in_discriminator_step: bool = True  # since September 2021 StudioGAN leaves G's alone there
     as_paper: Facts = {}  # what the paper says where the run differs, by dotted field
-    notes: listed(Paragraph, 100) = ()
+    notes: Notes = ()
 
     @property
     def objective(self) -> str:

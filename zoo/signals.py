@@ -72,7 +72,9 @@ class _Once:
 
 def leave_dead_terminal() -> None:
     """Where the terminal of this process has been closed: say no more, for every word would be an error."""
-    for number in range(3) if termios else ():
+    if termios is None:
+        return
+    for number in range(3):
         try:
             termios.tcgetattr(number)
         except termios.error as error:

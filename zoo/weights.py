@@ -6,6 +6,7 @@ sha256 is the config's or the one on record, and that its tensors are exactly th
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 from shlex import quote
@@ -49,7 +50,7 @@ def entry(config: ModelConfig, tag: str) -> Weights:
     )
 
 
-def is_local(config: ModelConfig, weights: Weights, cache_dir: str | Path | None = None) -> bool:
+def is_local(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None = None) -> bool:
     """Whether these weights load without a network."""
     if weights.bundled:
         return bundled_path(weights.bundled).is_file()
@@ -58,7 +59,7 @@ def is_local(config: ModelConfig, weights: Weights, cache_dir: str | Path | None
     return is_file(cached_path(config, weights.tag, cache_dir))
 
 
-def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | None = None) -> Path:
+def locate(config: ModelConfig, tag: str = "default", cache_dir: str | os.PathLike | None = None) -> Path:
     """The verified safetensors file of a tag, fetched and converted first if it is not on this machine.
 
     Raises:
@@ -86,7 +87,7 @@ def locate(config: ModelConfig, tag: str = "default", cache_dir: str | Path | No
         ) from None
 
 
-def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | Path | None) -> Path:
+def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None) -> Path:
     if weights.hub:
         file = weights.hub
         return hub.download(file.repo_id, file.filename, file.revision, file.sha256, cache_dir=cache_dir)

@@ -1,8 +1,13 @@
-"""Draws that a case has stored, in place of random ones."""
+"""Draws that a case has stored, in place of random ones, and batches of images that draw from them."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+from training.noise import Noise
+from training.objectives import GeneratedBatch
+from zoo.nets import DiscriminatorOutput
 
 
 class GivenNoise:
@@ -32,3 +37,16 @@ class GivenNoise:
 
     def advance(self) -> None:
         pass
+
+
+def batch_of(images: Tensor, labels: Tensor | None, discriminator, noise: Noise, out=None) -> GeneratedBatch:
+    """A batch for a term that looks neither at latents nor, where none is given, at the discriminator's output."""
+    return GeneratedBatch(
+        discriminator=discriminator,
+        images=images,
+        labels=labels,
+        out=out or DiscriminatorOutput(torch.empty(0), torch.empty(0)),
+        noise=noise,
+        latents=torch.empty(0),
+        generate=lambda z: z,
+    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from given_noise import GivenNoise
+from given_noise import GivenNoise, batch_of
 from golden import Case, kind
 from torch import Tensor
 
 from training import augment, losses
-from training.objectives import Batch, Dragan
+from training.objectives import Dragan
 from zoo.nets import DiscriminatorOutput
 
 
@@ -80,8 +80,7 @@ def dragan(case: Case):
             features = (images.flatten(1) @ hidden).tanh()
             return DiscriminatorOutput((features @ out).squeeze(1), features)
 
-        batch = Batch(critic, None, None, None, case["in.real"])
-        batch.noise = GivenNoise(case["in.draw.0"], case["in.draw.1"])
-        return Dragan(1.0).discriminator(batch)
+        batch = batch_of(case["in.real"], None, critic, GivenNoise(case["in.draw.0"], case["in.draw.1"]))
+        return Dragan(1.0).discriminator_loss(batch, batch)
 
     _check(case, loss, "hidden", "out")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from given_noise import GivenNoise
+from given_noise import GivenNoise, batch_of
 from golden import Case, kind
 from kinds_networks import key_map, mimicry_network, studiogan_network
 from torch import Tensor, nn
 
 from training import augment, losses
 from training.noise import CountedNoise
-from training.objectives import Batch, Consistency, GradientPenalty
+from training.objectives import Consistency, GradientPenalty
 from zoo import recipe
 from zoo.nets import DiscriminatorOutput
 
@@ -121,9 +121,9 @@ def stored_alpha(case: Case) -> Tensor:
 
 
 def _check_penalty(case: Case, network: nn.Module, name: str, weight: float) -> None:
-    batch = Batch(network, case["in.fake"], None, None, case["in.real"], case.get("in.real_labels"))
-    batch.noise = GivenNoise(case["in.alpha"])
-    penalty = GradientPenalty(weight).discriminator(batch)
+    noise, labels = GivenNoise(case["in.alpha"]), case.get("in.real_labels")
+    real, fake = (batch_of(case[f"in.{images}"], labels, network, noise) for images in ("real", "fake"))
+    penalty = GradientPenalty(weight).discriminator_loss(real, fake)
     case.check(name, penalty)
     penalty.backward()
     check_parameter_gradients(case, "grad.", network)
@@ -158,9 +158,8 @@ def consistency(case: Case):
 
         real, augmented = output("real"), output("prl")
         images = torch.empty(len(real.logits), 3, 8, 8)
-        batch = Batch(lambda *_, out=augmented: out, images, None, None, images, None, real)
-        batch.noise = CountedNoise(0)
-        value = Consistency(recipe.Consistency(weight=weight)).discriminator(batch)
+        batch = batch_of(images, None, lambda *_, out=augmented: out, CountedNoise(0), real)
+        value = Consistency(recipe.Consistency(weight=weight)).discriminator_loss(batch, batch)
         case.check(f"out.{condition}.consistency", value / weight)
         case.check(f"out.{condition}.weighted", value)
         _check_gradients(case, f"grad.{condition}.", value, leaves)

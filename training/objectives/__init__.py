@@ -1,6 +1,6 @@
 """A training objective, composed from a config: a list of terms, each of which knows its weight.
 
-A term sees one batch (`Batch`) and returns its part of the discriminator's or the generator's loss, or None. The
+A term sees batches (`Batch`) and returns its part of the discriminator's or the generator's loss, or None. The
 engine adds up what it is given and logs every part by name.
 """
 
@@ -14,7 +14,7 @@ from .auxiliary import InfoMax, Rotation
 from .conditioning import D2DCE, Adversarial, Classifier, Contrastive
 from .plugins import load_plugin, register
 from .regularizers import Consistency, DiffAugment, Dragan, GradientPenalty, ImprovedConsistency, WeightClipping
-from .term import Batch, Term
+from .term import Batch, GeneratedBatch, Term
 
 __all__ = [
     "D2DCE",
@@ -25,6 +25,7 @@ __all__ = [
     "Contrastive",
     "DiffAugment",
     "Dragan",
+    "GeneratedBatch",
     "GradientPenalty",
     "ImprovedConsistency",
     "InfoMax",

@@ -6,11 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo import recipe
-from zoo.nets import DiscriminatorOutput
 
 from .. import losses
 from ..noise import Noise
-from .term import Batch, Term
+from .term import Batch, GeneratedBatch, Term
 
 
 class InfoMax(Term):
@@ -21,17 +20,23 @@ class InfoMax(Term):
     def __init__(self, part: recipe.InfoMax):
         self.part = part
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        return self.part.beta * self._loss(batch, batch.real_out)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self.real_loss(real)
 
-    def generator(self, batch: Batch) -> Tensor:
-        return self.part.alpha * self._loss(batch, batch.fake_out)
+    def real_loss(self, real: Batch) -> Tensor:
+        """The discriminator's loss, which looks at real images alone."""
+        return self.part.beta * self._loss(real)
 
-    def _loss(self, batch: Batch, out: DiscriminatorOutput) -> Tensor:
-        projected = batch.discriminator.heads.critics(out)
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return self.part.alpha * self._loss(fake)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        critics = batch.discriminator.heads.critics
+        assert critics is not None
+        local, global_ = critics(batch.out)
         if self.part.sampled_locations < 1:
-            projected = [sample_locations(x, self.part.sampled_locations, batch.noise) for x in projected]
-        return losses.infonce(*map(batch.gather, projected), self.part.negatives)
+            local, global_ = (sample_locations(x, self.part.sampled_locations, batch.noise) for x in (local, global_))
+        return losses.infonce(batch.gather(local), batch.gather(global_), self.part.negatives)
 
 
 def sample_locations(features: Tensor, share: float, noise: Noise) -> Tensor:
@@ -52,12 +57,12 @@ class Rotation(Term):
     def __init__(self, part: recipe.Rotation):
         self.generator_weight, self.discriminator_weight = part.generator_weight, part.discriminator_weight
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        return self.discriminator_weight * self._loss(batch, batch.real, batch.real_labels)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self.discriminator_weight * self._loss(real)
 
-    def generator(self, batch: Batch) -> Tensor:
-        return self.generator_weight * self._loss(batch, batch.fake, batch.fake_labels)
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return self.generator_weight * self._loss(fake)
 
-    def _loss(self, batch: Batch, images: Tensor, labels: Tensor | None) -> Tensor:
-        rotated, turns = losses.rotate_quarters(images, batch.first_row, batch.global_size)
-        return F.cross_entropy(batch.discriminator(rotated, labels).rotation_logits, turns)
+    def _loss(self, batch: Batch) -> Tensor:
+        rotated, turns = losses.rotate_quarters(batch.images, batch.first_row, batch.global_size)
+        return F.cross_entropy(batch.discriminator(rotated, batch.labels).rotation_logits, turns)

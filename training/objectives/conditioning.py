@@ -5,24 +5,23 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.nets import DiscriminatorOutput
 from zoo.recipe import AugmentedPositives, ClassifierConditioning, ContrastiveConditioning, D2DCEConditioning
 
 from .. import augment, losses
-from .term import Batch, Term
+from .term import Batch, GeneratedBatch, Term, required
 
 
 class Adversarial(Term):
     name = "adversarial"
 
     def __init__(self, loss: str):
-        self.discriminator_loss, self.generator_loss = losses.ADVERSARIAL[loss]
+        self._of_discriminator, self._of_generator = losses.ADVERSARIAL[loss]
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        return self.discriminator_loss(batch.real_out.logits, batch.fake_out.logits)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self._of_discriminator(real.out.logits, fake.out.logits)
 
-    def generator(self, batch: Batch) -> Tensor:
-        return self.generator_loss(batch.fake_out.logits)
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return self._of_generator(fake.out.logits)
 
 
 class Classifier(Term):
@@ -33,14 +32,17 @@ class Classifier(Term):
     def __init__(self, part: ClassifierConditioning):
         self.weight, self.fakes_too = part.weight, part.fakes_in_discriminator
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        loss = F.cross_entropy(batch.real_out.class_logits, batch.real_labels)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        loss = self._loss(real)
         if self.fakes_too:
-            loss = loss + F.cross_entropy(batch.fake_out.class_logits, batch.fake_labels)
+            loss = loss + self._loss(fake)
         return self.weight * loss
 
-    def generator(self, batch: Batch) -> Tensor:
-        return self.weight * F.cross_entropy(batch.fake_out.class_logits, batch.fake_labels)
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return self.weight * self._loss(fake)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        return F.cross_entropy(required(batch.out.class_logits), required(batch.labels))
 
 
 class Contrastive(Term):
@@ -60,28 +62,29 @@ class Contrastive(Term):
         self.part, self.positives = part, positives
         self.keep_proxies = positives is None or positives.keep_class_embeddings
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        return self._loss(batch, batch.real, batch.real_out, batch.real_labels, augmented=self.positives is not None)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self._loss(real, self.positives)
 
-    def generator(self, batch: Batch) -> Tensor:
-        return self._loss(batch, batch.fake, batch.fake_out, batch.fake_labels, augmented=not self.keep_proxies)
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return self._loss(fake, None if self.keep_proxies else self.positives)
 
-    def _loss(self, batch: Batch, images: Tensor, out: DiscriminatorOutput, labels: Tensor, augmented: bool) -> Tensor:
+    def _loss(self, batch: Batch, positives: AugmentedPositives | None) -> Tensor:
         part = self.part
         loss = losses.contrastive_2c(
-            batch.gather(out.embedding),
-            batch.gather(out.proxy) if self.keep_proxies else None,
-            batch.gather(labels),
+            batch.gather(required(batch.out.embedding)),
+            batch.gather(required(batch.out.proxy)) if self.keep_proxies else None,
+            batch.gather(required(batch.labels)),
             part.temperature,
             part.same_class_in_numerator,
             part.self_in_numerator,
-            batch.gather(self._embed_augmented(batch, images, labels)) if augmented else None,
+            batch.gather(_embed_augmented(batch, positives)) if positives else None,
         )
         return part.weight * loss
 
-    def _embed_augmented(self, batch: Batch, images: Tensor, labels: Tensor) -> Tensor:
-        draws = augment.draw_flip_and_shift(images, batch.noise, self.positives.shifts)
-        return batch.discriminator(augment.flip_and_shift(images, *draws), labels).embedding
+
+def _embed_augmented(batch: Batch, positives: AugmentedPositives) -> Tensor:
+    draws = augment.draw_flip_and_shift(batch.images, batch.noise, positives.shifts)
+    return batch.discriminator(augment.flip_and_shift(batch.images, *draws), batch.labels).embedding
 
 
 class D2DCE(Term):
@@ -92,13 +95,20 @@ class D2DCE(Term):
     def __init__(self, part: D2DCEConditioning):
         self.part = part
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        return self._loss(batch, batch.real_out, batch.real_labels)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self._loss(real)
 
-    def generator(self, batch: Batch) -> Tensor:
-        return self._loss(batch, batch.fake_out, batch.fake_labels)
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return self._loss(fake)
 
-    def _loss(self, batch: Batch, out: DiscriminatorOutput, labels: Tensor) -> Tensor:
-        part, tensors = self.part, (out.embedding, out.proxy, labels)
-        loss = losses.d2d_ce(*map(batch.gather, tensors), part.temperature, part.positive_margin, part.shift_negatives)
+    def _loss(self, batch: Batch) -> Tensor:
+        part = self.part
+        loss = losses.d2d_ce(
+            batch.gather(required(batch.out.embedding)),
+            batch.gather(required(batch.out.proxy)),
+            batch.gather(required(batch.labels)),
+            part.temperature,
+            part.positive_margin,
+            part.shift_negatives,
+        )
         return part.weight * loss

@@ -12,6 +12,7 @@ from zoo.errors import ConfigError
 
 from .term import Term
 
+_HOOKS = ("discriminator_loss", "generator_loss", "augment", "after_discriminator_step")
 _factories: dict[str, Callable[..., Term]] = {}
 
 
@@ -56,6 +57,8 @@ def make(name: str, arguments: dict[str, JsonValue]) -> Term:
         raise ConfigError(f'the term "{name}" does not take these arguments ({error}); see the plugin') from error
     if not isinstance(term, Term):
         raise ConfigError(f'"{name}" made a {type(term).__name__}, not a Term; derive it from training.objectives.Term')
+    if not any(getattr(type(term), hook) is not getattr(Term, hook) for hook in _HOOKS):
+        raise ConfigError(f'the term "{name}" would change nothing; give it one of the methods {", ".join(_HOOKS)}')
     if not hasattr(term, "name"):
         term.name = name
     return term

@@ -10,7 +10,7 @@ from zoo.nets import DiscriminatorOutput
 
 from .. import augment, losses
 from ..noise import Noise
-from .term import Batch, Term
+from .term import Batch, GeneratedBatch, Term
 
 
 class GradientPenalty(Term):
@@ -22,9 +22,9 @@ class GradientPenalty(Term):
     def __init__(self, weight: float):
         self.weight = weight
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        alpha = batch.noise.uniform(len(batch.real), 1, 1, 1)
-        return self.weight * _penalty(batch, losses.interpolate(batch.real, batch.fake, alpha))
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        alpha = real.noise.uniform(len(real.images), 1, 1, 1)
+        return self.weight * _penalty(real, losses.interpolate(real.images, fake.images, alpha))
 
 
 class Dragan(Term):
@@ -36,20 +36,22 @@ class Dragan(Term):
     def __init__(self, weight: float):
         self.weight = weight
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        real, noise = batch.real, batch.noise
-        values = real.flatten(1)
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self.weight * _penalty(real, self._points(real))
+
+    def _points(self, real: Batch) -> Tensor:
+        images, noise = real.images, real.noise
+        values = images.flatten(1)
         means = values.mean(dim=1)
         squares = (values - means[:, None]).square().sum(dim=1)
-        deviation = losses.deviation(batch.gather(means), batch.gather(squares), values.shape[1])
-        alpha = noise.uniform(len(real), 1, 1, 1)
-        points = losses.perturb(real, deviation, alpha, noise.uniform(*real.shape))
-        return self.weight * _penalty(batch, points)
+        deviation = losses.deviation(real.gather(means), real.gather(squares), values.shape[1])
+        alpha = noise.uniform(len(images), 1, 1, 1)
+        return losses.perturb(images, deviation, alpha, noise.uniform(*images.shape))
 
 
-def _penalty(batch: Batch, points: Tensor) -> Tensor:
+def _penalty(real: Batch, points: Tensor) -> Tensor:
     points = points.detach().requires_grad_()
-    return losses.gradient_penalty(batch.discriminator(points, batch.real_labels).logits, points)
+    return losses.gradient_penalty(real.discriminator(points, real.labels).logits, points)
 
 
 class WeightClipping(Term):
@@ -74,10 +76,8 @@ class Consistency(Term):
     def __init__(self, part: recipe.Consistency):
         self.part = part
 
-    def discriminator(self, batch: Batch) -> Tensor:
-        return self.part.weight * _change(
-            batch, batch.real, batch.real_labels, batch.real_out, self.part.scores, self.part.shifts
-        )
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
+        return self.part.weight * _change(real, self.part.scores, self.part.shifts)
 
 
 class ImprovedConsistency(Term):
@@ -92,21 +92,20 @@ class ImprovedConsistency(Term):
     def __init__(self, part: recipe.ImprovedConsistency):
         self.part = part
 
-    def discriminator(self, batch: Batch) -> Tensor:
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
         part = self.part
-        real = _change(batch, batch.real, batch.real_labels, batch.real_out)
-        fake = _change(batch, batch.fake, batch.fake_labels, batch.fake_out)
-        moved = batch.discriminator(self._moved(batch), batch.fake_labels)
-        latent = losses.consistency(_scores(batch.fake_out), _scores(moved))
-        return part.real_weight * real + part.fake_weight * fake + part.latent_discriminator_weight * latent
+        of_real, of_fake = _change(real), _change(fake)
+        moved = fake.discriminator(self._moved(fake), fake.labels)
+        latent = losses.consistency(_scores(fake.out), _scores(moved))
+        return part.real_weight * of_real + part.fake_weight * of_fake + part.latent_discriminator_weight * latent
 
-    def generator(self, batch: Batch) -> Tensor:
-        return -self.part.latent_generator_weight * losses.consistency([batch.fake], [self._moved(batch)])
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor:
+        return -self.part.latent_generator_weight * losses.consistency([fake.images], [self._moved(fake)])
 
-    def _moved(self, batch: Batch) -> Tensor:
+    def _moved(self, fake: GeneratedBatch) -> Tensor:
         """Images of the latents after a normal step with deviation `latent_radius`."""
-        z = batch.latents
-        return batch.generate(z + self.part.latent_radius * batch.noise.normal(*z.shape))
+        z = fake.latents
+        return fake.generate(z + self.part.latent_radius * fake.noise.normal(*z.shape))
 
 
 class DiffAugment(Term):
@@ -121,12 +120,11 @@ class DiffAugment(Term):
         return augment.diff_augment(images, noise, self.policy)
 
 
-def _change(
-    batch: Batch, images: Tensor, labels: Tensor | None, out: DiscriminatorOutput, kinds: str = "all", shifts="any"
-) -> Tensor:
+def _change(batch: Batch, kinds: str = "all", shifts: str = "any") -> Tensor:
     """How the discriminator's outputs differ between images and the same images flipped and shifted."""
+    images = batch.images
     moved = augment.flip_and_shift(images, *augment.draw_flip_and_shift(images, batch.noise, shifts))
-    return losses.consistency(_scores(out, kinds), _scores(batch.discriminator(moved, labels), kinds))
+    return losses.consistency(_scores(batch.out, kinds), _scores(batch.discriminator(moved, batch.labels), kinds))
 
 
 def _scores(out: DiscriminatorOutput, kinds: str = "all") -> list[Tensor]:

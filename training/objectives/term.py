@@ -1,4 +1,4 @@
-"""What a part of the objective sees (`Batch`) and what it is (`Term`)."""
+"""What a part of the objective sees (`Batch`, `GeneratedBatch`) and what it is (`Term`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from zoo.nets import DiscriminatorOutput
+from zoo.nets import Discriminator, DiscriminatorOutput
 
 from ..noise import Noise
 
@@ -16,36 +16,40 @@ def _here(tensor: Tensor) -> Tensor:
     return tensor
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Batch:
-    """One batch and what the discriminator said about it.
+    """Images, real or generated, and what the discriminator said about them."""
 
-    The generator's turn has no real images, and a discriminator that is trained alone sees no generated ones.
-    Images are (N, C, H, W) in the data's range and as the discriminator saw them. In the discriminator's turn the
-    generated ones carry no gradient.
-    """
-
-    discriminator: nn.Module
-    fake: Tensor | None = None
-    fake_labels: Tensor | None = None
-    fake_out: DiscriminatorOutput | None = None
-    real: Tensor | None = None
-    real_labels: Tensor | None = None
-    real_out: DiscriminatorOutput | None = None
-    noise: Noise | None = None  # all random draws
-    latents: Tensor | None = None  # z of the generated images (N, latent_dim)
-    generate: Callable[[Tensor], Tensor] | None = None  # images of other latents and the same labels, made as `fake`
+    discriminator: Discriminator
+    images: Tensor  # (N, C, H, W) in the data's range, as the discriminator saw them
+    labels: Tensor | None  # (N,); None without classes
+    out: DiscriminatorOutput
+    noise: Noise  # all random draws
     gather: Callable[[Tensor], Tensor] = _here  # rows (N, ...) of all processes, with gradient, in order of the images
     first_row: int = 0  # index in the whole batch of this process's first image
     global_size: int | None = None  # images in the whole batch; None: this process has all
 
 
+@dataclass(kw_only=True)
+class GeneratedBatch(Batch):
+    """Generated images, which carry no gradient in the discriminator's turn."""
+
+    latents: Tensor  # z of the images (N, latent_dim)
+    generate: Callable[[Tensor], Tensor]  # images of other latents and the same labels, made as these
+
+
+def required(tensor: Tensor | None) -> Tensor:
+    """A part of a batch that is there in every model whose config has the term: its checks see to that."""
+    assert tensor is not None
+    return tensor
+
+
 class Term:
     """One part of the objective. A term that has nothing to say to a network returns None.
 
-    A term draws random numbers from `batch.noise` alone, and never asks in Python what is in a tensor: steps are
-    captured in CUDA graphs and repeated exactly. A loss that compares images passes what it compares through
-    `batch.gather`.
+    A term draws random numbers from a batch's `noise` alone, and never asks in Python what is in a tensor: steps are
+    captured in CUDA graphs and repeated exactly. A loss that compares images passes what it compares through the
+    batch's `gather`.
     """
 
     name: str  # in the log, as d/<name> and g/<name>
@@ -55,11 +59,11 @@ class Term:
         """What the discriminator is shown instead of images (N, C, H, W), real or generated; differentiable."""
         return images
 
-    def discriminator(self, batch: Batch) -> Tensor | None:
+    def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor | None:
         """A scalar, part of the discriminator's loss."""
         return None
 
-    def generator(self, batch: Batch) -> Tensor | None:
+    def generator_loss(self, fake: GeneratedBatch) -> Tensor | None:
         """A scalar, part of the generator's loss."""
         return None
 

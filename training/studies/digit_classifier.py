@@ -80,11 +80,11 @@ def grey(dataset: Dataset, device: str | torch.device = "cpu") -> tuple[Tensor, 
 def train(images: Tensor, labels: Tensor, epochs: int, seed: int = 0) -> DigitClassifier:
     """Adam with a linearly falling rate; images shifted by up to two pixels, anew in every epoch."""
     torch.manual_seed(seed)
-    classifier = DigitClassifier().to(images.device, memory_format=torch.channels_last).train()
+    classifier = DigitClassifier().to(images.device).to(memory_format=torch.channels_last).train()
     steps = epochs * (len(images) // _BATCH)
     optimizer = torch.optim.Adam(classifier.parameters(), _LR)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
-    padded, side = F.pad(images, (_SHIFT,) * 4), images.shape[-1]
+    padded, side, loss = F.pad(images, (_SHIFT,) * 4), images.shape[-1], torch.tensor(torch.nan)
     for epoch in range(epochs):
         started = time.monotonic()
         for chosen in torch.randperm(len(images)).to(images.device)[: len(images) // _BATCH * _BATCH].split(_BATCH):

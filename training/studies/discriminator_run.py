@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.model import pick_device
+from zoo.nets import Discriminator
 
 from .. import checkpoint
 from ..data import Real
@@ -20,7 +21,7 @@ from ..engine import Engine
 from ..metrics_log import MetricsLog
 from ..networks import Networks
 from ..noise import CountedNoise
-from ..objectives import Term
+from ..objectives import Batch
 from ..progress import RunProgress
 from ..run_folder import RunFolder
 from ..stopping import RunStoppedError, stop_signals
@@ -36,7 +37,7 @@ class DiscriminatorRun:
     The generator is built, so that the initial weights are those of a GAN of this seed, and is left alone.
 
     Args:
-        terms: the objective; they see real images only.
+        terms: the losses by name, of real images; they are the objective.
         batch_of: the images and labels of a step, a function of its number alone.
         probe: after each step, with the discriminator in eval mode (`measured`) or as it is: numbers for the log, or
             None.
@@ -47,9 +48,9 @@ class DiscriminatorRun:
         self,
         config: ModelConfig,
         folder: Path,
-        terms: Sequence[Term],
+        terms: Mapping[str, Callable[[Batch], Tensor]],
         batch_of: Callable[[int], Real],
-        probe: Callable[[nn.Module, int], dict[str, float] | None],
+        probe: Callable[[Discriminator, int], dict[str, float] | None],
         data: str,
         seed: int = 0,
         device: str = "auto",
@@ -60,13 +61,13 @@ class DiscriminatorRun:
         torch.manual_seed(seed)
         self.networks = Networks.build(config, self.device)
         self.engine = Engine(config, self.networks, CountedNoise(seed, self.device))
-        self.engine.terms = list(terms)
+        self.terms = terms
         self.identity = {
             "name": config.name,
             "config": checkpoint.config_digest(config.to_json()),
             "seed": str(seed),
             "data": data,
-            "terms": " + ".join(term.name for term in terms),
+            "terms": " + ".join(terms),
         }
 
     def go(self) -> list[dict[str, float]]:
@@ -107,7 +108,7 @@ class DiscriminatorRun:
             log = stack.enter_context(MetricsLog(self.folder, step, True))
             while step < total:
                 self.engine.prepare(step)
-                metrics = self.engine.discriminate(self.batch_of(step))
+                metrics = self.engine.discriminate(self.batch_of(step), self.terms)
                 step += 1
                 with self.engine.autocast():
                     noted = self.probe(discriminator, step)
@@ -125,10 +126,10 @@ class DiscriminatorRun:
                 progress.advance(step)
 
 
-def in_eval(measure: Callable[[nn.Module, int], dict[str, float]], steps: set[int]):
+def in_eval(measure: Callable[[Discriminator, int], dict[str, float]], steps: set[int]):
     """A probe that measures after the given steps, in eval mode and without gradients."""
 
-    def probe(discriminator: nn.Module, step: int) -> dict[str, float] | None:
+    def probe(discriminator: Discriminator, step: int) -> dict[str, float] | None:
         if step not in steps:
             return None
         discriminator.eval()
@@ -142,13 +143,14 @@ def in_eval(measure: Callable[[nn.Module, int], dict[str, float]], steps: set[in
 
 def described(config: ModelConfig) -> dict[str, str]:
     """What a report says of the settings of such a run, beside the paper's where they may differ."""
-    training, discriminator = config.training, config.discriminator
+    training, discriminator, infomax = config.training, config.discriminator, config.discriminator.infomax
+    assert infomax is not None
     adam, side = training.optimizer, config.data.resolution
     return {
         "images": f"CIFAR-10, {side}x{side}" + ("" if side == 32 else " (paper: 32x32)"),
         "discriminator": f"ResNet, channels {list(discriminator.channels)} (paper: 128 in all)"
         + ("" if discriminator.spectral_norm else ", without spectral norm"),
-        "R": f"{discriminator.infomax.projection_dim} (paper: 1024)",
+        "R": f"{infomax.projection_dim} (paper: 1024)",
         "updates": f"{training.steps:,} of batch {training.batch_size}, {training.precision}",
         "optimiser": f"Adam {adam.discriminator_lr:g}, betas {adam.beta1:g}, {adam.beta2:g}",
     }

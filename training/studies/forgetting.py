@@ -22,7 +22,8 @@ from zoo.datasets import Dataset
 from zoo.model import pick_device
 
 from ..data import Real, in_range
-from ..objectives import Batch, InfoMax, Term
+from ..objectives import Batch, InfoMax
+from ..objectives.term import required
 from . import options, plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
 from .report import Figure, Report, Table, mean_and_spread
@@ -48,13 +49,9 @@ SMALL = {  # a quarter of the width and of R, half of the side
 PAPER = {"training.lr_decay": "none"}
 
 
-class OneVersusAll(Term):
+def one_versus_all(real: Batch) -> Tensor:
     """Cross entropy of the logit: label 1 is the class of the task, 0 any other."""
-
-    name = "one_versus_all"
-
-    def discriminator(self, batch: Batch) -> Tensor:
-        return F.binary_cross_entropy_with_logits(batch.real_out.logits, batch.real_labels.float())
+    return F.binary_cross_entropy_with_logits(real.out.logits, required(real.labels).float())
 
 
 class Tasks:
@@ -137,16 +134,17 @@ def study(
     checksum = f"{train.checksum}{test.checksum} {task_steps} {beta}"
     measured = {max(1, task_steps * k // _MEASURED) for k in range(1, _MEASURED + 1)}
     steps = {start + k for start in range(0, total, task_steps) for k in measured}
-    terms = {WITHOUT: [OneVersusAll()], WITH: [OneVersusAll(), InfoMax(recipe.InfoMax(beta=beta))]}
-    records = {}
+    plain = {"one_versus_all": one_versus_all}
+    terms = {WITHOUT: plain, WITH: plain | {"infomax": InfoMax(recipe.InfoMax(beta=beta)).real_loss}}
+    records, where = {}, pick_device(device)
     for seed in numbers:
-        tasks = Tasks(config, train, test, task_steps, seed, pick_device(device))
+        tasks = Tasks(config, train, test, task_steps, seed, where)
         for name in terms:
             print(f"{name}, seed {seed}", flush=True)
             folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, steps)
             run = DiscriminatorRun(config, folder, terms[name], tasks.batch, probe, checksum, seed, device)
             records[name, seed] = run.go()
-    print(make_report(config, records, task_steps, beta, numbers, run.device).write(out))
+    print(make_report(config, records, task_steps, beta, numbers, where).write(out))
 
 
 def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = _TASKS) -> dict[str, float]:
@@ -159,7 +157,7 @@ def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = _
     found = {"mean": statistics.fmean(record["accuracy"] for record in records)}
     by_task: dict[int, list[float]] = {}
     for record in records:
-        by_task.setdefault((record["step"] - 1) // task_steps, []).append(record["accuracy"])
+        by_task.setdefault(int(record["step"] - 1) // task_steps, []).append(record["accuracy"])
     cycles = max(by_task) // num_tasks + 1
     for cycle in range(cycles):
         tasks = [task for task in by_task if task // num_tasks == cycle and task > 0]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoo.nets import Discriminator
 from zoo.recipe import ContrastiveConditioning, D2DCEConditioning
 
 from .. import losses
@@ -52,7 +53,11 @@ class LabelLosses:
 
 @torch.no_grad()
 def measure(
-    model: GAN, discriminator: nn.Module, assignment: tuple[int, ...], conditioning: Conditioning, batch_size: int = 64
+    model: GAN,
+    discriminator: Discriminator,
+    assignment: tuple[int, ...],
+    conditioning: Conditioning,
+    batch_size: int = 64,
 ) -> LabelLosses:
     """The losses of the generator's turn.
 
@@ -69,6 +74,7 @@ def measure(
     for batch in range(_BATCHES):
         start = batch * batch_size
         labels = model.drawn_labels(batch_size, _SEED, start, labels="trained")
+        assert labels is not None
         images = model.generate(model.latents(batch_size, _SEED, start), labels)
         embedded = _embed(discriminator, images)
         maps = {"asked": np.arange(model.num_classes), "assigned": np.array(assignment)}

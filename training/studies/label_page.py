@@ -115,7 +115,8 @@ def _drawn(found: dict[str, list[Look]]) -> Table:
     for name, seeds in found.items():
         verdicts = [one.verdict.removeprefix("labels ").removeprefix("are ") for one in seeds]
         alike = mean_and_spread([one.agreement for one in seeds], 2)
-        twin = "" if seeds[0].twins is None else mean_and_spread([one.twins for one in seeds], 2)
+        shares_of_twins = [one.twins for one in seeds if one.twins is not None]
+        twin = mean_and_spread(shares_of_twins, 2) if shares_of_twins else ""
         shares = ([one.asked for one in seeds], [one.assigned for one in seeds])
         rows.append((name, *(mean_and_spread(share, 3) for share in shares), ", ".join(verdicts), alike, twin))
     caption = (
@@ -135,8 +136,9 @@ def _losses(found: dict[str, list[Look]]) -> Table:
     )
     rows = []
     for name, seeds in found.items():
-        cells = [_under([one.losses.own for one in seeds]), _under([one.losses.only_embeddings for one in seeds])]
-        share = mean_and_spread([one.losses.embedding_share for one in seeds], 2)
+        measured = [one.losses for one in seeds if one.losses]
+        cells = [_under([losses.own for losses in measured]), _under([losses.only_embeddings for losses in measured])]
+        share = mean_and_spread([losses.embedding_share for losses in measured], 2)
         rows.append((name, *cells[0], *cells[1], share))
     caption = (
         "The generator's loss on its own images in batches of 64, as its discriminator computes it, if the labels are "

@@ -7,16 +7,17 @@ classifier of real images does where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from zoo.evaluation import assignment, judges
 from zoo.model import GAN
+from zoo.nets import Discriminator
 
 if TYPE_CHECKING:
     from ..trainer import Run
@@ -28,6 +29,7 @@ TWINS = "labels/classes with a twin"
 _SEED = 7  # of the images
 _TWIN = 0.9  # cosine of two class embeddings from which on the discriminator hardly tells the classes apart
 
+Network = TypeVar("Network", bound=nn.Module)
 Classifier = Callable[[Tensor], Tensor]  # uint8 images (N, 3, H, W) to classes (N,)
 
 
@@ -46,7 +48,7 @@ class LabelProbe:
         with in_eval_mode(run.networks.discriminator) as discriminator:
             return self.look(model, discriminator)
 
-    def look(self, model: GAN, discriminator: nn.Module) -> dict[str, float]:
+    def look(self, model: GAN, discriminator: Discriminator) -> dict[str, float]:
         """The shares by name.
 
         Args:
@@ -71,14 +73,14 @@ class LabelProbe:
 
 
 @torch.no_grad()
-def twins(discriminator: nn.Module) -> float:
+def twins(discriminator: Discriminator) -> float:
     """Share of the classes whose embedding has a cosine above 0.9 with that of another class."""
     embeddings = discriminator.heads.class_embeddings()
     return float(((embeddings @ embeddings.t()) > _TWIN).sum(dim=1).gt(1).float().mean())
 
 
 @contextmanager
-def in_eval_mode(network: nn.Module):
+def in_eval_mode(network: Network) -> Iterator[Network]:
     """Inside, the network is in eval mode, so that looking at it changes nothing."""
     was = network.training
     network.eval()

@@ -11,13 +11,14 @@ import statistics
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo import datasets, latents, recipe, registry
 from zoo.config import ModelConfig
 from zoo.datasets import Dataset
 from zoo.errors import ZooError
 from zoo.model import pick_device
+from zoo.nets import Discriminator
 
 from .. import losses
 from ..data import Batches, in_range
@@ -90,7 +91,7 @@ class Measurement:
         size = config.training.batch_size
         self.batches = collapsed_batches(test.labels, test.num_classes, size, seed)
 
-    def __call__(self, discriminator: nn.Module, step: int) -> dict[str, float]:
+    def __call__(self, discriminator: Discriminator, step: int) -> dict[str, float]:
         found = {}
         for kind, batches in self.batches.items():
             pairs = [self._of(discriminator, self.images[indices]) for indices in batches]
@@ -98,9 +99,11 @@ class Measurement:
             found[f"p {kind}"] = statistics.fmean(probability for _, probability in pairs)
         return found
 
-    def _of(self, discriminator: nn.Module, images: Tensor) -> tuple[float, float]:
+    def _of(self, discriminator: Discriminator, images: Tensor) -> tuple[float, float]:
         images = in_range(images.to(self.device), self.config).contiguous(memory_format=torch.channels_last)
-        return contrastive_accuracy(*discriminator.heads.critics(discriminator(images)))
+        critics = discriminator.heads.critics
+        assert critics is not None
+        return contrastive_accuracy(*critics(discriminator(images)))
 
 
 def study(
@@ -125,7 +128,7 @@ def study(
     run = DiscriminatorRun(
         config,
         work / "run",
-        [InfoMax(recipe.InfoMax(beta=1.0))],
+        {"infomax": InfoMax(recipe.InfoMax(beta=1.0)).real_loss},
         (batches := Batches(config, train, seed, pick_device(device))).real,
         in_eval(Measurement(config, test, batches.device, seed), _measured(total)),
         train.checksum + test.checksum,
@@ -152,7 +155,8 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
         "partial collapse: one class (mean and range of the ten)": list(zip(steps, mean, strict=True)),
         "total collapse: one image": [(r["step"], r[ONE_IMAGE]) for r in records],
     }
-    band = (steps, *([pick(r[name] for name in classes) for r in records] for pick in (min, max)))
+    lowest, highest = ([pick(r[name] for name in classes) for r in records] for pick in (min, max))
+    band = (steps, lowest, highest)
     three = plots.curves(
         series, "discriminator updates", "contrastive accuracy", {list(series)[1]: band}, limits=(0, 1)
     )

@@ -14,12 +14,13 @@ from typing import Annotated
 import typer
 from torch import Tensor, nn
 
-from zoo import registry, weights
-from zoo.architecture import halved
+from zoo import recipe, registry, weights
+from zoo.architecture import InfoMaxCritics, halved
 from zoo.config import ModelConfig
 from zoo.errors import ZooError
 from zoo.model import GAN, pick_device
 
+from .. import losses
 from ..trainer import Options, Run
 from . import digit_classifier, modes, options, plots, runs
 from .report import Figure, Report, Table, mean_and_spread, published
@@ -67,10 +68,8 @@ class ModeCount:
 
     def counts(self, model: GAN) -> Tensor:
         """Images a mode, (1000,)."""
-        total = 0
-        for images in model.stream(self.num_images, seed=_SAMPLES_SEED, exact=True):
-            total = total + modes.counts_of(modes.modes_of(images.uint8, self.classifier))
-        return total
+        batches = model.stream(self.num_images, seed=_SAMPLES_SEED, exact=True)
+        return losses.total(modes.counts_of(modes.modes_of(batch.uint8, self.classifier)) for batch in batches)
 
 
 def study(
@@ -99,6 +98,7 @@ def study(
     work = options.begin(out, resume)
     where = pick_device(device)
     classifier, records, configs = digit_classifier.load(where), {}, {}
+    num_images = PAPER_IMAGES if paper else SMALL_IMAGES
     for (size, method), name in MODELS.items():
         if size not in wanted:
             continue
@@ -108,14 +108,14 @@ def study(
         configs[size, method] = config
         total = config.training.steps
         measured = frozenset(max(1, total * k // 4) for k in range(1, 5))
-        hook = ModeCount(classifier, measured, PAPER_IMAGES if paper else SMALL_IMAGES)
+        hook = ModeCount(classifier, measured, num_images)
         for seed in numbers:
             print(f"K = {size}, {method}, seed {seed}", flush=True)
             folder = work / f"{name.split('/')[0]}-{seed}"
             quarter, twentieth = max(1, total // 4), max(1, total // 20)
             run = Options(folder, data, seed, device, log_every=twentieth, save_every=quarter, keep=1)
             records[size, method, seed] = [r for r in runs.finish(config, run, [hook]) if "modes" in r]
-    print(make_report(configs, records, numbers, hook.num_images, right, where).write(out))
+    print(make_report(configs, records, numbers, num_images, right, where).write(out))
 
 
 def make_report(
@@ -163,6 +163,7 @@ def make_report(
         f"K = {size}, {method}": {metric: last[(size, method), metric] for metric in METRICS}
         for size, method in configs
     }
+    part, critics = _infomax(config)
     return Report(
         title="Mode recovery on Stacked MNIST",
         source=SOURCE,
@@ -179,8 +180,8 @@ def make_report(
             "steps": f"{total:,}, batch {training.batch_size}, {training.precision}",
             "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
             f"{adam.beta1:g}, {adam.beta2:g} (recipe: 0.0001, 0.0002, 0.5, 0.99)",
-            "InfoMax": f"alpha = beta = {training.auxiliary[0].alpha:g}, local features after the second of three "
-            f"blocks, R = {config.discriminator.infomax.projection_dim} (paper: 1024)",
+            "InfoMax": f"alpha = beta = {part.alpha:g}, local features after the second of three "
+            f"blocks, R = {critics.projection_dim} (paper: 1024)",
             "seeds": ", ".join(map(str, seeds)),
         },
         findings=findings,
@@ -211,15 +212,22 @@ def _finding(size: str, plain: list[float], infomax: list[float], short: bool = 
     return f"K = {size}: {means[0]} modes without InfoMax, {means[1]} with it ({seeds}), {agrees}."
 
 
+def _infomax(config: ModelConfig) -> tuple[recipe.InfoMax, InfoMaxCritics]:
+    part, critics = config.training.auxiliary[0], config.discriminator.infomax
+    assert isinstance(part, recipe.InfoMax)
+    assert critics is not None
+    return part, critics
+
+
 def _contrast(size: str, config: ModelConfig, losses: list[float]) -> str:
     """One sentence on how far the discriminator has learnt the contrastive task.
 
     Args:
         losses: the weighted loss at the end, by seed.
     """
-    part, discriminator = config.training.auxiliary[0], config.discriminator
+    part, critics = _infomax(config)
     others = config.training.batch_size - 1
-    locations = halved(discriminator.resolution, discriminator.infomax.local_after) ** 2
+    locations = halved(config.discriminator.resolution, critics.local_after) ** 2
     unweighted = mean_and_spread([loss / part.beta for loss in losses])
     return (
         f"K = {size}: the discriminator's contrastive loss is {unweighted} nats at the end; to score all alike is "

@@ -29,8 +29,9 @@ def curves(
         color = "black" if name == first else f"C{(number - (first is not None)) % 10}"
         style = {"linestyle": "--" if name in dashed else "-", "marker": "o" if markers else None, "markersize": 4}
         axes.plot(*zip(*points, strict=True), label=name, color=color, linewidth=1.2, **style)
-        if name in (bands or {}):
-            axes.fill_between(*bands[name], color=color, alpha=0.15, linewidth=0)
+        if bands and name in bands:
+            across, lowest, highest = bands[name]
+            axes.fill_between(across, lowest, highest, color=color, alpha=0.15, linewidth=0)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     if limits:

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from zoo import registry
 from zoo.architecture import Part
-from zoo.bounds import Count, CountOrNone, Facts, Line, Paragraph, Word, listed
+from zoo.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
 from zoo.config import ModelConfig, Name, explain
 from zoo.errors import ConfigError, ZooError
 from zoo.json_files import read_json, reason
@@ -44,9 +44,9 @@ class Size(Part):
 
     set: Facts = {}
     only: Annotated[
-        dict[Word, listed(Word, 1000)], Field(max_length=20)
+        dict[Word, Annotated[tuple[Word, ...], Length(1000)]], Field(max_length=20)
     ] = {}  # axis -> the options that are run; others: all
-    seeds: listed(CountOrNone, 1000, least=1) = (0,)
+    seeds: Annotated[tuple[CountOrNone, ...], Length(1000, least=1)] = (0,)
     extractor: Annotated[Word, Field(pattern=r"^[\w.-]+$")] = "inception"  # part of file names
     num_fake: Count = 10_000  # generated images of a score
     num_real: Count | None = None  # at most; None: as many as generated
@@ -86,14 +86,14 @@ class Sweep(Part):
     axes: Annotated[
         dict[Word, Annotated[dict[Word, Option], Field(max_length=1000)]], Field(min_length=1, max_length=20)
     ]
-    metrics: listed(Metric, 10) = ("fid",)
-    curves: listed(Word, 100) = ()  # parts of the losses to plot over time, such as "d/infomax"
+    metrics: Annotated[tuple[Metric, ...], Length(10)] = ("fid",)
+    curves: Annotated[tuple[Word, ...], Length(100)] = ()  # parts of the losses to plot over time, such as "d/infomax"
     label_curves: bool = False  # look at what the labels draw while a model trains
-    published: listed(PublishedCell, 1000) = ()
-    claims: listed(Claim, 1000) = ()
+    published: Annotated[tuple[PublishedCell, ...], Length(1000)] = ()
+    claims: Annotated[tuple[Claim, ...], Length(1000)] = ()
     small: Size
     paper: Size
-    notes: listed(Paragraph, 100) = ()
+    notes: Notes = ()
 
     @model_validator(mode="after")
     def _names_exist(self):

@@ -167,11 +167,11 @@ def _verify_many(names: list[str], out: Path, options: dict) -> None:
 
     with _ranks(None, force=False):
         outcomes = verify_all(names or None, out, tell=_tell, **options)
-    done = [outcome for outcome in outcomes if outcome.report]
+    done = [outcome.report for outcome in outcomes if outcome.report]
     print(f"{out / 'summary.md'}: {len(done)} verified, {len(outcomes) - len(done)} not verified here")
     if not done:
         raise ZooError(f"nothing could be verified here; {out / 'summary.md'} says why for each model")
-    if any(outcome.report.verdict == "not reproduced" for outcome in done):
+    if any(report.verdict == "not reproduced" for report in done):
         raise typer.Exit(1)
 
 

@@ -41,14 +41,14 @@ def publish(
         raise typer.BadParameter("give the repository: user/repo", param_hint="--to")
     address = hub.parse(to).repo_id if to else "user/space"
     if dry_run:
-        listed, readme = publishing.preview_space(requirement) if space else publishing.preview(name, dtype)
+        listed, readme = publishing.preview(name, dtype) if name else publishing.preview_space(requirement)
         place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
         print(f"Would go to {place}{' (private)' if private else ''}:")
         for file in listed:
             print(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
         print(f"\nREADME.md:\n\n{readme}", end="")
-    elif space:
-        print(publishing.publish_space(address, requirement=requirement, private=private))
-    else:
+    elif name:
         options = {"private": private, "commit_message": message, "create_pr": create_pr, "dtype": dtype}
         print(publishing.publish(name, address, **options))
+    else:
+        print(publishing.publish_space(address, requirement=requirement, private=private))

@@ -117,7 +117,7 @@ def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
     distributed.stop()
 
 
-def _about(out: Path, n: int, model, seed: int) -> str:
+def _about(out: Path, n: int, model, seed: int | None) -> str:
     return f"{out}: {n} images of {model.resolution}x{model.resolution} from {model.config.name}, seed {seed}"
 
 

@@ -11,7 +11,7 @@ fast: the digits, and .npz files whose images have the size already (up to 256 M
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import ZooError
@@ -43,7 +43,7 @@ def load(
     dataset: str,
     split: str = "train",
     resolution: int = 32,
-    root: str | Path | None = None,
+    root: str | os.PathLike | None = None,
     progress: bool = False,
     preparation: Who | None = None,
 ) -> Dataset:
@@ -67,7 +67,7 @@ def load(
 
 
 def load_for(
-    config: ModelConfig, split: str | None = None, root: str | Path | None = None, progress: bool = False
+    config: ModelConfig, split: str | None = None, root: str | os.PathLike | None = None, progress: bool = False
 ) -> Dataset:
     """The data that a model is trained on, or another split of it, at its resolution and with its preparation."""
     data = config.data
@@ -78,7 +78,7 @@ def prepare(
     name: str,
     split: str | None = None,
     resolution: int | None = None,
-    root: str | Path | None = None,
+    root: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Load a data set, or the data of a model; what was prepared before is read whole and verified.
@@ -93,9 +93,10 @@ def prepare(
     from .loader import defaults_of, load_split
 
     name, own_split, own_resolution, preparation = defaults_of(name)
-    if not (resolution or own_resolution):
+    resolution = resolution or own_resolution
+    if not resolution:
         raise ZooError(f"{name} has no usual resolution; give one (--resolution 64)")
-    return load_split(name, split or own_split, resolution or own_resolution, root, progress, preparation, verify=True)
+    return load_split(name, split or own_split, resolution, root, progress, preparation, verify=True)
 
 
 def overview() -> list[dict]:

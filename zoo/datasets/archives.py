@@ -127,12 +127,14 @@ class StackedMnist(Arrays):
     setting). Which digits image i is made of depends on (seed, i) and on the order of the digits alone.
     """
 
-    num_classes = 1000
-
     def __init__(self, mnist: Arrays, split: str, seed: int = 0):
         self.mnist, self.split, self.seed = mnist, split, seed
         self.origin, self.anywhere = mnist.origin, mnist.anywhere
         self.count = CATALOGUE["stacked-mnist"].splits[split]
+
+    @property
+    def num_classes(self) -> int:
+        return 1000
 
     @property
     def official(self) -> bool:
@@ -184,12 +186,6 @@ class Digits(Arrays):
     official = anywhere = True
     origin = "scikit-learn"
 
-    def locate(self) -> None:
-        """There is no path to it."""
-
-    def can_fetch(self) -> bool:
-        return False
-
     def fingerprint(self) -> str:
         return fingerprint_of([])
 
@@ -198,14 +194,16 @@ class Digits(Arrays):
         return class_names("digits")
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
         try:
             from sklearn.datasets import load_digits
         except ImportError:
             raise DataUnavailableError(
                 "the digits data set ships with scikit-learn, which is not installed; run: pip install scikit-learn"
             ) from None
-        digits = load_digits()
-        return (digits.images * (255 / 16)).round().astype("uint8"), digits.target.astype("int64")
+        pixels, labels = map(np.asarray, load_digits(return_X_y=True))  # (N, 64), (N,)
+        return (pixels.reshape(-1, 8, 8) * (255 / 16)).round().astype("uint8"), labels.astype("int64")
 
     def ready(self, side: int) -> np.ndarray:
         """Resized in floating point, as for the models that ship with the package; Pillow would clip between passes."""

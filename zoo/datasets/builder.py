@@ -32,8 +32,8 @@ def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, pr
     digest = hashlib.sha256()
     with _bar(len(source), progress) as advance:
         for block in _blocks(source, how, side):
-            file.write(block)
-            digest.update(block)
+            file.write(block.data)
+            digest.update(block.data)
             advance(len(block))
     return digest.hexdigest()
 

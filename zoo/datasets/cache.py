@@ -213,7 +213,7 @@ def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, pro
         with suppress(OSError):  # unless there is something older in it
             folder.rmdir()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            _no_room(folder.parent, _bytes((len(source), side, side, 3)), error.strerror)
+            _no_room(folder.parent, _bytes((len(source), side, side, 3)), error.strerror or str(error))
         raise
     _flush_folder(folder)
     return name, digest

@@ -24,7 +24,7 @@ class Entry:
     resolution: int  # that models are trained at most often
     how: str  # "download", "by hand" or "installed"
     instructions: str  # one sentence: where to get it and where to put it; {root} is the folder
-    folder: str | None = None  # of its files, below the root
+    folder: str = ""  # of its files, below the root
     classes: bool = True  # False = every label is 0
 
     @property

@@ -63,7 +63,7 @@ def _classes(dataset: Dataset) -> str:
         listed = ", ".join(f"{_name(dataset, i)} {number.get(i, 0):,}" for i in range(dataset.num_classes))
         return f"{dataset.num_classes}: {listed}"
     empty = dataset.num_classes - len(number)
-    few, many = min(number, key=number.get), max(number, key=number.get)
+    few, many = min(number, key=number.__getitem__), max(number, key=number.__getitem__)
     spread = (
         f"{number[few]:,} images each"
         if number[few] == number[many]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import DataUnavailableError
@@ -16,7 +17,7 @@ from .source import Source
 _COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyImageNet}
 
 
-def find(dataset: str, split: str, root: str | Path | None) -> Source:
+def find(dataset: str, split: str, root: str | os.PathLike | None) -> Source:
     """The source of one split; reads and downloads nothing yet.
 
     A path is an .npz file, the folder that the archives of a public data set belong in, or a folder of images.

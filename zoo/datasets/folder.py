@@ -50,7 +50,7 @@ class Folder(Source):
         self.path, self.split, self.dataset, self.classes = path, split, dataset, classes
         self.origin = visible(str(path.resolve()))
 
-    @property
+    @cached_property
     def folders(self) -> list[Path]:
         """Where the images of the split are; several if the split is "all"."""
         return split_folders(self.path, self.split)

@@ -176,7 +176,6 @@ class LsunBedroom(Source):
     """
 
     official = True
-    class_names = ()
 
     def __init__(self, split: str, root: Path, anywhere: bool):
         self.split, self.path, self.anywhere = split, root, anywhere
@@ -227,7 +226,7 @@ class LsunBedroom(Source):
 
     def image(self, i: int) -> Image:
         with self._environment.begin() as transaction:
-            return open_image(transaction.get(self._keys[i]))
+            return open_image(transaction.get(self._keys[i], b""))
 
     def where(self, i: int) -> str:
         return f"image {self._keys[i].decode(errors='replace')} of {self.database}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import os
 
 from ..errors import UnknownModelError, ZooError
 from . import cache, preparation
@@ -18,7 +18,7 @@ def load_split(
     dataset: str,
     split: str,
     resolution: int,
-    root: str | Path | None,
+    root: str | os.PathLike | None,
     progress: bool,
     who: preparation.Who | None,
     verify: bool = False,
@@ -44,7 +44,7 @@ def _in_memory(request: cache.Request, source: Source, images) -> Dataset:
     import numpy as np
 
     images = np.ascontiguousarray(images)
-    digest = hashlib.sha256(images).hexdigest()
+    digest = hashlib.sha256(images.data).hexdigest()
     return _dataset(
         images,
         source.labels,

@@ -23,8 +23,15 @@ class Source:
     official = False  # the publisher's files, so that a full count means the full split
     anywhere = False  # the user named no path: a full split prepared earlier will do, wherever it came from
 
-    labels: np.ndarray  # (N,) int64
-    class_names: tuple[str, ...]  # as many as there are classes; empty where they have no names
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(N,) int64."""
+        raise NotImplementedError
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """As many as there are classes; empty where they have no names."""
+        return ()
 
     @property
     def num_classes(self) -> int:
@@ -36,6 +43,14 @@ class Source:
     def fingerprint(self) -> str:
         """Changes when the source changes; cheap."""
         raise NotImplementedError
+
+    def locate(self) -> Path | None:
+        """Where the files of a public data set are; None if they are not there, or have no place of their own."""
+        return None
+
+    def can_fetch(self) -> bool:
+        """Whether this is a place to download or extract a public data set to."""
+        return False
 
     def content(self) -> str | None:
         """A checksum that tells whether only times have changed; None where the fingerprint has to do."""
@@ -69,13 +84,9 @@ class Arrays(Source):
     def pixels(self) -> np.ndarray:
         return self._arrays[0]
 
-    @property
+    @cached_property
     def labels(self) -> np.ndarray:
         return self._arrays[1]
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return ()
 
     def image(self, i: int) -> Image:
         from PIL import Image

@@ -18,8 +18,8 @@ Label = Union[str, int, list[Union[str, int]], None]  # noqa: UP007  Gradio read
 
 def register(service: Service) -> None:
     """Add the endpoints to the Blocks that are being built."""
-    import gradio as gr
     from gradio import FileData
+    from gradio.events import api
 
     settings = service.settings
 
@@ -79,7 +79,7 @@ def register(service: Service) -> None:
 
     for function in (sample, interpolate, evaluate):
         function.__annotations__ = get_type_hints(function)  # Gradio reads the types, which are postponed here
-        gr.api(guarded(function), api_name=function.__name__, concurrency_limit=None)
+        api(guarded(function), api_name=function.__name__, concurrency_limit=None)
 
 
 def one_class(config, label) -> int | None:

@@ -15,7 +15,7 @@ import asyncio
 import ipaddress
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ class Connections:
         self._release(self._open.pop(connection, ""))
 
     @contextmanager
-    def request(self, scope: dict[str, Any]) -> Iterator[bool]:
+    def request(self, scope: MutableMapping[str, Any]) -> Iterator[bool]:
         """Count a request while it is answered; whether there is room for it.
 
         A connection whose request names another client is a proxy's, and is no longer counted for the proxy's address.

@@ -203,8 +203,9 @@ def _is_end_of_stream(error: BaseException) -> bool:
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect
 
-    if isinstance(error, BaseException) and isinstance(getattr(error, "exceptions", None), tuple):
-        return all(_is_end_of_stream(one) for one in error.exceptions)
+    group = getattr(error, "exceptions", None)  # of an exception group, which Python 3.10 has no name for
+    if isinstance(group, tuple):
+        return all(_is_end_of_stream(one) for one in group)
     inner = error.__cause__ or error
     return isinstance(inner, (HTTPException, ClientDisconnect, ConnectionError, asyncio.CancelledError))
 

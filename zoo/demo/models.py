@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..loading import Found
@@ -66,3 +66,10 @@ class ModelCache:
         """From the least to the most recently used."""
         with self._lock:
             return list(self._models)
+
+
+class ModelsOnDevice(NamedTuple):
+    """What the work of a job computes with."""
+
+    device: str
+    models: ModelCache

@@ -15,8 +15,9 @@ from ..errors import DataUnavailableError
 from ..nearest import nearest as nearest_images
 from ..nearest import usual_distances
 from . import files, pictures
+from .models import ModelsOnDevice
 from .validation import Sample
-from .workers import Job, Worker
+from .workers import Job
 
 if TYPE_CHECKING:
     from ..config import ModelConfig
@@ -61,7 +62,7 @@ class Neighbours:
         return f'<p class="zoo-caption">{html.escape(told)}</p><div class="zoo-pair">{first}{"".join(rest)}</div>'
 
 
-def nearest(job: Job, worker: Worker, request: Sample, position: int, count: int) -> Neighbours:
+def nearest(job: Job, worker: ModelsOnDevice, request: Sample, position: int, count: int) -> Neighbours:
     """The training images nearest to image `position` of a sample.
 
     Raises:

@@ -84,6 +84,7 @@ def build(service: Service) -> gr.Blocks:
             evaluate.build(page)
             carding = about.build(page)
         for tab in tabs.children:
+            assert isinstance(tab, gr.Tab)
             tab.select(None, None, None, js=_FOLLOW % tab.id, api_visibility="private")
 
         async def relist(only_here, by, chosen):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .models import ModelsOnDevice
 from .validation import Sample
-from .workers import Job, Worker
+from .workers import Job
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ class Row:
     images: Images
 
 
-def load(job: Job, worker: Worker, name: str) -> GAN:
+def load(job: Job, worker: ModelsOnDevice, name: str) -> GAN:
     """A model from the worker's cache, loaded if need be."""
     job.report(0, 0, "" if name in worker.models else f"loading {name}")
     model = worker.models.get(name)
@@ -33,17 +34,17 @@ def load(job: Job, worker: Worker, name: str) -> GAN:
     return model
 
 
-def sample(job: Job, worker: Worker, request: Sample) -> Images:
+def sample(job: Job, worker: ModelsOnDevice, request: Sample) -> Images:
     """`zoo.load(model).sample(n, label, seed, truncation)`."""
     return _sampled(job, load(job, worker, request.model), request, request.truncation)
 
 
-def interpolate(job: Job, worker: Worker, name: str, a: int, b: int, steps: int, label: int | None) -> Images:
+def interpolate(job: Job, worker: ModelsOnDevice, name: str, a: int, b: int, steps: int, label: int | None) -> Images:
     """`zoo.load(model).interpolate(a, b, steps, label)`."""
     return load(job, worker, name).interpolate(a, b, steps, label)
 
 
-def by_class(job: Job, worker: Worker, request: Sample, columns: int) -> list[Row]:
+def by_class(job: Job, worker: ModelsOnDevice, request: Sample, columns: int) -> list[Row]:
     """A row for each class of the request: the same latents, `sample(columns, label=c, seed=seed)`."""
     model = load(job, worker, request.model)
     wanted = range(model.num_classes) if request.classes == "all" else request.classes or ()
@@ -54,7 +55,7 @@ def by_class(job: Job, worker: Worker, request: Sample, columns: int) -> list[Ro
     return rows
 
 
-def truncations(job: Job, worker: Worker, request: Sample, thresholds: Sequence[float | None]) -> list[Row]:
+def truncations(job: Job, worker: ModelsOnDevice, request: Sample, thresholds: Sequence[float | None]) -> list[Row]:
     """A row for each threshold, `sample(n, label, seed, truncation=threshold)`; None is no truncation."""
     model = load(job, worker, request.model)
     rows = []
@@ -65,7 +66,7 @@ def truncations(job: Job, worker: Worker, request: Sample, thresholds: Sequence[
 
 
 def walk(
-    job: Job, worker: Worker, request: Sample, position: int, directions: int, steps: int, reach: float
+    job: Job, worker: ModelsOnDevice, request: Sample, position: int, directions: int, steps: int, reach: float
 ) -> list[Row]:
     """Walks from one image of a sample: each row turns its latent towards another one.
 
@@ -87,7 +88,7 @@ def walk(
     return rows
 
 
-def one(job: Job, worker: Worker, request: Sample, position: int) -> Images:
+def one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:
     """Image `position` of a sample alone."""
     model = load(job, worker, request.model)
     return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)
@@ -110,11 +111,10 @@ def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) ->
 
 def _label_of(model: GAN, request: Sample, position: int) -> int | None:
     """The class of one image of a sample; None without classes."""
-    if not model.num_classes:
-        return None
-    if request.classes is None:
-        return int(model.drawn_labels(1, request.seed, position))
     label = request.label
+    if label is None:
+        drawn = model.drawn_labels(1, request.seed, position)
+        return None if drawn is None else int(drawn)
     return label if isinstance(label, int) else label[min(position, len(label) - 1)]
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ZooError
 from . import logs
-from .models import ModelCache, load
+from .models import ModelCache, ModelsOnDevice, load
 
 if TYPE_CHECKING:
     from .workers import Job
@@ -126,14 +126,10 @@ class Process:
 
 
 class Remote:
-    """The process's side; to a job's work it is the worker.
+    """The process's side."""
 
-    Attributes:
-        device, models: what the work computes with.
-    """
-
-    def __init__(self, pipe: Connection, device: str, models: ModelCache):
-        self._pipe, self.device, self.models = pipe, device, models
+    def __init__(self, pipe: Connection, held: ModelsOnDevice):
+        self._pipe, self._held = pipe, held
 
     def serve(self) -> None:
         """Run what comes until the other side is gone."""
@@ -148,10 +144,10 @@ class Remote:
     def run(self, number: int, work: Callable, long: bool) -> None:
         result = error = None
         try:
-            result = work(RemoteJob(self, self._pipe, number, long), self)
+            result = work(RemoteJob(self, self._pipe, number, long), self._held)
         except Exception as raised:
             error = _portable(raised)
-        _send(self._pipe, "ended", number, result, error, tuple(self.models.names))
+        _send(self._pipe, "ended", number, result, error, tuple(self._held.models.names))
 
 
 class RemoteJob:
@@ -180,7 +176,8 @@ def _serve(pipe: Connection, device: str, max_models: int, threads: int) -> None
 
     torch.set_num_threads(threads)
     try:
-        Remote(pipe, device, ModelCache(partial(_load, device=device), max_models)).serve()
+        models = ModelCache(partial(_load, device=device), max_models)
+        Remote(pipe, ModelsOnDevice(device, models)).serve()
     except (EOFError, ConnectionError):  # the server is gone, without a word if it was killed
         return
     except Exception as error:

@@ -11,8 +11,9 @@ from .. import registry
 from ..config import ModelConfig
 from ..errors import DataUnavailableError, ZooError
 from . import models, neighbours, validation
+from .models import ModelsOnDevice
 from .settings import Settings
-from .workers import Job, Worker
+from .workers import Job
 
 if TYPE_CHECKING:
     from ..evaluation import Report
@@ -69,7 +70,7 @@ def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extracto
     )
 
 
-def evaluate(job: Job, worker: Worker, asked: Evaluation) -> Report:
+def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
     """The report of an evaluation, with a comparison for every score that was stated about the weights.
 
     Raises:
@@ -150,7 +151,7 @@ def _comparison(claim, report: Report) -> Comparison:
         "counts": score.counts,
     }
     why = _why_not(claim, report, result)
-    if why:
+    if result is None or why:
         return verdicts.Comparison(**about, verdict="not comparable", why=why)
     about |= {"measured": result.value, "measured_std": result.std, "protocol": result.protocol}
     allowed = verdicts.tolerance(claim.kind, score.value, score.std, result.std)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ZooError
 from . import logs
+from .models import ModelsOnDevice
 from .process import Process
 from .settings import Settings
 from .store import Store
@@ -32,7 +33,7 @@ class Service:
         self,
         kind: str,
         model: str,
-        work: Callable[[Job, Worker], Any],
+        work: Callable[[Job, ModelsOnDevice], Any],
         tell: Callable[[Progress, int], None] | None = None,
         long: bool = False,
         **facts: Any,

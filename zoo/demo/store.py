@@ -109,13 +109,14 @@ class Store:
         found = Path(path)
         with self._lock:
             result = self._results.get(found.parent)
-            known = result is not None and found.name in result.names and str(found) == path
-            if known:
+            if result is not None and (found.name not in result.names or str(found) != path):
+                result = None
+            if result is not None:
                 result.readers += 1
         try:
-            yield known
+            yield result is not None
         finally:
-            if known:
+            if result is not None:
                 with self._lock:
                     result.readers -= 1
 
@@ -176,6 +177,7 @@ def remove_orphans() -> None:
 
 
 def _remove_orphan(folder: Path) -> None:
+    assert fcntl is not None
     try:
         about = folder.lstat()
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:

@@ -68,11 +68,11 @@ CSS = """
 
 def theme():
     """Gradio's Soft theme in one accent colour, with the fonts of the reader's system."""
-    import gradio as gr
+    from gradio.themes import Default
 
     sans = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
     mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-    return gr.themes.Default(primary_hue="teal", neutral_hue="slate", font=sans, font_mono=mono, radius_size="sm")
+    return Default(primary_hue="teal", neutral_hue="slate", font=sans, font_mono=mono, radius_size="sm")
 
 
 def notice(lines: Sequence[str]) -> str:

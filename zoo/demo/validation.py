@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .. import labels, latents, registry, weights
 from ..config import ModelConfig
@@ -29,7 +29,7 @@ class Sample:
     config: ModelConfig
     model: str  # "name", or "name@tag" where the tag is not the default one
     n: int
-    classes: tuple[int, ...] | str | None  # as asked for: some classes, "all", or None for drawn from the seed
+    classes: tuple[int, ...] | Literal["all"] | None  # as asked for; None: drawn from the seed
     seed: int
     truncation: float | None
 
@@ -46,8 +46,10 @@ class Sample:
     @property
     def words(self) -> list[str]:
         """The classes as a link or a command line names them: by index where a name is not unique or not plain text."""
-        if self.classes is None or self.classes == "all":
-            return [self.classes] if self.classes else []
+        if self.classes is None:
+            return []
+        if self.classes == "all":
+            return ["all"]
         names = labels.class_names(self.config)
         plain = [labels.plain(name) for name in names]
         return [names[i] if _is_word(names[i]) and plain.count(plain[i]) == 1 else str(i) for i in self.classes]
@@ -128,7 +130,7 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def classes(config: ModelConfig, value: Any, most: int) -> tuple[int, ...] | str | None:
+def classes(config: ModelConfig, value: Any, most: int) -> tuple[int, ...] | Literal["all"] | None:
     """Classes by index or name: one, a list of several, "all", or None.
 
     Raises:

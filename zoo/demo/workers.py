@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ZooError
-from .models import ModelCache
+from .models import ModelCache, ModelsOnDevice
 from .process import Process
 
 
@@ -45,13 +45,13 @@ class Job:
     """A piece of work for a device, and what became of it.
 
     Attributes:
-        work: called with the job and what has the `device` and its `models`.
+        work: called with the job, and with the models on the device.
         limit: seconds that it may compute.
         outcome: a Future with the result or the exception.
         progress: the latest Progress.
     """
 
-    def __init__(self, work: Callable[[Job, Worker], Any], seconds: float, long: bool = False):
+    def __init__(self, work: Callable[[Job, ModelsOnDevice], Any], seconds: float, long: bool = False):
         self.work, self.limit, self.long = work, seconds, long
         self.outcome: Future = Future()
         self.progress = Progress()
@@ -161,7 +161,11 @@ class Worker:
 
     def compute(self, job: Job) -> Any:
         """The result of a job's work."""
-        return self.models.run(job) if isinstance(self.models, Process) else job.work(job, self)
+        return (
+            self.models.run(job)
+            if isinstance(self.models, Process)
+            else job.work(job, ModelsOnDevice(self.device, self.models))
+        )
 
     def close(self) -> None:
         """Stop after the running job; what waits is cancelled."""

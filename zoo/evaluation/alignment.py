@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from .. import alignments, labels, latents, loading
@@ -121,9 +122,11 @@ def align(
         ZooError: no classifier knows its classes, packages are missing, or weights are not here.
     """
     seed = latents.check_seed(seed)
-    found = None if isinstance(source, GAN) else loading.find(source, weights, cache_dir)
-    config = source.config if found is None else found.config
-    name = config.name if found is None else loading.shown_name(source, found)
+    if isinstance(source, GAN):
+        found, config, name = None, source.config, source.config.name
+    else:
+        found = loading.find(source, weights, cache_dir)
+        config, name = found.config, loading.shown_name(source, found)
     if not config.conditional:
         raise LabelError(f"{name} is unconditional: it has no labels to align")
     if not (hasattr(images_per_class, "__index__") and images_per_class.__index__() >= LEAST_IMAGES):
@@ -131,9 +134,13 @@ def align(
             f"{images_per_class!r} images of each label tell nothing for certain; give a whole number of at least "
             f"{LEAST_IMAGES} (--images-per-class)"
         )
-    if found is not None and keep:
-        alignments.check_writable(found, cache_dir)
-    model = source if found is None else loading.load_found(found, name, device, cache_dir=cache_dir)
+    if found is None:
+        assert isinstance(source, GAN)
+        model = source
+    else:
+        if keep:
+            alignments.check_writable(found, cache_dir)
+        model = loading.load_found(found, name, device, cache_dir=cache_dir)
     who = _judges(model, classifier, data)
     alignment = measure(model, who, int(images_per_class), seed, name=name, progress=progress)
     known = model.alignment
@@ -142,7 +149,7 @@ def align(
         keep = False
     if found is None:
         if keep:
-            source.alignment = alignment.to_keep()
+            model.alignment = alignment.to_keep()
         return alignment
     alignment = alignment.model_copy(update={"weights_sha256": alignments.sha256_of(found, cache_dir)})
     path = alignments.keep(found, alignment.to_keep(), cache_dir) if keep else None
@@ -186,7 +193,7 @@ def measure(
     classes = model.num_classes
     asked = torch.arange(classes).repeat_interleave(images_per_class)
     sums = [torch.zeros(classes, classes, dtype=torch.float64) for _ in judges]
-    counts = [0 for _ in judges]
+    counts = [np.zeros((classes, classes), np.int64) for _ in judges]
     with Progress(progress) as bar:
         advance, first = bar.task(f"{name}, labels", len(asked)), 0
         for images in model.stream(len(asked), asked, seed, batch_size=_AT_ONCE, labels="trained", exact=True):
@@ -209,7 +216,7 @@ def measure(
     ]
     table, best, judge = counts[0], found[0], judges[0]
     second = next((other.classes for other in found[1:] if other.verdict != UNKNOWN), None)
-    shares = {"asked": assignment.accuracy(table), "assigned": assignment.accuracy(table, best.classes)}
+    share_asked, share_assigned = assignment.accuracy(table), assignment.accuracy(table, best.classes)
     return Alignment(
         model=name,
         class_names=labels.class_names(model.config),
@@ -223,6 +230,8 @@ def measure(
         classifier_accuracy=judge.accuracy,
         classifier_accuracy_note=judge.accuracy_note,
         discriminator_assignment=second,
-        **{f"accuracy_{key}": round(value, 6) for key, value in shares.items()},
-        **{f"accuracy_{key}_interval": assignment.interval(value, len(asked)) for key, value in shares.items()},
+        accuracy_asked=round(share_asked, 6),
+        accuracy_asked_interval=assignment.interval(share_asked, len(asked)),
+        accuracy_assigned=round(share_assigned, 6),
+        accuracy_assigned_interval=assignment.interval(share_assigned, len(asked)),
     )

@@ -48,7 +48,7 @@ def remarks(found: LabelAlignment, names: Sequence[str]) -> list[str]:
     if found.mixed_labels:
         mixed = [f"{label} ({names[label]})" for label in found.mixed_labels]
         lines.append(f"Labels that draw a mixture: {_list(mixed)}.")
-    if found.agreement not in (None, len(found.assignment)):
+    if found.discriminator_assignment and found.agreement != len(found.assignment):
         pairs = zip(found.assignment, found.discriminator_assignment, strict=True)
         apart = [f"{label}: {names[a]} or {names[b]}" for label, (a, b) in enumerate(pairs) if a != b]
         lines.append(f"The classifier and the discriminator assign differently: {_list(apart)}. Look at these labels.")

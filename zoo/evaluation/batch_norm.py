@@ -28,7 +28,8 @@ def generator(model: GAN, sampling: Sampling) -> Callable[[Tensor, Tensor | None
             norm.train()
             norm.momentum = 0.0  # running values stay as they are
     else:
-        _collect(network, norms, model, int(sampling.batch_size))
+        assert isinstance(sampling.batch_size, int), "settled by the plan"
+        _collect(network, norms, model, sampling.batch_size)
 
     @torch.no_grad()
     def generate(z: Tensor, y: Tensor | None) -> Tensor:

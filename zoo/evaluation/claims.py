@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..config import ModelConfig
-from ..entries import Measured, Published, Score
+from ..entries import Measured, Published
 from . import extractors, protocols
 from .plan import Task
 from .protocol import Protocol
@@ -29,7 +29,7 @@ _TASKS = {
 class Claim:
     """A score that somebody stated, and how it would be measured; `why_not` where it cannot be."""
 
-    score: Score
+    score: Published | Measured
     kind: str = ""
     extractor: str = ""
     protocol: Protocol | None = None
@@ -45,7 +45,6 @@ class Claim:
     def source(self) -> str:
         if isinstance(self.score, Measured):
             return f"recorded here ({self.score.hardware})" if self.score.hardware else "recorded here"
-        assert isinstance(self.score, Published)
         whose = "" if self.score.tag else ", for the method"
         return self.score.source + whose
 
@@ -57,12 +56,12 @@ def claims(config: ModelConfig, tag: str | None, protocol: str = "published") ->
         protocol: "published" takes each under its own protocol; "clean", or another name, all under that one.
     """
     entry = next((w for w in config.weights if w.tag == tag), None)
-    stated: list[Score] = [s for s in config.published if s.tag == tag or (s.tag is None and not s.settings)]
-    stated += entry.scores if entry else ()
+    published = [s for s in config.published if s.tag == tag or (s.tag is None and not s.settings)]
+    stated = [*published, *(entry.scores if entry else ())]
     return [_claim(score, config, protocol) for score in stated]
 
 
-def _claim(score: Score, config: ModelConfig, wanted: str) -> Claim:
+def _claim(score: Published | Measured, config: ModelConfig, wanted: str) -> Claim:
     found = extractors.metric_and_extractor(score.metric)
     if found is None or found[0] not in _TASKS:
         return Claim(score, why_not=f"{score.metric} is not computed here")

@@ -128,8 +128,9 @@ def of_digits() -> Judge:
     from sklearn.svm import SVC
 
     x, y = load_digits(return_X_y=True)
-    model = SVC(decision_function_shape="ovr", gamma=0.001).fit(x, y)
-    right = float(np.mean(cross_val_score(SVC(gamma=0.001), x, y, cv=_DIGIT_FOLDS)))
+    kernel: dict[str, Any] = {"gamma": 0.001}  # its type is taken from the default, a text
+    model = SVC(decision_function_shape="ovr", **kernel).fit(x, y)
+    right = float(np.mean(cross_val_score(SVC(**kernel), x, y, cv=_DIGIT_FOLDS)))
 
     def scores(images: Tensor) -> Tensor:
         small = F.adaptive_avg_pool2d(images.float().mean(dim=1, keepdim=True), 8) * (16 / 255)
@@ -152,8 +153,8 @@ def imagenet_numbers(config: ModelConfig) -> list[int] | None:
     ids = datasets.class_ids(config.data.dataset)
     if len(ids) != config.num_classes:  # a subset of ImageNet whose folders are called by the ids
         ids = labels.class_names(config)
-    found = [known.get(wnid) for wnid in ids]
-    return None if None in found or not found else found
+    found = [known[wnid] for wnid in ids if wnid in known]
+    return found if found and len(found) == len(ids) else None
 
 
 def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
@@ -168,10 +169,12 @@ def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
             f"not all classes of {config.name} are among ImageNet's, by WordNet id; give real images as data (--data)"
         )
     extract = feature_extractor(device, "is")
+    accuracy, note = _ON_REAL.get(config.data.dataset, (None, None))
     return Judge(
         f"{extractors.OFFLINE}'s ImageNet logits of these classes",
         lambda images: extract(images)[:, numbers],
-        *_ON_REAL.get(config.data.dataset, ()),
+        accuracy,
+        note,
     )
 
 

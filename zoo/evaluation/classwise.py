@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class ClassReport(Part):
 class Classifier:
     """Standardised features to classes."""
 
-    model: object
+    model: Any  # of scikit-learn
     accuracy_on_real: float
     description: str
 
@@ -198,5 +198,6 @@ def _rows(
 
 def _mean(distances: Iterable[float | None]) -> float | None:
     """The mean over classes; None where a class has no distance."""
-    found = list(distances)
-    return None if None in found else float(np.mean(found))
+    every = list(distances)
+    found = [distance for distance in every if distance is not None]
+    return float(np.mean(found)) if len(found) == len(every) else None

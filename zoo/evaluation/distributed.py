@@ -25,7 +25,9 @@ def start() -> None:
     if launched and dist.is_available() and not dist.is_initialized():
         dist.init_process_group("gloo")
     if _active() and _group is None:
-        _group = dist.new_group(backend="gloo")
+        group = dist.new_group(backend="gloo")
+        assert isinstance(group, dist.ProcessGroup)
+        _group = group
 
 
 def stop() -> None:

@@ -9,6 +9,7 @@ pooling; logits of ImageNet's 1,000 classes. Packages: efficientnet-lite-pytorch
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,7 @@ class EfficientNetLite0(FeatureExtractorBase):
     """torch-fidelity's interface: images (N, 3, H, W), uint8 or float 0 ... 255, to "1280" and "logits"."""
 
     takes_floats = True
+    network: Any  # of a package without types
 
     def __init__(self, name: str, features_list: list[str], **kwargs):
         super().__init__(name, features_list)
@@ -60,8 +62,8 @@ class EfficientNetLite0(FeatureExtractorBase):
     def get_dummy_input_for_compile() -> Tensor:
         return torch.zeros(2, 3, SIDE, SIDE, dtype=torch.uint8)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        x = images.float()
+    def forward(self, input: Tensor) -> tuple[Tensor, ...]:
+        x = input.float()
         if x.shape[2:] != (SIDE, SIDE):
             x = F.interpolate(x, (SIDE, SIDE), mode="bicubic", antialias=True)
         x = ((x - MEAN) / DEVIATION).to(memory_format=torch.channels_last)
@@ -70,7 +72,7 @@ class EfficientNetLite0(FeatureExtractorBase):
         return tuple(out[layer] for layer in self.features_list)
 
 
-def _fold_batch_norm(network: nn.Module) -> nn.Module:
+def _fold_batch_norm(network: Any) -> nn.Module:
     """The same function with each batch norm folded into the convolution before it; a quarter less time."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:

@@ -5,10 +5,10 @@ Everything that can be wrong is found out first: weights of the extractor, data,
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Findings:
     classes: classwise.ClassReport | None = None
     convergence: convergence.Convergence | None = None
     samples: Tensor | None = None
-    references: dict[tuple, references.Reference] = field(default_factory=dict)
+    references: dict[tuple, references.Reference | None] = field(default_factory=dict)  # None on other ranks than 0
     timings: Timings = field(default_factory=Timings)
 
 
@@ -47,10 +47,10 @@ class Engine:
         extractor: str,
         data: references.Data,
         *,
-        inception_weights: str | Path | None = None,
+        inception_weights: str | os.PathLike | None = None,
         device: str = "auto",
         batch_size: int | None = None,
-        cache_dir: str | Path | None = None,
+        cache_dir: str | os.PathLike | None = None,
     ):
         self.target, self.extractor_name, self.data = target, extractor, data
         self.inception_weights, self.cache_dir = inception_weights, cache_dir
@@ -169,7 +169,8 @@ class Engine:
             return None
         clock = time.perf_counter()
         real = found.references[self._reference_key(task)]
-        classifier = classwise.train_classifier(real.features, real.labels)
+        assert real is not None
+        classifier = classwise.train_classifier(*real.labelled_features)
         found.timings.add("classifier", clock)
         return classifier
 
@@ -207,9 +208,10 @@ class Engine:
         return features
 
     def _source(self, sampling: Sampling, n: int, seed: int, task: Task) -> Source:
-        if not self.target.fixed:
-            return Generated(self.target.model, sampling, n, seed, plan.proportions(sampling, self.data_of(task)))
-        images = self.target.images
+        model, images = self.target.model, self.target.images
+        if images is None:
+            assert model is not None
+            return Generated(model, sampling, n, seed, plan.proportions(sampling, self.data_of(task)))
         if n == len(images):
             return images
         chosen = _some(len(images), n)
@@ -238,11 +240,11 @@ class Engine:
     ) -> dict[str, metrics.Spread]:
         settings = task.settings
         if task.metric == "classes":
-            labels = features.labels[: task.num_fake]
-            model = self.target.model
-            report = classwise.report(
-                fake, labels, real.features, real.labels, model.class_names, classifier, model.alignment
-            )
+            labels, model = features.labels, self.target.model
+            assert labels is not None
+            assert model is not None
+            labels, names = labels[: task.num_fake], model.class_names
+            report = classwise.report(fake, labels, real.features, real.labels, names, classifier, model.alignment)
             found.classes = found.classes or report
             values = {
                 "class accuracy": report.accuracy,
@@ -267,6 +269,7 @@ class Engine:
     def _converge(self, task: Task, features: Features, found: Findings, bars: Progress) -> None:
         clock = time.perf_counter()
         fake, real = self._fake(task, features), found.references[self._reference_key(task)]
+        assert real is not None
         advance = bars.task("distance against sample count", convergence.POINTS)
         found.convergence = convergence.curve(fake, real.statistics, advance=advance)
         found.timings.add("convergence", clock)

@@ -20,7 +20,8 @@ _PACKAGES = ("torch", "torch-fidelity", "numpy", "scikit-learn", "torchvision")
 def convolutions() -> str:
     """TF32 or float32, as cuDNN computes them; asked in the one way that no earlier setting makes an error."""
     backends = torch.backends
-    settings = (backends.cudnn.conv.fp32_precision, backends.cudnn.fp32_precision, backends.fp32_precision)
+    cudnn, every = backends.cudnn, backends.fp32_precision  # pyright: ignore[reportAttributeAccessIssue] (made on import)
+    settings = (cudnn.conv.fp32_precision, cudnn.fp32_precision, every)  # pyright: ignore[reportAttributeAccessIssue]
     return "TF32" if next((s for s in settings if s != "none"), "ieee") == "tf32" else "float32"
 
 

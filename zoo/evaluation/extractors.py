@@ -8,8 +8,8 @@ carry the extractor's name.
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -121,7 +121,7 @@ def metric_and_extractor(name: str) -> tuple[str, str] | None:
     return None
 
 
-def load(name: str, *, inception_weights: str | Path | None = None, resize: str = "tensorflow") -> Extractor:
+def load(name: str, *, inception_weights: str | os.PathLike | None = None, resize: str = "tensorflow") -> Extractor:
     """An extractor by name, on the CPU.
 
     Args:

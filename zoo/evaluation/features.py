@@ -100,7 +100,11 @@ def extract(
 
 def _gathered(source: Source, layers: tuple[str, ...], kept: dict[str, Tensor], first: list[Tensor]) -> Features | None:
     widths = distributed.from_first({layer: values.shape[1] for layer, values in kept.items()})
-    gathered = {layer: distributed.gather(kept.get(layer, torch.empty(0, widths[layer]))) for layer in layers}
+    gathered = {}
+    for layer in layers:
+        values = distributed.gather(kept.get(layer, torch.empty(0, widths[layer])))
+        if values is not None:
+            gathered[layer] = values
     if distributed.rank() != 0:
         return None
     return Features(gathered, source.labels(), torch.cat(first) if first else None)

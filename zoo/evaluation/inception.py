@@ -33,7 +33,7 @@ RESIZING = {
 }
 
 
-def locate(path: str | Path | None = None, download: bool = True) -> Path:
+def locate(path: str | os.PathLike | None = None, download: bool = True) -> Path:
     """The weights file on this machine.
 
     Args:
@@ -83,7 +83,7 @@ def _download(target: Path) -> Path:
     return target
 
 
-def load(path: str | Path | None = None, resize: str = "tensorflow") -> Extractor:
+def load(path: str | os.PathLike | None = None, resize: str = "tensorflow") -> Extractor:
     """The extractor; its weights file is checked as plain tensors before torch-fidelity unpickles it."""
     path = locate(path)
     try:
@@ -99,7 +99,7 @@ def load(path: str | Path | None = None, resize: str = "tensorflow") -> Extracto
     if resize != "tensorflow":
         _resize_otherwise(module, resize)
     digest = sha256(path)
-    return Extractor(
+    extractor = Extractor(
         INCEPTION,
         module,
         weights=path.name,
@@ -107,6 +107,8 @@ def load(path: str | Path | None = None, resize: str = "tensorflow") -> Extracto
         official=digest.startswith(SHA256_PREFIX),
         preprocessing=RESIZING[resize],
     )
+    extractor.takes_floats = resize != "tensorflow"
+    return extractor
 
 
 def _resize_otherwise(module: FeatureExtractorInceptionV3, resize: str) -> None:
@@ -122,13 +124,12 @@ def _resize_otherwise(module: FeatureExtractorInceptionV3, resize: str) -> None:
     def replace_input(_, __) -> tuple[Tensor]:
         return (pending.pop(),)
 
-    def resized_forward(images: Tensor) -> tuple[Tensor, ...]:
+    def resized_forward(x: Tensor) -> tuple[Tensor, ...]:
         size = (module.INPUT_IMAGE_SIZE,) * 2
-        pixels = F.interpolate(images.float(), size, mode="bilinear", antialias=resize == "pillow")
+        pixels = F.interpolate(x.float(), size, mode="bilinear", antialias=resize == "pillow")
         pending.append(pixels / 127.5 - 1)
-        placeholder = torch.zeros(len(images), 3, 1, 1, dtype=torch.uint8, device=images.device)
+        placeholder = torch.zeros(len(x), 3, 1, 1, dtype=torch.uint8, device=x.device)
         return forward(module, placeholder)
 
     module.Conv2d_1a_3x3.register_forward_pre_hook(replace_input)
     module.forward = resized_forward
-    module.takes_floats = True

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ..nets import Discriminator
 
 if TYPE_CHECKING:
     from ..config import ModelConfig
@@ -44,7 +46,7 @@ class Judge:
         return scores if self.temperature is None else (scores / self.temperature).softmax(dim=1)
 
 
-def of_discriminator(discriminator: nn.Module, config: ModelConfig) -> Judge:
+def of_discriminator(discriminator: Discriminator, config: ModelConfig) -> Judge:
     """The model's own discriminator, by its class embeddings or its classifier; it needs no data.
 
     Contrastive head: the cosine of an image to each class embedding. Projection head: the projection term of the logit

@@ -24,7 +24,7 @@ class Statistics(NamedTuple):
 
     mu: np.ndarray  # (D,)
     sigma: np.ndarray  # (D, D) float64, n - 1 in the denominator
-    count: int
+    num_images: int
 
 
 class Spread(NamedTuple):

@@ -91,7 +91,7 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
         available: real images in the selection; 0 where none are needed.
     """
     fake, real = task.wanted_fake, available
-    if target.fixed:
+    if target.images is not None:
         fake = min(fake, len(target.images))
     if task.metric == "pr":
         fake = real = min(fake, real)
@@ -115,7 +115,7 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
             f"computed in float32 only; leave the dtype out"
         )
     if target.model and settings.sampling.labels == "data":
-        _check_class_counts(target, data)
+        _check_class_counts(target.model.num_classes, target.subject.name, data)
     if task.metric == "classes":
         _check_labels(target, data, task.sampling(target.config), fake, task.protocol.seeds[0])
     return replace(task, num_fake=fake, num_real=real if task.needs_real else 0, warnings=tuple(warnings))
@@ -142,20 +142,22 @@ def _few(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
     yield f"{text} and the distance is biased upwards; {unbiased} is not"
 
 
-def _check_class_counts(target: Target, data: Data) -> None:
-    mine, theirs = target.model.num_classes, data.loaded.num_classes
+def _check_class_counts(mine: int, name: str, data: Data) -> None:
+    theirs = data.loaded.num_classes
     if mine not in (0, theirs):
-        raise LabelError(f"{data} has {theirs} classes, {target.subject.name} has {mine}; use --labels uniform")
+        raise LabelError(f"{data} has {theirs} classes, {name} has {mine}; use --labels uniform")
 
 
 def _check_labels(target: Target, data: Data, sampling: Sampling, count: int, seed: int) -> None:
-    if target.fixed:
+    model, name = target.model, target.subject.name
+    if model is None:
         raise ZooError("scores by class need the labels asked for; give a conditional model, not images")
-    names, name = target.model.class_names, target.subject.name
+    names = model.class_names
     if not names:
         raise ZooError(f"{name} is unconditional and has no classes; leave classes out of the metrics")
     check_classes(data.loaded.labels, names, f"{data} has", "give data that has every class, or leave classes out")
-    labels = Generated(target.model, sampling, count, seed, proportions(sampling, data)).labels()
+    labels = Generated(model, sampling, count, seed, proportions(sampling, data)).labels()
+    assert labels is not None
     check_classes(labels, names, f"{count:,} images of {name} have", f"raise --num-fake, at least {4 * len(names):,}")
 
 

@@ -86,7 +86,7 @@ def heat_maps(
     figure.suptitle(title, fontsize="medium")
     for place, (heading, shares, rows) in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), place)
-        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         axes.set_title(heading, fontsize="small")
         axes.set_xlabel("class seen")
         axes.set_ylabel("label")
@@ -98,7 +98,7 @@ def heat_maps(
                 if share >= 0.005:
                     color = "white" if share > 0.6 else "black"
                     axes.text(j, i, f"{share:.0%}", ha="center", va="center", fontsize=7, color=color)
-    figure.colorbar(drawn, ax=figure.axes, shrink=0.8, label="share of the label's images")
+    figure.colorbar(figure.axes[-1].images[0], ax=figure.axes, shrink=0.8, label="share of the label's images")
     return _png(figure)
 
 

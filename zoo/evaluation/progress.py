@@ -37,10 +37,11 @@ class Progress(AbstractContextManager):
         """A bar; what is returned advances it."""
         if self._tell:
             return _told(self._tell, title, total)
-        if self._bar is None:
+        bar = self._bar
+        if bar is None:
             return lambda count: None
-        task = self._bar.add_task(title, total=total)
-        return lambda count: self._bar.advance(task, count)
+        task = bar.add_task(title, total=total)
+        return lambda count: bar.advance(task, count)
 
     def __exit__(self, *_) -> None:
         if self._bar is not None:

@@ -137,7 +137,7 @@ class Protocol(Part):
 
 
 def _settings(protocol: Protocol, metrics: list[str]) -> dict[str, Any]:
-    chosen = {metric: protocol.settings(metric).model_dump() for metric in metrics}
+    chosen = {metric: found.model_dump() for metric in metrics if (found := protocol.settings(metric))}
     unrelated = (*_NOT_SETTINGS, "fid", "kid", "isc", "pr")
     return {key: value for key, value in protocol.model_dump().items() if key not in unrelated} | chosen
 

@@ -9,7 +9,7 @@ src/metrics and src/utils/misc.py at 26f7b7f and 947b35e.
 from __future__ import annotations
 
 from ..config import ModelConfig
-from ..entries import Measured, Score
+from ..entries import Measured, Published, Score
 from ..errors import ZooError
 from .protocol import FID, IS, KID, Doubt, PrecisionRecall, Protocol, Sampling
 
@@ -155,7 +155,7 @@ def find(protocol: str | Protocol) -> Protocol:
     return PROTOCOLS[protocol]
 
 
-def of_score(score: Score, config: ModelConfig) -> Protocol | None:
+def of_score(score: Published | Measured, config: ModelConfig) -> Protocol | None:
     """The protocol that a score was measured with, in its own counts and split; None if it is not one of these."""
     if isinstance(score, Measured):
         protocol = PROTOCOLS.get(score.protocol)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ class Reference:
     def count(self) -> int:
         return self.about["count"]
 
+    @property
+    def labelled_features(self) -> tuple[Tensor, Tensor]:
+        """The features (N, D) and labels (N,) of a reference that was made with them."""
+        assert self.features is not None
+        assert self.labels is not None
+        return self.features, self.labels
+
 
 def checksum(data: datasets.Dataset) -> str:
     """The data set's own checksum, else sha256 over shape, pixels and labels."""
@@ -137,7 +145,7 @@ def key_of(identity: dict) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def cache_folder(cache_dir: str | Path | None = None) -> Path:
+def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
     return cache.root_of(cache_dir) / "references"
 
 
@@ -186,7 +194,7 @@ def get(
     *,
     with_features: bool,
     batch_size: int,
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike | None = None,
     timings: features.Timings | None = None,
     advance: Callable[[int, int], object] = lambda done, total: None,
 ) -> Reference | None:
@@ -226,7 +234,7 @@ def get(
     with _alone(folder / f"{stem}.lock"):
         found = _cached(folder / stem, identity, with_features)
         if distributed.from_first(found is not None):
-            return found and _reference(about | {"from": "cache"}, found, with_features)
+            return None if found is None else _reference(about | {"from": "cache"}, found, with_features)
         source = Fixed(images, labels)
         made = features.extract(
             source,
@@ -279,8 +287,13 @@ def _cached(stem: Path, identity: dict, with_features: bool) -> dict[str, Tensor
     if distributed.rank() != 0:
         return None
     names = ("statistics", "features") if with_features else ("statistics",)
-    parts = [_read(stem.with_name(f"{stem.name}.{name}.safetensors"), identity) for name in names]
-    return None if any(part is None for part in parts) else {k: v for part in parts for k, v in part.items()}
+    found: dict[str, Tensor] = {}
+    for name in names:
+        part = _read(stem.with_name(f"{stem.name}.{name}.safetensors"), identity)
+        if part is None:
+            return None
+        found |= part
+    return found
 
 
 def _tensors(values: Tensor, labels: Tensor) -> dict[str, dict[str, Tensor]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from .classwise import ClassRow
+    from .classwise import ClassReport, ClassRow
     from .report import Report
 
 _VERDICT_STYLES = {"reproduced": "green", "better": "green", "not reproduced": "red", "not comparable": "yellow"}
@@ -39,13 +39,13 @@ def _comparisons(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     return head, rows
 
 
-def _classes(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _classes(found: ClassReport) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """As asked; where labels are permuted also as assigned, with the label that draws the class."""
     head = ["class", "real / generated", "kernel distance", "Frechet distance", "accuracy"]
-    rows = [[_class(r), f"{r.num_real:,} / {r.num_fake:,}", *_of_class(r)] for r in report.classes.rows]
-    if report.classes.rows_assigned:
+    rows = [[_class(r), f"{r.num_real:,} / {r.num_fake:,}", *_of_class(r)] for r in found.rows]
+    if found.rows_assigned:
         head += ["drawn by label", *(f"{title} as assigned" for title in head[2:])]
-        for row, r in zip(rows, report.classes.rows_assigned, strict=True):
+        for row, r in zip(rows, found.rows_assigned, strict=True):
             row += [str(r.label), *_of_class(r)]
     return tuple(head), [tuple(row) for row in rows]
 
@@ -58,8 +58,7 @@ def _of_class(row: ClassRow) -> tuple[str, str, str]:
     return number(row.kernel_distance), number(row.frechet_distance), f"{row.accuracy:.1%}"
 
 
-def _accuracy(report: Report) -> str:
-    c = report.classes
+def _accuracy(c: ClassReport) -> str:
     assigned = "" if c.accuracy_assigned is None else f" as asked, {c.accuracy_assigned:.1%} as assigned"
     source = f"; assigned by {c.assigned_by}" if c.assigned_by else ""
     return (
@@ -128,7 +127,7 @@ def as_table(report: Report) -> Group:
     if report.comparisons:
         parts += [Text("\nPublished and measured", style="bold"), _table(*_comparisons(report))]
     if report.classes:
-        parts += [Text("\nBy class", style="bold"), _table(*_classes(report)), plain(_accuracy(report))]
+        parts += [Text("\nBy class", style="bold"), _table(*_classes(report.classes)), plain(_accuracy(report.classes))]
     facts = Table.grid(padding=(0, 2))
     for key, value in _facts(report):
         facts.add_row(plain(key, style="dim"), plain(value))
@@ -163,7 +162,7 @@ def as_markdown(report: Report, pictures: Sequence[str] = ()) -> str:
     if report.comparisons:
         parts += ["## Published and measured", markdown_table(*_comparisons(report))]
     if report.classes:
-        parts += ["## By class", markdown_table(*_classes(report)), f"{markdown(_accuracy(report))}."]
+        parts += ["## By class", markdown_table(*_classes(report.classes)), f"{markdown(_accuracy(report.classes))}."]
     titles = {"samples.png": "Samples", "convergence.png": "Distance against sample count", "classes.png": "By class"}
     parts += [f"![{titles[picture]}]({picture})" for picture in pictures]
     for title, lines in _remarks(report):

@@ -103,7 +103,7 @@ def _write_summary(out: Path, outcomes: list[Outcome]) -> None:
     head = ("model", "metric", "published", "measured", "tolerance", "verdict")
     parts = ["# Published and measured", markdown_table(head, [[row[key] for key in head] for row in rows])]
     if missing:
-        table = markdown_table(("model", "why not"), [(o.name, o.problem) for o in missing])
+        table = markdown_table(("model", "why not"), [(o.name, o.problem or "") for o in missing])
         parts += [f"## Not verified here ({len(missing)})", table]
     data = {"compared": rows, "not verified": {outcome.name: outcome.problem for outcome in missing}}
     weight_files.write_atomically(

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from ..errors import ZooError
 from . import distributed, extractors, protocols
 from .engine import Engine, Findings
@@ -113,18 +115,19 @@ def evaluate(
 def _protocol(protocol: str | Protocol, target: Target) -> Protocol:
     if protocol != "published":
         return protocols.find(protocol)
-    scores = target.config.published if target.config else ()
+    config = target.config
+    scores = config.published if config else ()
     tagged = [s for s in scores if s.metric == "FID" and s.tag == target.subject.tag] or [
         s for s in scores if s.metric == "FID" and s.tag is None and not s.settings
     ]
-    found = next((p for s in tagged if (p := protocols.of_score(s, target.config))), None)
+    found = next((p for s in tagged if (p := protocols.of_score(s, config))), None) if config else None
     if found is None:
         raise ZooError(f"no protocol of a published FID of {target.subject.name} is known; use --protocol clean")
     return found
 
 
 def _first_problem(error: ValueError) -> str:
-    details = error.errors() if hasattr(error, "errors") else []
+    details = error.errors() if isinstance(error, ValidationError) else []
     return "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}, got {d['input']!r}" for d in details[:2]) or str(
         error
     )
@@ -180,13 +183,14 @@ def report_of(engine: Engine, tasks: list[Task], found: Findings | None) -> Repo
             if not engine.target.fixed or ".sampling." not in line
         }
         extractor = engine.loaded_extractors[0]
-        cached = [reference.warnings for reference in found.references.values()]
+        used_references = [reference for reference in found.references.values() if reference is not None]
+        cached = [reference.warnings for reference in used_references]
         report = Report(
             subject=engine.target.subject,
             results=tuple(result for task in tasks for result in results_of(engine, task, found)),
             protocols=tuple(reversed(used.values())),
             differences=tuple(differences),
-            references=tuple(reference.about for reference in found.references.values()),
+            references=tuple(reference.about for reference in used_references),
             extractor=Extraction(
                 name=extractor.name,
                 weights=extractor.weights,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -13,9 +13,9 @@ from ..errors import ConfigError
 from .batch_norm import concatenated_batches, has_batch_norm, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
-from .heads import DiscriminatorOutput
+from .heads import Discriminator, DiscriminatorOutput
 from .layers import SpectralNorm, keep_iterating, settle_spectral_norm
-from .power_iteration import forwards_in_one, iterate_together, normalized
+from .power_iteration import copy_all, forwards_in_one, iterate_together, normalized
 from .resample import fold_resampling
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
@@ -23,13 +23,16 @@ __all__ = [
     "BigGANGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "Discriminator",
     "DiscriminatorOutput",
+    "Generator",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "SpectralNorm",
     "build_discriminator",
     "build_generator",
     "concatenated_batches",
+    "copy_all",
     "fold_resampling",
     "forwards_in_one",
     "has_batch_norm",
@@ -41,13 +44,16 @@ __all__ = [
     "untracked_statistics",
 ]
 
+Generator = ResNetGenerator | BigGANGenerator | DCGANGenerator
+Network = TypeVar("Network", bound=nn.Module)
+
 _LARGEST = 500_000_000  # parameters and buffers of a network; BigGAN-deep at 512 pixels has a fifth of this
 
 _GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DCGANGenerator}
 _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
 
-def build_generator(spec: architecture.Generator) -> nn.Module:
+def build_generator(spec: architecture.Generator) -> Generator:
     """An untrained generator from `config.generator`, in training mode, on the CPU.
 
     Call it with z (N, latent_dim) ~ N(0, 1), and labels (N,) int64 if `spec.num_classes`; it returns images
@@ -59,12 +65,12 @@ def build_generator(spec: architecture.Generator) -> nn.Module:
     return _built("generator", _GENERATORS[spec.architecture], spec)
 
 
-def build_discriminator(spec: architecture.Discriminator) -> nn.Module:
+def build_discriminator(spec: architecture.Discriminator) -> Discriminator:
     """An untrained discriminator from `config.discriminator`; see `DiscriminatorOutput` for what it returns."""
     return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec)
 
 
-def _built(part: str, network: type[nn.Module], spec) -> nn.Module:
+def _built(part: str, network: Callable[[Any], Network], spec) -> Network:
     """The network, once its size is known to be one."""
     size = _at_most(spec)
     if size > _LARGEST // 2:  # in doubt: counted on a device that takes no memory, in milliseconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,29 +22,37 @@ class BatchNorm2d(nn.BatchNorm2d):
     groups = 1
     mean_over_processes: Callable[[Tensor], Tensor] | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        normalise = super().forward if self.mean_over_processes is None else self._synchronised
+    def forward(self, input: Tensor) -> Tensor:
+        average = self.mean_over_processes
+        normalise = super().forward if average is None else partial(self._synchronised, average)
         if not self.training:
-            return super().forward(x)
+            return super().forward(input)
         if self.groups == 1:
-            return normalise(x)
-        return torch.cat([normalise(part) for part in x.chunk(self.groups)])
+            return normalise(input)
+        return torch.cat([normalise(part) for part in input.chunk(self.groups)])
 
-    def _synchronised(self, x: Tensor) -> Tensor:
+    def _synchronised(self, average: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         values = x.float()
-        mean = self.mean_over_processes(values.mean(dim=(0, 2, 3)))
-        variance = self.mean_over_processes((values - mean[:, None, None]).square().mean(dim=(0, 2, 3)))
+        mean = average(values.mean(dim=(0, 2, 3)))
+        variance = average((values - mean[:, None, None]).square().mean(dim=(0, 2, 3)))
         if self.track_running_stats:
-            with torch.no_grad():
-                self.num_batches_tracked += 1
-                n = x.numel() // x.shape[1] * torch.distributed.get_world_size()
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(variance * (n / (n - 1)), self.momentum)
+            n = x.numel() // x.shape[1] * torch.distributed.get_world_size()
+            self._track(mean, variance * (n / (n - 1)))
         scale = (variance + self.eps).rsqrt()
         if self.affine:
             scale = scale * self.weight
         shift = -mean * scale + (self.bias if self.affine else 0)
         return (values * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards those of a batch, of C channels each."""
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked += 1
+        for running, found in ((self.running_mean, mean), (self.running_var, variance)):
+            assert running is not None
+            running.lerp_(found, self.momentum)
 
 
 def _norms(network: nn.Module) -> list[BatchNorm2d]:

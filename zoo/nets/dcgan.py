@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from .. import architecture
 from .batch_norm import BatchNorm2d
-from .heads import DiscriminatorOutput, Heads
-from .layers import Layers, SelfAttention, activation, channels_last, initialise
+from .heads import Discriminator, DiscriminatorOutput, Heads
+from .layers import IteratesTogether, Layers, SelfAttention, activation, channels_last, initialise
 from .resnet import make_norm, one_hot, squash
 
 
@@ -29,7 +29,7 @@ class UpBlock(nn.Module):
         return self.act(self.norm(self.conv(x), *condition))
 
 
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(IteratesTogether):
     """z (N, latent_dim) ~ N(0, 1), and labels y (N,) if conditional, to images (N, image_channels, S, S)."""
 
     def __init__(self, spec: architecture.DCGANGenerator):
@@ -39,6 +39,7 @@ class DCGANGenerator(nn.Module):
         first, *rest = spec.channels
         self.input = layers.linear(spec.latent_dim, first * spec.bottom_width**2)
         self.input_norm = BatchNorm2d(first, eps=spec.batch_norm_eps) if spec.input_norm else None
+        self.act = activation(spec.activation)
         sides = (architecture.halved(spec.resolution, spec.num_blocks - n) for n in range(1, spec.num_blocks + 1))
         self.blocks = nn.ModuleList(
             UpBlock(i, o, spec, layers, short=side % 2 == 1)
@@ -54,7 +55,7 @@ class DCGANGenerator(nn.Module):
         condition = one_hot(y, self.spec.num_classes, z)
         h = channels_last(self.input(z).view(len(z), -1, self.spec.bottom_width, self.spec.bottom_width))
         if self.input_norm is not None:
-            h = self.blocks[0].act(self.input_norm(h))
+            h = self.act(self.input_norm(h))
         for number, block in enumerate(self.blocks, start=1):
             h = block(h, condition)
             if str(number) in self.attention:
@@ -75,7 +76,7 @@ class ConvBlock(nn.Module):
         return self.act(self.norm(self.conv(x)))
 
 
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(Discriminator):
     """Images (N, image_channels, S, S) in the data's range, and labels y (N,) where the head needs them, to scores."""
 
     def __init__(self, spec: architecture.DCGANDiscriminator):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import Layers
+from .layers import IteratesTogether, Layers
 
 
 @dataclass
@@ -32,11 +32,11 @@ class DiscriminatorOutput:
     def split(self, *rows: int) -> list[DiscriminatorOutput]:
         """The outputs of the first rows[0] images, of the next rows[1] and so on."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        parts = {name: [None] * len(rows) if x is None else _split(x, rows) for name, x in given.items()}
+        parts = {name: _split(x, rows) for name, x in given.items() if x is not None}
         return [DiscriminatorOutput(**{name: part[i] for name, part in parts.items()}) for i in range(len(rows))]
 
 
-def _split(x: Tensor, rows: Sequence[int]) -> list[Tensor]:
+def _split(x: Tensor, rows: Sequence[int]) -> Sequence[Tensor]:
     """x.split(rows), whose gradient is channels-last for maps: PyTorch fills up what has none with zeros in order."""
     return [part.movedim(-1, 1) for part in x.movedim(1, -1).split(rows)] if x.dim() == 4 else x.split(rows)
 
@@ -68,7 +68,7 @@ class Heads(nn.Module):
             return self._forward(features.float(), kept, y)
 
     def _forward(self, features: Tensor, kept: dict[int, Tensor], y: Tensor | None) -> DiscriminatorOutput:
-        local, later = (kept.get(block) for block in self.kept_blocks or (None, None))
+        local, later = (kept.get(block) if block else None for block in self.kept_blocks or (None, None))
         out = DiscriminatorOutput(self.logit(features).squeeze(1), features, local_features=local, later_features=later)
         if self.head.type in ("projection", "contrastive") and y is None:
             raise ValueError(f"a discriminator with a {self.head.type} head needs labels y of shape (N,)")
@@ -79,9 +79,10 @@ class Heads(nn.Module):
                 out.features = F.normalize(features, dim=1)
             out.class_logits = self.classifier(out.features)
         elif self.head.type == "contrastive":
-            out.embedding, out.proxy = self.projector(features), self.proxies(y)
+            embedding, proxy = self.projector(features), self.proxies(y)
             if self.head.normalize:
-                out.embedding, out.proxy = F.normalize(out.embedding, dim=1), F.normalize(out.proxy, dim=1)
+                embedding, proxy = F.normalize(embedding, dim=1), F.normalize(proxy, dim=1)
+            out.embedding, out.proxy = embedding, proxy
         if self.rotation is not None:
             out.rotation_logits = self.rotation(features)
         return out
@@ -124,7 +125,7 @@ class Critic(nn.Module):
         return self.output(F.relu(self.hidden(x))) + self.shortcut(x)
 
 
-class InfoMaxCritics(nn.Module):
+class InfoMaxCritics(IteratesTogether):
     """Project local (N, C, H, W) and global (N, D) features to R dimensions: (N, R, H, W) and (N, R).
 
     In the local-local design a later feature map takes the place of the global features: (N, R, H', W').
@@ -150,3 +151,9 @@ class InfoMaxCritics(nn.Module):
     def forward(self, out: DiscriminatorOutput) -> tuple[Tensor, Tensor]:
         global_features = out.features if out.later_features is None else out.later_features
         return self.local_critic(out.local_features), self.global_critic(global_features)
+
+
+class Discriminator(IteratesTogether):
+    """Base of the discriminators: images (N, C, H, W) and labels (N,) or None to a `DiscriminatorOutput`."""
+
+    heads: Heads

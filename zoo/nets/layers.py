@@ -7,7 +7,9 @@ Spectral normalisation: Miyato et al. 2018 (arXiv 1802.05957), Algorithm 1. Self
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,12 @@ def channels_last(x: Tensor) -> Tensor:
     maps is the other way round, and PyTorch's resampling kernels for that are dozens of times slower on a GPU.
     """
     return x.contiguous(memory_format=torch.channels_last)
+
+
+class IteratesTogether(nn.Module):
+    """A network whose power iterations can be made together, at the beginning of a forward (see `power_iteration`)."""
+
+    normalized_together: Callable[[list[Any]], list[list[Tensor]]] | None = None
 
 
 class SpectralNorm(nn.Module):
@@ -83,27 +91,29 @@ class SpectralNorm(nn.Module):
 
 
 class SNConv2d(SpectralNorm, nn.Conv2d):
-    def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.normalized_weight(), self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.normalized_weight(), self.bias)
 
 
 class SNConvTranspose2d(SpectralNorm, nn.ConvTranspose2d):
     output_axis = 1
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        assert isinstance(self.padding, tuple)
+        assert output_size is None, "`Layers.conv_transpose` chooses it"
         return F.conv_transpose2d(
-            x, self.normalized_weight(), self.bias, self.stride, self.padding, self.output_padding
+            input, self.normalized_weight(), self.bias, self.stride, self.padding, self.output_padding
         )
 
 
 class SNLinear(SpectralNorm, nn.Linear):
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.normalized_weight(), self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.normalized_weight(), self.bias)
 
 
 class SNEmbedding(SpectralNorm, nn.Embedding):
-    def forward(self, x: Tensor) -> Tensor:
-        return F.embedding(x, self.normalized_weight())
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.normalized_weight())
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,8 @@ class _ChannelsLastGradient(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx, *gradients: Tensor) -> Tensor:
+        (gradient,) = gradients
         return channels_last(gradient)
 
 
@@ -218,8 +229,9 @@ def initialise(network: nn.Module, scheme: str) -> None:
             nn.init.orthogonal_(module.weight)
         else:
             nn.init.normal_(module.weight, 0, 0.02)
-        if getattr(module, "bias", None) is not None:
-            nn.init.zeros_(module.bias)
+        bias = getattr(module, "bias", None)
+        if bias is not None:
+            nn.init.zeros_(bias)
     for module in network.modules():
         if isinstance(module, ConditionalBatchNorm2d) and module.offset == 0:
             nn.init.normal_(module.gain.weight, 1, 0.02)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .heads import Heads, InfoMaxCritics
-from .layers import SpectralNorm
+from .layers import IteratesTogether, SpectralNorm
 
 
 class Alike(NamedTuple):
@@ -34,7 +34,7 @@ def normalized(groups: list[Alike]) -> list[list[Tensor]]:
     return [_normalized(group) for group in groups]
 
 
-def iterate_together(network: nn.Module, how: Callable[[list[Alike]], list[list[Tensor]]] = normalized) -> None:
+def iterate_together(network: IteratesTogether, how: Callable[[list[Alike]], list[list[Tensor]]] = normalized) -> None:
     """From now on, each forward in training mode begins with the power iterations of all layers at once.
 
     Nothing else changes: the same iterations, once a forward, for the layers that a forward uses. InfoMax critics are
@@ -43,8 +43,8 @@ def iterate_together(network: nn.Module, how: Callable[[list[Alike]], list[list[
     Args:
         how: `normalized`, or a compiled form of it; it replaces that of an earlier call.
     """
-    for part in (network, *(m for m in network.modules() if isinstance(m, InfoMaxCritics))):
-        if not hasattr(part, "normalized_together"):
+    for part in (m for m in network.modules() if isinstance(m, IteratesTogether)):
+        if part.normalized_together is None:
             part.register_forward_pre_hook(_prepare)
             part.register_forward_hook(_forget, always_call=True)
         part.normalized_together = how
@@ -73,9 +73,10 @@ def _layers(network: nn.Module) -> list[SpectralNorm]:
     return [module for module in network.modules() if isinstance(module, SpectralNorm) and module not in apart]
 
 
-def _prepare(network: nn.Module, _) -> None:
+def _prepare(network: IteratesTogether, _) -> None:
     if not network.training:
         return
+    assert network.normalized_together is not None
     device = next(network.parameters()).device.type
     exact = _in_heads(network)  # autocast does not reach the heads
     groups: dict[tuple, list[SpectralNorm]] = {}
@@ -110,12 +111,24 @@ def _normalized(group: Alike) -> list[Tensor]:
     matrices = flat.mT if transposed else flat  # (L, output channels, everything else)
     with torch.no_grad():
         u = torch.stack(group.us)[:, :, None]
-        for _ in range(group.iterations):
-            v = F.normalize(matrices.mT @ u, dim=1, eps=group.eps)
-            u = F.normalize(matrices @ v, dim=1, eps=group.eps)
+        u, v = _iterated(matrices, u, group.eps)
+        for _ in range(group.iterations - 1):
+            u, v = _iterated(matrices, u, group.eps)
         # stored in the order of `weight_matrix`, with the input channels first
         stored = v[:, :, 0] if transposed else v.view(-1, *moved[1:]).movedim(-1, 1).flatten(1)
-        torch._foreach_copy_(group.us, list(u[:, :, 0].unbind()))
-        torch._foreach_copy_(group.vs, list(stored.unbind()))
+        copy_all(group.us, list(u[:, :, 0].unbind()))
+        copy_all(group.vs, list(stored.unbind()))
     sigma = (u * (matrices @ v)).sum(dim=(1, 2), keepdim=True)
     return [weight.view(moved).movedim(-1, 1) for weight in (flat / sigma).to(group.dtype).unbind()]
+
+
+def _iterated(matrices: Tensor, u: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """u and v after one iteration of matrices (L, M, N): v first, then u."""
+    v = F.normalize(matrices.mT @ u, dim=1, eps=eps)
+    return F.normalize(matrices @ v, dim=1, eps=eps), v
+
+
+def copy_all(targets: list[Tensor], sources: list[Tensor]) -> None:
+    """Fill tensors with others of their shapes, in one operation."""
+    if targets:
+        torch._foreach_copy_(targets, sources)  # pyright: ignore[reportPrivateImportUsage] (there is no public name)

@@ -47,7 +47,7 @@ def fold_resampling(network: nn.Module, folds: bool = True) -> None:
             module.folds = folds
 
 
-def weight_of(layer: nn.Module) -> Tensor:
+def weight_of(layer: nn.Conv2d | nn.Linear) -> Tensor:
     """The weight that the layer's next forward would use; with spectral norm, this is that forward's iteration."""
     return layer.normalized_weight() if isinstance(layer, SpectralNorm) else layer.weight
 

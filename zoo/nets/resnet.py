@@ -11,8 +11,16 @@ from torch import Tensor, nn
 
 from .. import architecture
 from .batch_norm import BatchNorm2d
-from .heads import DiscriminatorOutput, Heads
-from .layers import ConditionalBatchNorm2d, Layers, SelfAttention, activation, channels_last, initialise
+from .heads import Discriminator, DiscriminatorOutput, Heads
+from .layers import (
+    ConditionalBatchNorm2d,
+    IteratesTogether,
+    Layers,
+    SelfAttention,
+    activation,
+    channels_last,
+    initialise,
+)
 from .resample import Resampling
 
 
@@ -36,7 +44,7 @@ class GeneratorBlock(Resampling):
         return self.conv2(h) + self.upsampled_conv(self.shortcut, x, self.mode)
 
 
-def make_norm(channels: int, spec, layers: Layers, condition_dim: int) -> nn.Module:
+def make_norm(channels: int, spec, layers: Layers, condition_dim: int) -> BatchNorm2d | ConditionalBatchNorm2d:
     if condition_dim == 0:
         return BatchNorm2d(channels, eps=spec.batch_norm_eps)
     offset = getattr(spec, "norm_gain_offset", 1)
@@ -45,7 +53,7 @@ def make_norm(channels: int, spec, layers: Layers, condition_dim: int) -> nn.Mod
     return ConditionalBatchNorm2d(channels, condition_dim, layers, spec.batch_norm_eps, offset)
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(IteratesTogether):
     """z (N, latent_dim) ~ N(0, 1), and labels y (N,) if conditional, to images (N, image_channels, S, S).
 
     The output is in [-1, 1] (tanh), or in [0, 1] where the spec says "sigmoid".
@@ -135,11 +143,12 @@ class DiscriminatorBlock(Resampling):
             return self.pooled_conv(self.conv2, h) + self.shortcut(self.shortcut_norm(F.avg_pool2d(x, 2)))
         shortcut = self.shortcut_norm(shortcut)
         if self.downsample:
+            assert isinstance(self.shortcut, nn.Conv2d)
             return self.pooled_conv(self.conv2, h) + self.pooled_conv(self.shortcut, shortcut)
         return self.conv2(h) + self.shortcut(shortcut)
 
 
-class ResNetDiscriminator(nn.Module):
+class ResNetDiscriminator(Discriminator):
     """Images (N, image_channels, H, W) in the data's range, and labels y (N,) where the head needs them, to scores."""
 
     def __init__(self, spec: architecture.ResNetDiscriminator):
@@ -160,12 +169,13 @@ class ResNetDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
         x, kept = channels_last(x), {}
+        rectify = self.spec.infomax is not None and self.spec.infomax.rectify_local
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
             if number in self.heads.kept_blocks:
-                kept[number] = self.act(x) if self.spec.infomax.rectify_local else x
+                kept[number] = self.act(x) if rectify else x
         x = self.act(x)
         pool = x.sum if self.spec.pooling == "sum" else x.mean
         features = pool(dim=(2, 3), dtype=torch.float32)

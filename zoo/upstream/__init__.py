@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..architecture import Part
 from ..errors import ConfigError, WeightsCorruptedError
 from . import keymap, mimicry, studiogan
 
@@ -38,7 +37,7 @@ def convert(state_dict: Mapping[str, Any], source: str, config: Any) -> dict[str
     if source not in _SOURCES:
         raise ConfigError(f'unknown source "{source}"; give one of: {", ".join(_SOURCES)}')
     library = _SOURCES[source]
-    spec: Part = getattr(config, "generator", config)
+    spec: Any = getattr(config, "generator", config)
     is_generator = hasattr(spec, "latent_dim")
     state = state_dict.get(library.CONTAINER_KEY, state_dict)
     state = {_without_prefix(name): tensor for name, tensor in state.items()}

@@ -47,9 +47,10 @@ def fetch(upstream: Upstream, partial: Path) -> Original:
         WeightsUnavailableError: it cannot be had; the message says why.
     """
     if upstream.hub_repo:
-        return _from_hub(upstream, partial)
+        return _from_hub(upstream, upstream.hub_repo, partial)
     if upstream.google_drive_file:
         return Original(_drive_file(upstream.google_drive_file, partial), upstream.path, upstream.address)
+    assert upstream.google_drive_folder
     listed = _drive_folder(upstream.google_drive_folder)
     name = newest(upstream.path, [name for _, name in listed], upstream.address)
     file_id = next(file_id for file_id, other in listed if other == name)
@@ -70,11 +71,11 @@ def newest(pattern: str, paths: list[str], place: str) -> str:
     return max(fits, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)])
 
 
-def _from_hub(upstream: Upstream, partial: Path) -> Original:
-    commit, paths = hub.list_files(upstream.hub_repo)
+def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
+    commit, paths = hub.list_files(repo_id)
     name = newest(upstream.path, paths, upstream.address)
-    folder = _folder_of(partial, upstream.hub_repo, commit, name)
-    path, sha256 = hub.download_into(folder, hub.Address(upstream.hub_repo, commit), name, MAX_BYTES)
+    folder = _folder_of(partial, repo_id, commit, name)
+    path, sha256 = hub.download_into(folder, hub.Address(repo_id, commit), name, MAX_BYTES)
     return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)
 
 
@@ -179,7 +180,9 @@ def _received(folder: Path | None) -> int:
     return (folder / _PART).stat().st_size if folder else 0
 
 
-def _begin_anew(folder: Path) -> None:
+def _begin_anew(folder: Path | None) -> None:
+    if folder is None:  # nothing is kept
+        return
     (folder / _SIZE).unlink(missing_ok=True)
     (folder / _PART).write_bytes(b"")
 

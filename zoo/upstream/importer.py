@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import alignments, cache, files, registry, weights
 from ..config import ModelConfig
-from ..entries import Weights
+from ..entries import Upstream, Weights
 from ..errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from . import convert, download, pickles
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 CONVERTER_VERSION = "1"
 
 
-def import_checkpoint(name: str, source: str | Path, cache_dir: str | Path | None = None, force: bool = False) -> Path:
+def import_checkpoint(
+    name: str, source: str | Path, cache_dir: str | os.PathLike | None = None, force: bool = False
+) -> Path:
     """Convert a downloaded checkpoint of `name` or `name@tag`; returns the safetensors file in the cache.
 
     Args:
@@ -44,13 +47,15 @@ def import_checkpoint(name: str, source: str | Path, cache_dir: str | Path | Non
     target = cache.weights_path(config, entry.tag, cache_dir)
     if target.exists() and not force:
         raise ZooError(f"{target} exists; these weights were imported before (--force imports them again)")
-    path = _checkpoint(Path(source), entry)
-    converted = _convert(config, entry, download.Original(path, path.name, str(path)), target, trust_anew=force)
+    path = _checkpoint(Path(source), entry.upstream)
+    converted = _convert(
+        config, entry, entry.upstream, download.Original(path, path.name, str(path)), target, trust_anew=force
+    )
     with cache.lock(config, entry.tag, cache_dir):
         return converted.store(target)
 
 
-def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | Path | None = None) -> Path:
+def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | os.PathLike | None = None) -> Path:
     """Fetch a published checkpoint and convert it; returns the safetensors file in the cache.
 
     However many processes ask, one downloads. A download that was cut goes on where it stopped, also in another run.
@@ -59,14 +64,15 @@ def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | Pa
         WeightsUnavailableError: it cannot be had; the message says why.
         WeightsCorruptedError: the file is damaged, belongs to another model, or is not the one that is known.
     """
-    target = cache.weights_path(config, entry.tag, cache_dir)
+    target, upstream = cache.weights_path(config, entry.tag, cache_dir), entry.upstream
+    assert upstream is not None
     with cache.lock(config, entry.tag, cache_dir) as partial:
         if target.is_file():  # another process was first
             return target
         partial.mkdir(parents=True, exist_ok=True)
-        original = download.fetch(entry.upstream, partial)
+        original = download.fetch(upstream, partial)
         try:
-            path = _convert(config, entry, original, target).store(target)
+            path = _convert(config, entry, upstream, original, target).store(target)
         except WeightsCorruptedError:  # going on with it would lead here again
             cache.clear_partial(partial)
             raise
@@ -99,19 +105,26 @@ class _Converted:
 
 
 def _convert(
-    config: ModelConfig, entry: Weights, original: download.Original, target: Path, trust_anew: bool = False
+    config: ModelConfig,
+    entry: Weights,
+    upstream: Upstream,
+    original: download.Original,
+    target: Path,
+    trust_anew: bool = False,
 ) -> _Converted:
     name, digest, known = f"{config.name}@{entry.tag}", files.sha256(original.path), cache.Record.of(target)
     again = "download it again"
     _enforce(original, digest, original.sha256, f"that is what the place it came from says; {again}")
-    _enforce(original, digest, entry.upstream.sha256, f"that is the file its authors published; {again}")
+    _enforce(original, digest, upstream.sha256, f"that is the file its authors published; {again}")
     if known and not trust_anew:
         remedy = f"if you trust the new file, forget the old one: zoo cache clear {name} --forget, then load it again"
         _enforce(original, digest, known.original_sha256, f"as on its first download; {remedy}")
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
-    tensors = convert(state, entry.upstream.source, config.generator)
-    is_new = known is None and entry.upstream.sha256 is None
-    return _Converted(config, name, tensors, _provenance(config, entry, original, digest), original, digest, is_new)
+    tensors = convert(state, upstream.source, config.generator)
+    is_new = known is None and upstream.sha256 is None
+    return _Converted(
+        config, name, tensors, _provenance(config, entry, upstream, original, digest), original, digest, is_new
+    )
 
 
 def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:
@@ -120,12 +133,12 @@ def _enforce(original: download.Original, digest: str, expected: str | None, rem
         raise WeightsCorruptedError(f"{found}, expected {expected[:12]}..., {remedy}")
 
 
-def _checkpoint(source: Path, entry: Weights) -> Path:
+def _checkpoint(source: Path, upstream: Upstream) -> Path:
     if source.is_file():
         return source
     if not source.is_dir():
         raise WeightsUnavailableError(f"{source} does not exist; give the downloaded file, or the folder that holds it")
-    pattern = entry.upstream.path.rpartition("/")[2]
+    pattern = upstream.path.rpartition("/")[2]
     found = sorted(path for path in source.rglob("*") if path.is_file() and fnmatch.fnmatchcase(path.name, pattern))
     if len(found) != 1:
         what = (
@@ -137,11 +150,13 @@ def _checkpoint(source: Path, entry: Weights) -> Path:
     return found[0]
 
 
-def _provenance(config: ModelConfig, entry: Weights, original: download.Original, digest: str) -> dict[str, str]:
+def _provenance(
+    config: ModelConfig, entry: Weights, upstream: Upstream, original: download.Original, digest: str
+) -> dict[str, str]:
     return {
         "name": config.name,
         "tag": entry.tag,
-        "source": json.dumps(entry.upstream.model_dump(exclude_none=True)),
+        "source": json.dumps(upstream.model_dump(exclude_none=True)),
         "original": original.name,
         "original_sha256": digest,
         "converter": CONVERTER_VERSION,

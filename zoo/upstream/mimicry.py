@@ -69,7 +69,7 @@ def discriminator(
     family, resolution = _parse(class_name, "Discriminator")
     facts = _FAMILIES[family]
     ndf = ndf or (128 if resolution == 32 or facts.get("conditional") else 1024)
-    infomax = {"local_after": _LOCAL_AFTER[resolution], "projection_dim": nrkhs} if family == "InfoMaxGAN" else None
+    critics = architecture.InfoMaxCritics(local_after=_LOCAL_AFTER[resolution], projection_dim=nrkhs)
     return architecture.ResNetDiscriminator(
         resolution=resolution,
         channels=tuple(ndf >> shift for shift in _DISCRIMINATOR_SHIFTS[resolution]),
@@ -78,7 +78,7 @@ def discriminator(
         attention_after=_ATTENTION[resolution][1:] if family == "SAGAN" else (),
         head=facts.get("head", {"type": "plain"}),
         rotation_head=facts.get("rotation_head", False),
-        infomax=infomax,
+        infomax=critics if family == "InfoMaxGAN" else None,
         # By accident of imports, the heads of these two use the library's own spectral norm class.
         head_iterates_in_eval=class_name in ("SSGANDiscriminator32", "CGANPDDiscriminator32"),
         downsample_blocks=_DOWNSAMPLE_BLOCKS[resolution],

@@ -118,6 +118,9 @@ class _Inspector(pickle._Unpickler):
     The unpickler in Python, because the one in C keeps its memo in an array: a few bytes could ask for gigabytes.
     """
 
+    path: Path
+    storages: dict[str, int]  # bytes, by key
+
     @classmethod
     def run(cls, program, path: Path) -> dict[str, int]:
         inspector = cls(program)

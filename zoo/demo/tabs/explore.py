@@ -118,7 +118,7 @@ def build(page, sampling) -> Exploring:
         chosen = everything if not chosen or chosen == ["all"] else chosen
         request = validation.sample(settings, name, settings.max_images, chosen, seed)
         most = min(_MAX_ROWS, _MAX_PICTURES // columns)
-        request_rows = request.classes if request.classes != "all" else tuple(range(config.num_classes))
+        request_rows = range(config.num_classes) if request.classes == "all" else request.classes or ()
         if len(request_rows) > most:
             raise ZooError(f"{len(request_rows)} classes of {columns} images; give at most {most} classes")
         work = partial(pictures.by_class, request=request, columns=columns)

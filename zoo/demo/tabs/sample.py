@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import gradio as gr
 
@@ -39,7 +40,7 @@ class Sampling:
 
 def build(page) -> Sampling:
     settings = page.service.settings
-    code = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
+    code: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
     names = catalogue.class_choices(registry.config(catalogue.DEFAULT))
     with gr.Tab("Sample", id="sample"), gr.Row():
         with gr.Column(scale=1, min_width=280):
