@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from zoo.cli import main
+from zoo.cli.app import main
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["demo"]

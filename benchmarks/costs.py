@@ -21,7 +21,8 @@ sys.path[0] = str(Path(__file__).parents[1])  # instead of this folder, which ha
 from training.data import Fake, Real
 from training.engine import Engine
 from training.networks import Networks
-from zoo import nets, registry
+from zoo import nets
+from zoo.schema import registry
 
 
 def operations(config, folded: bool) -> float:

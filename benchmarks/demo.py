@@ -270,7 +270,7 @@ def empty(
 @app.command()
 def fuzz(calls: Annotated[int, typer.Option(help="Random calls.")] = 2000) -> None:
     """Random values for every parameter of every endpoint, and raw requests; the server must stay healthy."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "helpers"))
     from demo_fuzz import run
 
     server = Server("--threads", "1", "--max-evaluation-images", "60")

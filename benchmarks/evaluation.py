@@ -20,12 +20,13 @@ from pathlib import Path
 
 MODEL, EXTRACTOR = "infomax-gan/digits", "efficientnet-lite0"
 FIDELITY = (
-    "from zoo.evaluation import efficientnet as e; e.register(); from torch_fidelity.fidelity import main; main()"
+    "from zoo.evaluation.features import efficientnet as e; e.register()\n"
+    "from torch_fidelity.fidelity import main; main()"
 )
 REAL = """
 import sys
 from zoo import datasets
-from zoo.images import Images
+from zoo.sampling.images import Images
 Images(datasets.load("digits").images).save(sys.argv[1])
 """
 
@@ -77,7 +78,7 @@ def inside(count: int, repetitions: int, extractor: str, inception_weights: str 
     import torch
 
     import zoo
-    from zoo.evaluation import extractors
+    from zoo.evaluation.features import extractors
 
     model = zoo.load(MODEL, device="cpu")
     images = model.sample(count, seed=0).uint8

@@ -11,12 +11,12 @@ import sys
 import tempfile
 import time
 
-SAMPLE = "import sys\nfrom zoo.cli import main\nsys.argv = ['zoo', 'sample', {}, '--seed', '0', '--force']\nmain()"
+SAMPLE = "import sys\nfrom zoo.cli.app import main\nsys.argv = ['zoo', 'sample', {}, '--seed', '0', '--force']\nmain()"
 ONE = "import zoo; zoo.load({}, weights='random', device='cpu').sample(1, seed=0)"
 COMMANDS = {
     "import torch": "import torch",
     "import zoo, load, 64 images": "import zoo; zoo.load('contragan/digits').sample(64, seed=0)",
-    "zoo list": "import sys; sys.argv = ['zoo', 'list']\nfrom zoo.cli import main\nmain()",
+    "zoo list": "import sys; sys.argv = ['zoo', 'list']\nfrom zoo.cli.app import main\nmain()",
     "zoo sample -n 1": SAMPLE.format("'contragan-snresgan/cifar10', '-n', '1'"),
     "one image, 64x64 BigGAN": ONE.format("'contragan/tiny-imagenet'"),
     "one image, 128x128 SNGAN": ONE.format("'sngan/celeba128'"),

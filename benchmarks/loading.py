@@ -17,7 +17,9 @@ import tempfile
 MODEL = "infomax-gan/celeba128"
 PREPARE = f"""
 import zoo
-from zoo import cache, nets, registry
+from zoo import nets
+from zoo.checkpoints import cache
+from zoo.schema import registry
 config = registry.config({MODEL!r})
 state = nets.build_generator(config.generator).state_dict()
 cache.store(cache.weights_path(config, "mimicry"), state, {{}}, "0" * 64, "made for the benchmark")
@@ -42,7 +44,10 @@ network = model.generator
 MEASURE = """
 import json, time, torch, zoo
 from safetensors.torch import load_file
-from zoo import cache, loading, nets, registry, weights
+from zoo import nets
+from zoo.checkpoints import cache, weights
+from zoo.sampling import loading
+from zoo.schema import registry
 
 def kilobytes():
     with open("/proc/self/status") as file:

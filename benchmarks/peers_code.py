@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from zoo import architecture, nets, upstream
+from zoo import nets
+from zoo.checkpoints import upstream
+from zoo.schema import architecture
 
 
 def library_of(spec: architecture.Generator) -> str:

@@ -39,7 +39,8 @@ from peers_code import library_of, ours_of, own
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
-from zoo import GAN, bulk, nets
+from zoo import GAN, nets
+from zoo.sampling import bulk
 
 NAMES = (
     *("biggan/cifar10", "biggan/tiny-imagenet", "sagan/tiny-imagenet", "dcgan-deepconv/cifar10"),  # StudioGAN

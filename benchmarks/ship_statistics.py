@@ -10,10 +10,12 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from zoo import datasets, weights
-from zoo.evaluation import extractors, metrics, references, shipped
+from zoo import datasets
+from zoo.checkpoints import weights
+from zoo.evaluation.features import extractors, references, shipped
+from zoo.evaluation.metrics import formulas as metrics
 
-OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "statistics"
+OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "features" / "statistics"
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 

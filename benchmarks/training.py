@@ -29,8 +29,9 @@ from training.data import Batches
 from training.engine import Engine
 from training.graph import GraphedEngine
 from training.networks import Networks
-from training.trainer import set_precision
-from zoo import datasets, registry
+from training.run.trainer import set_precision
+from zoo import datasets
+from zoo.schema import registry
 
 NAMES = ("sngan/cifar10", "infomax-gan/cifar10", "contragan/cifar10")
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from zoo import cli, registry
+from zoo.cli import app as cli
+from zoo.schema import registry
 
 # Shells start background jobs with SIGINT ignored, which the processes that tests start and interrupt would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -172,7 +172,7 @@ def test_results_of_tests_are_read_with_their_names(tmp_path):
     )
     tests = suite.read(report, ["tests/test_x.py"])
     assert (tests.passed, tests.failed, tests.skipped) == (1, {"b[x]": "1 < 0", "d": "no message"}, 1)
-    assert "tests/test_capture.py" in suite.files_with_gpu_tests(Path(__file__).parent)
+    assert "tests/training/test_capture.py" in suite.files_with_gpu_tests(Path(__file__).parent)
 
 
 def test_processes_say_what_went_wrong():

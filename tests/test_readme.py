@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import card, registry
+from zoo.release import card
+from zoo.schema import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from published_facts import CONTRAGAN, INFOMAX
 
-from zoo import registry
+from zoo.schema import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 

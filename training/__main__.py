@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.json_files import parse_json
+from zoo.common.json_files import parse_json
 
 
 def train(
@@ -70,8 +70,8 @@ def train(
 
     zoo train infomax-gan/digits --out runs/digits
     """
-    from zoo import registry
-    from zoo.config import ModelConfig
+    from zoo.schema import registry
+    from zoo.schema.config import ModelConfig
 
     if compile_ not in ("auto", "on", "off"):
         raise typer.BadParameter(f"{compile_!r} is none of auto, on, off", param_hint="--compile")
@@ -96,10 +96,10 @@ def train(
         if run_config is None:
             raise typer.BadParameter("give a folder for the run", param_hint="--out")
         out = Path(name)
-    from .evaluation import Evaluation
     from .objectives import load_plugin
-    from .trainer import Options
-    from .trainer import train as run
+    from .run.evaluation import Evaluation
+    from .run.trainer import Options
+    from .run.trainer import train as run
 
     for path in plugin or ():
         load_plugin(path)
@@ -135,8 +135,7 @@ def _parsed(item: str) -> tuple[str, object]:
 
 
 def main() -> None:
-    from zoo import signals
-    from zoo.commands import failures
+    from zoo.common import failures, signals
 
     signals.run(lambda: failures.run(lambda: typer.run(train), "training"))
 

@@ -15,8 +15,8 @@ from typing import Literal
 
 import torch
 
-from zoo import cache
-from zoo.errors import ZooError
+from zoo.checkpoints import cache
+from zoo.common.errors import ZooError
 
 from .objectives import Term
 from .processes import Processes

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo import latents
-from zoo.config import ModelConfig
 from zoo.datasets import Dataset
+from zoo.sampling import latents
+from zoo.schema.config import ModelConfig
 
 from .processes import Processes
 from .streams import Ahead, Stream
 
-_ORDER, _FLIP = (1 << 24) + 1, (1 << 24) + 2  # purposes of random words, beside those of zoo.latents
+_ORDER, _FLIP = (1 << 24) + 1, (1 << 24) + 2  # purposes of random words, beside those of zoo.sampling.latents
 _DRAWN_AT_ONCE = 64  # batches of latents: drawing many together costs as many small operations as drawing one
 _DEVICE_SHARE = 0.6  # of a GPU's free memory that the images may take
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo import nets
-from zoo.config import ModelConfig
+from zoo.schema.config import ModelConfig
 
 from . import losses, objectives
 from .data import Fake, Real

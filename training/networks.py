@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from zoo import nets
-from zoo.config import ModelConfig
+from zoo.schema.config import ModelConfig
 
 from .ema import Ema
 

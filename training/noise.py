@@ -14,10 +14,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from zoo import latents
+from zoo.sampling import latents
 
 _MASK = 0xFFFFFFFF
-_DRAWS = 1 << 25  # purposes of random words from here on, beside those of zoo.latents and training.data
+_DRAWS = 1 << 25  # purposes of random words from here on, beside those of zoo.sampling.latents and training.data
 
 
 class Noise(Protocol):
@@ -47,7 +47,7 @@ class Noise(Protocol):
 
 
 class CountedNoise:
-    """Philox words (see `zoo.latents`) with counter (word within the row, row, update, number of the draw).
+    """Philox words (see `zoo.sampling.latents`) with counter (word within the row, row, update, number of the draw).
 
     Args:
         seed: of the run, 0 ... 2**64 - 1.

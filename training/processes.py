@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from zoo.errors import ZooError
+from zoo.common.errors import ZooError
 
 
 @dataclass(frozen=True)

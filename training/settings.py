@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.config import ModelConfig
-from zoo.entries import Published
+from zoo.schema.config import ModelConfig
+from zoo.schema.entries import Published
 
 # Table A9 of ContraGAN: learning rates, Adam's betas and n_dis. A to E are for CIFAR-10, F for Tiny ImageNet.
 CONTRAGAN = {

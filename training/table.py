@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo import registry
-from zoo.config import ModelConfig
-from zoo.weights import write_atomically
+from zoo.checkpoints.weights import write_atomically
+from zoo.schema import registry
+from zoo.schema.config import ModelConfig
 
 from . import settings
 

@@ -12,7 +12,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from .errors import (
+from .common.errors import (
     ConfigError,
     DataCorruptedError,
     DataUnavailableError,
@@ -24,13 +24,14 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from . import nets, upstream
-    from .config import ModelConfig
+    from . import nets
+    from .checkpoints import upstream
     from .evaluation import Alignment, Report, align, evaluate, verify
-    from .images import Images
-    from .loading import load
-    from .model import GAN
-    from .registry import list_models, register
+    from .sampling.gan import GAN
+    from .sampling.images import Images
+    from .sampling.loading import load
+    from .schema.config import ModelConfig
+    from .schema.registry import list_models, register
 
 __version__ = "0.1.0"
 
@@ -60,30 +61,29 @@ __all__ = [
 ]
 
 _LAZY = {
-    "GAN": "model",
-    "load": "loading",
-    "Images": "images",
-    "ModelConfig": "config",
+    "GAN": "sampling.gan",
+    "load": "sampling.loading",
+    "Images": "sampling.images",
+    "ModelConfig": "schema.config",
     "Alignment": "evaluation",
     "Report": "evaluation",
     "align": "evaluation",
     "evaluate": "evaluation",
     "verify": "evaluation",
-    "list_models": "registry",
-    "register": "registry",
-    "nets": None,
-    "upstream": None,
-    "datasets": None,
+    "list_models": "schema.registry",
+    "register": "schema.registry",
 }
+
+_MODULES = {"datasets": "datasets", "nets": "nets", "upstream": "checkpoints.upstream"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _MODULES:
+        value = importlib.import_module(f".{_MODULES[name]}", __name__)
+    elif name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    else:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    home = _LAZY[name]
-    value = importlib.import_module(f".{home or name}", __name__)
-    if home:
-        value = getattr(value, name)
     globals()[name] = value
     return value
 
@@ -101,7 +101,8 @@ def info(name: str | os.PathLike) -> ModelConfig:
     Raises:
         UnknownModelError: nothing has this name; the message names the nearest.
     """
-    from . import hub, registry
+    from .checkpoints import hub
+    from .schema import registry
 
     place = hub.local_folder(name, with_weights=False)
     return registry.exported(place) or registry.config(os.fspath(place))

@@ -5,7 +5,7 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` has its own: Ctrl-C ends it without a traceback
 
-from . import signals
+from .common import signals
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
 
 
 def _command() -> None:
-    from .cli import main
+    from .cli.app import main
 
     main()
 

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from plain_loop import PlainLoop
 
-from training import trainer
 from training.data import Batches
 from training.engine import Engine
 from training.graph import GraphedEngine
 from training.networks import Networks
-from zoo import datasets, registry
-from zoo.config import ModelConfig
+from training.run import trainer
+from zoo import datasets
+from zoo.schema import registry
+from zoo.schema.config import ModelConfig
 
 from .page import Setting
 

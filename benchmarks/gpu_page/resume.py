@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training import checkpoint, trainer
-from training.stopping import RunStoppedError
-from zoo import weights
+from training.run import checkpoint, trainer
+from training.run.stopping import RunStoppedError
+from zoo.checkpoints import weights
 
 from .children import Child
 from .loops import RECIPES

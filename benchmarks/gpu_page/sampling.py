@@ -12,7 +12,9 @@ from pathlib import Path
 
 import torch
 
-from zoo import GAN, bulk, nets, registry
+from zoo import GAN, nets
+from zoo.sampling import bulk
+from zoo.schema import registry
 
 from .page import Clock, Figure, Found, Setting, guarded
 

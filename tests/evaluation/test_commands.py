@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from zoo import registry
-from zoo.entries import Measured
+from zoo.schema import registry
+from zoo.schema.entries import Measured
 
 EVALUATE = ("evaluate", "infomax-gan/digits", "--extractor", "tiny", "--num-fake", "100", "--seeds", "1")
 

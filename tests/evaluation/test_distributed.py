@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.evaluation import PROTOCOLS, distributed
-from zoo.evaluation.report import Report
+from zoo.common import ranks as distributed
+from zoo.evaluation import PROTOCOLS
+from zoo.evaluation.report.report import Report
 
 
 def evaluations():

@@ -10,10 +10,15 @@ import pytest
 import torch
 
 import zoo
-from zoo import datasets, registry, weights
-from zoo.errors import DataUnavailableError, LabelError, UnknownModelError, WeightsUnavailableError, ZooError
-from zoo.evaluation import PROTOCOLS, extractors, features, inception, metrics
-from zoo.evaluation.sources import Fixed
+from zoo import datasets
+from zoo.checkpoints import weights
+from zoo.common.errors import DataUnavailableError, LabelError, UnknownModelError, WeightsUnavailableError, ZooError
+from zoo.evaluation import PROTOCOLS
+from zoo.evaluation.features import extraction as features
+from zoo.evaluation.features import extractors, inception
+from zoo.evaluation.features.sources import Fixed
+from zoo.evaluation.metrics import formulas as metrics
+from zoo.schema import registry
 
 
 def evaluate(source, names=("fid", "kid", "is", "pr"), **options):
@@ -193,7 +198,7 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
 )
 def test_refusals_come_before_any_sampling(source, options, error, words, monkeypatch):
     monkeypatch.setattr(zoo.GAN, "generate", lambda *_: pytest.fail("it sampled"))
-    monkeypatch.setattr("zoo.evaluation.references.get", lambda *_, **__: pytest.fail("it took real images"))
+    monkeypatch.setattr("zoo.evaluation.features.references.get", lambda *_, **__: pytest.fail("it took real images"))
     with pytest.raises(error, match=words):
         evaluate(source, **options)
 
@@ -274,7 +279,7 @@ def test_an_interrupted_run_leaves_nothing(unconditional, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return torch.zeros(count, 3, 32, 32, dtype=torch.uint8)
 
-    monkeypatch.setattr("zoo.evaluation.sources.Generated.batch", interrupted)
+    monkeypatch.setattr("zoo.evaluation.features.sources.Generated.batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         evaluate(unconditional, ("fid",), cache_dir=tmp_path, progress=True)
     kept = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
@@ -283,7 +288,7 @@ def test_an_interrupted_run_leaves_nothing(unconditional, tmp_path, monkeypatch)
 
 def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
     """Each protocol, its counts made small: it measures, and says what sets it apart."""
-    monkeypatch.setattr("zoo.evaluation.batch_norm.STANDING_BATCHES", 3)
+    monkeypatch.setattr("zoo.evaluation.protocols.batch_norm_modes.STANDING_BATCHES", 3)
     for name, protocol in PROTOCOLS.items():
         small = protocol.updated(num_real=300, num_fake=100, seeds=(0,), selection="random", splits={})
         if small.kid:

@@ -9,9 +9,12 @@ from PIL import Image
 
 import zoo
 from zoo import datasets
-from zoo.evaluation import efficientnet, extractors, features, metrics, quantise
-from zoo.evaluation.protocol import FID, IS, KID, Protocol
-from zoo.evaluation.sources import Fixed, folder
+from zoo.common import quantise
+from zoo.evaluation.features import efficientnet, extractors
+from zoo.evaluation.features import extraction as features
+from zoo.evaluation.features.sources import Fixed, folder
+from zoo.evaluation.metrics import formulas as metrics
+from zoo.evaluation.protocols.protocol import FID, IS, KID, Protocol
 
 COUNT = 16
 SMALL = Protocol(

@@ -5,12 +5,14 @@ import json
 import pytest
 
 import zoo
-from zoo import datasets, registry
-from zoo.entries import Measured, Published
-from zoo.errors import DataUnavailableError, WeightsUnavailableError, ZooError
-from zoo.evaluation import PROTOCOLS, claims, rounds
-from zoo.evaluation import verdicts as verdicts_of
-from zoo.evaluation.report import Report
+from zoo import datasets
+from zoo.common.errors import DataUnavailableError, WeightsUnavailableError, ZooError
+from zoo.evaluation import PROTOCOLS, rounds
+from zoo.evaluation.protocols import claims
+from zoo.evaluation.report import verdicts as verdicts_of
+from zoo.evaluation.report.report import Report
+from zoo.schema import registry
+from zoo.schema.entries import Measured, Published
 
 RECORDED = {"extractor": "tiny", "protocol": "clean", "num_fake": 100, "seeds": 2, "hardware": "a CPU"}
 WITH_REAL = RECORDED | {"num_real": 1797, "split": "train"}
@@ -108,7 +110,7 @@ def test_published_scores_under_their_protocols(inception_weights, small_incepti
     register("test/published", published=published)
     few = {name: p.updated(seeds=(0,), selection="random") for name, p in PROTOCOLS.items()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.evaluation.protocols.PROTOCOLS", few)
+        patch.setattr("zoo.evaluation.protocols.published.PROTOCOLS", few)
         patch.setattr("zoo.evaluation.plan._few", lambda *_: ())
         report = verify("test/published", inception_weights=inception_weights)
     rows = {(c.metric, c.published): c for c in report.comparisons}

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from zoo.upstream.keymap import KeyMap
+from zoo.checkpoints.upstream.keymap import KeyMap
 
 KINDS: dict[str, Callable[[Case], None]] = {}
 

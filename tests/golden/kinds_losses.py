@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from training import augment, losses
 from training.noise import CountedNoise
 from training.objectives import Consistency, GradientPenalty
-from zoo import recipe
 from zoo.nets import DiscriminatorOutput
+from zoo.schema import recipe
 
 
 def _check_gradients(case: Case, prefix: str, value: Tensor, leaves: dict[str, Tensor]) -> None:

@@ -9,8 +9,9 @@ import torch
 from golden import Case, kind
 from torch import Tensor
 
-from zoo.evaluation import metrics, quantise
-from zoo.images import Images
+from zoo.common import quantise
+from zoo.evaluation.metrics import formulas as metrics
+from zoo.sampling.images import Images
 
 
 def check_figure(case: Case, name: str, actual: float) -> None:

@@ -8,10 +8,11 @@ import torch
 from golden import Case, hash_fill, kind
 from torch import Tensor, nn
 
-from zoo import nets, upstream
-from zoo.architecture import Part
+from zoo import nets
+from zoo.checkpoints import upstream
+from zoo.checkpoints.upstream.keymap import KeyMap
 from zoo.nets.layers import Layers
-from zoo.upstream.keymap import KeyMap
+from zoo.schema.architecture import Part
 
 
 def mimicry_spec(meta: dict) -> Part:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from training.ema import Ema
 from training.engine import Engine, Networks
-from zoo.architecture import Part
-from zoo.config import ModelConfig
+from zoo.checkpoints.upstream.keymap import KeyMap
 from zoo.nets.layers import Layers
-from zoo.upstream.keymap import KeyMap
+from zoo.schema.architecture import Part
+from zoo.schema.config import ModelConfig
 
 # -------------------------------------------------------------------------------------------------------- configs
 

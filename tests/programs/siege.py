@@ -31,7 +31,7 @@ _CALL = "import json, sys, siege_{0}; print(json.dumps(siege_{0}.besiege(float(s
 def besiege(part: str, seconds: float, seed: int) -> dict:
     """The figures of one part; a part that fails or hangs is a fault."""
     here = Path(__file__).parent
-    paths = [str(here), str(here.parent), str(here.parent.parent), *sys.path]
+    paths = [str(here), str(here.parent / "helpers"), str(here.parent.parent), *sys.path]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _CALL.format(part), str(seconds), str(seed)]
     try:

@@ -26,8 +26,8 @@ from pathlib import Path
 import torch
 
 import zoo
-from zoo import bulk
-from zoo.errors import ZooError
+from zoo.common.errors import ZooError
+from zoo.sampling import bulk
 
 _OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 _KILLED, _WRITTEN, _REFUSED, _FAILED = "killed", "written", "refused", "failed"

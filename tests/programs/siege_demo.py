@@ -26,7 +26,7 @@ from pathlib import Path
 import httpx
 
 # demo_fuzz lies beside the tests
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 import demo_fuzz
 
 DESCRIPTORS = 256

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))  # where the tests' helpers are
+sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))  # where the tests' helpers are
 from wrong_inputs import as_text, bomb, damaged, lying_npz, mutated, put, wrong_images, wrong_labels
 
 MEMORY = 8 << 30  # bytes of addresses, of which PyTorch takes most without using them
@@ -48,7 +48,7 @@ class Siege:
         from PIL import Image
 
         import zoo
-        from zoo.weights import bundled_path
+        from zoo.checkpoints.weights import bundled_path
 
         self.zoo, self.work = zoo, work
         whole = zoo.info("contragan/digits")
@@ -103,7 +103,7 @@ class Siege:
         return place
 
     def try_config(self, folder: Path, chance: random.Random) -> str:
-        from zoo import card
+        from zoo.release import card
 
         base = self.config if chance.random() < 0.5 else self.bare
         place = self._folder(folder, as_text(mutated(base, chance), chance), chance)
@@ -117,7 +117,7 @@ class Siege:
     def _page(self, config) -> str:
         from rich.console import Console
 
-        from zoo.describe import describe
+        from zoo.cli.describe import describe
 
         page = io.StringIO()
         Console(file=page, width=200).print(describe(config))
@@ -131,8 +131,8 @@ class Siege:
     def try_report(self, folder: Path, chance: random.Random) -> str:
         from rich.console import Console
 
-        from zoo.evaluation.report import Report
-        from zoo.evaluation.verdicts import Comparison
+        from zoo.evaluation.report.report import Report
+        from zoo.evaluation.report.verdicts import Comparison
 
         score = {"metric": "FID", "value": 3.5, "num_fake": 10, "protocol": "clean"}
         report = Report.model_validate(
@@ -189,7 +189,7 @@ class Siege:
     def try_npz(self, folder: Path, chance: random.Random) -> str:
         import numpy as np
 
-        from zoo.evaluation import sources
+        from zoo.evaluation.features import sources
 
         path = folder / "x.npz"
         arrays = {"images": self.images, "labels": np.arange(12) % 3}
@@ -235,7 +235,7 @@ class Siege:
         return self._data(place, chance)
 
     def try_checkpoint(self, folder: Path, chance: random.Random) -> str:
-        from zoo.upstream import pickles
+        from zoo.checkpoints.upstream import pickles
 
         put(folder / "netG.pth", damaged(self.checkpoint, chance), chance)
         return str(list(pickles.read(folder / "netG.pth"))[:3])

@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-if str(Path(__file__).parents[1]) not in sys.path:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+if str(Path(__file__).parents[1] / "helpers") not in sys.path:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 import checkpoints
 import children
@@ -34,7 +34,8 @@ import stand_in_drive
 import stand_in_hub
 from safetensors.numpy import load
 
-from zoo import files, registry, signals
+from zoo.common import files, signals
+from zoo.schema import registry
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
@@ -247,7 +248,7 @@ def _cleaned() -> dict[str, str]:
 
 _PROGRAM = """
 import json, sys
-from zoo import signals
+from zoo.common import signals
 
 def command():
     open(call[-1], "x").close()
@@ -277,7 +278,7 @@ def command(folder: str, arguments: list[str], environment: dict[str, str], stde
     Path(ready).touch()
     sys.argv = ["zoo", *arguments]
     registry.register(_narrow(), replace=True)
-    from zoo.cli import main
+    from zoo.cli.app import main
 
     main()
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from training import checkpoint
-from zoo import weights
+from training.run import checkpoint
+from zoo.checkpoints import weights
 
 _STEPS = 120
 _TRAIN = ("contragan/digits", "--width", "8", "--batch-size", "8", "--steps", str(_STEPS), "--save-every", "10")

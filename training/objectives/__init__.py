@@ -6,8 +6,8 @@ engine adds up what it is given and logs every part by name.
 
 from __future__ import annotations
 
-from zoo.config import ModelConfig
-from zoo.errors import ConfigError
+from zoo.common.errors import ConfigError
+from zoo.schema.config import ModelConfig
 
 from . import plugins
 from .auxiliary import InfoMax, Rotation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo import recipe
+from zoo.schema import recipe
 
 from .. import losses
 from ..noise import Noise

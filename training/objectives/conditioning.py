@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.recipe import AugmentedPositives, ClassifierConditioning, ContrastiveConditioning, D2DCEConditioning
+from zoo.schema.recipe import AugmentedPositives, ClassifierConditioning, ContrastiveConditioning, D2DCEConditioning
 
 from .. import augment, losses
 from .term import Batch, GeneratedBatch, Term, required

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from zoo.errors import ConfigError
+from zoo.common.errors import ConfigError
 
 from .term import Term
 

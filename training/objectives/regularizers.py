@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo import recipe
 from zoo.nets import DiscriminatorOutput
+from zoo.schema import recipe
 
 from .. import augment, losses
 from ..noise import Noise

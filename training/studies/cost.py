@@ -14,15 +14,16 @@ from typing import Annotated
 import torch
 import typer
 
-from zoo import datasets, registry
-from zoo.config import ModelConfig
-from zoo.model import pick_device
+from zoo import datasets
+from zoo.sampling.gan import pick_device
+from zoo.schema import registry
+from zoo.schema.config import ModelConfig
 
 from ..data import Batches
 from ..engine import Engine
 from ..graph import GraphedEngine
 from ..networks import Networks
-from ..trainer import set_precision
+from ..run.trainer import set_precision
 from . import options, plots
 from .report import Figure, Report, Table
 

@@ -16,10 +16,12 @@ import typer
 from torch import Tensor, nn
 
 import zoo
-from zoo import datasets, files, weights
+from zoo import datasets
+from zoo.checkpoints import weights
+from zoo.common import files
+from zoo.common.errors import WeightsCorruptedError, ZooError
 from zoo.datasets import Dataset
-from zoo.errors import WeightsCorruptedError, ZooError
-from zoo.model import pick_device
+from zoo.sampling.gan import pick_device
 
 from . import options
 

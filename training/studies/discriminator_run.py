@@ -10,22 +10,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.config import ModelConfig
-from zoo.errors import ZooError
-from zoo.model import pick_device
+from zoo.common.errors import ZooError
 from zoo.nets import Discriminator
+from zoo.sampling.gan import pick_device
+from zoo.schema.config import ModelConfig
 
-from .. import checkpoint
 from ..data import Real
 from ..engine import Engine
-from ..metrics_log import MetricsLog
 from ..networks import Networks
 from ..noise import CountedNoise
 from ..objectives import Batch
-from ..progress import RunProgress
-from ..run_folder import RunFolder
-from ..stopping import RunStoppedError, stop_signals
-from ..trainer import set_precision
+from ..run import checkpoint
+from ..run.metrics_log import MetricsLog
+from ..run.progress import RunProgress
+from ..run.run_folder import RunFolder
+from ..run.stopping import RunStoppedError, stop_signals
+from ..run.trainer import set_precision
 
 _SAVE_EVERY = 500  # steps
 _SHOWN = 4  # numbers in a line of progress; all are in metrics.jsonl

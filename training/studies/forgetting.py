@@ -16,10 +16,12 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
 
-from zoo import datasets, latents, recipe, registry
-from zoo.config import ModelConfig
+from zoo import datasets
 from zoo.datasets import Dataset
-from zoo.model import pick_device
+from zoo.sampling import latents
+from zoo.sampling.gan import pick_device
+from zoo.schema import recipe, registry
+from zoo.schema.config import ModelConfig
 
 from ..data import Real, in_range
 from ..objectives import Batch, InfoMax

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nets import Discriminator
-from zoo.recipe import ContrastiveConditioning, D2DCEConditioning
+from zoo.schema.recipe import ContrastiveConditioning, D2DCEConditioning
 
 from .. import losses
 
 if TYPE_CHECKING:
-    from zoo.model import GAN
+    from zoo.sampling.gan import GAN
 
 _BATCHES, _PERMUTATIONS, _SEED = 10, 20, 11
 

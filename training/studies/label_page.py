@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 import torch
 
 import zoo
-from zoo.evaluation import assignment, judges
-from zoo.label_alignment import PERMUTED, RIGHT
-from zoo.model import GAN
-from zoo.recipe import ContrastiveConditioning, D2DCEConditioning
+from zoo.evaluation.alignment import assignment, judges
+from zoo.sampling.gan import GAN
+from zoo.schema.label_alignment import PERMUTED, RIGHT
+from zoo.schema.recipe import ContrastiveConditioning, D2DCEConditioning
 
-from ..run_folder import RunFolder
+from ..run.run_folder import RunFolder
 from . import digit_classifier, plots
 from .label_losses import LabelLosses, UnderLabels, measure
 from .label_probe import ASKED, ASSIGNED, BY_DISCRIMINATOR, TWINS, twins

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from zoo.evaluation import assignment, judges
-from zoo.model import GAN
+from zoo.evaluation.alignment import assignment, judges
 from zoo.nets import Discriminator
+from zoo.sampling.gan import GAN
 
 if TYPE_CHECKING:
-    from ..trainer import Run
+    from ..run.trainer import Run
 
 ASKED, ASSIGNED = "labels/asked", "labels/assigned"  # by the classifier
 BY_DISCRIMINATOR = ", by the discriminator"

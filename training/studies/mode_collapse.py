@@ -13,12 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo import datasets, latents, recipe, registry
-from zoo.config import ModelConfig
+from zoo import datasets
+from zoo.common.errors import ZooError
 from zoo.datasets import Dataset
-from zoo.errors import ZooError
-from zoo.model import pick_device
 from zoo.nets import Discriminator
+from zoo.sampling import latents
+from zoo.sampling.gan import pick_device
+from zoo.schema import recipe, registry
+from zoo.schema.config import ModelConfig
 
 from .. import losses
 from ..data import Batches, in_range
@@ -30,7 +32,7 @@ from .report import Figure, Report, Table
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.3 and Figure 3"
 ALL, ONE_CLASS, ONE_IMAGE = "all classes", "one class", "one image"
 _BATCHES, _IMAGES = 8, 4  # batches of each kind a measurement; images that fill a batch each
-_TEST = (1 << 24) + 11  # purpose of random words, beside those of zoo.latents and training.data
+_TEST = (1 << 24) + 11  # purpose of random words, beside those of zoo.sampling.latents and training.data
 
 SMALL = {  # a quarter of the width and of R
     "generator.channels": [32] * 4,

@@ -14,14 +14,15 @@ from typing import Annotated
 import typer
 from torch import Tensor, nn
 
-from zoo import recipe, registry, weights
-from zoo.architecture import InfoMaxCritics, halved
-from zoo.config import ModelConfig
-from zoo.errors import ZooError
-from zoo.model import GAN, pick_device
+from zoo.checkpoints import weights
+from zoo.common.errors import ZooError
+from zoo.sampling.gan import GAN, pick_device
+from zoo.schema import recipe, registry
+from zoo.schema.architecture import InfoMaxCritics, halved
+from zoo.schema.config import ModelConfig
 
 from .. import losses
-from ..trainer import Options, Run
+from ..run.trainer import Options, Run
 from . import digit_classifier, modes, options, plots, runs
 from .report import Figure, Report, Table, mean_and_spread, published
 

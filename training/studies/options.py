@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.errors import ZooError
-from zoo.json_files import read_json, reason
+from zoo.common.errors import ZooError
+from zoo.common.json_files import read_json, reason
 
 Data = Annotated[
     Path | None, typer.Option(help="A folder of images, an .npz file, or where the publisher's files are.")

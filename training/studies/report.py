@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from zoo.files import write_atomically
+from zoo.common.files import write_atomically
 
 
 @dataclass(frozen=True)

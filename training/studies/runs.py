@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zoo import weights
-from zoo.config import ModelConfig
+from zoo.checkpoints import weights
+from zoo.schema.config import ModelConfig
 
-from ..run_folder import RunFolder
-from ..trainer import Hook, Options, own_config, train
+from ..run.run_folder import RunFolder
+from ..run.trainer import Hook, Options, own_config, train
 
 
 def is_finished(config: ModelConfig, options: Options) -> bool:

@@ -15,11 +15,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from zoo.errors import ZooError
-from zoo.model import pick_device
+from zoo.common.errors import ZooError
+from zoo.sampling.gan import pick_device
 
-from ..run_folder import RunFolder
-from ..stopping import RunStoppedError, stop_signals
+from ..run.run_folder import RunFolder
+from ..run.stopping import RunStoppedError, stop_signals
 from .sweep import PlannedRun
 from .sweep_runs import Place, scores_of
 

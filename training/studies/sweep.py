@@ -16,12 +16,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from zoo import registry
-from zoo.architecture import Part
-from zoo.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
-from zoo.config import ModelConfig, Name, explain
-from zoo.errors import ConfigError, ZooError
-from zoo.json_files import read_json, reason
+from zoo.common.errors import ConfigError, ZooError
+from zoo.common.json_files import read_json, reason
+from zoo.schema import registry
+from zoo.schema.architecture import Part
+from zoo.schema.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
+from zoo.schema.config import ModelConfig, Name, explain
 
 FOLDER = Path(__file__).with_name("sweeps")
 _MOST_RUNS = 10_000  # of a size

@@ -6,11 +6,11 @@ import json
 import statistics
 from collections.abc import Sequence
 
-from zoo.evaluation.extractors import metric_name
-from zoo.model import pick_device
-from zoo.text import markdown
+from zoo.common.text import markdown
+from zoo.evaluation.features.extractors import metric_name
+from zoo.sampling.gan import pick_device
 
-from ..run_folder import RunFolder
+from ..run.run_folder import RunFolder
 from . import label_page, plots, sweep
 from .report import Figure, Report, Table, mean_and_spread, published
 from .sweep import Claim, PlannedRun, Size, Sweep, Where, matches

@@ -14,13 +14,13 @@ import torch
 
 import zoo
 from zoo import datasets
-from zoo.config import ModelConfig
-from zoo.errors import ZooError
-from zoo.files import write_atomically
-from zoo.model import pick_device
+from zoo.common.errors import ZooError
+from zoo.common.files import write_atomically
+from zoo.sampling.gan import pick_device
+from zoo.schema.config import ModelConfig
 
 from ..processes import local_device
-from ..trainer import Options
+from ..run.trainer import Options
 from . import digit_classifier, runs, sweep
 from .label_probe import LabelProbe
 from .sweep import PlannedRun, Size, Sweep

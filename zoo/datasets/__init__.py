@@ -14,13 +14,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..errors import ZooError
+from ..common.errors import ZooError
+from ..schema.class_names import class_ids, class_names
 from .catalogue import CATALOGUE, default_root
 from .dataset import Dataset, check_classes, describe, first_classes
-from .names import class_ids, class_names
 
 if TYPE_CHECKING:
-    from ..config import ModelConfig
+    from ..schema.config import ModelConfig
     from .preparation import Who
 
 __all__ = [

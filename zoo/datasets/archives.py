@@ -6,19 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataCorruptedError, DataUnavailableError
-from ..locks import locked
-from ..text import visible
+from ..common.errors import DataCorruptedError, DataUnavailableError
+from ..common.locks import locked
+from ..common.text import visible
+from ..schema.class_names import class_names
 from .catalogue import CATALOGUE
 from .folder import has_images
-from .names import class_names
 from .source import Arrays, fingerprint_of, fingerprint_of_files, is_full_split
 
 if TYPE_CHECKING:
     import numpy as np
 
 _TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "stl10": "STL10"}
-_PURPOSE = (1 << 24) + 9  # of random words, beside those of zoo.latents and training.data
+_PURPOSE = (1 << 24) + 9  # of random words, beside those of zoo.sampling.latents and training.data
 
 
 class Torchvision(Arrays):
@@ -159,7 +159,7 @@ class StackedMnist(Arrays):
     @cached_property
     def choice(self) -> np.ndarray:
         """Which three digits each image is made of, (N, 3) int64."""
-        from .. import latents
+        from ..sampling import latents
 
         words = latents.words(self.seed, 0, 3 * self.count, _PURPOSE)
         return (words * len(self.mnist) >> 32).view(-1, 3).numpy()

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..errors import DataCorruptedError
+from ..common.errors import DataCorruptedError
 from .preparation import Preparation
 from .source import Source
 

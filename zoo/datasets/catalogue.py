@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import files
+from ..common import files
 
 
 def default_root() -> Path:

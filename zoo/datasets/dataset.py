@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ZooError
-from ..text import visible
+from ..common.errors import ZooError
+from ..common.text import visible
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..config import ModelConfig
+    from ..schema.config import ModelConfig
 
 _LOOKED_AT = 10_000  # images of which `describe` reads the pixels
 

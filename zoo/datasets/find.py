@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import DataUnavailableError
-from ..files import user_folder
+from ..common.errors import DataUnavailableError
+from ..common.files import user_folder
 from .archives import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE, default_root
 from .folder import Folder

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import DataCorruptedError, DataUnavailableError
-from ..json_files import check_regular, reason
-from ..text import visible
+from ..common.errors import DataCorruptedError, DataUnavailableError
+from ..common.json_files import check_regular, reason
+from ..common.text import visible
+from ..schema.class_names import class_ids, class_names
 from .images import open_image
-from .names import class_ids, class_names
 from .source import Source, fingerprint_of
 
 if TYPE_CHECKING:

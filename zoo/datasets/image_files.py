@@ -7,16 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import files
-from ..errors import DataCorruptedError, DataUnavailableError
-from ..json_files import read_text, reason
-from ..locks import locked
-from ..text import visible
+from ..common import files
+from ..common.errors import DataCorruptedError, DataUnavailableError
+from ..common.json_files import read_text, reason
+from ..common.locks import locked
+from ..common.text import visible
+from ..schema.class_names import class_ids, class_names
 from .archives import unavailable
 from .catalogue import CATALOGUE
 from .folder import File, Folder, has_images, scan, split_folders, split_names
 from .images import open_image
-from .names import class_ids, class_names
 from .source import Source, fingerprint_of_files
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..json_files import check_regular
+from ..common.json_files import check_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 
-from ..errors import UnknownModelError, ZooError
-from . import cache, preparation
+from ..common.errors import UnknownModelError, ZooError
+from ..schema.class_names import class_names
+from . import preparation
+from . import prepared as cache
 from .catalogue import CATALOGUE, default_root
 from .dataset import Dataset
 from .find import find, public
-from .names import class_names
 from .source import Source
 
 
@@ -88,8 +89,8 @@ def defaults_of(name: str) -> tuple[str, str, int | None, preparation.Who | None
         return name, entry.default_split, entry.resolution, None
     if name.startswith("custom"):
         return name, "train", None, None
-    from .. import registry
-    from ..config import ModelConfig
+    from ..schema import registry
+    from ..schema.config import ModelConfig
 
     try:
         data = (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)).data

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ..bounds import MAX_CLASSES
-from ..errors import DataCorruptedError, DataUnavailableError, ZooError
-from ..json_files import open_regular, reason
-from ..text import cut, visible
-from ..weights import sha256
+from ..checkpoints.weights import sha256
+from ..common.errors import DataCorruptedError, DataUnavailableError, ZooError
+from ..common.json_files import open_regular, reason
+from ..common.text import cut, visible
+from ..schema.bounds import MAX_CLASSES
 from .source import Arrays, fingerprint_of_files
 
 if TYPE_CHECKING:

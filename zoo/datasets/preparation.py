@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import ZooError
+from ..common.errors import ZooError
 
 if TYPE_CHECKING:
     import numpy as np

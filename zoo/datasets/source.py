@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataCorruptedError
+from ..common.errors import DataCorruptedError
 from .catalogue import CATALOGUE
 
 if TYPE_CHECKING:

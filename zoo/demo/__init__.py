@@ -12,16 +12,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..release.space import space_files
     from .server import serve, start
     from .settings import Settings
-    from .space import space_files
 
 __all__ = ["Settings", "serve", "space_files", "start"]
 
-_LAZY = {"Settings": "settings", "serve": "server", "space_files": "space", "start": "server"}
+_LAZY = {"Settings": ".settings", "serve": ".server", "space_files": "..release.space", "start": ".server"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'zoo.demo' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    return getattr(importlib.import_module(_LAZY[name], __name__), name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 from urllib.parse import quote
 
-from .. import labels, registry, weights
-from ..config import ModelConfig
+from ..checkpoints import weights
+from ..schema import labels, registry
+from ..schema.config import ModelConfig
 
 DEFAULT = "contragan/digits"
 HERE, ELSEWHERE = "●", "○"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ..images import Images
+    from ..sampling.images import Images
     from .pictures import Row
 
 
@@ -63,13 +63,13 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
 
 def stacked(rows: Sequence[Row]) -> bytes:
     """All rows as one PNG, as `Images.grid` lays them out."""
-    from ..images import Images
+    from ..sampling.images import Images
 
     together = Images.cat([_unlabelled(row.images) for row in rows])
     return png(together.grid(len(rows[0].images)))
 
 
 def _unlabelled(images: Images) -> Images:
-    from ..images import Images
+    from ..sampling.images import Images
 
     return Images(images.uint8)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from ..config import ModelConfig
-from ..errors import ZooError
+from ..common.errors import ZooError
+from ..schema.config import ModelConfig
 from . import validation
 from .settings import Settings
 from .validation import Sample

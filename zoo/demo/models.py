@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ..loading import Found
-    from ..model import GAN
+    from ..sampling.gan import GAN
+    from ..sampling.loading import Found
 
 
 def find(name: str) -> Found:
@@ -20,8 +20,9 @@ def find(name: str) -> Found:
     Raises:
         ZooError: nobody has this name, or its weights cannot be had.
     """
-    from .. import registry, weights
-    from ..loading import Found
+    from ..checkpoints import weights
+    from ..sampling.loading import Found
+    from ..schema import registry
 
     base, tag = registry.split_tag(name)
     config = registry.config(base)
@@ -31,7 +32,7 @@ def find(name: str) -> Found:
 
 def load(name: str, device: str) -> GAN:
     """`zoo.load` of a registered name."""
-    from ..loading import load_found
+    from ..sampling.loading import load_found
 
     return load_found(find(name), name, device)
 

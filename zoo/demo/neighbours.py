@@ -11,18 +11,18 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import DataUnavailableError
-from ..nearest import nearest as nearest_images
-from ..nearest import usual_distances
+from ..common.errors import DataUnavailableError
+from ..evaluation.metrics.nearest import nearest as nearest_images
+from ..evaluation.metrics.nearest import usual_distances
 from . import files, pictures
 from .models import ModelsOnDevice
 from .validation import Sample
 from .workers import Job
 
 if TYPE_CHECKING:
-    from ..config import ModelConfig
     from ..datasets import Dataset
-    from ..images import Images
+    from ..sampling.images import Images
+    from ..schema.config import ModelConfig
 
 _PROBES = 64  # training images whose own nearest neighbour is looked for
 
@@ -68,7 +68,7 @@ def nearest(job: Job, worker: ModelsOnDevice, request: Sample, position: int, co
     Raises:
         DataUnavailableError: the data set has not been prepared here; nothing is downloaded for a visitor.
     """
-    from ..images import Images
+    from ..sampling.images import Images
 
     def tell(done: int, total: int) -> None:
         job.report(done, total, "comparing with the training images")

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from .. import registry
+from ..schema import registry
 from . import api, catalogue, links, style, validation
 from .service import Service, guarded, internal_error
 from .tabs import about, compare, evaluate, explore, sample

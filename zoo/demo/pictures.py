@@ -14,8 +14,8 @@ from .workers import Job
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..images import Images
-    from ..model import GAN
+    from ..sampling.gan import GAN
+    from ..sampling.images import Images
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) ->
     """The images of a request; the job reports after every two passes of each thread, and can be cancelled there."""
     import torch
 
-    from ..images import Images
+    from ..sampling.images import Images
 
     threads = torch.get_num_threads() if model.device.type == "cpu" else 1
     parts, done = [], 0
@@ -120,7 +120,7 @@ def _label_of(model: GAN, request: Sample, position: int) -> int | None:
 
 def _images(model: GAN, z: Tensor, y: int | None) -> Images:
     """Images of given latents, all of class y."""
-    from ..images import Images
+    from ..sampling.images import Images
 
     labels = model.trained_labels(y, len(z))
     shown = model.check_label(y, len(z), "aligned")

@@ -22,7 +22,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ZooError
+from ..common.errors import ZooError
 from . import logs
 from .models import ModelCache, ModelsOnDevice, load
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import registry
-from ..config import ModelConfig
-from ..errors import DataUnavailableError, ZooError
+from ..common.errors import DataUnavailableError, ZooError
+from ..schema import registry
+from ..schema.config import ModelConfig
 from . import models, neighbours, validation
 from .models import ModelsOnDevice
 from .settings import Settings
@@ -17,7 +17,7 @@ from .workers import Job
 
 if TYPE_CHECKING:
     from ..evaluation import Report
-    from ..evaluation.verdicts import Comparison
+    from ..evaluation.report.verdicts import Comparison
 
 METRICS = {
     "fid": "Frechet distance (FID)",
@@ -110,12 +110,12 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
 
 def require(asked: Evaluation) -> None:
     """Raise what is missing here, before a device is asked for anything."""
-    from ..evaluation import extractors, shipped
+    from ..evaluation.features import extractors, shipped
 
     extractors.require_fidelity()
     models.find(asked.model)
     if asked.extractor == extractors.INCEPTION:
-        from ..evaluation import inception
+        from ..evaluation.features import inception
 
         inception.locate(download=False)
     data = asked.config.data
@@ -138,7 +138,7 @@ def comparisons(config: ModelConfig, tag: str | None, report: Report) -> tuple[C
 
 
 def _comparison(claim, report: Report) -> Comparison:
-    from ..evaluation import verdicts
+    from ..evaluation.report import verdicts
 
     score = claim.score
     result = next((r for r in report.results if r.kind == claim.kind), None)

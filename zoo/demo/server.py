@@ -13,7 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ZooError
+from ..common.errors import ZooError
 from . import logs
 from .sessions import Sessions
 from .settings import Settings

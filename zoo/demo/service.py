@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from ..errors import ZooError
+from ..common.errors import ZooError
 from . import logs
 from .models import ModelsOnDevice
 from .process import Process
@@ -98,7 +98,7 @@ def devices(settings: Settings) -> list[str]:
     """The devices that get a worker."""
     import torch
 
-    from ..model import pick_device
+    from ..sampling.gan import pick_device
 
     if settings.device == "auto" and torch.cuda.is_available():
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]

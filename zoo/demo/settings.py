@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..errors import ZooError
+from ..common.errors import ZooError
 
 _THIS_MACHINE = "127.0.0.1,::1"
 _SPACE = f"{_THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"  # its proxy is on the private network

@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ZooError
-from ..files import as_size
+from ..common.errors import ZooError
+from ..common.files import as_size
 from . import logs
 
 try:

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .. import labels, latents, registry, weights
-from ..config import ModelConfig
-from ..errors import LabelError, UnknownModelError, ZooError
+from ..checkpoints import weights
+from ..common.errors import LabelError, UnknownModelError, ZooError
+from ..sampling import latents
+from ..schema import labels, registry
+from ..schema.config import ModelConfig
 from .settings import Settings
 
 # Letters, digits and what separates them in a name; a tag may follow. No leading or doubled separators: "../x" is out.

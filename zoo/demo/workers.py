@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ZooError
+from ..common.errors import ZooError
 from .models import ModelCache, ModelsOnDevice
 from .process import Process
 

@@ -13,20 +13,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .alignment import Alignment, align
-    from .protocol import Protocol
-    from .protocols import PROTOCOLS
-    from .report import Report
+    from .alignment.align import Alignment, align
+    from .protocols.protocol import Protocol
+    from .protocols.published import PROTOCOLS
+    from .report.report import Report
     from .rounds import verify_all
     from .running import evaluate
     from .verifying import verify
 
 _LAZY = {
-    "PROTOCOLS": "protocols",
-    "Alignment": "alignment",
-    "align": "alignment",
-    "Protocol": "protocol",
-    "Report": "report",
+    "PROTOCOLS": "protocols.published",
+    "Alignment": "alignment.align",
+    "align": "alignment.align",
+    "Protocol": "protocols.protocol",
+    "Report": "report.report",
     "evaluate": "running",
     "verify": "verifying",
     "verify_all": "rounds",

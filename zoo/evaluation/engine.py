@@ -13,14 +13,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..errors import DataUnavailableError, ZooError
-from ..model import pick_device
-from . import classwise, convergence, distributed, extractors, metrics, plan, references
-from .features import Features, Timings, extract
+from ..common import ranks as distributed
+from ..common.errors import DataUnavailableError, ZooError
+from ..sampling.gan import pick_device
+from . import plan
+from .features import extractors, references
+from .features.extraction import Features, Timings, extract
+from .features.sources import Fixed, Folder, Generated, Source
+from .metrics import classwise, convergence
+from .metrics import formulas as metrics
 from .plan import Task
 from .progress import Progress, Tell
-from .protocol import IS, KID, PrecisionRecall, Sampling
-from .sources import Fixed, Folder, Generated, Source
+from .protocols.protocol import IS, KID, PrecisionRecall, Sampling
 from .targets import Target
 
 _SHEET = 64  # images on a sample sheet

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..config import ModelConfig
-from ..errors import LabelError, ZooError
-from .classwise import check_classes
-from .extractors import Extractor, metric_name
-from .protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
-from .references import Data, Selection
-from .sources import Generated
+from ..common.errors import LabelError, ZooError
+from ..schema.config import ModelConfig
+from .features.extractors import Extractor, metric_name
+from .features.references import Data, Selection
+from .features.sources import Generated
+from .metrics.classwise import check_classes
+from .protocols.protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
 from .targets import Target
 
 METRICS = ("fid", "kid", "is", "pr", "classes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from . import distributed
+from ..common import ranks as distributed
 
 Tell = Callable[[str, int, int], None]
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import registry
-from .. import weights as weight_files
-from ..errors import ConfigError, ZooError
-from . import distributed
-from .claims import claims
-from .report import Report, summary
+from ..checkpoints import weights as weight_files
+from ..common import ranks as distributed
+from ..common.errors import ConfigError, ZooError
+from ..schema import registry
+from .protocols.claims import claims
+from .report.report import Report, summary
 from .targets import weights_of
 from .verifying import request, verify
 
@@ -96,7 +96,7 @@ def _earlier(folder: Path, name: str, protocol: str, options: dict) -> Report | 
 
 
 def _write_summary(out: Path, outcomes: list[Outcome]) -> None:
-    from .render import markdown_table
+    from .report.render import markdown_table
 
     rows = summary([outcome.report for outcome in outcomes if outcome.report])
     missing = [outcome for outcome in outcomes if outcome.report is None]

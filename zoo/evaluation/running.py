@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ..errors import ZooError
-from . import distributed, extractors, protocols
+from ..common import ranks as distributed
+from ..common.errors import ZooError
 from .engine import Engine, Findings
-from .environment import machine
+from .features import extractors
 from .plan import Task, tasks_of
 from .progress import Tell
-from .protocol import Protocol
-from .report import Extraction, Report, Result
+from .protocols import published as protocols
+from .protocols.protocol import Protocol
+from .report.environment import machine
+from .report.report import Extraction, Report, Result
 from .targets import Target, data_for, open_target
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..datasets import Dataset
-    from ..images import Images
-    from ..model import GAN
+    from ..sampling.gan import GAN
+    from ..sampling.images import Images
 
 
 def evaluate(
@@ -87,7 +89,7 @@ def evaluate(
     distributed.start()
     extractors.require_fidelity()
     if extractor == extractors.INCEPTION:  # without it there is no score, so ask before anything is loaded
-        from . import inception
+        from .features import inception
 
         inception.locate(inception_weights)
     where = distributed.device(device)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import datasets, loading, registry
-from .. import weights as weight_files
-from ..config import ModelConfig
-from ..errors import DataUnavailableError, ZooError
-from ..images import Images
-from ..model import GAN
-from . import sources
-from .extractors import state_sha256
-from .references import Data
-from .report import Subject
+from .. import datasets
+from ..checkpoints import weights as weight_files
+from ..common.errors import DataUnavailableError, ZooError
+from ..sampling import loading
+from ..sampling.gan import GAN
+from ..sampling.images import Images
+from ..schema import registry
+from ..schema.config import ModelConfig
+from .features import sources
+from .features.extractors import state_sha256
+from .features.references import Data
+from .report.report import Subject
 
 SPLITS = ("train", "test", "valid", "unlabeled", "all")
 

@@ -11,18 +11,20 @@ import json
 import os
 from dataclasses import replace
 
-from .. import registry
-from .. import weights as weight_files
-from ..config import ModelConfig
-from ..errors import DataUnavailableError, WeightsUnavailableError, ZooError
-from . import distributed, extractors, verdicts
-from .claims import Claim, claims
+from ..checkpoints import weights as weight_files
+from ..common import ranks as distributed
+from ..common.errors import DataUnavailableError, WeightsUnavailableError, ZooError
+from ..schema import registry
+from ..schema.config import ModelConfig
 from .engine import Engine
+from .features import extractors
 from .plan import Task
-from .report import Report, Result
+from .protocols.claims import Claim, claims
+from .report import verdicts
+from .report.report import Report, Result
+from .report.verdicts import Comparison
 from .running import report_of
 from .targets import data_for, open_target, weights_of
-from .verdicts import Comparison
 
 
 def verify(
@@ -48,7 +50,7 @@ def verify(
         weights, data, inception_weights, device, batch_size, cache_dir, progress: as for `zoo.evaluate`.
 
     Returns:
-        A report with `comparisons`: published, measured, tolerance (see `zoo.evaluation.verdicts`) and verdict.
+        A report with `comparisons`: published, measured, tolerance (see `zoo.evaluation.report.verdicts`) and verdict.
 
     Raises:
         ZooError: nothing is stated about the model; or, in one message before any sampling, all that is missing here.
@@ -112,7 +114,7 @@ def _require(name: str, weights: str, cache_dir, extractor: str, inception_weigh
     problems = []
     try:
         if extractor == extractors.INCEPTION:
-            from . import inception
+            from .features import inception
 
             inception.locate(inception_weights)
         else:

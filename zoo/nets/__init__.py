@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from .. import architecture
-from ..errors import ConfigError
+from ..common.errors import ConfigError
+from ..schema import architecture
 from .batch_norm import concatenated_batches, has_batch_norm, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .. import architecture
+from ..schema import architecture
 from .layers import Layers, initialise
 from .resnet import ResNetGenerator
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .. import architecture
+from ..schema import architecture
 from .batch_norm import BatchNorm2d
 from .heads import Discriminator, DiscriminatorOutput, Heads
 from .layers import IteratesTogether, Layers, SelfAttention, activation, channels_last, initialise

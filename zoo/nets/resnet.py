@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import architecture
+from ..schema import architecture
 from .batch_norm import BatchNorm2d
 from .heads import Discriminator, DiscriminatorOutput, Heads
 from .layers import (

@@ -8,10 +8,10 @@ from functools import partial
 
 import gradio as gr
 
-from ... import card as cards
-from ... import registry
-from ...config import ModelConfig
-from ...text import markdown
+from ...common.text import markdown
+from ...release import card as cards
+from ...schema import registry
+from ...schema.config import ModelConfig
 from .. import catalogue, files, pictures, style, validation
 from ..wiring import on, teller
 

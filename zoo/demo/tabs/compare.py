@@ -8,7 +8,7 @@ from functools import partial
 
 import gradio as gr
 
-from ...errors import LabelError, ZooError
+from ...common.errors import LabelError, ZooError
 from .. import catalogue, files, pictures, style, validation
 from ..wiring import on, teller
 

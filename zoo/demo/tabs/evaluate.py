@@ -6,13 +6,13 @@ from functools import partial
 
 import gradio as gr
 
-from ...errors import ZooError
+from ...common.errors import ZooError
 from .. import files, scoring, style
 from ..wiring import on, teller
 
 
 def build(page) -> None:
-    from ...evaluation.protocols import PROTOCOLS
+    from ...evaluation.protocols.published import PROTOCOLS
 
     settings = page.service.settings
     most = settings.max_evaluation_images

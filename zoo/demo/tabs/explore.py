@@ -8,8 +8,9 @@ from functools import partial
 
 import gradio as gr
 
-from ... import labels, latents, registry
-from ...errors import ZooError
+from ...common.errors import ZooError
+from ...sampling import latents
+from ...schema import labels, registry
 from .. import api, catalogue, files, neighbours, pictures, snippets, validation
 from ..service import Service
 from ..wiring import on, teller

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from ... import labels, latents, registry
+from ...sampling import latents
+from ...schema import labels, registry
 from .. import catalogue, files, links, pictures, snippets, style, validation
 from ..wiring import on, teller
 

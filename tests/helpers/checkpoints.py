@@ -1,0 +1,52 @@
+"""Checkpoints as other libraries would save them, made by reading our key maps backwards, and configs for them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import torch
+
+from zoo import nets
+from zoo.checkpoints import upstream
+from zoo.schema import registry
+from zoo.schema.config import ModelConfig
+
+_LIBRARIES = {"mimicry": upstream.mimicry, "studiogan": upstream.studiogan}
+
+
+def narrow(name: str, width: int = 16) -> ModelConfig:
+    """A model of the registry with narrow layers and without weights, for `with_weights`."""
+    config = registry.config(name)
+    channels = [width] * len(config.generator.channels)
+    return config.updated({"generator.channels": channels, "weights": [], "default_tag": None, "published": []})
+
+
+def with_weights(config: ModelConfig, **entry: Any) -> ModelConfig:
+    """The config with one set of weights, tagged "test" unless the entry says otherwise."""
+    entry = {"tag": "test", **entry}
+    return config.updated({"weights": [entry], "default_tag": entry["tag"]})
+
+
+def random_state(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Our state dict of a generator, with every tensor drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    layout = nets.build_generator(config.generator).state_dict()
+    return {
+        name: torch.rand(t.shape, generator=generator) + 0.5 if t.is_floating_point() else t
+        for name, t in layout.items()
+    }
+
+
+def foreign_state(config: ModelConfig, source: str, seed: int = 0) -> dict[str, torch.Tensor]:
+    """The same as `random_state`, under the names that `source` gives its tensors."""
+    sources = _LIBRARIES[source].generator_keys(config.generator).sources
+    ours = random_state(config, seed)
+    return {next(s.name for s in sources[name] if "orig" not in str(s.name)): t for name, t in ours.items()}
+
+
+def saved(value: Any, legacy: bool = False) -> bytes:
+    """The bytes of torch.save."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()

@@ -1,0 +1,32 @@
+"""Models whose labels are permuted on purpose: rows of the conditional weights are swapped."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from zoo.sampling.gan import GAN
+
+
+def permuted(model: GAN, classes) -> GAN:
+    """A copy of a conditional model, whose label i draws what label classes[i] drew.
+
+    The label enters through the class embedding's rows (BigGAN), or the columns of the conditional norms' weights.
+    """
+    generator = copy.deepcopy(model.generator)
+    order = torch.as_tensor(classes)
+    if hasattr(generator, "embedding"):
+        _reorder(generator.embedding.weight, order, 0)
+    else:
+        for name, tensor in generator.state_dict().items():
+            parent, leaf = name.split(".")[-2:]
+            if parent in ("gain", "bias") and leaf in ("weight", "v"):
+                _reorder(tensor, order, tensor.ndim - 1)
+    return GAN(model.config, generator, device=model.device)
+
+
+@torch.no_grad()
+def _reorder(tensor: torch.Tensor, order: torch.Tensor, axis: int) -> None:
+    assert tensor.shape[axis] == len(order)
+    tensor.copy_(tensor.index_select(axis, order))

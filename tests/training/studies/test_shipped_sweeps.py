@@ -1,0 +1,112 @@
+"""The sweeps that ship: every file is sound and says what the papers' tables say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training.studies import sweep
+from zoo.schema import registry
+
+PUBLISHED = Path(__file__).parents[2] / "published"
+INFOMAX, CONTRAGAN = (
+    json.loads((PUBLISHED / f"{name}_paper.json").read_text(encoding="utf-8")) for name in ("infomax_gan", "contragan")
+)
+
+
+@pytest.mark.parametrize("name", sweep.names())
+def test_a_sweep_is_sound(name):
+    whole = sweep.load(name)
+    assert whole.name == name
+    assert whole.source.startswith(("InfoMax-GAN (arXiv 2007.04589), ", "ContraGAN (arXiv 2006.12681), "))
+    for paper in (False, True):
+        planned = whole.runs(paper)  # every config is valid
+        assert len({run.id for run in planned}) == len(planned)
+        assert len({(run.config.to_json(), run.seed, run.classes) for run in planned}) == len(planned)
+    assert all(run.config.data.resolution <= 48 for run in whole.runs())
+    assert whole.small.note
+    for run in whole.runs(paper=True):  # trained as the recipe says but for what is varied
+        recipe = registry.config(run.config.name).training
+        assert (run.config.training.steps, run.config.training.precision) in {
+            (recipe.steps, recipe.precision),
+            (registry.config(run.config.name).as_paper().training.steps, recipe.precision),
+        }
+
+
+def numbers(name):
+    return {tuple(p.where.values()): (p.value, p.std) for p in sweep.load(name).published if p.metric == "fid"}
+
+
+def test_table_1_and_2_of_infomax_gan():
+    whole, fid = sweep.load("infomax-comparison"), numbers("infomax-comparison")
+    for table in ("table_1", "table_2"):
+        for row in INFOMAX[table]["rows"]:
+            if row["dataset"] == "CIFAR-10":
+                for method in set(whole.axes["method"]) & set(row):
+                    cell = whole.cell({"method": method}, row["metric"].lower())
+                    if row["metric"] != "IS":
+                        assert (cell.value, cell.std) == (row[method]["mean"], row[method]["std"])
+    assert len(fid) == 4
+
+
+@pytest.mark.parametrize("dataset", ["CIFAR-10", "STL-10"])
+def test_table_3_of_infomax_gan(dataset):
+    found, expected = numbers(f"infomax-stability-{dataset.lower().replace('-', '')}"), {}
+    for row in INFOMAX["table_3"]["rows"]:
+        for method, cell in row[dataset].items():
+            betas = f"{row['beta1']:g}, {row['beta2']:g}"
+            expected[method, betas, str(row["n_dis"])] = cell["mean"], cell["std"]
+    assert found == expected
+
+
+def test_table_4_and_appendix_a5_of_infomax_gan():
+    rows = INFOMAX["table_4"]["rows"]
+    assert numbers("infomax-dimension") == {(str(row["R"]),): (row["FID"]["mean"], row["FID"]["std"]) for row in rows}
+    a5 = INFOMAX["ablations_a5"]
+    for name, part, cells in (
+        (
+            "infomax-features",
+            "position_of_feature_maps",
+            {"local-global": "local_global_FID", "local-local": "local_local_FID"},
+        ),
+        (
+            "infomax-critics",
+            "spectral_norm_on_critics",
+            {"spectral norm": "with_FID", "no spectral norm": "without_FID"},
+        ),
+    ):
+        assert numbers(name) == {(k,): (a5[part][v]["mean"], a5[part][v]["std"]) for k, v in cells.items()}
+
+
+def test_tables_of_contragan():
+    expected = {
+        (f"{row['backbone']}, {method}",): (row[method]["mean"], row[method]["spread"])
+        for row in CONTRAGAN["table_1"]["rows"]
+        if row["dataset"] == "CIFAR10"
+        for method in ("ACGAN", "cGAN", "ContraGAN")
+    }
+    assert numbers("contragan-comparison") == expected
+    found = {option[0][0]: value for option, (value, _) in numbers("contragan-regularizers").items()}
+    assert found == {row["id"]: row["FID"] for row in CONTRAGAN["table_3"]["rows"]}
+    models = {run.where["column"][0]: run.config for run in sweep.load("contragan-regularizers").runs(paper=True)}
+    for row in CONTRAGAN["table_3"]["rows"]:
+        training = models[row["id"]].training
+        assert training.batch_size == row["batch"]
+        assert (training.conditioning.type == "contrastive") == row["2C"]
+        kinds = {part.type for part in training.regularizers}
+        assert ("augmented-positives" in kinds, "consistency" in kinds) == (row["APS"], row["CR"])
+
+
+def test_what_a_sweep_varies_and_nothing_else():
+    alphas = {
+        run.where["alpha"]: run.config for run in sweep.load("infomax-weights").runs() if run.where["beta"] == "0.2"
+    }
+    assert {name: config.training.auxiliary[0].alpha for name, config in alphas.items()} == {"0.0": 0, "0.2": 0.2}
+    assert alphas["0.0"] == alphas["0.2"].updated({"training.auxiliary.0.alpha": 0.0})
+    shares = {run.where["classes"]: run for run in sweep.load("contragan-classes").runs(paper=True)}
+    assert {name: (run.classes, run.config.num_classes) for name, run in shares.items()} == {
+        "25 %": (50, 50),
+        "50 %": (100, 100),
+        "75 %": (150, 150),
+        "100 %": (None, 200),
+    }

@@ -1,0 +1,302 @@
+"""Sweeps: runs are what the file says, stopping costs nothing, pages say what was seen."""
+
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import submitit
+import torch
+from narrow import tiny
+
+from training.run.stopping import RunStoppedError
+from training.studies import side_by_side, sweep, sweep_report, sweep_runs
+from training.studies.sweep import Claim, PlannedRun, Size
+from training.studies.sweep_runs import Place
+from zoo.common.errors import ConfigError, ZooError
+from zoo.schema import registry
+
+# ------------------------------------------------------------------------------------------------------ a sweep's file
+
+
+def small_sweep(**changes) -> dict:
+    tiny_set = {
+        "generator.channels": [8, 8, 8, 8],
+        "discriminator.channels": [8, 8, 8, 8],
+        "training.steps": 2,
+        "training.batch_size": 4,
+    }
+    return {
+        "name": "mine",
+        "title": "Mine",
+        "source": "Nowhere",
+        "question": "Why?",
+        "model": "infomax-gan/digits",
+        "axes": {
+            "alpha": {
+                "0": {"set": {"training.auxiliary.0.alpha": 0.0}},
+                "1": {"set": {"training.auxiliary.0.alpha": 1.0}},
+            },
+            "n_dis": {
+                "1": {"set": {"training.discriminator_steps": 1}},
+                "2": {"set": {"training.discriminator_steps": 2}},
+            },
+        },
+        "metrics": [],
+        "curves": ["d/infomax"],
+        "small": {"set": tiny_set},
+        "paper": {},
+    } | changes
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(**changes) -> Path:
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps(small_sweep(**changes)))
+        return path
+
+    return write
+
+
+def test_the_product_of_the_axes(file):
+    size = small_sweep()["small"]
+    runs = sweep.load(file(small=size | {"seeds": [3, 4], "only": {"n_dis": ["2"]}})).runs()
+    assert [(run.where["alpha"], run.where["n_dis"], run.seed) for run in runs] == [
+        ("0", "2", 3),
+        ("0", "2", 4),
+        ("1", "2", 3),
+        ("1", "2", 4),
+    ]
+    assert runs[0].id == "alpha-0-n-dis-2-seed3"
+    assert runs[2].config.training.auxiliary[0].alpha == 1
+    assert len(sweep.load(file()).runs()) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"colour": "red"}, "colour: unknown key"),
+        ({"claims": [{"text": "x", "where": {"alpha": "7"}, "than": {}}]}, "no option '7' of an axis 'alpha'"),
+        ({"small": {"only": {"alpha": ["5"]}}}, "only.alpha names 5"),
+        ({"small": {"seeds": []}}, "small.seeds"),
+    ],
+)
+def test_a_wrong_file_is_refused(file, changes, says):
+    with pytest.raises(ConfigError, match=says):
+        sweep.load(file(**changes))
+
+
+def test_a_wrong_change_names_its_run(file):
+    axes = {"alpha": {"-1": {"set": {"training.auxiliary.0.alpha": -1.0}}}}
+    with pytest.raises(ConfigError, match=r"sweep mine, alpha -1: .*alpha.*greater than or equal to 0"):
+        sweep.load(file(axes=axes)).runs()
+    with pytest.raises(ZooError, match="neither a file nor a sweep; there are contragan-batch"):
+        sweep.load("nothing")
+
+
+# ------------------------------------------------------------------------------------------------------------- running
+
+
+def test_a_sweep_from_file_to_page_in_two_goes(file, tmp_path, command, monkeypatch):
+    path, out = file(axes={"alpha": small_sweep()["axes"]["alpha"]}), tmp_path / "out"
+    done = command("sweep", "run", path, "--out", out, "--device", "cpu", "--only", "alpha=0")
+    assert done.returncode == 0, done.stderr
+    assert "finished: 1 run;" in done.stdout
+    again = command("sweep", "run", path, "--out", out, "--device", "cpu")
+    assert again.returncode == 1
+    assert "go on with --resume" in again.stderr
+    trained = []
+    train = sweep_runs.runs.train
+    monkeypatch.setattr(sweep_runs.runs, "train", lambda c, o, h: trained.append(o.out.name) or train(c, o, h))
+    done = command("sweep", "run", path, "--out", out, "--device", "cpu", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert trained == ["alpha-1-seed0"]
+    page = (out / "README.md").read_text(encoding="utf-8")
+    assert "losses.png" in page
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert [run["alpha"] for run in results["runs"]] == ["0", "1"]
+    assert command("sweep", "run", path, "--out", out).returncode == 1
+    wrong = command("sweep", "run", path, "--out", tmp_path / "other", "--only", "alpha=5")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+    assert "there are alpha=0|1" in wrong.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_one_run_of_several_fails(file, tmp_path, capsys):
+    axes = {"data": {"digits": {}, "cifar10": {"set": {"data.dataset": "cifar10"}}}}  # which is not here
+    place = Place(str(file(axes=axes)), tmp_path / "out", device="cpu")
+    digits, cifar = place.planned()
+    place.folder(digits).mkdir(parents=True)
+    (place.folder(digits) / "scores.json").write_text('{"fid": 1.5}')  # finished before
+    with pytest.raises(ZooError, match=r"1 of 1 runs failed: data-cifar10-seed0: zoo: cifar10 is not in"):
+        side_by_side.run_side_by_side(place, place.planned(), ["cpu", "cpu"])
+    assert "1 of 1: data-cifar10-seed0 failed" in capsys.readouterr().out
+    assert sweep_runs.scores_of(place, digits) == {"fid": 1.5}
+    assert sweep_runs.scores_of(place, cifar) is None
+
+
+def test_as_many_runs_at_a_time_as_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert side_by_side.devices("cpu") == ["cpu"] * 3
+    assert side_by_side.devices("cpu", jobs=2) == ["cpu"] * 2
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert len(side_by_side.devices("cpu")) == 8
+    monkeypatch.setattr(side_by_side, "_is_cpu", lambda device: False)
+    assert side_by_side.devices("cuda:0, cuda:1") == ["cuda:0", "cuda:1"]
+    assert side_by_side.devices("cuda:0,cuda:1", jobs=2) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+
+
+def test_runs_at_a_time_share_the_threads(file, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    path, out = file(axes={"alpha": small_sweep()["axes"]["alpha"]}), tmp_path / "out"
+    done = command("sweep", "run", path, "--out", out, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()[:2]] == ["1 of 2", "2 of 2"]
+    for run in Place(str(path), out).planned():
+        start = json.loads((out / "work" / run.id / "environment.json").read_text(encoding="utf-8"))["starts"][0]
+        assert start["device"] == "CPU, 1 threads"
+    assert (out / "README.md").exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_how_far_all_runs_are(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    monkeypatch.setenv("COLUMNS", "160")
+    place = Place(str(file(axes={"alpha": small_sweep()["axes"]["alpha"]})), tmp_path / "out", device="cpu")
+    first, second = place.planned()
+    with side_by_side._SweepProgress(place, [first, second]) as progress:
+        for run, step in ((first, 2), (second, 1)):
+            place.folder(run).mkdir(parents=True)
+            (place.folder(run) / "metrics.jsonl").write_text(f'{{"step": {step}}}\n')
+        progress.look([first, second])
+        progress._started -= 600  # 3 of 4 steps in ten minutes
+        progress.ended(first, "finished")
+    assert f"1 of 2: {first.id} finished; 3 min left" in screen.getvalue()
+    assert "75 %" in screen.getvalue()
+    assert f"{first.id} finishing  {second.id} 50%" in screen.getvalue()
+
+
+def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
+    size = small_sweep()["small"]
+    path = file(small={"set": size["set"] | {"training.steps": 100_000}})
+    place = Place(str(path), tmp_path / "out", device="cpu")
+    work = tmp_path / "out" / "work"
+    work.mkdir(parents=True)
+
+    def stop_when_it_trains():
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline and not list(work.glob("*/metrics.jsonl")):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop_when_it_trains)
+    thread.start()
+    with pytest.raises(RunStoppedError, match="stopped, 1 runs saved; go on with --resume") as stopped:
+        side_by_side.run_side_by_side(place, place.planned(), ["cpu"])
+    thread.join()
+    assert stopped.value.exit_status == 128 + signal.SIGTERM
+    assert len(list(work.glob("*/checkpoints/step-*.safetensors"))) == 1
+
+
+def test_ranks_share_the_runs_and_the_last_writes_the_page(file, tmp_path, command, monkeypatch):
+    path, out = file(), tmp_path / "out"
+    place, started = Place(str(path), out, device="cpu"), []
+
+    def run(place, planned, devices):
+        for one in planned:
+            started.append((one.id, devices))
+            place.folder(one).mkdir(parents=True)
+            (place.folder(one) / "scores.json").write_text("{}")
+
+    monkeypatch.setattr(side_by_side, "run_side_by_side", run)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ids = [one.id for one in place.planned()]
+    for rank, mine in (("0", ids[0::2]), ("1", ids[1::2])):
+        started.clear()
+        monkeypatch.setenv("RANK", rank)
+        done = command("sweep", "run", path, "--out", out, "--device", "cpu")
+        assert done.returncode == 0, done.stderr
+        assert started == [(one, ["cpu"]) for one in mine]
+        assert (out / "README.md").exists() == (rank == "1")
+
+
+def test_a_cluster_runs_them_too(file, tmp_path):
+    """The path that README.md shows: submitit, here on this machine."""
+    place = Place(str(file()), tmp_path / "out", device="cpu")
+    executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
+    executor.update_parameters(timeout_min=5)
+    first, *others = place.planned()
+    assert executor.submit(sweep_runs.run_one, place, first.id).result() == {}
+    assert sweep_runs.scores_of(place, first) == {}
+    assert all(sweep_runs.scores_of(place, run) is None for run in others)
+
+
+# -------------------------------------------------------------------------------------------------------------- reports
+
+
+def scored(*values, seeds=(0,)):
+    config = tiny(registry.config("infomax-gan/digits"))
+    return [
+        (PlannedRun("mine", {"alpha": alpha}, seed, config), {"fid": value})
+        for alpha, *of_seeds in values
+        for seed, value in zip(seeds, of_seeds, strict=True)
+    ]
+
+
+CLAIM = Claim(text="One beats none", where={"alpha": "1"}, than={"alpha": "0"})
+
+
+def test_a_direction_is_seen_or_not_or_too_close():
+    size, two = Size(), Size(seeds=(0, 1))
+    judge = sweep_report.judge
+    assert "seen here, 5.0 against 9.0 (FID)" in judge(CLAIM, scored(("0", 9), ("1", 5)), size)
+    assert "**not** seen here" in judge(CLAIM, scored(("0", 5), ("1", 9)), size)
+    assert "too close to tell" in judge(CLAIM, scored(("0", 9.2), ("1", 9)), size)
+    assert "not run at this size" in judge(CLAIM, scored(("0", 5)), size)
+    assert "too close to tell" in judge(CLAIM, scored(("0", 9, 5), ("1", 8, 5), seeds=(0, 1)), two)
+    close = judge(CLAIM, scored(("0", 9, 9), ("1", 5, 5), seeds=(0, 1)), two)
+    assert "seen here, 5.0 ± 0.0 against 9.0 ± 0.0" in close
+    greater = CLAIM.model_copy(update={"relation": "greater"})
+    assert "**not** seen here" in judge(greater, scored(("0", 9), ("1", 5)), size)
+    alike = CLAIM.model_copy(update={"relation": "alike"})
+    assert "no more than seeds differ" in judge(alike, scored(("0", 9, 5), ("1", 8, 5), seeds=(0, 1)), two)
+    assert "**not** seen here" in judge(alike, scored(("0", 9, 9), ("1", 5, 5), seeds=(0, 1)), two)
+
+
+def test_an_accuracy_at_chance_is_called_so():
+    config = tiny(registry.config("contragan/digits"))  # ten classes
+    for accuracy, said in ((0.12, True), (0.3, False)):
+        done = [(PlannedRun("mine", {"alpha": "0"}, 0, config), {"class accuracy": accuracy})]
+        assert any("at chance" in line for line in sweep_report._caveats(Size(), done, ["class accuracy"])) == said
+    cells = (("one", 0.2), ("one", 0.08), ("two", 0.3))  # the first has two seeds, of mean 0.14
+    done = [(PlannedRun("mine", {"by": by}, i, config), {"class accuracy": a}) for i, (by, a) in enumerate(cells)]
+    assert sweep_report._blind(done) == ["Class accuracy is at chance, or less than 0.05 above it: one."]
+
+
+def test_a_table_has_the_papers_numbers_beside_ours(file):
+    published = [{"where": {"alpha": "1"}, "value": 17.1, "std": 0.2}]
+    axes = {"alpha": {"0": {}, "1": {}}}
+    whole = sweep.load(file(axes=axes, published=published, metrics=["fid"]))
+    table = sweep_report._table(whole, Size(), scored(("0", 9.25), ("1", 5.0)), ["fid"])
+    assert table.head == ("alpha", "FID", "paper: FID")
+    assert table.rows == [("0", "9.2", ""), ("1", "5.0", "17.1 ± 0.2")]
+    assert sweep_report.title_of("fid", Size(extractor="efficientnet-lite0")) == "FD efficientnet-lite0"
+
+
+def test_listing_and_showing(command):
+    listed = command("sweep", "list").stdout
+    assert all(name in listed for name in sweep.names())
+    assert "9 on mnist" in listed  # contragan-comparison
+    assert "27 on cifar10" in listed
+    assert "alpha-0.2-beta-0.2-seed0" in command("sweep", "show", "infomax-weights").stdout

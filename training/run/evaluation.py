@@ -1,0 +1,49 @@
+"""Scores of the generator while it trains: a hook of `trainer.train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zoo.sampling.gan import GAN
+
+if TYPE_CHECKING:
+    from .trainer import Run
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every so many steps, the Frechet distance of the sampling generator to the training images.
+
+    The score is logged under the metric's name with its extractor, and the checkpoint of the best is kept, whatever its
+    age, with its generator as best.safetensors. Images are those of seed 0, so scores differ by the weights alone. All
+    processes of a run share the work.
+    """
+
+    every: int  # generator steps
+    extractor: str = "efficientnet-lite0"
+    num_images: int = 10_000  # generated, and at most as many real ones
+
+    def __call__(self, run: Run) -> dict[str, float] | None:
+        if run.step % self.every and run.step != run.config.training.steps:
+            return None
+        metric, value = self.score(run)
+        run.offer_best(metric, value)
+        return {metric: value}
+
+    def score(self, run: Run) -> tuple[str, float]:
+        """The metric's name and its value now; less is better."""
+        import zoo
+
+        report = zoo.evaluate(
+            GAN(run.config, run.networks.sampler(), device=run.device),
+            ("fid",),
+            extractor=self.extractor,
+            data=run.dataset,
+            num_fake=self.num_images,
+            num_real=min(self.num_images, len(run.dataset)),
+            seeds=1,
+            device=str(run.device),
+        )
+        (result,) = report.results
+        return result.metric, result.value

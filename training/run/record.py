@@ -1,0 +1,90 @@
+"""What is kept of a run beside its published weights: its log, its curves, the same latents over time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from zoo.common.errors import ZooError
+from zoo.common.files import write_atomically
+from zoo.release import card
+from zoo.schema.config import ModelConfig
+
+from . import plots
+from .run_folder import RunFolder
+
+_LINES = 400  # of the log, at most: about 80 KB
+_ROWS = 8  # moments of the training that are shown
+
+
+def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> list[Path]:
+    """Write the record of a run folder into another, under the names that its card links; returns the files.
+
+    Args:
+        run: what `zoo train --out` made.
+        out: where the card is.
+        config: whose card; None: the run's own.
+
+    Raises:
+        ZooError: the run has logged nothing, or drawn no sheet of samples.
+    """
+    config = config or ModelConfig.from_file(run / "config.json")
+    records = RunFolder(run).records()
+    sheets = {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if _is_sheet(path)}
+    if not records or not sheets:
+        lacking = "sheet of samples in samples/" if records else "line in metrics.jsonl"
+        raise ZooError(f"{run} has no {lacking} that can be read; nothing is recorded")
+    names = card.record_filenames(config)
+    data = {
+        names.curves: plots.losses(records),
+        names.over_time: plots.strips(_first_rows(sheets, config), _column_titles(config)),
+        names.log: "".join(f"{json.dumps(record)}\n" for record in thinned(records)).encode(),
+    }
+    for name, content in data.items():
+        write_atomically(out / name, content)
+    return [out / name for name in data]
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether this is a whole picture under a name that training gives."""
+    if not path.stem.isdecimal():
+        return False
+    try:
+        with Image.open(path) as sheet:
+            sheet.load()
+    except (OSError, ValueError):
+        print(f"zoo: {path} is damaged and left out", file=sys.stderr)
+        return False
+    return True
+
+
+def thinned(records: list[dict[str, float]], most: int = _LINES) -> list[dict[str, float]]:
+    """Evenly spaced records, at most so many, and beside them each that holds a score; the last is always kept."""
+    every = -(-len(records) // most)
+    last = len(records) - 1
+    return [r for i, r in enumerate(records) if i % every == 0 or i == last or plots.scores_of(r)]
+
+
+def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image.Image]:
+    """The first row of a few sheets, evenly spaced in time, by step."""
+    steps = sorted(sheets)
+    count = min(_ROWS, len(steps))
+    chosen = {steps[round(i * (len(steps) - 1) / max(count - 1, 1))] for i in range(count)}
+    height = config.generator.resolution + 4  # with the white around it
+    rows = {}
+    for step in sorted(chosen):
+        with Image.open(sheets[step]) as sheet:
+            rows[f"{step:,}"] = sheet.convert("RGB").crop((0, 0, sheet.width, height))
+    return rows
+
+
+def _column_titles(config: ModelConfig) -> list[str]:
+    """The classes of the first ten labels: those that they draw, where that has been measured."""
+    from zoo.schema.labels import class_names
+
+    names = class_names(config)
+    found = config.default_alignment
+    return [names[cls] for cls in (found.assignment if found else range(len(names)))][:10]

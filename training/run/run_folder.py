@@ -1,0 +1,246 @@
+"""The folder of one run, which is also a model: `zoo.load("runs/x")` samples from it while it trains and after.
+
+config.json         the resolved config
+environment.json    versions, device, data and git revision of each start
+metrics.jsonl       losses, one line every so many steps
+best.safetensors    the generator that scored best, and its score, where scores are taken; best.json says it too
+losses.png          the same as a plot; tensorboard/ has it as events
+samples/            sheets of fixed latents over time
+checkpoints/        the whole state, to go on from, whatever has become of the other files
+model.safetensors   the sampling generator; discriminator.safetensors beside it
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zoo
+from zoo.checkpoints import weights
+from zoo.common.errors import WeightsCorruptedError, ZooError
+from zoo.common.json_files import UnreadableError, parse_json, read_json
+from zoo.common.locks import locked
+from zoo.common.side_files import set_aside
+from zoo.schema.config import ModelConfig
+
+_LOCK = ".lock"
+_JSON = r"(config|environment|best)\.json|metrics\.jsonl"
+_FILES = r"(model|discriminator|best|step-\d{7})\.safetensors|(losses|\d{7})\.png"
+# What `files.replacing` calls a file while it is written: its name between a dot and eight hex digits.
+_LEFTOVER = re.compile(rf"\.({_JSON}|{_FILES})\.[0-9a-f]{{8}}")
+
+
+class RunFolder:
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.metrics = path / "metrics.jsonl"
+        self.environment = path / "environment.json"
+        self.best_weights = path / "best.safetensors"
+
+    def create(self, config: ModelConfig) -> None:
+        """Begin a run here; raises ZooError where one is, or anything else."""
+        self.check_new()
+        weights.write_atomically(self.path / "config.json", config.to_json().encode())
+
+    def check_new(self) -> None:
+        """Raises ZooError unless the folder is empty or does not exist: a run shares its folder with nobody's files."""
+        if self.exists():
+            raise ZooError(f"{self.path} holds a run already; go on with it by --resume, or give another folder")
+        if self.path.exists() and not self.path.is_dir():
+            raise ZooError(f"{self.path} is a file; give a folder")
+        found = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        others = [name for name in found if name != _LOCK and not _LEFTOVER.fullmatch(name)]
+        if others:
+            raise ZooError(f"{self.path} holds {others[0]}, which no run has written; give an empty or a new folder")
+
+    def keep_plugins(self, files: Sequence[Path]) -> None:
+        """Copies of the files that define the run's own losses."""
+        for file in files:
+            weights.write_atomically(self.path / "plugins" / file.name, file.read_bytes())
+
+    def exists(self) -> bool:
+        return (self.path / "config.json").exists()
+
+    def check_same(self, config: ModelConfig) -> None:
+        """Raises ZooError, naming the fields, where the run here is of another config."""
+        if not self.exists():
+            raise ZooError(f"{self.path} holds no run to resume; start one without --resume")
+        here = ModelConfig.from_file(self.path / "config.json")
+        if here != config:
+            fields = ", ".join(differences(here.to_dict(), config.to_dict()))
+            raise ZooError(
+                f"{self.path} is a run of another config (different: {fields}); resume it as it was, with `zoo train "
+                f"{self.path} --resume`, or start another in another folder"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Inside, no other process on this machine trains into this folder; a killed one no longer counts."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        refusal = f"another process is training into {self.path}; stop it, or give another folder"
+        with locked(self.path / _LOCK, refusal=refusal):
+            if self.exists():
+                self._remove_leftovers()
+            yield
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of writes that a kill cut short: those of a run's own names, and nothing else."""
+        for folder in (self.path, self.checkpoints, self.path / "samples"):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink()
+
+    # ------------------------------------------------------------------------------------------------- the record
+
+    def note_start(self, about: dict[str, Any]) -> None:
+        """Add this start to environment.json."""
+        text = json.dumps({"starts": [*self.starts(), about]}, indent=2)
+        weights.write_atomically(self.environment, text.encode())
+
+    def starts(self) -> list[dict[str, Any]]:
+        """What each start noted; a damaged file is set aside, and they are none."""
+        try:
+            starts = read_json(self.environment)["starts"]
+            if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
+                return starts
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
+        set_aside(self.environment, "it lists no starts")
+        return []
+
+    def best(self) -> dict[str, Any] | None:
+        """The best score so far, as the weights that have it tell: {"step", "metric", "value"}."""
+        if not self.best_weights.exists():
+            return None
+        try:
+            about = weights.read_metadata(self.best_weights)
+            return {"step": int(about["step"]), "metric": about["metric"], "value": float(about["value"])}
+        except (WeightsCorruptedError, KeyError, ValueError):
+            set_aside(self.best_weights, "they do not say what they scored")
+            return None
+
+    def keep_best(self, tensors: dict[str, torch.Tensor], about: dict[str, str], metric: str, value: float) -> None:
+        """Keep weights as the best so far."""
+        score = {"metric": metric, "value": float(value)}
+        weights.save(self.best_weights, tensors, about | {key: str(found) for key, found in score.items()})
+        self._tell_best({"step": int(about["step"])} | score)
+
+    def mend_best(self) -> None:
+        """Let best.json say what the best weights say."""
+        best, path = self.best(), self.path / "best.json"
+        if path.exists() and not _is_best(path):
+            set_aside(path, f"{self.best_weights.name} tells what it should say")
+        if best is not None:
+            self._tell_best(best)
+
+    def _tell_best(self, best: dict[str, Any]) -> None:
+        weights.write_atomically(self.path / "best.json", json.dumps(best).encode())
+
+    def rewind(self, step: int) -> None:
+        """Forget the metrics after a step, which will be measured again; of a damaged file a copy is kept."""
+        if not self.metrics.exists():
+            return
+        if not self.metrics.is_file():
+            set_aside(self.metrics, "it is no file")
+            return
+        records, damaged = self._read_metrics()
+        if damaged:
+            set_aside(self.metrics, f"{damaged} of its lines cannot be read, the others are kept", copy=True)
+        lines = [f"{json.dumps(record)}\n" for record in records if record["step"] <= step]
+        weights.write_atomically(self.metrics, "".join(lines).encode())
+
+    def records(self) -> list[dict[str, float]]:
+        """All lines of metrics.jsonl but the damaged ones; a last line that a kill cut short is left out."""
+        return self._read_metrics()[0]
+
+    def _read_metrics(self) -> tuple[list[dict[str, float]], int]:
+        """(what the lines say, how many are damaged)."""
+        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.is_file() else []
+        found = [_record(line) for line in lines if line.endswith(b"\n")]
+        records = [record for record in found if record is not None]
+        return records, len(found) - len(records)
+
+    def clear_the_way(self) -> None:
+        """Set aside what stands where a run writes, and is of another kind."""
+        for folder in ("checkpoints", "samples", "tensorboard"):
+            if (self.path / folder).exists() and not (self.path / folder).is_dir():
+                set_aside(self.path / folder, "it is no folder")
+        for file in ("losses.png", "model.safetensors", "discriminator.safetensors"):
+            if (self.path / file).exists() and not (self.path / file).is_file():
+                set_aside(self.path / file, "it is no file")
+
+
+def _is_best(path: Path) -> bool:
+    try:
+        return set(read_json(path)) == {"step", "metric", "value"}
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _record(line: bytes) -> dict[str, float] | None:
+    """A line of metrics.jsonl; None if it is none."""
+    try:
+        record = parse_json(line)
+    except UnreadableError:
+        return None
+    if not isinstance(record, dict) or type(record.get("step")) is not int or record["step"] < 0:
+        return None
+    return record if all(type(value) in (int, float) for value in record.values()) else None
+
+
+def differences(a: Any, b: Any, path: str = "") -> list[str]:
+    """The dotted fields in which two configs' plain data differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = [*a, *(key for key in b if key not in a)]
+        return [
+            field
+            for key in keys
+            for field in differences(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    return [] if a == b else [path]
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, machine and revision of the code: what one needs to run this again."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "zoo": zoo.__version__,
+        "revision": _revision(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "device": device_name(device),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def _revision() -> str | None:
+    """The git revision of this code, "+changes" where files differ from it; None outside a checkout."""
+    here = Path(__file__).parents[1]
+    try:
+        top = _git(here, "rev-parse", "--show-toplevel")
+        if Path(top) != here.parent:  # a checkout of something else that this package is installed inside
+            return None
+        return _git(here, "rev-parse", "HEAD") + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,43 @@
+"""Ending a run from outside without losing anything."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from zoo.common import signals
+from zoo.common.errors import ZooError
+
+TIME_IS_UP = 14  # SIGALRM, which not every system has
+
+
+class RunStoppedError(ZooError):
+    """The run was told to stop, and has saved."""
+
+    def __init__(self, number: int, message: str):
+        super().__init__(message)
+        self.exit_status = 128 + number
+
+
+@contextmanager
+def stop_signals(minutes: float | None = None) -> Iterator[Callable[[], int]]:
+    """SIGINT, SIGTERM and SIGHUP, once received, are what the function returns; a second one ends the process at once.
+
+    One that was ignored when the process began stays so: `nohup zoo train` goes on when the terminal is closed.
+
+    Args:
+        minutes: after which it returns SIGALRM's number, as if that had come.
+    """
+    received: list[int] = []
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+    def handle(number: int, _) -> None:
+        signals.leave_dead_terminal()
+        if received:
+            signals.end_now(number)
+        received.append(number)
+
+    with signals.handled(handle):
+        yield lambda: received[0] if received else TIME_IS_UP if time.monotonic() > end else 0

@@ -1,0 +1,335 @@
+"""A run from its config to its weights: begin or go on, step, log, save, stop when told to."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from zoo import datasets
+from zoo.checkpoints import weights
+from zoo.common.errors import WeightsCorruptedError, ZooError
+from zoo.sampling.gan import GAN, pick_device
+from zoo.sampling.images import Images
+from zoo.schema.config import ModelConfig
+
+from ..compiling import Choice, Compiling, keep_compiled_code, obstacle
+from ..data import Batches
+from ..engine import Engine
+from ..graph import GraphedEngine
+from ..networks import Networks
+from ..noise import CountedNoise
+from ..processes import Processes, check_divides, joined, local_device
+from . import checkpoint, plots
+from .metrics_log import MetricsLog
+from .progress import RunProgress
+from .run_folder import RunFolder, device_name, environment
+from .stopping import RunStoppedError, stop_signals
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as opposed to what to train, which is the config's."""
+
+    out: Path
+    data: Path | None = None  # .npz file, image folder, or the folder of torchvision's files
+    seed: int = 0
+    device: str = "auto"
+    resume: bool = False
+    log_every: int = 50  # generator steps
+    save_every: int = 1000  # generator steps between checkpoints, sheets and exports
+    keep: int = 2  # newest checkpoints
+    plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
+    cuda_graph: bool = True  # on GPUs
+    compile: Choice = "auto"  # the step: "auto" where the run is long enough to pay for it
+    minutes: float | None = None  # of this start: then save and stop, as after a signal
+    classes: int | None = None  # only the first so many classes of the data; None: all
+
+
+Hook = Callable[["Run"], "dict[str, float] | None"]
+
+
+def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> Path:
+    """Train a config and export its generator; returns the run folder.
+
+    Args:
+        hooks: called with the run after each generator step (`run.step` have been done); what they return is logged
+            with the losses. A hook looks; if it changes or draws anything, resuming is as exact as the hook is.
+
+    Raises:
+        ZooError: the folder holds a run already, or (with `resume`) none, or one of another config, seed, data or
+            number of processes; a loss is not finite; the disk is full.
+        DataUnavailableError: the data set is not here.
+        RunStoppedError: SIGINT or SIGTERM came; everything is saved.
+    """
+    keep_compiled_code()
+    device = local_device(pick_device(options.device))
+    with joined(device) as processes:
+        check_divides(config.training.batch_size, processes)
+        run = Run(own_config(config), options, device, processes, hooks)
+        try:
+            with run.folder.locked() if processes.is_writer else nullcontext():
+                run.start()
+                run.go()
+        finally:
+            run.engine.leave()
+    return options.out
+
+
+class Run:
+    """One start of a run, fresh or resumed."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        options: Options,
+        device: torch.device,
+        processes: Processes,
+        hooks: Sequence[Hook] = (),
+    ):
+        self.config, self.options, self.device, self.processes = config, options, device, processes
+        self.hooks = hooks
+        self.folder = RunFolder(options.out)
+        if options.resume:
+            self.folder.check_same(config)
+        else:
+            self.folder.check_new()
+        self.dataset = datasets.load_for(
+            config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
+        )
+        if options.classes is not None:
+            self.dataset = datasets.first_classes(self.dataset, options.classes)
+        datasets.check_classes(config, self.dataset)
+        self.identity = {
+            "name": config.name,
+            "config": checkpoint.config_digest(config.to_json()),
+            "seed": str(options.seed),
+            "data": self.dataset.checksum,
+            "processes": str(processes.size),
+        }
+        set_precision(config.training.precision)
+        torch.manual_seed(options.seed)  # of the initial weights; batches and latents are counted, not drawn
+        self.networks = Networks.build(config, device)
+        noise = CountedNoise(options.seed, device, processes.rows(config.training.batch_size).start)
+        self.engine = Engine(config, self.networks, noise, processes)
+        self.compiling = self._compiling()
+        self.step = 0
+
+    def _compiling(self) -> Compiling:
+        training = self.config.training
+        return Compiling(
+            self.options.compile,
+            self.device,
+            lambda: obstacle(self.device, self.engine.terms, self.processes),
+            trusted=all(part.type != "custom" for part in (*training.auxiliary, *training.regularizers)),
+        )
+
+    def start(self) -> None:
+        """Make the folder, or take the state from it."""
+        message = self._resume() if self.options.resume else None
+        if self.processes.is_writer:
+            if not self.options.resume:
+                self.folder.create(self.config)
+                self.folder.keep_plugins(self.options.plugins)
+            self.folder.clear_the_way()
+            self.folder.rewind(self.step)
+            self.folder.mend_best()
+            about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
+            self.folder.note_start(about)
+            for line in (datasets.describe(self.dataset), message, self.compiling.complaint()):
+                if line:
+                    print(line, flush=True)
+
+    def _resume(self) -> str:
+        """The newest checkpoint that is whole; a damaged one is named, never passed over in silence."""
+        damaged = []
+        for step in reversed(checkpoint.steps(self.folder.checkpoints)):
+            path = checkpoint.path_of(self.folder.checkpoints, step)
+            try:
+                header = checkpoint.load(path, self.networks)
+            except WeightsCorruptedError as error:
+                damaged.append(str(error))
+                continue
+            self._check_identity(header, path)
+            self.step = step
+            lines = [*damaged, f"going on from step {step} ({path})", self.compiling.follow(header)]
+            return "\n".join(line for line in lines if line)
+        if damaged:
+            raise ZooError(f"no checkpoint of {self.folder.path} can be read: {'; '.join(damaged)}")
+        return f"{self.folder.path} has no checkpoint yet: starting at step 0"
+
+    def _check_identity(self, header: dict[str, str], path: Path) -> None:
+        what = {"seed": "--seed", "data": "--data", "processes": "--nproc-per-node", "config": "the config"}
+        for key, option in what.items():
+            if header.get(key) != self.identity[key]:
+                raise ZooError(
+                    f"{path} was made with {key} {_short(header.get(key))}, not {_short(self.identity[key])}; resume "
+                    f"with the same {option}, or start another run in another folder"
+                )
+
+    # ---------------------------------------------------------------------------------------------------- the loop
+
+    def go(self) -> None:
+        """All steps that are left."""
+        training, options = self.config.training, self.options
+        total = training.steps
+        self.compiling.begin(self.step)
+        engine = self._stepping()
+        batches = Batches(self.config, self.dataset, options.seed, self.device, self.processes)
+        images = training.batch_size * training.accumulation * training.discriminator_steps
+        with ExitStack() as stack:
+            stopped = stack.enter_context(stop_signals(options.minutes))
+            progress = stack.enter_context(RunProgress(self.step, total, images, self.processes.is_writer))
+            log = stack.enter_context(MetricsLog(self.folder, self.step, self.processes.is_writer))
+            while self.step < total:
+                metrics = engine.step(*batches.of_step(self.step), self.step)
+                self.step += 1
+                if self.compiling.decide(self.step, total):
+                    engine = self._stepping()
+                self._is_best = False
+                noted = {name: value for hook in self.hooks for name, value in (hook(self) or {}).items()}
+                logs, saves = self.step % options.log_every == 0, self.step % options.save_every == 0 or self._is_best
+                stopping = self.processes.any(bool(stopped())) if self._asks(logs or saves) else False
+                if logs or saves or stopping or noted or self.step == total:
+                    values = self._values(metrics) | noted
+                    log.write(self.step, values, progress.rate(self.step))
+                    progress.report(self.step, values)
+                if saves or stopping or self.step == total:
+                    self.save()
+                if stopping and self.step < total:
+                    raise RunStoppedError(
+                        stopped() or signal.SIGTERM,
+                        f"stopped after step {self.step} of {total}, saved; go on with the same command and --resume",
+                    )
+                progress.advance(self.step)
+        if self.processes.is_writer:
+            self._export_if_missing()
+
+    def _stepping(self) -> Engine | GraphedEngine:
+        """The engine in the form that the steps from here on take."""
+        if self.compiling.is_on:
+            torch._dynamo.reset()  # what earlier runs of this process compiled counts against a limit of forms
+            self.engine.compile()
+        graphed = self.device.type == "cuda" and self.options.cuda_graph and self.processes.size == 1
+        return GraphedEngine(self.engine) if graphed else self.engine
+
+    def _asks(self, regular: bool) -> bool:
+        """Several processes agree on a stop now and then; one alone looks after every step."""
+        return regular or self.processes.size == 1 or self.step % 10 == 0
+
+    def _values(self, metrics: dict[str, torch.Tensor]) -> dict[str, float]:
+        """The metrics over all processes as numbers; raises ZooError where one is not finite."""
+        stacked = self.processes.mean(torch.stack([value.float() for value in metrics.values()]))
+        values = dict(zip(metrics, stacked.tolist(), strict=True))
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            last = checkpoint.newest(self.folder.checkpoints)
+            raise ZooError(
+                f"{', '.join(bad)} is not finite after step {self.step}; the last good checkpoint is "
+                f"{last or 'none'}. Lower the learning rates, or use --set training.precision=float32, in another run"
+            )
+        return values
+
+    # -------------------------------------------------------------------------------------------------------- saving
+
+    def save(self) -> None:
+        """A checkpoint, a sheet of fixed latents, the loss plot and the exported generator."""
+        if not self.processes.is_writer:
+            return
+        if not self.networks.are_finite():
+            raise ZooError(f"a weight is not finite after step {self.step}; older checkpoints are intact")
+        about = self.identity | self.compiling.record()
+        checkpoint.save(self.folder.checkpoints, self.step, self.networks, about)
+        best = self.folder.best()
+        checkpoint.prune(self.folder.checkpoints, self.options.keep, best["step"] if best else None)
+        self.export()
+
+    def offer_best(self, metric: str, value: float) -> None:
+        """Keep the present state if its score, of which less is better, is the best so far."""
+        best = self.folder.best()
+        if best and best["value"] <= value and best["step"] != self.step:
+            return
+        self._is_best = True  # saved once the score is in the log
+        if not self.processes.is_writer:
+            return
+        self.folder.keep_best(_half(self.networks.sampler()), self._provenance(), metric, value)
+
+    def export(self) -> None:
+        """Write the sampling generator and the discriminator as float16 safetensors with their provenance."""
+        sampler = self.networks.sampler()
+        provenance = self._provenance()
+        path = self.folder.path
+        try:
+            weights.save(path / "discriminator.safetensors", _half(self.networks.discriminator), provenance)
+            weights.save(path / "model.safetensors", _half(sampler), provenance)
+            sheet(sampler, self.config).save(path / "samples" / f"{self.step:07d}.png", columns=10, force=True)
+            records = self.folder.records()
+            if records:
+                weights.write_atomically(path / "losses.png", plots.losses(records))
+        except OSError as error:
+            raise ZooError(
+                f"{error.filename or path} cannot be written ({error.strerror}); the checkpoint of step {self.step} is "
+                f"saved. Make room, then go on with --resume"
+            ) from None
+
+    def _provenance(self) -> dict[str, str]:
+        return {
+            **self.identity,
+            "step": str(self.step),
+            "precision": self.config.training.precision,
+            "torch": torch.__version__,
+            "device": device_name(self.device),
+        }
+
+    def _export_if_missing(self) -> None:
+        """For a run that was killed between its last checkpoint and its export, or whose files were damaged since."""
+        names = ("model.safetensors", "discriminator.safetensors")
+        if any(_step_of(self.folder.path / name) != self.step for name in names):
+            self.export()
+
+
+def _step_of(path: Path) -> int | None:
+    """The step whose weights a file holds; None where it is missing or damaged."""
+    try:
+        return int(weights.read_metadata(path)["step"])
+    except (WeightsCorruptedError, KeyError, ValueError):
+        return None
+
+
+def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
+    """rows x 10 images of seed 0 from a generator in eval mode; a column a class where there are up to ten."""
+    n = rows * 10
+    labels = [i % min(config.num_classes, 10) for i in range(n)] if config.conditional else None
+    return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0, exact=True)
+
+
+def set_precision(precision: str) -> None:
+    """float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast.
+
+    By the older switches: PyTorch's newer ones, once set, make whoever reads these fail, torch.export among them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Please use the new API settings")  # torch 2.9
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.benchmark = True
+
+
+def own_config(config: ModelConfig) -> ModelConfig:
+    """The run's own config: nothing that belongs to other weights goes with it."""
+    return config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
+
+
+def _half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
+
+
+def _short(text: str | None) -> str:
+    return text[:12] if text else "none"

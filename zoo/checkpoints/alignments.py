@@ -1,0 +1,190 @@
+"""Where the alignment of labels and classes is kept, and when it counts.
+
+    bundled weights              in the config
+    a converted checkpoint       weights/<method>/<dataset>/<tag>.alignment.json, beside it in the cache
+    a run or an exported folder  alignment.json in it; what `zoo export` writes has it in config.json
+    a repository on the Hub      in its config.json, else alignments/<sha256 of the weights>.json in the cache
+
+An alignment holds for the weights that it was measured on. Where the file has changed since, it says nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from ..common import files
+from ..common.errors import ConfigError, ZooError
+from ..common.json_files import read_json, reason
+from ..schema import config_files
+from ..schema.config import ModelConfig, explain
+from ..schema.label_alignment import UNKNOWN, LabelAlignment
+from . import cache, weights
+
+if TYPE_CHECKING:
+    from ..sampling.loading import Found
+
+FILE = "alignment.json"  # in a folder
+
+
+def of(found: Found, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
+    """The alignment that holds for weights that were found; None where none does."""
+    if found.path is None or not found.config.conditional:
+        return None
+    if found.exported:
+        return _of_folder(found, found.path, cache_dir)
+    if found.tag is None:  # a file of the user's own
+        return None
+    entry = weights.entry(found.config, found.tag)
+    return entry.alignment or _valid(_kept_file(found, cache_dir), found, cache_dir)
+
+
+def _of_folder(found: Found, path: Path, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
+    beside = _valid(path.parent / FILE, found, cache_dir)
+    if beside:
+        return beside
+    carried = found.config.alignment
+    if carried and carried.weights_sha256 == files.sha256(path):
+        return carried
+    if carried:
+        _tell_other_weights(path.with_name("config.json"))
+    return None if found.is_ours else _valid(_kept_file(found, cache_dir), found, cache_dir)
+
+
+def of_tag(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
+    """The alignment of weights of the registry that are on this machine; nothing is fetched."""
+    from ..sampling.loading import Found
+
+    entry, path = weights.entry(config, tag), cache.weights_path(config, tag, cache_dir)
+    if entry.alignment or not (entry.upstream and files.is_file(path)):
+        return entry.alignment
+    return of(Found(config, path, tag), cache_dir)
+
+
+def keep(found: Found, alignment: LabelAlignment, cache_dir: str | os.PathLike | None = None) -> Path | None:
+    """Keep an alignment where `of` finds it; returns the file, None where the weights have no place for one.
+
+    Raises:
+        WeightsUnavailableError: the disk is full or cannot be written.
+    """
+    path = _kept_file(found, cache_dir)
+    if path is not None:
+        with cache.explained(path.parent) if not _is_of_folder(found) else nullcontext():
+            files.write_atomically(path, (alignment.model_dump_json(indent=1, exclude_none=True) + "\n").encode())
+    return path
+
+
+def check_writable(found: Found, cache_dir: str | os.PathLike | None = None) -> None:
+    """Raise ZooError before any work where a folder takes no alignment; a cache says so when it is written."""
+    path = _kept_file(found, cache_dir)
+    if path is not None and _is_of_folder(found) and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+        raise ZooError(f"{path} cannot be written; measure without keeping it: keep=False (--no-keep)")
+
+
+def _is_of_folder(found: Found) -> bool:
+    return found.exported and found.is_ours
+
+
+def check_config(path: Path, sha256: str | None) -> ModelConfig:
+    """The config of bundled weights; raises ConfigError if none of them have this sha256."""
+    config = ModelConfig.from_file(path)
+    if sha256 is None or sha256 not in {entry.sha256 for entry in config.weights}:
+        raise ConfigError(f"{path} does not bundle the weights that are measured; give the config that does")
+    return config
+
+
+def into_config(path: Path, alignment: LabelAlignment) -> None:
+    """Write an alignment into the config that bundles the weights it was measured on.
+
+    Raises:
+        ConfigError: none of the config's bundled weights are these.
+    """
+    config = check_config(path, alignment.weights_sha256)
+    entries = tuple(
+        entry.model_copy(update={"alignment": alignment}) if entry.sha256 == alignment.weights_sha256 else entry
+        for entry in config.weights
+    )
+    config = config.model_copy(update={"weights": entries})
+    files.write_atomically(path, config.to_json(config_files.base_of(path)).encode())
+
+
+def read(path: Path) -> LabelAlignment:
+    """Read an alignment; raises ConfigError, which names the file, if it is none."""
+    try:
+        return LabelAlignment.model_validate(read_json(path))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error)}; remove it, and run zoo align again") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({reason(error)}); remove it") from None
+
+
+def _kept_file(found: Found, cache_dir: str | os.PathLike | None) -> Path | None:
+    """Where an alignment of these weights belongs; None for bundled ones, random ones, and a file of one's own."""
+    if found.path is None:
+        return None
+    if found.exported:
+        if found.is_ours:
+            return found.path.parent / FILE
+        return cache.root_of(cache_dir) / "alignments" / f"{files.sha256(found.path)}.json"
+    if found.tag is None:
+        return None
+    entry = weights.entry(found.config, found.tag)
+    if entry.hub:
+        return cache.root_of(cache_dir) / "alignments" / f"{entry.hub.sha256}.json"
+    return cache.alignment_path(found.config, found.tag, cache_dir) if entry.upstream else None
+
+
+def _valid(path: Path | None, found: Found, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
+    """The alignment in a file, if it is of these weights; a line says so where it is of others, or damaged."""
+    if path is None or not files.is_file(path):
+        return None
+    try:
+        alignment = read(path)
+    except ConfigError as error:
+        print(f"zoo: the alignment in {path} is not used: {error}", file=sys.stderr)
+        return None
+    if (
+        alignment.weights_sha256 == sha256_of(found, cache_dir)
+        and len(alignment.assignment) == found.config.num_classes
+    ):
+        return alignment
+    _tell_other_weights(path)
+    return None
+
+
+def _tell_other_weights(path: Path) -> None:
+    print(f"zoo: the alignment in {path} is of other weights and not used; run zoo align again", file=sys.stderr)
+
+
+def sha256_of(found: Found, cache_dir: str | os.PathLike | None = None) -> str | None:
+    """sha256 of the weights that were found, for an alignment of them; None for random ones.
+
+    That of a converted checkpoint is its record's, which was verified when it was located.
+    """
+    if found.path is None:
+        return None
+    if not found.exported and found.tag is not None and weights.entry(found.config, found.tag).upstream:
+        record = cache.Record.of(found.path)
+        if record:
+            return record.sha256
+    return files.sha256(found.path)
+
+
+def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:
+    """Why the labels of a model may not mean what they say, in one line; None if nothing speaks against them.
+
+    Without a measurement only the 2C loss gives no reason to trust them: it gathers the images of a class, and hardly
+    minds which class embedding they gather around (studies/contragan-labels).
+    """
+    if alignment is not None:
+        told_apart = alignment.verdict != UNKNOWN
+        return None if told_apart else f"{name} draws no classes that could be told apart when zoo align looked"
+    if config.conditional and config.training.conditioning.type == "contrastive":
+        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {quote(name)}"
+    return None

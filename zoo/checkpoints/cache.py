@@ -1,0 +1,257 @@
+"""The cache of converted checkpoints, and what is remembered about them.
+
+    weights/<method>/<dataset>/<tag>.safetensors   a converted checkpoint, under this name only when it is complete
+    weights/<method>/<dataset>/<tag>.json          its record, which outlives it: a next download must be the same file
+    weights/.../<tag>.alignment.json               what its labels draw, where `zoo align` has measured it
+    alignments/<sha256>.json                       the same for weights of the Hugging Face Hub
+    verified/<sha256>                              size and time of a file that was hashed and found to be this one
+    partial/<method>-<dataset>@<tag>/              a download that goes on where it stopped
+    locks/<method>-<dataset>@<tag>.lock            held by the process that fetches
+
+Files of the Hugging Face Hub stay in the Hub's own cache ($HF_HOME).
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..common import files
+from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ..common.json_files import read_json
+from ..common.locks import locked
+from ..schema.config import ModelConfig
+from ..schema.labels import plain
+
+_CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT}
+_ALIGNMENT = ".alignment.json"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def default_dir() -> Path:
+    """$ZOO_CACHE, else $XDG_CACHE_HOME/contrastive-gan-zoo, else ~/.cache/contrastive-gan-zoo."""
+    if os.environ.get("ZOO_CACHE"):
+        return files.user_folder(os.environ["ZOO_CACHE"])
+    return files.cache_home() / "contrastive-gan-zoo"
+
+
+def root_of(cache_dir: str | os.PathLike | None) -> Path:
+    return default_dir() if cache_dir is None else Path(cache_dir)
+
+
+def weights_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
+    """Where the converted upstream weights of a tag are kept."""
+    return root_of(cache_dir) / "weights" / config.name / f"{tag}.safetensors"
+
+
+def alignment_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
+    """Where the alignment of labels and classes of a converted checkpoint is kept."""
+    return weights_path(config, tag, cache_dir).with_suffix(_ALIGNMENT)
+
+
+# -------------------------------------------------------------------------------------------------------- the records
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a converted checkpoint."""
+
+    sha256: str  # of the safetensors file
+    original_sha256: str  # of the file its authors published, as it was first seen here
+    original: str  # where that came from
+    replaced_sha256: str | None = None  # of the file that this one replaces: between two renames either may be there
+
+    @classmethod
+    def of(cls, path: Path) -> Record | None:
+        """The record of a file in the cache; None if there is none."""
+        try:
+            return cls(**read_json(path.with_suffix(".json")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise WeightsCorruptedError(
+                f"{path.with_suffix('.json')} is damaged; remove it, and {path} with it"
+            ) from None
+
+    def write(self, path: Path) -> None:
+        files.write_atomically(path.with_suffix(".json"), (json.dumps(asdict(self), indent=2) + "\n").encode())
+
+
+def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: str, original: str) -> Record:
+    """Put a converted checkpoint under its name. At no instant is a file there whose checksum is not on record.
+
+    For the holder of the lock.
+    """
+    for written in (path, path.with_suffix(".json")):
+        files.remove_leftovers(written)
+    replaced = files.sha256(path) if path.is_file() else None
+    with files.replacing(path) as temporary:
+        files.write_safetensors(temporary, tensors, metadata)
+        record = Record(files.sha256(temporary), original_sha256, original, replaced)
+        record.write(path)
+    _stamp(path, record.sha256, _root_of_weights(path))
+    return record
+
+
+def check(path: Path, cache_dir: str | os.PathLike | None = None) -> None:
+    """Raises WeightsCorruptedError if a file of the cache is not the one that was put there."""
+    record = Record.of(path)
+    if record is None:  # put there by hand
+        return
+    name = _name_of(path)
+    try:
+        check_once(
+            path, record.sha256, f"zoo cache clear {name} removes it, and the next load makes it anew", cache_dir
+        )
+    except WeightsCorruptedError:
+        if record.replaced_sha256 is None or files.sha256(path) != record.replaced_sha256:
+            raise
+
+
+def check_once(path: Path, sha256: str, remedy: str, cache_dir: str | os.PathLike | None = None) -> None:
+    """Hash a file when it is first met, and again whenever its size or time has changed."""
+    stamp = root_of(cache_dir) / "verified" / sha256
+    with suppress(OSError):
+        if stamp.read_text() == _size_and_time(path):
+            return
+    files.verify_sha256(path, sha256, remedy)
+    _stamp(path, sha256, root_of(cache_dir))
+
+
+def _stamp(path: Path, sha256: str, root: Path) -> None:
+    with suppress(OSError):  # a cache that cannot be written costs a checksum each time, nothing else
+        files.write_atomically(root / "verified" / sha256, _size_and_time(path).encode())
+
+
+def _size_and_time(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}\n"
+
+
+# --------------------------------------------------------------------------------------------- one process at a time
+
+
+@contextmanager
+def lock(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Iterator[Path]:
+    """Hold the right to fetch a tag; yields the place for its partial downloads. A killed process lets go."""
+    root, key = root_of(cache_dir), f"{config.slug}@{tag}"
+    with explained(root):
+        (root / "locks").mkdir(parents=True, exist_ok=True)
+        with locked(root / "locks" / f"{key}.lock", f"fetching {config.name}@{tag}", patience=0.5):
+            yield root / "partial" / key
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """A full or read-only disk below `folder` as one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise WeightsUnavailableError(
+                f"{folder} is full ({error.strerror}); free some space, or set ZOO_CACHE to another folder"
+            ) from None
+        if error.errno in _CANNOT_WRITE and not isinstance(error, WeightsUnavailableError):
+            if files.NO_HOME in folder.parents:
+                raise WeightsUnavailableError(
+                    "there is no home folder to keep files in; set HOME, or ZOO_CACHE to a folder that can be written"
+                ) from None
+            raise WeightsUnavailableError(
+                f"{folder} cannot be written ({error.strerror}); set ZOO_CACHE to a folder that can"
+            ) from None
+        raise
+
+
+# --------------------------------------------------------------------------------------------- list, verify and clear
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A converted checkpoint in the cache."""
+
+    name: str  # name@tag
+    path: Path
+    size: int  # bytes
+    record: Record | None
+
+    def problem(self) -> str | None:
+        """Why the file is not the one on record, after hashing all of it; None if it is."""
+        if self.record is None:
+            return "no checksum on record"
+        if files.sha256(self.path) not in (self.record.sha256, self.record.replaced_sha256):
+            return "damaged: its sha256 is not the one on record"
+        return None
+
+
+def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> list[Entry]:
+    """What is in the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob."""
+    found = sorted((root_of(cache_dir) / "weights").glob("*/*/*.safetensors"))
+    names = {path: _name_of(path) for path in found if not path.name.startswith(".")}
+    return [
+        Entry(name, path, path.stat().st_size, Record.of(path)) for path, name in names.items() if _fits(name, pattern)
+    ]
+
+
+def clear(pattern: str = "*", forget: bool = False, cache_dir: str | os.PathLike | None = None) -> list[Entry]:
+    """Remove converted checkpoints and partial downloads that fit; returns what was removed.
+
+    A checkpoint without a record was put there by hand, and stays, as does any other file that we have not written.
+
+    Args:
+        pattern: as for `entries`.
+        forget: remove the records too, so that the next download may be another file than the first was.
+    """
+    root = root_of(cache_dir)
+    removed = []
+    for entry in entries(pattern, cache_dir):
+        if entry.record is None:
+            continue
+        removed.append(entry)
+        entry.path.unlink(missing_ok=True)
+        entry.path.with_suffix(_ALIGNMENT).unlink(missing_ok=True)
+        (root / "verified" / entry.record.sha256).unlink(missing_ok=True)
+    if forget:
+        for path in (root / "weights").glob("*/*/*.json"):
+            if _fits(_name_of(path), pattern) and _is_record(path):
+                path.unlink(missing_ok=True)
+    for path in (root / "partial").glob("*@*"):
+        if _fits(path.name, pattern.replace("/", "-")):
+            clear_partial(path)
+    return removed
+
+
+def clear_partial(partial: Path) -> None:
+    """Remove the downloads in the place that `lock` gave for them, whatever they are of."""
+    for folder in partial.iterdir() if partial.is_dir() else ():
+        if files.is_own(folder):
+            files.remove_own(folder)
+    with suppress(OSError):  # not there, or something else is in it
+        partial.rmdir()
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        return Record.of(path) is not None
+    except WeightsCorruptedError:
+        return False
+
+
+def _fits(name: str, pattern: str) -> bool:
+    base, _, tag = name.partition("@")
+    wanted, _, wanted_tag = pattern.partition("@")
+    same = plain(base) == plain(wanted) or fnmatch.fnmatch(base, wanted.lower())
+    return same and (not wanted_tag or fnmatch.fnmatch(tag, wanted_tag))
+
+
+def _name_of(path: Path) -> str:
+    return f"{path.parent.parent.name}/{path.parent.name}@{path.stem}"
+
+
+def _root_of_weights(path: Path) -> Path:
+    return path.parents[3]

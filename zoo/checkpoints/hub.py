@@ -1,0 +1,297 @@
+"""The Hugging Face Hub through its own client: files at a pinned revision, anybody's exported folder, publishing.
+
+The client's settings hold: HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE. ZOO_OFFLINE=1 is ours, and means the same
+for every other place. The client is imported when a network is used, not before.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..common import files
+from ..common.downloads import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
+from ..common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
+from ..common.json_files import LIMIT
+from ..schema.entries import REPO_ID, REVISION
+from . import cache
+
+if TYPE_CHECKING:
+    from huggingface_hub.file_download import HfFileMetadata
+
+PREFIX = "hf://"
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+
+
+class Address(NamedTuple):
+    """A repository of models on the Hub, at a revision."""
+
+    repo_id: str
+    revision: str = "main"
+
+    def __str__(self) -> str:
+        return f"{PREFIX}{self.repo_id}" + (f"@{self.revision}" if self.revision != "main" else "")
+
+
+def parse(text: str) -> Address:
+    """The address in `hf://user/repo[@revision]` (hf:// may be left out); raises ZooError for anything else."""
+    repo_id, at, revision = text.removeprefix(PREFIX).partition("@")
+    if not re.fullmatch(REPO_ID, repo_id) or (at and not re.fullmatch(REVISION, revision)):
+        raise ZooError(f"{text[:80]!r} is not an address on the Hub; write hf://user/repo or hf://user/repo@revision")
+    return Address(repo_id, revision or "main")
+
+
+def local_folder(
+    name: str | os.PathLike, with_weights: bool = True, token: str | bool | None = None
+) -> str | os.PathLike:
+    """The folder that `hf://user/repo[@revision]` was downloaded to; any other name as it is.
+
+    Raises:
+        WeightsUnavailableError: it cannot be had; the message says why.
+        WeightsCorruptedError: the file that came is not the one that the Hub names.
+    """
+    if not isinstance(name, str) or not name.startswith(PREFIX):
+        return name
+    address = parse(name)
+    config = download(address.repo_id, CONFIG_FILE, address.revision, token=token)
+    if with_weights:  # of the same commit
+        download(address.repo_id, WEIGHTS_FILE, config.parent.name, token=token)
+    return config.parent
+
+
+def cached(repo_id: str, filename: str, revision: str) -> Path | None:
+    """The file in the Hub's own cache, found without its client: `zoo list` asks for every model."""
+    repo = _repository(repo_id)
+    ref = repo / "refs" / revision
+    commit = ref.read_text().strip() if files.is_file(ref) else revision
+    path = repo / "snapshots" / commit / filename
+    return path if files.is_file(path) else None
+
+
+def _repository(repo_id: str) -> Path:
+    return hub_cache() / f"models--{repo_id.replace('/', '--')}"
+
+
+def hub_cache() -> Path:
+    """$HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub: where the client keeps its files."""
+    home = os.environ.get("HF_HOME") or files.cache_home() / "huggingface"
+    chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
+    return files.user_folder(os.path.expandvars(chosen))
+
+
+def endpoint() -> str:
+    """$HF_ENDPOINT, else the Hub itself."""
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
+# -------------------------------------------------------------------------------------------------------- downloading
+
+
+def download(
+    repo_id: str,
+    filename: str,
+    revision: str,
+    sha256: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike | None = None,
+) -> Path:
+    """A file of a repository, in the Hub's own cache, verified.
+
+    Args:
+        revision: commit, tag or branch; a commit that is in the cache needs no network.
+        sha256: of the file; None = what the Hub itself says of it, where it does.
+        cache_dir: where the zoo remembers which files it has verified.
+
+    Raises:
+        WeightsUnavailableError: it cannot be had; the message says why.
+        WeightsCorruptedError: the file is another one; it is removed where it is the client's own and damaged.
+    """
+    here = cached(repo_id, filename, revision)
+    if here is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
+        if not is_offline():
+            here = _download(repo_id, filename, revision, sha256, token, here)
+        elif here is None:
+            address = Address(repo_id, revision)
+            raise WeightsUnavailableError(f"{filename} of {address} is not in the Hub's cache, and {OFFLINE}")
+    # a copy without link has lost the name that the Hub gave it
+    expected = sha256 or _lfs_sha256(here.readlink().name if here.is_symlink() else None)
+    if expected:
+        try:
+            cache.check_once(here, expected, "", cache_dir)
+        except WeightsCorruptedError as error:
+            raise WeightsCorruptedError(f"{error}{_discard(here, _repository(repo_id))}") from None
+    return here
+
+
+def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    address = Address(repo_id, revision)
+    if files.NO_HOME in hub_cache().parents:  # the client would make a folder that is called "~"
+        raise WeightsUnavailableError("there is no home folder to keep files in; set HOME, or HF_HOME to a folder")
+    with _explained(address, filename):
+        try:
+            facts = patiently(lambda: metadata(address, filename, token))
+        except Exception as error:
+            if here is None or not is_transport(error):
+                raise
+            print(f"zoo: the Hub cannot be reached; using {address} as it was last seen", file=sys.stderr)
+            return here
+        if filename == CONFIG_FILE and (facts.size or 0) > LIMIT:
+            raise WeightsUnavailableError(
+                f"{filename} of {address} has {facts.size:,d} bytes, which is no config; nothing was downloaded"
+            )
+        published = _lfs_sha256(facts.etag)
+        if sha256 and published and published != sha256:
+            raise WeightsCorruptedError(
+                f"{filename} of {address} has changed: the Hub has sha256 {published[:12]}..., this zoo expects "
+                f"{sha256[:12]}...; nothing was downloaded"
+            )
+        return Path(patiently(lambda: hf_hub_download(repo_id, filename, revision=revision, token=token)))
+
+
+def metadata(address: Address, filename: str, token: str | bool | None = None) -> HfFileMetadata:
+    """Commit, size and ETag of a file, from one request that is not repeated."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    url = hf_hub_url(address.repo_id, filename, revision=address.revision)
+    return get_hf_file_metadata(url, token=token, timeout=CONNECT_TIMEOUT)
+
+
+def _discard(path: Path, repository: Path) -> str:
+    """Remove a link in the Hub's cache and its blob, if that is the client's and not what its name says; the remedy.
+
+    Any other file may be somebody's: a copy that was put there by hand, or a link that leads elsewhere.
+    """
+    blob = path.parent / path.readlink() if path.is_symlink() else path
+    named = _lfs_sha256(blob.name)
+    if blob is path or blob.parent.resolve() != (repository / "blobs").resolve() or named in (None, files.sha256(blob)):
+        return "remove it, then load it again"
+    blob.unlink()
+    path.unlink()
+    return "it was removed; load it again, and if that fails too the Hub has another file under this revision"
+
+
+def list_files(repo_id: str) -> tuple[str, list[str]]:
+    """(commit, paths of all its files) of a repository."""
+    from huggingface_hub import HfApi
+
+    with _explained(Address(repo_id), "the list of files"):
+        info = patiently(lambda: HfApi().model_info(repo_id, timeout=CONNECT_TIMEOUT))
+        assert info.sha is not None
+        return info.sha, [file.rfilename for file in info.siblings or ()]
+
+
+def download_into(folder: Path, address: Address, filename: str, limit: int) -> tuple[Path, str | None]:
+    """(path below `folder`, sha256 that the Hub gives) of a file of at most `limit` bytes, outside the Hub's cache."""
+    from huggingface_hub import hf_hub_download
+
+    with _explained(address, filename):
+        facts = patiently(lambda: metadata(address, filename))
+        if (facts.size or 0) > limit:
+            raise WeightsUnavailableError(f"{filename} of {address} has {facts.size:,d} bytes, which is no checkpoint")
+        repo_id, revision = address
+        path = patiently(lambda: hf_hub_download(repo_id, filename, revision=revision, local_dir=folder))
+    return Path(path), _lfs_sha256(facts.etag)
+
+
+def _lfs_sha256(name: str | None) -> str | None:
+    """The Hub names large files by their sha256, small ones by git's sha1."""
+    return name if name and re.fullmatch(r"[0-9a-f]{64}", name) else None
+
+
+# --------------------------------------------------------------------------------------------------------- publishing
+
+
+def push(
+    folder: Path,
+    repo_id: str,
+    private: bool = False,
+    token: str | bool | None = None,
+    branch: str | None = None,
+    commit_message: str | None = None,
+    create_pr: bool = False,
+    space: bool = False,
+) -> str:
+    """Upload all files of a folder as one commit to a repository, made if need be; returns the commit's address.
+
+    Args:
+        space: to a Gradio Space instead of a model.
+
+    Raises:
+        ZooError: it cannot be done; the message says why.
+    """
+    address = parse(repo_id)
+    if is_offline():
+        raise ZooError(f"nothing can be published: {OFFLINE}")
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    with _explained(address, "the upload"):
+        kind, sdk = ("space", "gradio") if space else ("model", None)
+        patiently(
+            lambda: api.create_repo(address.repo_id, private=private, exist_ok=True, repo_type=kind, space_sdk=sdk)
+        )
+        commit = api.upload_folder(
+            repo_id=address.repo_id,
+            folder_path=folder,
+            repo_type=kind,
+            revision=branch,
+            commit_message=commit_message or "Upload with contrastive-gan-zoo",
+            create_pr=create_pr,
+        )
+    if commit.pr_url:
+        return commit.pr_url
+    return f"{endpoint()}/spaces/{address.repo_id}" if space else f"{PREFIX}{address.repo_id}@{commit.oid}"
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+
+
+@contextmanager
+def _explained(address: Address, what: str) -> Iterator[None]:
+    """Whatever the client raises, as one line that says what happened and what to do."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        raise WeightsUnavailableError(_explain(error, address, what)) from error
+
+
+def _explain(error: Exception, address: Address, what: str) -> str:
+    from huggingface_hub import errors
+
+    page = f"{endpoint()}/{address.repo_id}"
+    login = "log in (hf auth login) or set HF_TOKEN"
+    root = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
+    status = getattr(getattr(root, "response", None), "status_code", None)
+    if isinstance(root, errors.GatedRepoError):
+        return f"{address} is gated; accept its terms at {page}, then {login}"
+    if isinstance(root, errors.RevisionNotFoundError):
+        return f"{address.repo_id} has no revision {address.revision}; look at {page}/commits/main"
+    if isinstance(root, errors.EntryNotFoundError):
+        return f"{address} has no file {what}; look at {page}/tree/{address.revision}"
+    if isinstance(root, errors.RepositoryNotFoundError) or status in (401, 403, 404):
+        return f"{address.repo_id} is not on the Hub, or not for you (HTTP {status}); check the name, or {login}"
+    if status == 429:
+        return f"the Hub asks to come back later (HTTP 429); wait a while, or {login} for a higher limit"
+    if status is not None:
+        return f"the Hub is in trouble (HTTP {status} for {what} of {address}); try again later"
+    if is_unreachable(root):
+        return f"{endpoint()} cannot be reached ({in_short(root)}); check the network, the proxy and HF_ENDPOINT"
+    if is_transport(root):
+        return f"{what} of {address} broke off ({in_short(root)}); run the same command again"
+    if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{hub_cache()} is full ({root.strerror}); free some space, or set HF_HOME to another folder"
+    if isinstance(root, OSError) and root.errno is not None:
+        return f"{root.filename or hub_cache()} cannot be written ({root.strerror}); set HF_HOME to a folder that can"
+    if isinstance(root, OSError):  # the client's check of the length
+        return f"{what} of {address} came incomplete ({in_short(root)}); run the same command again"
+    return f"{what} of {address} failed ({in_short(root)})"

@@ -1,0 +1,240 @@
+"""Fetching a checkpoint from where its authors put it.
+
+Google Drive through gdown (extra `upstream`), the Hugging Face Hub through its client. What a server calls a file
+decides nothing here: a download always has the same name, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...common import files
+from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
+from ...common.errors import WeightsUnavailableError
+from ...schema.entries import Upstream
+from .. import hub
+from .pickles import MAX_BYTES
+
+_FILE = "original.pth"
+_PART = f"{_FILE}download.part"  # gdown takes it for one of its own: eight characters and ".part"
+_SIZE = "size"  # of the whole file, as the server gave it when the download began
+_TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A checkpoint as its authors published it."""
+
+    path: Path  # on this machine
+    name: str  # as they call it
+    address: str  # where it came from
+    sha256: str | None = None  # where the place it came from gives one
+    revision: str | None = None  # commit of its repository
+
+
+def fetch(upstream: Upstream, partial: Path) -> Original:
+    """Download into a folder of its own in `partial`, going on with what is there of the same file.
+
+    Raises:
+        WeightsUnavailableError: it cannot be had; the message says why.
+    """
+    if upstream.hub_repo:
+        return _from_hub(upstream, upstream.hub_repo, partial)
+    if upstream.google_drive_file:
+        return Original(_drive_file(upstream.google_drive_file, partial), upstream.path, upstream.address)
+    assert upstream.google_drive_folder
+    listed = _drive_folder(upstream.google_drive_folder)
+    name = newest(upstream.path, [name for _, name in listed], upstream.address)
+    file_id = next(file_id for file_id, other in listed if other == name)
+    return Original(_drive_file(file_id, partial), name, f"https://drive.google.com/uc?id={file_id}")
+
+
+def newest(pattern: str, paths: list[str], place: str) -> str:
+    """The path that fits the pattern; of several the one whose numbers (dates, steps) are highest.
+
+    A pattern without folders fits a file in any folder. Paths that would lead out of a folder fit nothing.
+    """
+    inside = [path for path in paths if not {"", ".", ".."} & set(re.split(r"[/\\]", path))]
+    fits = [
+        path for path in inside if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+    ]
+    if not fits:
+        raise WeightsUnavailableError(f"none of the {len(paths)} files at {place} is called {pattern}")
+    return max(fits, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)])
+
+
+def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
+    commit, paths = hub.list_files(repo_id)
+    name = newest(upstream.path, paths, upstream.address)
+    folder = _folder_of(partial, repo_id, commit, name)
+    path, sha256 = hub.download_into(folder, hub.Address(repo_id, commit), name, MAX_BYTES)
+    return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)
+
+
+# ------------------------------------------------------------------------------------------------------- Google Drive
+
+
+def _folder_of(partial: Path, *identity: str) -> Path:
+    """The folder for the download of one file, so that none goes on with the bytes of another."""
+    folder = partial / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    files.make_own(folder)
+    return folder
+
+
+def _drive_file(file_id: str, partial: Path) -> Path:
+    folder = _folder_of(partial, "drive", file_id)
+    target = folder / _FILE
+    if target.exists():  # complete, but not converted: the process or the disk came to an end
+        return target
+    gdown = _gdown()
+    if not (folder / _SIZE).exists():  # of which file the beginning is cannot be known
+        _begin_anew(folder)
+    (folder / _PART).touch()  # gdown goes on with it; its own would be for this user alone, whatever the umask
+    with _progress(folder) as progress:
+        _persistently(
+            lambda: gdown.download(
+                id=file_id,
+                output=str(target),
+                quiet=True,
+                use_cookies=False,
+                resume=True,
+                timeout=_TIMEOUT,
+                progress=progress,
+            ),
+            f"https://drive.google.com/uc?id={file_id}",
+            folder,
+        )
+    return target
+
+
+def _drive_folder(folder_id: str) -> list[tuple[str, str]]:
+    """(id, path) of all files of a folder, without downloading any."""
+    gdown = _gdown()
+    url = f"https://drive.google.com/embeddedfolderview?id={folder_id}"
+    listed = _persistently(
+        lambda: gdown.download_folder(
+            id=folder_id, skip_download=True, quiet=True, use_cookies=False, timeout=_TIMEOUT
+        ),
+        url,
+    )
+    return [(file.id, file.path) for file in listed]
+
+
+def _gdown():
+    try:
+        import gdown
+    except ImportError:
+        raise WeightsUnavailableError(
+            "files on Google Drive are fetched by gdown, which is not installed (pip install "
+            "'contrastive-gan-zoo[upstream]')"
+        ) from None
+    return gdown
+
+
+def _persistently(request: Callable, url: str, folder: Path | None = None):
+    """The result of a request of gdown, made again while it gets further, or while Google asks to wait."""
+    waits, received, restarted = iter(WAITS), _received(folder), False
+    while True:
+        try:
+            return request()
+        except _AnotherFileError:
+            _begin_anew(folder)
+        except Exception as error:
+            if not _of_gdown(error):
+                raise
+            before, received = received, _received(folder)
+            if received > before:  # cut on the way: the rest comes next
+                waits = iter(WAITS)
+                continue
+            status, headers = _ask(url)
+            wait = next(waits, None)
+            if wait is not None and (status in TEMPORARY or (status is None and received)):
+                time.sleep(pause(headers, wait))
+            elif status is not None and status < 400 and received and not restarted:  # no rest to be had: all again
+                restarted, received = True, 0
+                _begin_anew(folder)
+            else:
+                raise WeightsUnavailableError(_refusal(error, status, url)) from error
+
+
+def _of_gdown(error: Exception) -> bool:
+    from gdown import DownloadError
+    from requests import RequestException
+
+    return isinstance(error, DownloadError | RequestException)
+
+
+class _AnotherFileError(Exception):
+    """The file has another size than when its download began: its authors have replaced it."""
+
+
+def _received(folder: Path | None) -> int:
+    return (folder / _PART).stat().st_size if folder else 0
+
+
+def _begin_anew(folder: Path | None) -> None:
+    if folder is None:  # nothing is kept
+        return
+    (folder / _SIZE).unlink(missing_ok=True)
+    (folder / _PART).write_bytes(b"")
+
+
+def _ask(url: str) -> tuple[int | None, Mapping[str, str]]:
+    """Status and headers that an address answers with, which gdown keeps to itself; None where no answer comes."""
+    import requests
+
+    try:
+        with requests.get(url, stream=True, timeout=CONNECT_TIMEOUT) as response:
+            return response.status_code, response.headers
+    except requests.RequestException:
+        return None, {}
+
+
+def _refusal(error: Exception, status: int | None, url: str) -> str:
+    if status is None:
+        return f"Google Drive cannot be reached ({in_short(error)}); check the network and the proxy"
+    if status in (401, 403):
+        return f"Google Drive does not give {url} to everybody (HTTP {status}); open it in a browser"
+    if status == 404:
+        return f"Google Drive has no {url} any more (HTTP 404)"
+    if status in TEMPORARY:
+        return f"Google Drive is busy or in trouble (HTTP {status} for {url}); try again later"
+    # gdown's message is a paragraph with the reason in the middle
+    text = re.sub(r"^Failed to retrieve file url:|You may still be able to.*", "", " ".join(str(error).split()))
+    return f"Google Drive does not give {url} ({in_short(Exception(text.strip()))}); open it in a browser"
+
+
+@contextmanager
+def _progress(folder: Path) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal; in any case a limit, and a look at whether the file is still the one that was begun."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("Google Drive"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(received: int, total: int | None) -> None:
+            if max(received, total or 0) > MAX_BYTES:
+                raise WeightsUnavailableError(f"the file is larger than {MAX_BYTES >> 30} GiB, which is no checkpoint")
+            if total is not None:
+                _check_size(folder / _SIZE, total)
+            bar.update(task, completed=received, total=total)
+
+        yield show
+
+
+def _check_size(record: Path, total: int) -> None:
+    if not record.exists():
+        files.write_atomically(record, str(total).encode())
+    elif record.read_bytes() != str(total).encode():
+        raise _AnotherFileError

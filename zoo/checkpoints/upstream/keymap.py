@@ -1,0 +1,95 @@
+"""From another library's state dict to ours: every tensor by name, none left over, shapes checked.
+
+A `KeyMap` says, for each tensor name of ours, where it may be found among theirs; `apply` fills a network's layout
+from it and reports what is missing, what is left over and what has the wrong shape, all at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...common.errors import WeightsCorruptedError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rename:
+    """One possible source of a tensor: its name (or a pattern for exactly one name), and how to reshape it."""
+
+    name: str | re.Pattern
+    reshape: Callable[[Tensor], Tensor] | None = None
+
+    def find(self, state: Mapping[str, Tensor]) -> str | None:
+        if isinstance(self.name, str):
+            return self.name if self.name in state else None
+        found = [name for name in state if self.name.fullmatch(name)]
+        return found[0] if len(found) == 1 else None
+
+
+@dataclass
+class KeyMap:
+    """Sources for each of our tensor names; the first that exists is taken."""
+
+    sources: dict[str, list[Rename]] = field(default_factory=dict)
+    ignored: list[re.Pattern] = field(default_factory=list)
+
+    def add(self, ours: str, *sources: Rename) -> None:
+        self.sources.setdefault(ours, []).extend(sources)
+
+    def ignore(self, pattern: re.Pattern) -> None:
+        """Names that hold nothing of ours and may be left over."""
+        self.ignored.append(pattern)
+
+    def layer(self, ours: str, theirs: str | re.Pattern) -> None:
+        """A convolution, linear layer or embedding, with or without torch's spectral norm (or Mimicry's own)."""
+        for part, names in (
+            ("weight", ("weight_orig", "weight")),
+            ("bias", ("bias",)),
+            ("u", ("weight_u", "sn_u")),
+            ("v", ("weight_v",)),
+        ):
+            for name in names:
+                flatten = (lambda t: t.flatten()) if name == "sn_u" else None
+                self.add(f"{ours}.{part}", Rename(_joined(theirs, name), flatten))
+
+    def batch_norm(self, ours: str, theirs: str, affine: bool = True) -> None:
+        parts = ["running_mean", "running_var", "num_batches_tracked"] + (["weight", "bias"] if affine else [])
+        for part in parts:
+            self.add(f"{ours}.{part}", Rename(f"{theirs}.{part}"))
+
+    def apply(self, state: Mapping[str, Tensor], layout: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+        """Our state dict with the names and shapes of `layout`; raises WeightsCorruptedError with all that is wrong."""
+        result, used, problems = {}, set(), []
+        for ours, want in layout.items():
+            found = [(rename, name) for rename in self.sources.get(ours, ()) if (name := rename.find(state))]
+            if not found:
+                problems.append(f"nothing for {ours}")
+                continue
+            rename, name = found[0]
+            used.add(name)
+            tensor = rename.reshape(state[name]) if rename.reshape else state[name]
+            if tensor.shape != want.shape:
+                problems.append(f"{name} is {tuple(state[name].shape)}, which does not make {ours} {tuple(want.shape)}")
+                continue
+            result[ours] = tensor.to(want.dtype).contiguous()
+        unused = set(state) - used
+        left_over = sorted(name for name in unused if not any(pattern.fullmatch(name) for pattern in self.ignored))
+        problems += [f"{name} has no place" for name in left_over]
+        if problems:
+            shown = "; ".join(problems[:4]) + (f"; and {len(problems) - 4} more" if len(problems) > 4 else "")
+            raise WeightsCorruptedError(
+                f"this {source} state dict does not fit the config: {shown}; use the config that belongs to the "
+                f"checkpoint"
+            )
+        return result
+
+
+def _joined(prefix: str | re.Pattern, name: str) -> str | re.Pattern:
+    if isinstance(prefix, str):
+        return f"{prefix}.{name}"
+    return re.compile(rf"(?:{prefix.pattern})\.{re.escape(name)}")

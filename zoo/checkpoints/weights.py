@@ -1,0 +1,201 @@
+"""Where weight bytes come from, and how they get into a network.
+
+Only safetensors are read here. A file is checked before anything is copied from it: that it is whole, that its
+sha256 is the config's or the one on record, and that its tensors are exactly the network's.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from ..common.downloads import OFFLINE, is_offline
+from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ..common.files import is_file, save, sha256, verify_sha256, write_atomically
+from ..common.json_files import UnreadableError, open_regular, reason
+from ..schema.config import ModelConfig
+from ..schema.entries import Weights
+from . import cache, hub
+from .safetensors_header import metadata, read_header
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["save", "sha256", "write_atomically"]  # of zoo.common.files, for those who know them by this place
+
+cached_path = cache.weights_path
+
+
+def bundled_path(filename: str) -> Path:
+    return Path(str(resources.files("zoo.checkpoints") / "bundled" / filename))
+
+
+def entry(config: ModelConfig, tag: str) -> Weights:
+    """The weights with this tag ("default": the config's default); raises WeightsUnavailableError with the choice."""
+    wanted = config.default_tag if tag == "default" else tag
+    for weights in config.weights:
+        if weights.tag == wanted:
+            return weights
+    if not config.weights:
+        raise WeightsUnavailableError(
+            f"{config.name} has no trained weights yet; train it (python -m training {config.name} --out runs/x), or "
+            f'build it untrained with weights="random"'
+        )
+    raise WeightsUnavailableError(
+        f'{config.name} has no weights tagged "{tag}"; it has {", ".join(config.tags)}, and weights="random" builds it '
+        f"untrained"
+    )
+
+
+def is_local(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None = None) -> bool:
+    """Whether these weights load without a network."""
+    if weights.bundled:
+        return bundled_path(weights.bundled).is_file()
+    if weights.hub:
+        return hub.cached(weights.hub.repo_id, weights.hub.filename, weights.hub.revision) is not None
+    return is_file(cached_path(config, weights.tag, cache_dir))
+
+
+def locate(config: ModelConfig, tag: str = "default", cache_dir: str | os.PathLike | None = None) -> Path:
+    """The verified safetensors file of a tag, fetched and converted first if it is not on this machine.
+
+    Raises:
+        WeightsUnavailableError: no such tag, or it cannot be had; the message says why and what each tag needs.
+        WeightsCorruptedError: the file is not the one that the config or the first download names.
+    """
+    weights = entry(config, tag)
+    if weights.bundled:
+        path = bundled_path(weights.bundled)
+        if not path.is_file():
+            raise WeightsUnavailableError(f"{path} is missing from the installation; install the package again")
+        verify_sha256(path, weights.sha256)
+        return path
+    path = cached_path(config, weights.tag, cache_dir)
+    if weights.upstream and is_file(path):
+        cache.check(path, cache_dir)
+        return path
+    try:
+        return _fetch(config, weights, cache_dir)
+    except WeightsUnavailableError as error:
+        reason = f": {str(error).rstrip('.')}." if str(error) else "."
+        raise WeightsUnavailableError(
+            f"{config.name}@{weights.tag} is not on this machine{reason} {how_to_get(config, weights)}"
+            f"{_alternatives(config, weights)}"
+        ) from None
+
+
+def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None) -> Path:
+    if weights.hub:
+        file = weights.hub
+        return hub.download(file.repo_id, file.filename, file.revision, file.sha256, cache_dir=cache_dir)
+    if is_offline():
+        raise WeightsUnavailableError(OFFLINE)
+    from .upstream.importer import download_checkpoint
+
+    return download_checkpoint(config, weights, cache_dir)
+
+
+def how_to_get(config: ModelConfig, weights: Weights) -> str:
+    """One sentence: what to fetch, from where, and the command that takes it in."""
+    if weights.upstream:
+        upstream = weights.upstream
+        return (
+            f"Download {upstream.path} from {upstream.address}, then run: "
+            f"zoo import {config.name}@{weights.tag} --from FILE."
+        )
+    if weights.hub:
+        file = weights.hub
+        return (
+            f"Download {file.filename} (revision {file.revision}) from https://huggingface.co/{file.repo_id}, then "
+            f"load it with weights=PATH."
+        )
+    return "It ships with the package."
+
+
+def _alternatives(config: ModelConfig, weights: Weights) -> str:
+    others = [other for other in config.weights if other.tag != weights.tag]
+    described = [
+        f"@{o.tag} ({'here' if is_local(config, o) else 'not here: ' + how_to_get(config, o)})" for o in others
+    ]
+    return f" Other weights: {'; '.join(described)}." if described else ' Untrained: weights="random".'
+
+
+# -------------------------------------------------------------------------------------------------- reading a file
+
+
+def read(path: str | Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, mapped into memory.
+
+    Raises WeightsCorruptedError, which says what is wrong.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(path)
+    try:
+        with open_regular(path) as file:
+            start = file.read(9)
+        if not start:
+            raise WeightsCorruptedError(f"{path} is empty; fetch it again")
+        # A safetensors header may begin with any length, 0x80 included; its JSON begins at the ninth byte.
+        if start[8:9] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
+            raise WeightsCorruptedError(
+                f"{path} is a PyTorch pickle, not safetensors; convert it with: "
+                f"zoo import NAME@TAG --from {quote(str(path))}"
+            )
+        metadata(read_header(path))  # is bounded, which the library does not ask for
+        return load_file(path)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        if isinstance(error, UnreadableError):
+            raise WeightsCorruptedError(_damaged(path, error)) from None
+        raise WeightsUnavailableError(f"{path} cannot be read ({reason(error)}); check the path") from None
+    except SafetensorError as error:
+        raise WeightsCorruptedError(_damaged(path, error)) from None
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} is damaged or not a safetensors file ({error}); fetch it again"
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says about itself: for converted weights their source, its sha256, the converter.
+
+    Raises WeightsCorruptedError where it cannot be read.
+    """
+    try:
+        described = metadata(read_header(path))
+    except (OSError, ValueError) as error:
+        raise WeightsCorruptedError(f"{path} cannot be read ({reason(error)}); remove it") from None
+    return {key: value for key, value in described.items() if key != "format"}
+
+
+def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:
+    """Give a network (which may be on the meta device) its tensors, half precision widened.
+
+    Refuses before anything is changed if a tensor is missing, unknown, or of another shape or kind.
+    """
+    expected = network.state_dict()
+    problems = []
+    if missing := sorted(set(expected) - set(tensors)):
+        problems.append(f"{len(missing)} tensors missing ({_few(missing)})")
+    if unknown := sorted(set(tensors) - set(expected)):
+        problems.append(f"{len(unknown)} unknown tensors ({_few(unknown)})")
+    for name in sorted(set(expected) & set(tensors)):
+        have, want = tensors[name], expected[name]
+        if have.shape != want.shape:
+            problems.append(f"{name} is {tuple(have.shape)}, expected {tuple(want.shape)}")
+        elif have.is_floating_point() != want.is_floating_point():
+            problems.append(f"{name} is {have.dtype}, expected {want.dtype}")
+    if problems:
+        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+        raise WeightsCorruptedError(
+            f"{origin} does not fit this architecture: {shown}; use the weights that belong to this config"
+        )
+    network.load_state_dict({name: tensors[name].to(want.dtype) for name, want in expected.items()}, assign=True)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")

@@ -1,0 +1,83 @@
+"""`zoo cache`: the converted checkpoints on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Converted checkpoints on this machine: where, which, whether whole.")
+
+Pattern = Annotated[str, typer.Argument(help='Name in any spelling, name@tag, or a glob such as "sngan/*".')]
+
+
+@app.command("path")
+def path_command() -> None:
+    """Print the folder: $ZOO_CACHE, or ~/.cache/contrastive-gan-zoo."""
+    from ..checkpoints import cache
+
+    print(cache.default_dir())
+
+
+@app.command("list")
+def list_command(
+    pattern: Pattern = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List converted checkpoints: size, sha256, and where the original came from."""
+    from dataclasses import asdict
+
+    from ..checkpoints import cache
+    from ..common.files import as_size
+
+    for entry in cache.entries(pattern):
+        record = entry.record
+        if as_json:
+            facts = {"name": entry.name, "path": str(entry.path), "size": entry.size}
+            print(json.dumps(facts | (asdict(record) if record else {})))
+        else:
+            origin = f"{record.sha256[:12]}  from {record.original}" if record else "no checksum on record"
+            print(f"{entry.name:40s} {as_size(entry.size):>9s}  {origin}")
+
+
+@app.command("verify")
+def verify_command(pattern: Pattern = "*") -> None:
+    """Hash every converted checkpoint and compare with the record; exit status 1 if one is damaged."""
+    from ..checkpoints import cache
+    from ..common.errors import WeightsCorruptedError
+
+    damaged = []
+    for entry in cache.entries(pattern):
+        problem = entry.problem()
+        print(f"{entry.name}: {problem or 'as it was converted'}")
+        if problem and entry.record:
+            damaged.append(entry.name)
+    if damaged:
+        raise WeightsCorruptedError(
+            f"{', '.join(damaged)} damaged; zoo cache clear NAME@TAG removes it, and the next load makes it anew"
+        )
+
+
+@app.command("clear")
+def clear_command(
+    pattern: Pattern = "*",
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget sha256 too: the next download may be another file.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove converted checkpoints and partial downloads."""
+    from ..checkpoints import cache
+    from ..common.files import as_size
+
+    entries = cache.entries(pattern)
+    found = [entry for entry in entries if entry.record]
+    if found and not yes:
+        total = as_size(sum(entry.size for entry in found))
+        typer.confirm(f"Remove {', '.join(entry.name for entry in found)} ({total})?", abort=True)
+    for entry in cache.clear(pattern, forget=forget):
+        print(f"removed {entry.path}")
+    for entry in entries:
+        if not entry.record:
+            print(f"left {entry.path}: it was put there by hand; remove it in the same way")

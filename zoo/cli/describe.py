@@ -1,0 +1,156 @@
+"""What `zoo info` shows: a config as a person would tell it."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..checkpoints import alignments, weights
+from ..common.text import plain
+from ..schema import labels
+from ..schema.architecture import DCGANGenerator
+from ..schema.config import ModelConfig
+from ..schema.label_alignment import LabelAlignment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..schema.architecture import Discriminator, Generator, InfoMaxCritics
+
+
+def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlignment | None = None) -> Group:
+    """The page of `zoo info`.
+
+    Args:
+        file: the weights of a folder, for a run or an export.
+        alignment: what its labels draw.
+    """
+    parts: list[RenderableType] = [plain(f"{config.name}   {config.title}", style="bold")]
+    if config.paper:
+        parts.append(plain(f"https://arxiv.org/abs/{config.paper}"))
+    parts += [_heading("Networks"), _facts(_networks(config))]
+    parts += [_heading("Training"), _facts(_training(config))]
+    parts += [_heading("Weights"), _weights(config) if file is None else _of_file(config, file, alignment)]
+    if config.published:
+        parts += [_heading("Published scores"), _scores(config)]
+    if config.notes:
+        parts += [_heading("Notes"), *(plain(f"- {note}") for note in config.notes)]
+    return Group(*parts)
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+def _facts(facts: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for key, value in facts.items():
+        table.add_row(plain(key, style="dim"), plain(value))
+    return table
+
+
+def _networks(config: ModelConfig) -> dict[str, str]:
+    g, d = config.generator, config.discriminator
+    names = labels.class_names(config)
+    shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
+    facts = {"generator": _generator(g), "discriminator": _discriminator(d)}
+    if names:
+        facts["classes"] = shown
+    return facts
+
+
+def _generator(g: Generator) -> str:
+    extras = [
+        "transposed convolutions" if isinstance(g, DCGANGenerator) else f"{g.upsample} upsampling",
+        "spectral norm" if g.spectral_norm else "",
+        f"attention after block {', '.join(map(str, g.attention_after))}" if g.attention_after else "",
+    ]
+    widths = " ".join(map(str, g.channels))
+    return f"{g.architecture}, z {g.latent_dim}, {widths} channels to {g.resolution}x{g.resolution}, {_join(extras)}"
+
+
+def _discriminator(d: Discriminator) -> str:
+    extras = [
+        f"{d.head.type} head",
+        "rotation head" if d.rotation_head else "",
+        _critics(d.infomax) if d.infomax else "",
+        "spectral norm" if d.spectral_norm else "batch norm" if d.batch_norm else "no norm",
+        f"attention after block {', '.join(map(str, d.attention_after))}" if d.attention_after else "",
+    ]
+    return f"{d.architecture}, {' '.join(map(str, d.channels))} channels, {_join(extras)}"
+
+
+def _critics(critics: InfoMaxCritics) -> str:
+    second = f" and block {critics.global_after}" if critics.global_after else ""
+    return f"InfoMax critics after block {critics.local_after}{second}"
+
+
+def _training(config: ModelConfig) -> dict[str, str]:
+    t, data = config.training, config.data
+    adam = t.optimizer
+    rates = f"G {adam.generator_lr:g}, D {adam.discriminator_lr:g}, betas {adam.beta1:g} {adam.beta2:g}"
+    return {
+        "data": f"{data.dataset}, {data.split} split, {data.resolution}x{data.resolution}"
+        + (", flips" if data.flip else ""),
+        "objective": t.objective,
+        "schedule": f"{t.steps:,} generator steps, each after {t.discriminator_steps} of the discriminator, batch "
+        f"{t.batch_size}",
+        "Adam": rates + (", linear decay" if t.lr_decay == "linear" else ""),
+        "EMA": f"decay {t.ema.decay:g} from step {t.ema.start:,}" if t.ema else "none",
+    }
+
+
+def _weights(config: ModelConfig) -> RenderableType:
+    if not config.weights:
+        return plain(f'none yet: train it (zoo train {config.name} --out runs/x), or load it with weights="random"')
+    table = Table.grid(padding=(0, 2))
+    for entry in config.weights:
+        default = " (default)" if entry.tag == config.default_tag else ""
+        here = weights.is_local(config, entry)
+        where = "bundled" if entry.bundled else "here" if here else weights.how_to_get(config, entry)
+        table.add_row(plain(f"@{entry.tag}{default}"), plain(where + (f"  {entry.note}" if entry.note else "")))
+        if entry.deviations:
+            table.add_row("", plain(f"differs from the recipe: {'; '.join(entry.deviations)}"))
+        if config.conditional:
+            known = alignments.of_tag(config, entry.tag)
+            table.add_row("", plain(labels_of(config, f"{config.name}@{entry.tag}", known)))
+        for score in entry.scores:
+            table.add_row("", plain(f"{score.metric} {score}, measured: {score.protocol}"))
+    return table
+
+
+def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) -> RenderableType:
+    """The weights of a folder, with what was measured on them where they came from."""
+    lines = [plain(str(file))]
+    for entry in config.weights:
+        lines += [plain(entry.note)] if entry.note else []
+        lines += [plain(f"differs from the recipe: {'; '.join(entry.deviations)}")] if entry.deviations else []
+        lines += [plain(f"{score.metric} {score}, measured: {score.protocol}") for score in entry.scores]
+    if config.conditional:
+        lines.append(plain(labels_of(config, str(file.parent), alignment)))
+    return Group(*lines)
+
+
+def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> str:
+    """What is known of the labels of conditional weights, in one line."""
+    if found is None:
+        return alignments.doubt(config, name, None) or f"labels: not measured (zoo align {quote(name)})"
+    return found.summary
+
+
+def _scores(config: ModelConfig) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("metric", "value", "real / fake", "weights", "source"):
+        table.add_column(column)
+    for score in config.published:
+        tag = f"@{score.tag}" if score.tag else ""
+        table.add_row(*map(plain, (score.metric, str(score), score.counts, tag, score.origin)))
+    return table
+
+
+def _join(parts: list[str]) -> str:
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,32 @@
+"""`zoo doctor`: what is here, and what can be reached from here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    network: Annotated[bool, typer.Option("--network/--no-network", help="Try the places of weights.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show versions, devices, caches, missing extras, and which places can be reached; exit status 1 on a problem."""
+    from dataclasses import asdict
+
+    from .checkup import examine
+
+    topic, healthy = None, True
+    for finding in examine(network):
+        healthy &= finding.ok
+        if as_json:
+            print(json.dumps(asdict(finding)))
+            continue
+        if finding.topic != topic:
+            print(f"{'' if topic is None else chr(10)}{finding.topic}")
+            topic = finding.topic
+        print(f"  {finding.name:22s} {finding.value}{'' if finding.ok else '   <- ' + finding.advice}")
+    if not healthy:
+        sys.exit(1)

@@ -1,0 +1,38 @@
+"""`zoo export`: a model as a folder, or as one graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .arguments import Name
+
+
+def export(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder or file; default: the model's name in this folder.")
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="folder (config, safetensors, card), onnx or torchscript.")
+    ] = "folder",
+    dtype: Annotated[str, typer.Option(help="Of a folder: float32, or float16 for half the size.")] = "float32",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
+) -> None:
+    """Write a model for use elsewhere; `zoo.load` takes the folder, a graph needs no Python.
+
+    zoo export contragan/digits --format onnx -o digits.onnx
+    """
+    import zoo
+
+    stem = f"{zoo.info(name).slug}-export"
+    if format == "folder":
+        from ..release.export import export_folder
+
+        print(export_folder(name, out or Path(stem), dtype=dtype, force=force))
+        return
+    from ..release.onnx import FORMATS, export_graph
+
+    print(export_graph(name, out or Path(f"{stem}{FORMATS.get(format, '')}"), format, force=force))

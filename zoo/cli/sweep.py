@@ -1,0 +1,120 @@
+"""`zoo sweep`: the papers' ablations and comparisons, one file each, as runs on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..common.text import plain
+
+app = typer.Typer(no_args_is_help=True, help="Run the papers' ablations and comparisons.")
+
+Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="Name of a sweep (`zoo sweep list`), or a JSON file.")]
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.")]
+Paper = Annotated[bool, typer.Option("--paper", help="The paper's size, for accelerators.")]
+
+
+@app.command("list")
+def list_command() -> None:
+    """List the sweeps that ship: runs and data at both sizes."""
+    from rich.table import Table
+
+    from training.studies import sweep
+
+    from .printing import to_stdout
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("sweep", "runs", "--paper", "in the paper"):
+        table.add_column(heading, no_wrap=heading != "in the paper")
+    for name in sweep.names():
+        whole = sweep.load(name)
+        sizes = (whole.runs(), whole.runs(paper=True))
+        runs_on = (f"{len(runs)} on {runs[0].config.data.dataset}" for runs in sizes)
+        table.add_row(
+            *map(plain, (name, *runs_on, whole.source.partition("), ")[2]))
+        )  # the sweep's name tells the paper
+    to_stdout(120, highlight=False).print(table)
+
+
+@app.command("show")
+def show_command(name: Sweep) -> None:
+    """Show a sweep: its question, its sizes and its runs."""
+    from training.studies import sweep, sweep_report
+
+    print(sweep_report.show(sweep.load(name)))
+
+
+@app.command("run")
+def run_command(
+    name: Sweep,
+    out: Out = None,
+    data: Annotated[Path | None, typer.Option(help="As of `zoo train`.")] = None,
+    paper: Paper = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="axis=option: runs with this option alone; repeatable.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda; or several with commas: one run on each.")] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs at a time on each device; default: 1, on a CPU one a core, at most 8."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on; finished runs are kept.")] = False,
+    run: Annotated[str | None, typer.Option(help="One run alone, by its id, for schedulers; no report.")] = None,
+) -> None:
+    """Train and score all runs of a sweep; a table and a plot in the end.
+
+    zoo sweep run infomax-weights --data cifar10.npz --out studies/infomax-weights
+    """
+    from training.studies import options, side_by_side, sweep_report, sweep_runs
+
+    place = _place(name, out, paper, data, device)
+    if run is not None:
+        print(sweep_runs.run_one(place, run))
+        return
+    planned = place.planned(only or ())
+    devices = side_by_side.devices(device, jobs)
+    rank, ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    if rank == 0:
+        options.begin(place.out, resume)
+    unfinished = sum(sweep_runs.scores_of(place, run) is None for run in planned)
+    if ranks > 1:  # of torchrun: each has runs of its own
+        side_by_side.run_side_by_side(place, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
+    elif unfinished > 1 and len(devices) > 1:
+        side_by_side.run_side_by_side(place, planned, devices)
+    else:
+        sweep_runs.run_all(place, planned)
+    if any(sweep_runs.scores_of(place, run) is None for run in planned):
+        return  # another rank is the last
+    if only:
+        runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
+        print(f"finished: {runs}; `zoo sweep report {name} --out {place.out}` makes the page of what there is")
+    else:
+        print(sweep_report.make_report(place).write(place.out))
+
+
+@app.command("report")
+def report_command(
+    name: Sweep,
+    out: Out = None,
+    paper: Paper = False,
+    device: Annotated[str, typer.Option(help="That the page names.")] = "auto",
+) -> None:
+    """Write the page of the runs that are finished."""
+    from training.studies import sweep_report
+
+    print(sweep_report.make_report(_place(name, out, paper, None, device)).write(out or _default(name)))
+
+
+def _place(name: str, out: Path | None, paper: bool, data: Path | None, device: str):
+    from training.studies import sweep
+    from training.studies.sweep_runs import Place
+
+    sweep.load(name)  # a name that does not exist makes no folder
+    return Place(name, out or _default(name), paper, data, device.split(",")[0].strip())
+
+
+def _default(name: str) -> Path:
+    return Path("studies") / Path(name).stem

@@ -1,0 +1,112 @@
+"""The ranks of a torchrun: who am I, my part of the batches, and bringing features to rank 0.
+
+Features travel as CPU tensors over gloo, so one code serves CPUs and GPUs. Without torchrun, and outside a process
+group, there is one rank and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from .errors import ZooError
+
+_group = None  # gloo, for CPU tensors, whatever the default group's backend is
+
+
+def start() -> None:
+    """Join the process group that torchrun's environment describes, if there is one and it is not joined yet."""
+    global _group
+    launched = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    if launched and dist.is_available() and not dist.is_initialized():
+        dist.init_process_group("gloo")
+    if _active() and _group is None:
+        group = dist.new_group(backend="gloo")
+        assert isinstance(group, dist.ProcessGroup)
+        _group = group
+
+
+def stop() -> None:
+    """Leave the group, so that the process ends without a complaint."""
+    global _group
+    if _active():
+        dist.destroy_process_group()
+    _group = None
+
+
+def _active() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    return dist.get_rank() if _active() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if _active() else 1
+
+
+def device(name: str) -> str:
+    """ "auto" on a machine with several GPUs is the one of this rank."""
+    if name == "auto" and _active() and torch.cuda.is_available():
+        return f"cuda:{int(os.environ.get('LOCAL_RANK', rank())) % torch.cuda.device_count()}"
+    return name
+
+
+def share(batches: range) -> range:
+    """The batches of this rank: a contiguous part, so that the parts in order of rank are the whole in order."""
+    size, here = world_size(), rank()
+    return batches[len(batches) * here // size : len(batches) * (here + 1) // size]
+
+
+def gather(part: Tensor) -> Tensor | None:
+    """Rows of all ranks (N, ...) in order of rank, on rank 0; None elsewhere."""
+    if world_size() == 1:
+        return part
+    counts = [torch.zeros((), dtype=torch.int64) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor(len(part)), group=_group)
+    largest = max(int(count) for count in counts)
+    padded = torch.zeros(largest, *part.shape[1:], dtype=part.dtype)
+    padded[: len(part)] = part
+    received = [torch.empty_like(padded) for _ in counts] if rank() == 0 else None
+    dist.gather(padded, received, group=_group)
+    if received is None:
+        return None
+    return torch.cat([rows[: int(count)] for rows, count in zip(received, counts, strict=True)])
+
+
+def extremes(low: float, high: float) -> tuple[float, float]:
+    """The smallest and the largest over all ranks."""
+    if world_size() == 1:
+        return low, high
+    pair = torch.tensor([-low, high], dtype=torch.float64)
+    dist.all_reduce(pair, dist.ReduceOp.MAX, group=_group)
+    return -float(pair[0]), float(pair[1])
+
+
+def from_first(value: Any) -> Any:
+    """What rank 0 has, on every rank."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0, group=_group)
+    return box[0]
+
+
+def agree(error: Exception | None) -> None:
+    """Raise on every rank if any of them has an error, rather than wait for one that will not come."""
+    if world_size() == 1:
+        if error is not None:
+            raise error
+        return
+    errors: list = [None] * world_size()
+    dist.all_gather_object(errors, None if error is None else f"{type(error).__name__}: {error}", group=_group)
+    if error is not None:
+        raise error
+    others = [f"rank {i}: {text}" for i, text in enumerate(errors) if text]
+    if others:
+        raise ZooError(f"another process of this run failed ({others[0]}); correct that and start again")

@@ -1,0 +1,289 @@
+"""Prepared data sets on disk: one file of pixels, which is memory-mapped, and one manifest.
+
+    <root>/prepared/<data set>-<split>-<side>-<key>/manifest.json      source, count, labels, checksums, preparation
+                                                   /<sha256>.uint8     (N, S, S, 3), C order, no header
+
+The pixels are written under a temporary name, flushed to the disk and renamed; the manifest follows in the same way and
+is what makes them count. So a process may be killed at any moment: there is a manifest and its pixels are whole, or
+there is none. Builders of the same folder take turns by a lock, and remove what a dead one left.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..checkpoints.weights import sha256, write_atomically
+from ..common.errors import DataCorruptedError, ZooError
+from ..common.files import NO_HOME, remove_leftovers, replacing
+from ..common.locks import locked
+from .catalogue import default_root
+from .preparation import Preparation
+from .source import Source, is_full_split
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_UNNAMED = "building.uint8"  # pixels whose checksum is not known yet
+_PIXELS = re.compile(r"[0-9a-f]{16}\.uint8")
+VERSION = 1  # of the layout and of what preparing means; another one is prepared again
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    dataset: str
+    split: str
+    resolution: int
+    preparation: Preparation
+
+    def stem(self) -> str:
+        return f"{_plain(self.dataset)}-{_plain(self.split)}-{self.resolution}"
+
+    def folder(self, origin: str) -> Path:
+        """Where it is kept if it comes from this origin."""
+        identity = json.dumps([VERSION, self.dataset, self.split, self.resolution, self.preparation.record(), origin])
+        return home() / f"{self.stem()}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared split on disk."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return self.manifest["count"], self.manifest["resolution"], self.manifest["resolution"], 3
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.manifest["pixels"]
+
+    def pixels(self) -> np.ndarray:
+        """(N, S, S, 3) uint8, mapped: read where it is looked at. Writing to it changes this process's copy only."""
+        import numpy as np
+
+        return np.memmap(self.path, np.uint8, mode="c", shape=self.shape)
+
+    def labels(self) -> np.ndarray:
+        import numpy as np
+
+        labels = self.manifest["labels"]
+        return np.zeros(self.manifest["count"], np.int64) if labels is None else np.array(labels, np.int64)
+
+    def verify(self) -> None:
+        """Read all pixels; raises DataCorruptedError if they are not those that were written."""
+        if sha256(self.path) != self.manifest["sha256"]:
+            raise DataCorruptedError(f"{self.path} is damaged; remove {self.folder}, and it is prepared again")
+
+
+def home() -> Path:
+    return default_root() / "prepared"
+
+
+def checksum(request: Request, how: Preparation, labels: np.ndarray, pixels_sha256: str) -> str:
+    """Identifies data set, split, preparation, labels and pixels, wherever they came from."""
+    digest = hashlib.sha256(
+        json.dumps([VERSION, request.dataset, request.split, request.resolution, how.record(), pixels_sha256]).encode()
+    )
+    digest.update(labels.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------------ looking up
+
+
+def complete(request: Request) -> Prepared | None:
+    """The whole public split, prepared in this way from anywhere; None if there is none."""
+    for folder in sorted(home().glob(f"{request.stem()}-*")):
+        found = read(folder)
+        if found and found.manifest["complete"] and found.manifest["requested"] == request.preparation.record():
+            return found
+    return None
+
+
+def current(request: Request, source: Source) -> Prepared | None:
+    """What was prepared from this very source, unless the source has changed since."""
+    found = read(request.folder(source.origin))
+    if found is None or (source.anywhere and not found.manifest["complete"]):
+        return None
+    fingerprint = source.fingerprint()
+    if found.manifest["fingerprint"] == fingerprint:
+        return found
+    if found.manifest["content"] is not None and found.manifest["content"] == source.content():
+        _write_manifest(found.folder, {**found.manifest, "fingerprint": fingerprint})  # touched, not changed
+        return found
+    return None
+
+
+def everything() -> list[Prepared]:
+    """All that is prepared."""
+    found = (read(folder) for folder in sorted(home().glob("*")))
+    return [prepared for prepared in found if prepared]
+
+
+def read(folder: Path) -> Prepared | None:
+    """What a folder holds; None if nothing that counts."""
+    try:
+        found = Prepared(folder, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+        if found.manifest["version"] != VERSION or found.path.stat().st_size != _bytes(found.shape):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------- building
+
+
+def build(request: Request, source: Source, progress: bool = False) -> Prepared:
+    """Prepare a source, unless another process has just done so.
+
+    Raises:
+        DataUnavailableError: the images are not here and cannot be had.
+        DataCorruptedError: one cannot be read, or the public split is not whole.
+        ZooError: the disk is full.
+    """
+    folder = request.folder(source.origin)
+    with _in_a_place_for_data():
+        home().mkdir(parents=True, exist_ok=True)
+    with locked(home() / f".{folder.name}.lock", f"preparing {request.dataset}, {request.split}"):
+        return current(request, source) or _build(request, source, folder, progress)
+
+
+def _build(request: Request, source: Source, folder: Path, progress: bool) -> Prepared:
+    from .builder import sampled_sizes
+
+    full = is_full_split(request.dataset, request.split, source)
+    side = request.resolution
+    how = request.preparation.fitted(sampled_sizes(source), side)
+    _refuse_without_room(folder.parent, _bytes((len(source), side, side, 3)))
+    folder.mkdir(exist_ok=True)
+    _remove_leftovers(folder)
+    pixels, digest = _write_pixels(folder, source, how, side, progress)
+    labels = source.labels
+    manifest = {
+        "version": VERSION,
+        "dataset": request.dataset,
+        "split": request.split,
+        "resolution": side,
+        "count": len(source),
+        "num_classes": source.num_classes,
+        "class_names": list(source.class_names),
+        "source": source.origin,
+        "complete": full,
+        "fingerprint": source.fingerprint(),
+        "content": source.content(),
+        "requested": request.preparation.record(),
+        "preparation": how.record(),
+        "resized_by": f"Pillow {_pillow_version()}",
+        "pixels": pixels,
+        "sha256": digest,
+        "checksum": checksum(request, how, labels, digest),
+        "labels": labels.tolist() if labels.any() else None,
+    }
+    _write_manifest(folder, manifest)
+    _remove_leftovers(folder)
+    return Prepared(folder, manifest)
+
+
+def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, progress: bool) -> tuple[str, str]:
+    """The name of the finished file and its sha256; nothing stays behind if it is not finished."""
+    from .builder import write_pixels
+
+    try:
+        with replacing(folder / _UNNAMED) as temporary, temporary.open("wb", buffering=1 << 20) as file:
+            digest = write_pixels(source, how, side, file, progress)
+        name = f"{digest[:16]}.uint8"
+        (folder / _UNNAMED).replace(folder / name)
+    except BaseException as error:
+        with suppress(OSError):  # unless there is something older in it
+            folder.rmdir()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            _no_room(folder.parent, _bytes((len(source), side, side, 3)), error.strerror or str(error))
+        raise
+    _flush_folder(folder)
+    return name, digest
+
+
+@contextmanager
+def _in_a_place_for_data() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = "there is no home folder" if NO_HOME in home().parents else f"{home()}: {error.strerror}"
+        raise ZooError(
+            f"prepared images cannot be kept ({reason}); set ZOO_DATA to a folder that can be written"
+        ) from None
+
+
+def _refuse_without_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        _no_room(folder, needed, f"{_size(free)} are free")
+
+
+def _no_room(folder: Path, needed: int, reason: str) -> NoReturn:
+    raise ZooError(
+        f"{_size(needed)} are needed in {folder} ({reason}); free some room, or set ZOO_DATA to a folder on "
+        f"another disk"
+    ) from None
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    write_atomically(folder / "manifest.json", (json.dumps(manifest, ensure_ascii=False) + "\n").encode())
+    _flush_folder(folder)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a killed builder left, and pixels of an older source: files of the names that builders give.
+
+    Who has those mapped keeps them: the system frees a removed file when the last process lets go of it.
+    """
+    prepared = read(folder)
+    for name in ("manifest.json", _UNNAMED):
+        remove_leftovers(folder / name)
+    for path in folder.iterdir():
+        ours = path.name == _UNNAMED or _PIXELS.fullmatch(path.name)
+        if ours and path.is_file() and not (prepared and path == prepared.path):
+            path.unlink()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make renames durable, in order."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(handle)
+        os.close(handle)
+
+
+def _bytes(shape: tuple[int, ...]) -> int:
+    return math.prod(shape)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _pillow_version() -> str:
+    import PIL
+
+    return PIL.__version__
+
+
+def _plain(name: str) -> str:
+    """A name without what a file name cannot hold."""
+    return re.sub(r"[^A-Za-z0-9+]+", "_", name)

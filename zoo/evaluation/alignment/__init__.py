@@ -1,0 +1,1 @@
+"""Which class each label of a conditional generator draws."""

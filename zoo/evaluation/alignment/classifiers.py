@@ -1,0 +1,249 @@
+"""Classifiers that tell which class an image shows: those that need no data first.
+
+cifar10                        a linear head on EfficientNet-lite0's features, shipped (training.studies makes it)
+digits                         a support vector machine on scikit-learn's digits, trained when it is asked for
+ImageNet and subsets of it     EfficientNet-lite0's own logits of the classes, found by WordNet id
+anything else                  a logistic regression on EfficientNet-lite0's features of real images that are given
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ... import datasets
+from ...checkpoints import weights
+from ...common.errors import LabelError, ZooError
+from ...schema import labels
+from ...schema.config import ModelConfig
+from ...schema.label_alignment import as_line
+from ..features import extractors
+from ..metrics import classwise
+from .judges import Judge
+
+KINDS = ("auto", "shipped", "imagenet", "data", "discriminator")
+_DIGIT_FOLDS = 5
+_LEAST_OF_A_CLASS = 10  # real images, a fifth of which a classifier does not learn from
+# How often the ImageNet logits are right on real images, where that could be measured.
+_ON_REAL = {"tiny-imagenet": (0.232, "1,000 real validation images reduced to 32x32 (at 64x64 it was not measured)")}
+_FOR_EACH_CLASS = 500  # real images that a classifier is trained on, at most
+
+
+def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str = "cpu") -> Judge:
+    """The classifier of a model's classes.
+
+    Args:
+        kind: "shipped", "imagenet" or "data"; "auto" takes the first of them that the model has, but `data` where
+            that is given.
+        data: real images with labels: a `zoo.datasets.Dataset`, the path of an .npz or folder, or the data set's name.
+        device: where the network computes.
+
+    Raises:
+        ZooError: there is none of this kind for these classes, or packages are missing; what to do is said.
+    """
+    _require_packages()
+    if kind == "auto":
+        kind = "data" if data is not None else "shipped" if _has_shipped(config) else "imagenet"
+        if kind == "imagenet" and not need_no_data(config):
+            raise ZooError(
+                f"no classifier of {config.data.dataset}'s classes ships; give real images as data (--data), or take "
+                f'the model\'s own discriminator: classifier="discriminator" (--classifier discriminator)'
+            )
+    if kind == "data":
+        return of_data(config, data, device)
+    if kind == "imagenet":
+        return of_imagenet(config, device)
+    if kind == "shipped" and _has_shipped(config):
+        return of_digits() if config.data.dataset == "digits" else of_features(_head(config), device)
+    if kind == "shipped":
+        raise ZooError(f"no classifier of {config.data.dataset}'s classes ships; give real images as data (--data)")
+    raise ZooError(f'classifier "{kind}" is not known; give one of {", ".join(KINDS)}')
+
+
+def need_no_data(config: ModelConfig) -> bool:
+    """Whether there is a classifier of these classes that needs no real images first."""
+    return _has_shipped(config) or imagenet_numbers(config) is not None
+
+
+def _require_packages() -> None:
+    """One line that names what is missing, before anything is computed."""
+    extractors.require_fidelity()
+    try:
+        import scipy  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ZooError(f"this needs {error.name}; run: pip install 'contrastive-gan-zoo[eval]'") from None
+
+
+# ------------------------------------------------------------------------------------------------------- shipped ones
+
+
+def head_path(dataset: str) -> Path:
+    """The linear classifier that ships for a data set; there need not be one."""
+    return Path(str(resources.files("zoo.evaluation.alignment") / "classifier_heads" / f"{dataset}.safetensors"))
+
+
+def _has_shipped(config: ModelConfig) -> bool:
+    """Whether the classes are exactly those that a shipped classifier knows."""
+    public = datasets.class_names(config.data.dataset)
+    if labels.class_names(config) != public:
+        return False
+    return config.data.dataset == "digits" or head_path(config.data.dataset).is_file()
+
+
+def _head(config: ModelConfig) -> Path:
+    return head_path(config.data.dataset)
+
+
+def of_features(path: Path, device: str = "cpu") -> Judge:
+    """A linear classifier of EfficientNet-lite0's features from its file."""
+    tensors, about = weights.read(path), weights.read_metadata(path)
+    weight, bias = tensors["weight"].float(), tensors["bias"].float()
+    extract = feature_extractor(device, "fid")
+    _check_extractor(about, path)
+    return Judge(
+        f"linear classifier on {about['extractor']} features, shipped for {about['dataset']}",
+        lambda images: extract(images) @ weight.t() + bias,
+        float(about["accuracy"]),
+        about["accuracy of"],
+    )
+
+
+def _check_extractor(about: dict[str, str], path: Path) -> None:
+    from ..features import efficientnet
+
+    if about["extractor_sha256"] != efficientnet.SHA256:
+        raise ZooError(f"{path} is of another version of {about['extractor']}; install the package again")
+
+
+def of_digits() -> Judge:
+    """A support vector machine on scikit-learn's digits at their own 8x8; 97.2 % right in five-fold validation."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import cross_val_score
+    from sklearn.svm import SVC
+
+    x, y = load_digits(return_X_y=True)
+    kernel: dict[str, Any] = {"gamma": 0.001}  # its type is taken from the default, a text
+    model = SVC(decision_function_shape="ovr", **kernel).fit(x, y)
+    right = float(np.mean(cross_val_score(SVC(**kernel), x, y, cv=_DIGIT_FOLDS)))
+
+    def scores(images: Tensor) -> Tensor:
+        small = F.adaptive_avg_pool2d(images.float().mean(dim=1, keepdim=True), 8) * (16 / 255)
+        return F.one_hot(torch.from_numpy(model.predict(small.flatten(1).numpy())).long(), 10).float()
+
+    return Judge(
+        "support vector machine on 8x8 grey pixels of the real digits",
+        scores,
+        right,
+        f"{len(y):,} real digits, {_DIGIT_FOLDS}-fold cross-validation",
+    )
+
+
+# ------------------------------------------------------------------------------------------------- ImageNet's classes
+
+
+def imagenet_numbers(config: ModelConfig) -> list[int] | None:
+    """Where the model's classes are among ImageNet's 1,000, by WordNet id; None unless all of them are."""
+    known = {wnid: number for number, wnid in enumerate(datasets.class_ids("imagenet"))}
+    ids = datasets.class_ids(config.data.dataset)
+    if len(ids) != config.num_classes:  # a subset of ImageNet whose folders are called by the ids
+        ids = labels.class_names(config)
+    found = [known[wnid] for wnid in ids if wnid in known]
+    return found if found and len(found) == len(ids) else None
+
+
+def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
+    """EfficientNet-lite0's logits of the model's classes, all of which are among ImageNet's.
+
+    Right often enough for an assignment: of 25 real training images of Tiny ImageNet for each of 200 shuffled labels,
+    as 32x32 JPEGs, 24 % were put into their class, and 178 labels were assigned the right one.
+    """
+    numbers = imagenet_numbers(config)
+    if numbers is None:
+        raise ZooError(
+            f"not all classes of {config.name} are among ImageNet's, by WordNet id; give real images as data (--data)"
+        )
+    extract = feature_extractor(device, "is")
+    accuracy, note = _ON_REAL.get(config.data.dataset, (None, None))
+    return Judge(
+        f"{extractors.OFFLINE}'s ImageNet logits of these classes",
+        lambda images: extract(images)[:, numbers],
+        accuracy,
+        note,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- given data
+
+
+def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
+    """A logistic regression on real images that are given, scored on a fifth of them that it does not see."""
+    if data is None:
+        raise ZooError(f"a classifier of {config.data.dataset} needs real images with labels; give data (--data)")
+    real = _real_images(config, data)
+    datasets.check_classes(config, real)
+    names = labels.class_names(config)
+    classwise.check_classes(real.labels, names, "the real images have", "give data that has every class")
+    fewest = int(real.labels.bincount(minlength=config.num_classes).argmin())
+    if (count := int((real.labels == fewest).sum())) < _LEAST_OF_A_CLASS:
+        raise LabelError(
+            f"class {fewest} ({names[fewest]}) has {count} real images; a classifier needs {_LEAST_OF_A_CLASS} of each "
+            f"class at least"
+        )
+    chosen = _balanced(real.labels, _FOR_EACH_CLASS)
+    extract = feature_extractor(device, "fid")
+    features = torch.cat([extract(real.images[part]) for part in chosen.split(250)])
+    classifier = classwise.train_classifier(features, real.labels[chosen])
+    held_out = -(-len(chosen) // classwise.HELD_OUT)
+    chance = 1 / config.num_classes
+    if classifier.accuracy_on_real < chance + 3 * (chance * (1 - chance) / held_out) ** 0.5:
+        raise ZooError(
+            f"a classifier trained on {real.source or 'these images'} is right on {classifier.accuracy_on_real:.1%} of "
+            f"{held_out:,} held-out ones, which is chance: give more images, or look at their labels"
+        )
+    return Judge(
+        as_line(f"logistic regression on {extractors.OFFLINE} features of {real.source or 'given images'}"),
+        lambda images: _decision(classifier.model, extract(images)),
+        classifier.accuracy_on_real,
+        f"{held_out:,} held-out real images",
+    )
+
+
+def _real_images(config: ModelConfig, data: Any) -> datasets.Dataset:
+    if isinstance(data, datasets.Dataset):
+        return data
+    if not isinstance(data, (str, os.PathLike)) or not os.fspath(data):
+        raise ZooError(f"data is {data!r:.40}; give an .npz, a folder, or a zoo.datasets.Dataset")
+    if data == config.data.dataset:
+        return datasets.load_for(config)
+    if data in datasets.CATALOGUE:
+        raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
+    return datasets.load_for(config, root=data)
+
+
+def _decision(model, features: Tensor) -> Tensor:
+    """(N, K) of a linear classifier of scikit-learn, which gives one column for two classes."""
+    values = torch.from_numpy(model.decision_function(features.numpy())).float()
+    return values if values.ndim == 2 else torch.stack([-values, values], dim=1)
+
+
+def _balanced(real_labels: Tensor, each: int) -> Tensor:
+    """Indices of at most `each` images of every class, drawn once and for all, in order."""
+    order = torch.randperm(len(real_labels), generator=torch.Generator().manual_seed(0))
+    parts = [order[real_labels[order] == label][:each] for label in real_labels.unique().tolist()]
+    return torch.cat(parts).sort().values
+
+
+def feature_extractor(device: str, metric: str) -> Callable[[Tensor], Tensor]:
+    """uint8 images (N, 3, H, W) to the offline extractor's layer for a metric, on the CPU."""
+    extractor = extractors.load(extractors.OFFLINE).to(torch.device(device))
+    layer = extractor.layer(metric)
+    return lambda images: extractor(images, (layer,))[layer]

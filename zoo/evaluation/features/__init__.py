@@ -1,0 +1,1 @@
+"""From images to features: the extractors, what they are shown, and the references of real images."""

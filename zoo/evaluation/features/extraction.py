@@ -1,0 +1,120 @@
+"""One pass over a source: images in batches into an extractor, features kept on the CPU, pixels never.
+
+Memory holds one batch of images and the features (4 bytes times their length for each image: 8 KB with Inception),
+preallocated. Ranks take contiguous runs of the same batches, so that features are the same bits as one process's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ...common import ranks as distributed
+from .extractors import Extractor
+from .sources import ALIGNMENT, Source
+
+
+@dataclass
+class Features:
+    """What metrics are computed from.
+
+    Attributes:
+        layers: (N, D) float32 on the CPU by layer name.
+        labels: (N,) int64, or None.
+        first: the first uint8 images, for a sheet.
+    """
+
+    layers: dict[str, Tensor]
+    labels: Tensor | None = None
+    first: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.layers.values())))
+
+
+@dataclass
+class Timings:
+    """Seconds in each part of an evaluation."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, part: str, since: float) -> float:
+        now = time.perf_counter()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - since
+        return now
+
+
+def extract(
+    source: Source,
+    extractor: Extractor,
+    layers: tuple[str, ...],
+    batch_size: int,
+    *,
+    timings: Timings | None = None,
+    parts: tuple[str, str] = ("generation", "extraction"),
+    advance: Callable[[int], object] = lambda count: None,
+    keep_first: int = 0,
+) -> Features | None:
+    """The features of all images of a source, on rank 0; None on other ranks.
+
+    Args:
+        batch_size: images at a time, rounded up to a multiple of 64 (and of the images that share statistics).
+        timings: where the seconds go, under the names of `parts`.
+        advance: called with the images done since the last call, all ranks together.
+        keep_first: how many uint8 images to keep.
+    """
+    timings = timings or Timings()
+    batch_size = whole_batches(batch_size, source)
+    starts = distributed.share(range(0, len(source), batch_size))
+    kept: dict[str, Tensor] = {}
+    first: list[Tensor] = []
+    mine = sum(min(batch_size, len(source) - start) for start in starts)
+    error = None
+    try:
+        source.prepare()
+        done = 0
+        for start in starts:
+            count = min(batch_size, len(source) - start)
+            clock = time.perf_counter()
+            images = source.batch(start, count)
+            clock = timings.add(parts[0], clock)
+            features = extractor(images, layers)
+            timings.add(parts[1], clock)
+            for layer, values in features.items():
+                if layer not in kept:
+                    kept[layer] = torch.empty(mine, values.shape[1])
+                kept[layer][done : done + count] = values
+            if start < keep_first:
+                first.append(as_uint8(images[: keep_first - start]))
+            done += count
+            advance(count * distributed.world_size())
+    except Exception as problem:
+        error = problem
+    distributed.agree(error)
+    return _gathered(source, layers, kept, first)
+
+
+def _gathered(source: Source, layers: tuple[str, ...], kept: dict[str, Tensor], first: list[Tensor]) -> Features | None:
+    widths = distributed.from_first({layer: values.shape[1] for layer, values in kept.items()})
+    gathered = {}
+    for layer in layers:
+        values = distributed.gather(kept.get(layer, torch.empty(0, widths[layer])))
+        if values is not None:
+            gathered[layer] = values
+    if distributed.rank() != 0:
+        return None
+    return Features(gathered, source.labels(), torch.cat(first) if first else None)
+
+
+def whole_batches(batch_size: int, source: Source) -> int:
+    """The batch size rounded up, so that batches begin where the generator's chunks and groups begin."""
+    group = getattr(getattr(source, "sampling", None), "batch_size", None) or ALIGNMENT
+    return -(-batch_size // group) * group
+
+
+def as_uint8(images: Tensor) -> Tensor:
+    return (images if images.dtype == torch.uint8 else (images + 0.5).clamp(0, 255).byte()).cpu()

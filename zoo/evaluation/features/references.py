@@ -1,0 +1,326 @@
+"""Features and statistics of real images, computed once for each (data, split, selection, preprocessing, extractor).
+
+They are looked for in this order: what ships with the package (statistics of CIFAR-10 under the offline extractor,
+used where no data is given and only a Frechet distance is wanted, so that neither data nor time are needed); the cache,
+under a key that holds a checksum of the pixels; then they are computed, by one process while others wait, and written
+whole or not at all. Each file carries a manifest of what it holds, and is refused where that is not what was asked for.
+
+A Frechet distance needs statistics only. Kernel distance, precision and recall, and everything by class need features:
+where only statistics are here and the images cannot be had, these metrics raise, and the distance does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ... import datasets
+from ...checkpoints import cache
+from ...checkpoints.safetensors_header import metadata, read_header
+from ...common import ranks as distributed
+from ...common.errors import ZooError
+from ...common.files import write_atomically
+from ...common.json_files import parse_json
+from ..metrics.formulas import Statistics, check_finite, statistics
+from . import extraction as features
+from . import shipped
+from .extractors import Extractor
+from .sources import Fixed
+
+FORMAT = 1  # of the cached files; part of the key
+
+
+@dataclass(frozen=True)
+class Data:
+    """Real images: a data set by name, from a file or folder, or given as tensors."""
+
+    dataset: str
+    split: str
+    resolution: int
+    root: Path | None = None
+    given: datasets.Dataset | None = None
+
+    @cached_property
+    def loaded(self) -> datasets.Dataset:
+        """All images of the split, read once; raises DataUnavailableError with how to get them."""
+        if self.given is not None:
+            return self.given
+        return datasets.load(self.dataset, self.split, self.resolution, self.root)
+
+    def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
+        """What the package holds of it; nothing where the images themselves were given."""
+        if self.root is not None or self.given is not None:
+            return None
+        return shipped.find(self.dataset, self.split, self.resolution, count, extractor)
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.split}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which images of the split: all, or `count` of them drawn from a seed."""
+
+    count: int | None = None
+    balanced: bool = False  # as many of each class
+    seed: int = 0
+
+
+@dataclass
+class Reference:
+    """Real images as metrics see them, on rank 0.
+
+    Attributes:
+        about: data set, split, resolution, count, checksum, and where this came from.
+        statistics: of the feature layer of FID.
+        features, labels: (N, D) and (N,), where they were asked for.
+        warnings: what did not go as it should, for the report.
+    """
+
+    about: dict
+    statistics: Statistics
+    features: Tensor | None = None
+    labels: Tensor | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return self.about["count"]
+
+    @property
+    def labelled_features(self) -> tuple[Tensor, Tensor]:
+        """The features (N, D) and labels (N,) of a reference that was made with them."""
+        assert self.features is not None
+        assert self.labels is not None
+        return self.features, self.labels
+
+
+def checksum(data: datasets.Dataset) -> str:
+    """The data set's own checksum, else sha256 over shape, pixels and labels."""
+    if known := getattr(data, "checksum", ""):
+        return known
+    digest = hashlib.sha256(str(tuple(data.images.shape)).encode())
+    for part in data.images.split(4096):
+        digest.update(part.contiguous().numpy().tobytes())
+    digest.update(data.labels.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def select(labels: Tensor, num_classes: int, selection: Selection, where: Data) -> Tensor | None:
+    """Indices in ascending order; None for all. Raises ZooError where the classes are not so large."""
+    total = len(labels)
+    if selection.count is None or selection.count == total:
+        return None
+    draw = np.random.RandomState(selection.seed)
+    if not selection.balanced or num_classes < 2:
+        return torch.from_numpy(np.sort(draw.choice(total, selection.count, replace=False)))
+    each, rest = divmod(selection.count, num_classes)
+    if rest:
+        raise ZooError(
+            f"{selection.count:,} real images cannot be the same number of each of {num_classes} classes; give a "
+            f"multiple of {num_classes} as --num-real"
+        )
+    chosen = []
+    for label in range(num_classes):
+        members = np.flatnonzero(labels.numpy() == label)
+        if len(members) < each:
+            raise ZooError(
+                f"{where} has {len(members)} images of class {label}, {each} are asked for; lower --num-real"
+            )
+        chosen.append(draw.choice(members, each, replace=False))
+    return torch.from_numpy(np.sort(np.concatenate(chosen)))
+
+
+# ---------------------------------------------------------------------------------------------------- the cache
+
+
+def key_of(identity: dict) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
+    return cache.root_of(cache_dir) / "references"
+
+
+def _read(path: Path, identity: dict) -> dict[str, Tensor] | None:
+    """The tensors of a cached file; None where there is none, or it is damaged or of something else."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if parse_json(metadata(read_header(path)).get("manifest", "null")) != identity:
+            return None
+        tensors = load_file(path)
+    except (OSError, SafetensorError, ValueError):
+        return None
+    return tensors if _fit(tensors, identity["count"]) else None
+
+
+def _fit(tensors: dict[str, Tensor], count: int) -> bool:
+    """Whether these are the statistics, or the features, of so many images."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if set(shapes) == {"mu", "sigma"}:
+        return shapes["sigma"] == 2 * shapes["mu"]
+    return set(shapes) == {"features", "labels"} and shapes["labels"] == (count,) == shapes["features"][:-1]
+
+
+def _write(path: Path, tensors: dict[str, Tensor], identity: dict) -> str | None:
+    """Write a cached file and, beside it, its manifest as JSON; a warning where the disk does not let us."""
+    from safetensors.torch import save
+
+    manifest = json.dumps(identity, sort_keys=True)
+    try:
+        write_atomically(path, save(tensors, {"manifest": manifest}))
+        write_atomically(path.with_suffix(".json"), (json.dumps(identity, indent=2) + "\n").encode())
+    except OSError as error:
+        return f"the reference could not be cached in {path.parent} ({error.strerror or error}); it will be made again"
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------ the way
+
+
+def get(
+    data: Data,
+    selection: Selection,
+    extractor: Extractor,
+    *,
+    with_features: bool,
+    batch_size: int,
+    cache_dir: str | os.PathLike | None = None,
+    timings: features.Timings | None = None,
+    advance: Callable[[int, int], object] = lambda done, total: None,
+) -> Reference | None:
+    """The reference on rank 0, None on other ranks; every rank calls it.
+
+    Args:
+        with_features: whether statistics alone will not do.
+        advance: called with (images done since the last call, images in all) where they are computed.
+
+    Raises:
+        DataUnavailableError: the images are needed and not here.
+        ZooError: the split has fewer images than are asked for.
+    """
+    if not with_features and (found := data.shipped(selection.count, extractor)):
+        return found
+    size_of(data, selection.count, extractor, with_features)
+    loaded = data.loaded
+    if loaded.images.shape[2:] != (data.resolution, data.resolution):
+        size = "x".join(map(str, reversed(loaded.images.shape[2:])))
+        raise ZooError(f"{data} is {size}, the images to be measured are {data.resolution}x{data.resolution}")
+    chosen = select(loaded.labels, loaded.num_classes, selection, data)
+    images, labels = (x if chosen is None else x[chosen] for x in (loaded.images, loaded.labels))
+    about = {
+        "dataset": data.dataset,
+        "split": data.split,
+        "resolution": data.resolution,
+        "count": len(labels),
+        "total": len(loaded.labels),
+        "classes": loaded.num_classes,
+        "selection": "all" if chosen is None else f"{'balanced' if selection.balanced else 'random'} {selection.seed}",
+        "checksum": checksum(loaded),
+    }
+    layer = extractor.layer("fid")
+    identity = {"format": FORMAT, **about, **extractor.identity, "layer": layer}
+    stem = f"{data.dataset}-{data.split}-{data.resolution}-{extractor.name}-{key_of(identity)}".replace(":", "-")
+    folder = cache_folder(cache_dir)
+    with _alone(folder / f"{stem}.lock"):
+        found = _cached(folder / stem, identity, with_features)
+        if distributed.from_first(found is not None):
+            return None if found is None else _reference(about | {"from": "cache"}, found, with_features)
+        source = Fixed(images, labels)
+        made = features.extract(
+            source,
+            extractor,
+            (layer,),
+            batch_size,
+            timings=timings,
+            parts=("reference", "reference"),
+            advance=lambda count: advance(count, len(source)),
+        )
+        if made is None:
+            return None
+        check_finite(made.layers[layer], f"the real images of {data}")
+        tensors = _tensors(made.layers[layer], labels)
+        names = ("statistics", "features") if with_features else ("statistics",)
+        warnings = [_write(folder / f"{stem}.{name}.safetensors", tensors[name], identity) for name in names]
+    found = tensors["statistics"] | tensors["features"]
+    reference = _reference(about | {"from": "computed"}, found, with_features)
+    reference.warnings = tuple(warning for warning in warnings[:1] if warning)
+    return reference
+
+
+def _alone(path: Path):
+    """One process at a time makes a reference; a lock dies with its process. Only rank 0 takes it."""
+    if distributed.rank() != 0:
+        return nullcontext()
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire()
+    except OSError:  # a cache that cannot be written to: `_write` says so
+        return nullcontext()
+    return _Held(lock)
+
+
+class _Held:
+    def __init__(self, lock):
+        self.lock = lock
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+def _cached(stem: Path, identity: dict, with_features: bool) -> dict[str, Tensor] | None:
+    if distributed.rank() != 0:
+        return None
+    names = ("statistics", "features") if with_features else ("statistics",)
+    found: dict[str, Tensor] = {}
+    for name in names:
+        part = _read(stem.with_name(f"{stem.name}.{name}.safetensors"), identity)
+        if part is None:
+            return None
+        found |= part
+    return found
+
+
+def _tensors(values: Tensor, labels: Tensor) -> dict[str, dict[str, Tensor]]:
+    found = statistics(values)
+    return {
+        "statistics": {"mu": torch.from_numpy(found.mu), "sigma": torch.from_numpy(found.sigma)},
+        "features": {"features": values, "labels": labels.contiguous()},
+    }
+
+
+def _reference(about: dict, tensors: dict[str, Tensor], with_features: bool) -> Reference:
+    found = Statistics(tensors["mu"].numpy(), tensors["sigma"].numpy(), about["count"])
+    if not with_features:
+        return Reference(about, found)
+    return Reference(about, found, tensors["features"], tensors["labels"])
+
+
+def size_of(data: Data, count: int | None, extractor: Extractor, with_features: bool) -> int:
+    """How many real images there will be, without extracting anything; raises ZooError where there are not so many."""
+    if not with_features and (found := data.shipped(count, extractor)):
+        return found.count
+    total = len(data.loaded.labels)
+    if count is not None and count > total:
+        raise ZooError(
+            f"{data} has {total:,} images, {count:,} real ones are asked for; give --num-real {total}, or another split"
+        )
+    return total if count is None else count

@@ -1,0 +1,75 @@
+"""Statistics that ship with the package, so that a model can be scored where the data set is not.
+
+A covariance is kept as its standard deviations (float32) and the upper half of the correlations (float16): a quarter of
+the full matrix in float32. Measured on CIFAR-10's training images, this changes distances to four other sets of images
+by at most 3e-6 of their value (16-bit integers: 9e-6; 8 bits: 22 %), where the spread over seeds is about 1e-2.
+`benchmarks/ship_statistics.py` makes the files and their manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...checkpoints.weights import verify_sha256
+from ..metrics.formulas import Statistics
+
+if TYPE_CHECKING:
+    from .extractors import Extractor
+    from .references import Reference
+
+
+@cache
+def manifest() -> tuple[dict, ...]:
+    """What ships: one entry a file, with the data, the extractor, the count and the file's sha256."""
+    folder = resources.files("zoo.evaluation.features") / "statistics"
+    return tuple(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["statistics"])
+
+
+def find(dataset: str, split: str, resolution: int, count: int | None, extractor: Extractor) -> Reference | None:
+    """The shipped statistics of all images of a split under this extractor, weights and preprocessing; or None."""
+    wanted = {"dataset": dataset, "split": split, "resolution": resolution, **extractor.identity}
+    for entry in manifest():
+        if all(entry[key] == value for key, value in wanted.items()) and count in (None, entry["count"]):
+            return _read(entry)
+    return None
+
+
+def _read(entry: dict) -> Reference:
+    from pathlib import Path
+
+    from safetensors.numpy import load_file
+
+    from .references import Reference
+
+    path = Path(str(resources.files("zoo.evaluation.features") / "statistics" / entry["file"]))
+    verify_sha256(path, entry["file_sha256"])
+    about = {key: entry[key] for key in ("dataset", "split", "resolution", "count", "classes", "checksum")}
+    about |= {"total": entry["count"], "selection": "all", "from": "shipped"}
+    return Reference(about, unpack(load_file(path), entry["count"]))
+
+
+def pack(found: Statistics) -> dict[str, np.ndarray]:
+    """Mean and deviations in float32, correlations above the diagonal in float16, row by row."""
+    deviations = np.sqrt(np.diag(found.sigma))
+    correlations = found.sigma / np.outer(deviations, deviations)
+    upper = correlations[np.triu_indices_from(correlations, 1)]
+    return {
+        "mu": found.mu.astype(np.float32),
+        "deviations": deviations.astype(np.float32),
+        "correlations": upper.astype(np.float16),
+    }
+
+
+def unpack(packed: dict[str, np.ndarray], count: int) -> Statistics:
+    """The statistics back, in the precisions that torch-fidelity uses."""
+    deviations = packed["deviations"].astype(np.float64)
+    correlations = np.eye(len(deviations))
+    upper = np.triu_indices_from(correlations, 1)
+    correlations[upper] = packed["correlations"]
+    correlations.T[upper] = correlations[upper]
+    return Statistics(packed["mu"], correlations * np.outer(deviations, deviations), count)

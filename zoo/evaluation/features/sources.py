@@ -1,0 +1,258 @@
+"""What can be measured: a generator under a protocol, or images that exist already, in batches on the device.
+
+A source gives images start ... start + count - 1 on request, so any rank can make any part. The images of a generator
+are those of `GAN.sample` with the same seed, unless the protocol asks for another scale or batch norm mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...common import quantise
+from ...common import ranks as distributed
+from ...common.errors import ZooError
+from ...common.text import cut
+from ...datasets.images import open_image
+from ...datasets.npz import read_arrays
+from ...sampling import latents
+from ...sampling.gan import GAN
+from ..protocols import batch_norm_modes as batch_norm
+from ..protocols.protocol import Sampling
+
+# Batches start at multiples of this, so that every image has the place in a chunk of the generator that it has in
+# `GAN.sample`, and with it the same bits.
+ALIGNMENT = 64
+
+
+class Source(Protocol):
+    """Images by index."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, start: int, count: int) -> Tensor:
+        """uint8 (count, 3, H, W), or float32 0 ... 255 where the protocol does not round."""
+        ...
+
+    def labels(self) -> Tensor | None:
+        """(N,) int64, or None without classes."""
+        ...
+
+    def prepare(self) -> None:
+        """What has to be known of all images before the first; every rank calls it."""
+        ...
+
+
+@dataclass
+class Fixed:
+    """Images that exist: a uint8 tensor (N, 3, H, W), in memory or mapped from a file."""
+
+    images: Tensor
+    known_labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, start: int, count: int) -> Tensor:
+        return self.images[start : start + count]
+
+    def labels(self) -> Tensor | None:
+        return self.known_labels
+
+    def prepare(self) -> None:
+        pass
+
+
+@dataclass
+class Folder:
+    """Image files of one size, in the order in which torch-fidelity takes them."""
+
+    files: list[str]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def batch(self, start: int, count: int) -> Tensor:
+        out: list[Tensor] = []
+        for i in range(start, min(start + count, len(self))):
+            try:
+                with open_image(self.files[i]) as opened:
+                    image = torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1)
+            except MemoryError:
+                raise
+            except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
+                raise ZooError(f"{self.files[i]} cannot be read as an image ({error}); remove or replace it") from None
+            if out and image.shape != out[0].shape:
+                sizes = [f"{image.shape[2]}x{image.shape[1]}" for image in (image, out[0])]
+                raise ZooError(
+                    f"{self.files[i]} is {sizes[0]}, others are {sizes[1]}; give a folder with images of one size"
+                )
+            out.append(image)
+        return torch.stack(out)
+
+    def labels(self) -> None:
+        return None
+
+    def prepare(self) -> None:
+        pass
+
+
+def folder(path: Path) -> Folder:
+    """The images of a folder; raises ZooError with what was found where there are none."""
+    from torch_fidelity.utils import glob_samples_paths
+
+    files = glob_samples_paths(str(path), False, "png,jpg,jpeg,webp,bmp", None, verbose=False)
+    if not files:
+        found = sorted(
+            {item.suffix or ("folders" if item.is_dir() else "files without a suffix") for item in path.iterdir()}
+        )
+        raise ZooError(
+            f"{path} holds no .png, .jpg, .jpeg, .webp or .bmp files ({', '.join(found) or 'it is empty'}); give the "
+            f"folder in which the images themselves are"
+        )
+    return Folder(files)
+
+
+def from_npz(path: Path) -> Fixed:
+    """`images` (N, H, W, 3) uint8 and, where given, `labels` (N,), as `zoo sample -o x.npz` writes them.
+
+    Raises DataCorruptedError or DataUnavailableError where that is not in the file.
+    """
+    images, labels = read_arrays(path)
+    if images.shape[3:] != (3,):
+        raise ZooError(f"{path}: images are {images.shape}; give uint8 (N, H, W, 3)")
+    return from_array(images, labels if labels is None else torch.from_numpy(labels))
+
+
+def from_array(images, labels: Tensor | None = None) -> Fixed:
+    """uint8 images, (N, 3, H, W) as a tensor or (N, H, W, 3) as an array."""
+    tensor = images if isinstance(images, Tensor) else _as_tensor(images)
+    if tensor.ndim == 4 and tensor.shape[1] != 3 and tensor.shape[3] == 3:
+        tensor = tensor.permute(0, 3, 1, 2)
+    if tensor.dtype != torch.uint8 or tensor.ndim != 4 or tensor.shape[1] != 3:
+        raise ZooError(_wrong(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)))
+    return Fixed(tensor, labels)
+
+
+def _as_tensor(images) -> Tensor:
+    try:
+        array = np.ascontiguousarray(images)
+    except ValueError:  # of rows of different lengths
+        raise ZooError(_wrong(type(images).__name__, ())) from None
+    if array.dtype != np.uint8:  # of which some are no tensors
+        raise ZooError(_wrong(str(array.dtype), array.shape))
+    return torch.from_numpy(array)
+
+
+def _wrong(kind: str, shape: tuple[int, ...]) -> str:
+    return f"images are {cut(kind, 60)} {shape}; give uint8 (N, 3, H, W), values 0 to 255"
+
+
+# ------------------------------------------------------------------------------------------------- a generator
+
+
+@dataclass
+class Generated:
+    """n images of a model from one seed, under a protocol's sampling."""
+
+    model: GAN
+    sampling: Sampling
+    n: int
+    seed: int
+    proportions: Tensor | None = None  # of the classes, (num_classes,), where labels follow the data
+    _generate: Callable[[Tensor, Tensor | None], Tensor] = field(init=False, repr=False)
+    _range: tuple[float, float] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self):
+        if self.sampling.batch_norm == "running":
+            self._generate = self.model.generate
+        else:
+            self._generate = batch_norm.generator(self.model, self.sampling)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def labels(self) -> Tensor | None:
+        return self._labels(0, self.n)
+
+    def _labels(self, start: int, count: int) -> Tensor | None:
+        if not self.model.num_classes:
+            return None
+        if self.proportions is not None:
+            classes = in_proportion(self.proportions, self.n, self.seed)[start : start + count]
+            return self.model.trained_labels(classes, count)  # the data's proportions are those of classes
+        return latents.labels(self.seed, start, count, self.model.num_classes)
+
+    def batch(self, start: int, count: int) -> Tensor:
+        kind = self.sampling.quantise
+        if kind == "min-max":
+            assert self._range is not None, "prepare comes first"
+            return quantise.min_max(self.floats(start, count), *self._range)
+        if kind == "min-max-batch":
+            groups = [
+                self.floats(i, min(self._group, start + count - i)) for i in range(start, start + count, self._group)
+            ]
+            return torch.cat([quantise.min_max(x, float(x.min()), float(x.max())) for x in groups])
+        images = self.floats(start, count)
+        return quantise.fixed(images) if kind == "fixed" else quantise.unrounded(images)
+
+    @property
+    def _group(self) -> int:
+        assert isinstance(self.sampling.batch_size, int), "settled by the plan"
+        return self.sampling.batch_size
+
+    def floats(self, start: int, count: int) -> Tensor:
+        """Images (count, 3, H, W) in [-1, 1] as the generator gives them, in whole groups if they share statistics.
+
+        Raises ZooError where a value is no number.
+        """
+        step = self._group if self.sampling.batch_norm == "batch" else count
+        parts = []
+        for i in range(start, start + count, step):
+            z = self.model.latents(step, self.seed, i, self.sampling.truncation).to(self.model.device)
+            y = self._padded_labels(i, step)
+            parts.append(self._generate(z, y))
+        images = torch.cat(parts)[:count]
+        if not torch.isfinite(images).all():
+            bad = int((~torch.isfinite(images)).flatten(1).any(1).nonzero()[0])
+            raise ZooError(
+                f"image {start + bad} of {self.model.config.name} (seed {self.seed}) has values that are no numbers; "
+                f"the weights are damaged or training diverged, so there is no score. Look with: zoo sample"
+            )
+        return images
+
+    def _padded_labels(self, start: int, count: int) -> Tensor | None:
+        """Labels of images that may lie beyond the last one, which complete a group."""
+        y = self._labels(start, count)
+        if y is not None and len(y) < count:
+            y = torch.cat([y, latents.labels(self.seed, start + len(y), count - len(y), self.model.num_classes)])
+        return y
+
+    def prepare(self) -> None:
+        """Find the smallest and largest value of all n images, in a pass of its own that keeps none of them."""
+        if self.sampling.quantise != "min-max":
+            return
+        low, high, error = float("inf"), float("-inf"), None
+        try:
+            for start in distributed.share(range(0, self.n, ALIGNMENT)):
+                images = self.floats(start, min(ALIGNMENT, self.n - start))
+                low, high = min(low, float(images.min())), max(high, float(images.max()))
+        except ZooError as problem:
+            error = problem
+        distributed.agree(error)
+        self._range = distributed.extremes(low, high)
+
+
+def in_proportion(counts: Tensor, n: int, seed: int) -> Tensor:
+    """n labels in the proportions of `counts`, by largest remainders, in an order drawn from the seed."""
+    exact = counts.double() / counts.sum() * n
+    whole = exact.floor().long()
+    whole[(exact - whole).argsort(descending=True, stable=True)[: n - int(whole.sum())]] += 1
+    labels = torch.repeat_interleave(torch.arange(len(counts)), whole)
+    return labels[torch.from_numpy(np.random.RandomState(seed & 0xFFFFFFFF).permutation(n))]

@@ -1,0 +1,101 @@
+"""From features to scores. The formulas are torch-fidelity's; nothing is computed anew that it computes.
+
+The one addition is `CovarianceRoot`: where one set of statistics meets many (classes, a curve over sample counts), the
+symmetric form tr((A B)^1/2) = sum of the square roots of the eigenvalues of A^1/2 B A^1/2 costs a third of
+torch-fidelity's general eigenvalues and gives the same number to rounding. Scores themselves keep torch-fidelity's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...common.errors import ZooError
+
+RNG_SEED = 2020  # torch-fidelity's own, of the KID subsets and the IS shuffle
+_PR_ROWS = 5000  # of a distance matrix at a time
+
+
+class Statistics(NamedTuple):
+    """Mean and covariance of features, and of how many."""
+
+    mu: np.ndarray  # (D,)
+    sigma: np.ndarray  # (D, D) float64, n - 1 in the denominator
+    num_images: int
+
+
+class Spread(NamedTuple):
+    """A score, and its standard deviation over KID subsets or IS splits (None where there are none)."""
+
+    value: float
+    std: float | None = None
+
+
+def statistics(features: Tensor) -> Statistics:
+    """As torch-fidelity: the mean in the features' precision, the covariance in float64."""
+    from torch_fidelity.metric_fid import fid_features_to_statistics
+
+    if len(features) < 2:
+        raise ZooError(f"a covariance needs at least 2 images, here is {len(features)}; give more, or another metric")
+    found = fid_features_to_statistics(features)
+    return Statistics(found["mu"], found["sigma"], len(features))
+
+
+def frechet_distance(fake: Statistics, real: Statistics) -> float:
+    """|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^1/2) (Heusel et al. 2017, arXiv 1706.08500)."""
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
+
+    arguments = [{"mu": s.mu, "sigma": s.sigma} for s in (fake, real)]
+    return float(fid_statistics_to_metric(*arguments, verbose=False)[KEY_METRIC_FID])
+
+
+def kernel_distance(fake: Tensor, real: Tensor, subsets: int = 100, subset_size: int = 1000) -> Spread:
+    """Unbiased MMD^2 with a cubic kernel, averaged over random subsets (Binkowski et al. 2018, arXiv 1801.01401)."""
+    from torch_fidelity import metric_kid as kid
+
+    found = kid.kid_features_to_metric(
+        fake, real, kid_subsets=subsets, kid_subset_size=subset_size, rng_seed=RNG_SEED, verbose=False
+    )
+    return Spread(found[kid.KEY_METRIC_KID_MEAN], found[kid.KEY_METRIC_KID_STD])
+
+
+def classifier_score(logits: Tensor, splits: int = 10, shuffle: bool = True) -> Spread:
+    """exp of the mean divergence of p(y|x) from p(y), averaged over splits (Salimans et al. 2016, arXiv 1606.03498)."""
+    from torch_fidelity import metric_isc as isc
+
+    found = isc.isc_features_to_metric(logits, splits, shuffle, RNG_SEED)
+    return Spread(found[isc.KEY_METRIC_ISC_MEAN], found[isc.KEY_METRIC_ISC_STD] if splits > 1 else None)
+
+
+def precision_recall(fake: Tensor, real: Tensor, neighbours: int = 3) -> tuple[float, float]:
+    """Shares of generated images in the real manifold and the reverse (Kynkaanniemi et al. 2019, arXiv 1904.06991)."""
+    from torch_fidelity import metric_prc as prc
+
+    found = prc.prc_features_to_metric(
+        fake, real, prc_neighborhood=neighbours, prc_batch_size=_PR_ROWS, save_cpu_ram=True, verbose=False
+    )
+    return found[prc.KEY_METRIC_PRECISION], found[prc.KEY_METRIC_RECALL]
+
+
+class CovarianceRoot:
+    """Frechet distances from one set of statistics to many, by symmetric eigenvalues."""
+
+    def __init__(self, real: Statistics):
+        self.real = real
+        values, vectors = np.linalg.eigh(real.sigma)
+        self.root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+
+    def distance(self, fake: Statistics) -> float:
+        difference = fake.mu.astype(np.float64) - self.real.mu
+        values = np.linalg.eigvalsh(self.root @ fake.sigma @ self.root)
+        traces = np.trace(fake.sigma) + np.trace(self.real.sigma)
+        return float(difference @ difference + traces - 2 * np.sqrt(values.clip(0)).sum())
+
+
+def check_finite(features: Tensor, what: str) -> None:
+    """Raise where a network or an image has made features that are no numbers."""
+    if not torch.isfinite(features).all():
+        raise ZooError(f"{what}: the extractor's features are no finite numbers; check the images and its weights")

@@ -1,0 +1,192 @@
+"""How published scores were measured, as data.
+
+A score belongs to its protocol. `PROTOCOLS` holds those behind the scores in `hub_configs`, quirks included, and
+`clean`, which has none and is the default for weights of this repository. Sources: appendix A.3 of InfoMax-GAN (arXiv
+2007.04589); section 4.3 of ContraGAN (arXiv 2006.12681); torch_mimicry/metrics at a7fda06; PyTorch-StudioGAN's README,
+src/metrics and src/utils/misc.py at 26f7b7f and 947b35e.
+"""
+
+from __future__ import annotations
+
+from ...common.errors import ZooError
+from ...schema.config import ModelConfig
+from ...schema.entries import Measured, Published, Score
+from .protocol import FID, IS, KID, Doubt, PrecisionRecall, Protocol, Sampling
+
+_MIN_MAX = Sampling(quantise="min-max")
+_SMALL = ("cifar10", "cifar100", "tiny-imagenet")
+_UNROUNDED = Sampling(quantise="none", batch_norm="batch", batch_size="training")
+_STANDING = Sampling(quantise="none", batch_norm="standing", batch_size="training")
+_STANDING_ROUNDED = Sampling(batch_norm="standing", batch_size="training")
+
+_CLEAN = Protocol(
+    name="clean",
+    title="Fixed scale, evaluation mode, torch-fidelity's settings",
+    source="this repository",
+    fid=FID(),
+    kid=KID(),
+    isc=IS(),
+    pr=PrecisionRecall(),
+)
+_MIMICRY = Protocol(
+    name="mimicry",
+    title="Mimicry's README: 50K real and 50K generated images, three seeds",
+    source="kwotsin/mimicry a7fda06: README.md (Metrics) and torch_mimicry/metrics",
+    published_in=("Mimicry README",),
+    fid=FID(num_real=50_000, sampling=_MIN_MAX),
+    kid=KID(num_real=50_000, subsets=10, subset_size=5000, sampling=_MIN_MAX),
+    isc=IS(shuffle=False, sampling=Sampling(quantise="min-max-batch", batch_norm="batch", batch_size=50)),
+    splits={"stl10": "unlabeled"},
+    selection="balanced",
+    quirks=(
+        "Generated images are scaled by the smallest and largest value found, over all images for FID and KID and "
+        "over each batch of 50 for IS, not by the fixed range [-1, 1].",
+        "The IS routine leaves the generator in training mode: batch statistics of 50 images.",
+        "The spread is the population standard deviation over seeds; that over IS splits and KID subsets is dropped.",
+        "Original scores come from TensorFlow's Inception graph of 2015-12-05; torch-fidelity's is a port of it.",
+        "Which real images were drawn, where not all, is not known; here they are drawn from a seed.",
+    ),
+    doubts=(
+        Doubt(
+            metric="fid",
+            dataset="imagenet",
+            resolution=128,
+            num_fake=10_000,
+            why="the three ImageNet 128 FIDs equal the paper's 10K figures to the last digit, though the README says "
+            "50K for its tables; in the other twelve rows of Table 1 the two differ",
+        ),
+    ),
+)
+_CONTRAGAN = Protocol(
+    name="contragan",
+    title="ContraGAN's tables: 10K real images of the test or validation split, 10K generated",
+    source="arXiv 2006.12681, section 4.3; PyTorch-StudioGAN at 27e951d and 26f7b7f for what the paper leaves open",
+    published_in=("ContraGAN",),
+    datasets=_SMALL,
+    seeds=(0,),
+    splits={"cifar10": "test", "cifar100": "test", "tiny-imagenet": "valid"},
+    resize="bilinear",
+    fid=FID(num_real=10_000, num_fake=10_000, sampling=_UNROUNDED),
+    quirks=(
+        "Images go into Inception unrounded, resized by PyTorch's bilinear interpolation.",
+        "Batch statistics of training-sized batches; the code's default changed six times between September 2020 and "
+        "May 2021, and which one belongs to a row is inferred from dates.",
+        "Tiny ImageNet rows are the best of the evaluations during training; spreads are over training runs.",
+    ),
+)
+_STUDIOGAN_2021 = _CONTRAGAN.model_copy(
+    update={
+        "name": "studiogan-2021",
+        "title": "PyTorch-StudioGAN's README of November 2021",
+        "source": "POSTECH-CVLab/PyTorch-StudioGAN 26f7b7f: README.md and src/metrics",
+        "published_in": ("PyTorch-StudioGAN README, 26f7b7f",),
+        "isc": IS(num_fake=10_000, splits=1, shuffle=False, logits="with-bias", sampling=_UNROUNDED),
+        "quirks": (
+            *_CONTRAGAN.quirks[:2],
+            "Each row is one run at the best of its evaluations every 2,000 steps, without a spread.",
+            "IS is one split over all images, softmax over 1,008 outputs with bias.",
+            "F_1/8 and F_8 (precision and recall of Sajjadi et al.) are not among torch-fidelity's metrics.",
+            "Tiny ImageNet, WGAN-WC and WGAN-GP: the README's two rows are swapped according to the training logs; "
+            "the configs follow the logs.",
+        ),
+    }
+)
+_STUDIOGAN_2023 = Protocol(
+    name="studiogan-2023",
+    title="PyTorch-StudioGAN's README of 2023: the training split, 50K generated images rounded to 8 bits",
+    source="POSTECH-CVLab/PyTorch-StudioGAN 947b35e: README.md, src/utils/resize.py and src/metrics",
+    seeds=(0,),
+    splits=dict.fromkeys((*_SMALL, "imagenet"), "train"),
+    resize="pillow",
+    fid=FID(sampling=_STANDING_ROUNDED),
+    isc=IS(splits=1, shuffle=False, logits="with-bias", sampling=_STANDING_ROUNDED),
+    quirks=(
+        "Batch norm statistics are collected anew from random batches; the README leaves their number and size open.",
+        "Its scores were published as a picture and are not in the configs.",
+    ),
+)
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        _CLEAN,
+        _MIMICRY,
+        _MIMICRY.model_copy(
+            update={
+                "name": "infomax-gan",
+                "title": "InfoMax-GAN's tables: FID of 10K generated images, KID and IS of 50K, three seeds",
+                "source": "arXiv 2007.04589, appendix A.3; Mimicry's code for what the paper leaves open",
+                "published_in": ("InfoMax-GAN",),
+                "fid": FID(num_real=50_000, num_fake=10_000, sampling=_MIN_MAX),
+                "doubts": (),
+            }
+        ),
+        _CONTRAGAN,
+        _STUDIOGAN_2021,
+        _STUDIOGAN_2021.model_copy(
+            update={
+                "name": "studiogan-2021-imagenet",
+                "title": "PyTorch-StudioGAN's README of November 2021, ImageNet",
+                "datasets": ("imagenet",),
+                "splits": {"imagenet": "valid"},
+                "fid": FID(num_real=50_000, num_fake=50_000, sampling=_STANDING),
+                "isc": IS(splits=1, shuffle=False, logits="with-bias", sampling=_STANDING),
+                "quirks": (
+                    _CONTRAGAN.quirks[0],
+                    "Batch norm statistics are collected anew from random batches; the README leaves their number and "
+                    "size open, and scores logged during training follow the default of their date.",
+                    *_STUDIOGAN_2021.quirks[1:4],
+                    "ContraGAN: the FID is from the evaluation during training, IS and F from a second one of the "
+                    "same step, whose FID is 25.405.",
+                ),
+            }
+        ),
+        _STUDIOGAN_2023,
+    )
+}
+
+
+def find(protocol: str | Protocol) -> Protocol:
+    """The protocol of a name; raises ZooError with the choice."""
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol not in PROTOCOLS:
+        raise ZooError(f'no protocol is called "{protocol}"; there are {", ".join(PROTOCOLS)}, and published')
+    return PROTOCOLS[protocol]
+
+
+def of_score(score: Published | Measured, config: ModelConfig) -> Protocol | None:
+    """The protocol that a score was measured with, in its own counts and split; None if it is not one of these."""
+    if isinstance(score, Measured):
+        protocol = PROTOCOLS.get(score.protocol)
+    else:
+        dataset = config.data.dataset
+        fits = (
+            p
+            for p in PROTOCOLS.values()
+            if score.source.startswith(p.published_in or ("\0",)) and (not p.datasets or dataset in p.datasets)
+        )
+        protocol = next(fits, None)
+    if protocol is None:
+        return None
+    return with_counts(protocol, score, config)
+
+
+def with_counts(protocol: Protocol, score: Score, config: ModelConfig) -> Protocol:
+    """A protocol with the counts, the split and the number of seeds of one score."""
+    # Precision and recall take a part of the real images of the split, so their count is not the split's.
+    stated = ("num_fake",) if score.metric.startswith(("precision", "recall")) else ("num_real", "num_fake")
+    changes = {key: value for key in stated if (value := getattr(score, key)) is not None}
+    if doubt := doubt_about(score, config, protocol):
+        changes["num_fake"] = doubt.num_fake
+    if score.split:
+        changes["splits"] = {config.data.dataset: score.split}
+    if isinstance(score, Measured):
+        changes["seeds"] = tuple(range(score.seeds))
+    return protocol.updated(**changes)
+
+
+def doubt_about(score: Score, config: ModelConfig, protocol: Protocol) -> Doubt | None:
+    """What is doubtful about the counts that a published score states."""
+    where = (score.metric.lower(), config.data.dataset, config.data.resolution)
+    return next((d for d in protocol.doubts if (d.metric, d.dataset, d.resolution) == where), None)

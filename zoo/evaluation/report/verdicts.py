@@ -1,0 +1,57 @@
+"""Is a measured score the published one? The rule, in one place.
+
+Two standard deviations are at hand: that of the published score over seeds (or none was published) and that of the
+measurement. Where none was published, a usual one stands in, and where both are smaller than it, it is the tolerance:
+
+    tolerance = max(usual, 2 * sqrt(published_std**2 + measured_std**2))
+
+`usual` is the largest relative spread over sampling seeds of one checkpoint in Mimicry's README, a7fda06: FID 1.5 % of
+the value (DCGAN on CIFAR-10, 28.95 +- 0.42; the median of its 35 rows is 0.4 %), KID 3 % (InfoMax-GAN on CelebA 64,
+0.0033 +- 0.0001; median 1.3 %), IS 2 % (cGAN-PD on ImageNet 32, 9.08 +- 0.17; median 0.7 %). The tables of InfoMax-GAN
+(arXiv 2007.04589) agree: median 0.6 %, 1.0 % and 0.7 %. ContraGAN's spreads (up to 3 % of FID) are over training runs,
+which a single checkpoint does not have. Precision, recall and accuracy are shares: two points out of a hundred.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ...schema.architecture import Part
+
+Verdict = Literal["reproduced", "better", "not reproduced", "not comparable"]
+USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02}  # relative
+USUAL_SHARE = 0.02  # absolute
+HIGHER_IS_BETTER = ("is", "precision", "recall", "class accuracy", "class accuracy as assigned")
+
+
+class Comparison(Part):
+    """One published or recorded score beside ours."""
+
+    metric: str
+    published: float
+    published_std: float | None = None
+    source: str
+    measured: float | None = None
+    measured_std: float | None = None
+    tolerance: float | None = None
+    verdict: Verdict
+    why: str | None = None  # why it is not comparable
+    note: str | None = None  # what is known about the published figure
+    counts: str = ""  # real / generated
+    protocol: str = ""
+
+
+def tolerance(kind: str, published: float, published_std: float | None, measured_std: float | None) -> float:
+    """How far a measured score of this kind may be from the published one."""
+    usual = USUAL[kind] * abs(published) if kind in USUAL else USUAL_SHARE
+    spread = math.hypot(usual if published_std is None else published_std, measured_std or 0.0)
+    return max(usual, 2 * spread)
+
+
+def judge(kind: str, published: float, measured: float, allowed: float) -> Verdict:
+    """ "reproduced" within the tolerance, else "better" or "not reproduced"."""
+    difference = measured - published if kind in HIGHER_IS_BETTER else published - measured
+    if abs(difference) <= allowed:
+        return "reproduced"
+    return "better" if difference > 0 else "not reproduced"

@@ -1,0 +1,182 @@
+"""Latents to images, as fast as the device allows.
+
+In chunks of a fixed number of images, on a CPU each computed by one thread: then the bits of an image depend on nothing
+but its latent and its place in the chunk, whatever algorithm a library picks for a shape. A few images would leave most
+threads without a chunk, and most of a chunk without images; they are shared out among the threads as they are, and
+differ from those of a chunk in the last bits of their float32 values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from threading import Lock
+
+import torch
+from torch import Tensor, nn
+
+from ..schema.architecture import Generator
+from .cuda_graph import Captured
+from .fuse import fuse
+from .fused_layers import Form
+from .threads import one_thread_each
+
+FEW = 64  # images of a call; of more, all are computed in chunks
+# Multiplications for one image, by measurement (benchmarks/README.md). Threads share what takes at least _SHARED; they
+# wait for each other in every layer, which pays for an image alone. From _HEAVY on Winograd's form is as fast for two
+# images of a thread, and for four otherwise.
+_SHARED, _HEAVY = 2.5e8, 2.5e9
+_PREPARING = Lock()
+_ALIGNMENT = 64  # bytes
+
+
+@contextmanager
+def preparing(device: torch.device) -> Iterator[None]:
+    """The same result wherever the first use happens: also in autocast, in inference mode, in several threads."""
+    with _PREPARING, torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
+        yield
+
+
+def in_aligned_memory(network: nn.Module) -> nn.Module:
+    """The network with its tensors at addresses as PyTorch allocates them.
+
+    Weights that are mapped from a file begin anywhere, and some processors' kernels round differently there: the same
+    weights in another file would give other bits.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
+            tensor.data = tensor.data.clone(memory_format=torch.preserve_format)
+    return network
+
+
+def chunk_of(device: torch.device, architecture: str) -> int:
+    """How many images are computed at once, the last time padded."""
+    if device.type == "cpu":  # by measurement: DCGANs are small
+        return 16 if architecture == "dcgan" else 8
+    return 64 if device.type == "cuda" else 16
+
+
+class Renderer:
+    """A generator in eval mode on a device, in its fast forms, each made when it is first used.
+
+    Args:
+        generator: on the device, in float32.
+        fused: rewrite it for inference; see `zoo.inference.fuse`.
+        chunk: images.
+    """
+
+    def __init__(self, generator: nn.Module, device: torch.device, dtype: torch.dtype, fused: bool, chunk: int):
+        self._generator, self._fused = generator, fused
+        self.device, self.dtype, self.chunk = device, dtype, chunk
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The form for whole chunks."""
+        return self._form("many")
+
+    @cached_property
+    def _alone(self) -> nn.Module:
+        """The form for one image, for which Winograd's larger weights do not pay."""
+        return self._form("few") if self._has_forms else self.network
+
+    def _form(self, form: Form) -> nn.Module:
+        with preparing(self.device):
+            network = self._generator
+            if self._fused:
+                network = fuse(network, form if self._has_forms else "any")
+            return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+
+    @property
+    def _has_forms(self) -> bool:
+        return self._fused and self._on_cpu and self.dtype == torch.float32
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.device.type == "cpu"
+
+    @cached_property
+    def _forward(self) -> Callable[[Tensor, Tensor | None], Tensor]:
+        """The network for one chunk on the device: on an NVIDIA GPU, a CUDA graph of it."""
+        network = self.network
+        if self.device.type != "cuda":
+            return network
+        latent_dim, conditional = self._generator.spec.latent_dim, self._generator.spec.num_classes > 0
+        z = torch.zeros(self.chunk, latent_dim, device=self.device, dtype=self.dtype)
+        y = torch.zeros(self.chunk, device=self.device, dtype=torch.int64) if conditional else None
+        with preparing(self.device), torch.cuda.device(self.device):
+            return Captured(network, z, y)
+
+    @property
+    def step(self) -> int:
+        """Images of whole chunks, one for each thread of a CPU."""
+        return self.chunk * (torch.get_num_threads() if self._on_cpu else 1)
+
+    def few(self, n: int, start: int = 0) -> int:
+        """How many of images start ... start + n - 1, the last of them, are not computed in chunks.
+
+        All if they are at most half a step, and else as many as are left over after whole steps, if that is no more:
+        then they take less time than a chunk.
+        """
+        if n > FEW or self.device.type == "cuda":  # where a chunk is one graph
+            return 0
+        if 2 * n <= self.step:
+            return n
+        left = min(n, (start + n) % self.step)
+        return left if 2 * left <= self.step else 0
+
+    @torch.no_grad()
+    def __call__(self, z: Tensor, y: Tensor | None, start: int = 0, few: int = 0) -> Tensor:
+        """Generator output (N, C, H, W) float32 for latents (N, D) and labels (N,) of images start ... start + N - 1.
+
+        Args:
+            few: so many of the last images are not computed in chunks.
+        """
+        z, y = z.to(self.device, self.dtype), None if y is None else y.to(self.device)
+        many = len(z) - few
+        spec = self._generator.spec
+        outputs = [torch.empty(0, spec.image_channels, spec.resolution, spec.resolution, device=self.device)]
+        if many:
+            outputs += self._in_chunks(*_rows(z, y, 0, many), start)
+        if few:
+            outputs += self._shared_out(*_rows(z, y, many, len(z)))
+        return torch.cat([part.float() for part in outputs])
+
+    def _shared_out(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
+        """Each thread computes some of the images, or all threads one after the other."""
+        n, threads = len(z), torch.get_num_threads() if self._on_cpu else 1
+        size = multiplications(self._generator.spec)
+        if threads == 1 or (n <= threads and size >= _SHARED):
+            return [self._alone(z, y)]
+        count = min(n, threads)
+        ends = [n * i // count for i in range(count + 1)]
+        form = self.network if n >= (2 if size >= _HEAVY else 4) * count else self._alone
+        return one_thread_each(form, [_rows(z, y, *ends[i : i + 2]) for i in range(count)])
+
+    def _in_chunks(self, z: Tensor, y: Tensor | None, start: int) -> list[Tensor]:
+        """Image i is always at place i % chunk of a chunk: what pads the others' places does not reach it."""
+        n, chunk = len(z), self.chunk
+        before = start % chunk
+        padding = (before, -(before + n) % chunk)
+        z = nn.functional.pad(z, (0, 0, *padding))
+        y = None if y is None else nn.functional.pad(y, padding)
+        parts = [_rows(z, y, i, i + chunk) for i in range(0, len(z), chunk)]
+        forward = self._forward
+        outputs = one_thread_each(forward, parts) if self._on_cpu else [forward(*part) for part in parts]
+        outputs[0] = outputs[0][before:]
+        outputs[-1] = outputs[-1][: len(outputs[-1]) - padding[1]]
+        return outputs
+
+
+def _rows(z: Tensor, y: Tensor | None, first: int, stop: int) -> tuple[Tensor, Tensor | None]:
+    return z[first:stop], None if y is None else y[first:stop]
+
+
+def multiplications(spec: Generator) -> int:
+    """About how many its convolutions take for one image."""
+    channels, taps = spec.channels, 4 if spec.architecture == "dcgan" else 9
+    total = 0
+    for block in range(1, len(channels)):
+        inside = channels[block] if spec.architecture != "dcgan" else 0  # the block's second convolution
+        total += taps * (spec.bottom_width << block) ** 2 * channels[block] * (channels[block - 1] + inside)
+    return total

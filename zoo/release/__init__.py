@@ -1,0 +1,1 @@
+"""What leaves the house: cards, exported folders, graphs, repositories and Spaces on the Hub."""

@@ -1,0 +1,53 @@
+"""The three methods that models on the Hugging Face Hub have, as `PyTorchModelHubMixin` names them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..checkpoints import hub
+
+if TYPE_CHECKING:
+    from ..sampling.gan import GAN
+
+
+class Pretrained:
+    """Mixin of GAN: from a folder or a repository, into a folder, to the Hub."""
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_repo: str | os.PathLike, *, revision: str = "main", token: str | bool | None = None, **options
+    ) -> GAN:
+        """Load an exported folder, or a repository `user/repo` of one on the Hugging Face Hub; see `zoo.load`.
+
+        Args:
+            revision: commit, tag or branch of the repository.
+            token: for a private or gated repository; default: the one that is logged in.
+            options: of `zoo.load`.
+        """
+        from ..sampling.loading import load
+
+        folder_or_repo = Path(folder_or_repo) if Path(folder_or_repo).is_dir() else folder_or_repo
+        if not isinstance(folder_or_repo, Path):
+            address = hub.parse(os.fspath(folder_or_repo))
+            if revision != "main":
+                address = hub.parse(f"{address.repo_id}@{revision}")
+            folder_or_repo = hub.local_folder(str(address), token=token)
+        return load(folder_or_repo, **options)
+
+    def save_pretrained(self, folder: str | os.PathLike, **options) -> Path:
+        """Write config.json, model.safetensors and the card into a folder; options of `export.export_folder`."""
+        from ..sampling.gan import GAN
+        from .export import export_folder
+
+        assert isinstance(self, GAN)
+        return export_folder(self, folder, **options)
+
+    def push_to_hub(self, repo_id: str, **options) -> str:
+        """Upload what `save_pretrained` writes to `user/repo`; options and result of `publish.publish`."""
+        from ..sampling.gan import GAN
+        from .publish import publish
+
+        assert isinstance(self, GAN)
+        return publish(self, repo_id, **options)

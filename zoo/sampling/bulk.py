@@ -1,0 +1,290 @@
+"""Many images of one seed on disk: a folder of PNGs, an .npz or a .tar.
+
+The images are made in parts of a fixed number. A part is on disk whole or not at all, so memory is constant, a run that
+was stopped goes on where it was, and the ranks of a torchrun share the parts. What is written does not depend on any of
+this: image i is `model.sample(..., start=i)`'s, and files hold no times.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..common import ranks as distributed
+from ..common import side_files
+from ..common.errors import ZooError
+from ..common.progress import Progress
+from . import latents
+from .formats import Format, Npz, Tar
+from .images import refuse_overwriting
+from .journal import Command, Journal, Part
+from .png_folder import DamagedRecordError, PngFolder
+
+if TYPE_CHECKING:
+    from .gan import GAN
+    from .labelled import Label, Labels
+
+FORMATS: dict[str, type[Format]] = {"": PngFolder, ".npz": Npz, ".tar": Tar}  # by suffix
+PART_PIXELS = 1 << 20  # about as many pixels a part: 1,024 images of 32x32
+_JOURNAL = ".zoo-sample"
+_ENCODERS = 4  # threads; compression lets go of the interpreter's lock
+
+
+class StoppedError(ZooError):
+    """Ctrl-C, or SIGTERM, while images were written."""
+
+    exit_status = 130
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a call of `write` did, on this rank."""
+
+    seed: int
+    images: int  # made now; the others were there already
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return self.images / self.seconds
+
+
+def is_bulk(path: Path) -> bool:
+    """Whether images go to this path one by one, as opposed to a grid."""
+    return path.suffix.lower() in FORMATS
+
+
+def write(
+    model: GAN,
+    out: str | Path,
+    n: int,
+    label: Label = None,
+    seed: int | None = None,
+    truncation: float | None = None,
+    batch_size: int | None = None,
+    *,
+    labels: Labels = "aligned",
+    force: bool = False,
+    progress: bool = False,
+) -> Written:
+    """Write n images; called again after an interruption, with the same arguments, it goes on.
+
+    Under torchrun every rank calls this with the same arguments; the first one puts the parts together.
+
+    Args:
+        model: the generator; the other arguments without a word here are those of `GAN.sample`.
+        out: a folder, which gets 000000.png and so on and sample.json, which says what they are; an .npz with `images`
+            (N, H, W, 3) uint8, `labels` and `seed`; or a .tar in webdataset's layout: 000000.png, 000000.cls. Their
+            labels are those of `Images.labels`: classes, or with `labels="trained"` the generator's own.
+        seed: None goes on with the seed of an interrupted run, or draws one.
+        force: overwrite what is there, rather than go on with it.
+
+    Raises:
+        ZooError: other images are there already, the disk is full, or (StoppedError) Ctrl-C; what to do next is said.
+    """
+    out = Path(out)
+    label = _numbers(model, label, n, labels)
+    if out.suffix and out.is_dir():
+        raise ZooError(f"{out} is a folder; give a file, or a folder without a suffix")
+    if out.suffix and out.is_symlink() and out.exists():
+        out = out.resolve()  # the file is written, the link stays
+    journal = Journal(out / _JOURNAL if not out.suffix else out.parent / f".{out.name}{_JOURNAL}")
+    format = FORMATS[out.suffix.lower()](out, journal)
+    each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
+    parts = [range(first, min(n, first + each)) for first in range(0, n, each)]
+    record = _record(model, n, label, seed, truncation, labels, format)
+    start, made = time.perf_counter(), 0
+    try:
+        with _begun(record, format, parts, n, force) as (command, missing), ThreadPoolExecutor(_ENCODERS) as pool:
+            drawn = command.record["seed"]
+            if missing is not None:
+                mine = missing[distributed.rank() :: distributed.world_size()]
+                with Progress(progress and distributed.rank() == 0) as bar:
+                    advance = bar.task(model.config.name, n if distributed.world_size() == 1 else sum(map(len, mine)))
+                    if distributed.world_size() == 1:
+                        advance(n - sum(map(len, mine)), made=False)
+                    for part in mine:
+                        wanted = label if label is None or isinstance(label, int) else label[part.start : part.stop]
+                        size = batch_size or 8 * model.chunk
+                        batches = model.stream(
+                            len(part), wanted, drawn, truncation, size, start=part.start, labels=labels, exact=True
+                        )
+                        for written in format.write_part(command, part, batches, pool):
+                            made += written
+                            advance(written)
+                distributed.agree(None)  # all parts are there
+                if distributed.rank() == 0:
+                    format.finish(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
+                    journal.end()
+                distributed.agree(None)
+    except KeyboardInterrupt:
+        raise StoppedError(f"stopped; the same command goes on with {out} where it was") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ZooError(f"no space left for {out}; make some, and the same command goes on where it was") from None
+    return Written(drawn, made, time.perf_counter() - start)
+
+
+def _numbers(model: GAN, label, n: int, labels: str) -> int | list[int] | None:
+    """The classes by number, one for all or one for each; refuses them before anything is written."""
+    chosen = model.check_label(label, n, labels)
+    if chosen is None or isinstance(label, int):
+        return label
+    single = hasattr(label, "__index__") or (isinstance(label, str) and label.lower() != "all")
+    return int(chosen[0]) if single and n else chosen.tolist()
+
+
+def _record(
+    model: GAN, n: int, label, seed: int | None, truncation: float | None, labels: str, format: Format
+) -> dict[str, Any]:
+    """What the images depend on. A folder can grow, where the labels allow it; a file cannot."""
+    digest = hashlib.sha256()
+    for name, tensor in model.generator.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().view(-1).numpy().tobytes())
+    listed = None if label is None or isinstance(label, int) else [int(y) for y in label]
+    return {
+        "model": model.config.name,
+        "weights": digest.hexdigest(),
+        "seed": None if seed is None else latents.check_seed(seed),
+        "label": hashlib.sha256(json.dumps(listed).encode()).hexdigest() if listed is not None else label,
+        "truncation": truncation,
+        "number": None if format.images_alone and listed is None else n,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": model.device.type,
+        "fused": model.fused,
+        "label map": list(model.label_map) if labels == "aligned" and model.is_permuted else None,
+    }
+
+
+@contextmanager
+def _begun(
+    record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
+) -> Iterator[tuple[Command, list[range] | None]]:
+    """(the command, what is missing of its parts; None if its output is whole), the same on all ranks.
+
+    The first rank has looked at what is there and holds the journal's lock.
+    """
+    with ExitStack() as held:
+        error, found = None, None
+        if distributed.rank() == 0:
+            try:
+                found = _finished(record, format, parts, n, force)
+                if found is None:
+                    held.enter_context(format.journal.locked(format.out))
+                    found = _begin(record, format, parts, n, force)
+            except (ZooError, OSError) as raised:
+                error = raised
+        distributed.agree(error)
+        command, missing = distributed.from_first(found)
+        if command.record["weights"] != record["weights"]:
+            error = ZooError("the ranks have different weights; give them a model with weights that are not random")
+        distributed.agree(error)
+        yield command, missing
+
+
+def _finished(
+    record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
+) -> tuple[Command, None] | None:
+    """The command if all of its images are there already; `force` without a seed asks for others."""
+    if format.journal.begun() or (force and record["seed"] is None):
+        return None
+    try:
+        there = format.finished()
+    except DamagedRecordError:
+        return None
+    if there is None or there.images != n or not there.makes(record) or not format.is_whole(parts):
+        return None
+    if format.journal.folder.exists():
+        with format.journal.locked(format.out):  # what a kill has left is removed
+            pass
+    return there, None
+
+
+def _begin(
+    record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
+) -> tuple[Command, list[range]]:
+    """Begin, or go on; for the holder of the lock."""
+    begun, finished, is_damaged = format.journal.begun(), None, False
+    try:
+        finished = format.finished()
+    except DamagedRecordError as error:
+        is_damaged = True
+        side_files.set_aside(error.path, "it does not say of which command the images are")
+    there = begun or finished
+    if record["seed"] is None and there and (begun or not force):
+        record["seed"] = there.record.get("seed")
+    record["seed"] = latents.check_seed(record["seed"])
+    if there and not force:
+        _refuse_others(record, there, format, n)
+    elif there is None and not is_damaged:
+        refuse_overwriting(format.targets(n), force)
+
+    forced = force or (begun is not None and begun.makes(record) and begun.forced)
+    earlier = _earlier(record, format, n, begun, finished)
+    command = Command(record, n, forced, tuple(dict.fromkeys(map(str, earlier))))
+    format.check_room(command)
+    if command != begun:
+        format.journal.begin(command)
+    format.make_room(command)
+    if finished and not finished.makes(record):
+        format.forget()
+    return command, list(_missing(parts, format.done(command)))
+
+
+def _earlier(
+    record: dict[str, Any], format: Format, n: int, begun: Command | None, finished: Command | None
+) -> list[Part]:
+    """The parts that go: of other commands all, of this one those beyond n images."""
+    parts = []
+    if begun is not None and begun.makes(record):
+        parts += begun.replaced
+        parts += [part for part in format.journal.parts(begun) if part.stop > n and format.images_alone]
+    elif begun is not None:
+        parts += format.earlier_parts(begun)
+    if finished is not None:
+        parts += [part for part in format.earlier_parts(None) if part.stop > n or not finished.makes(record)]
+    return parts
+
+
+def _refuse_others(record: dict[str, Any], there: Command, format: Format, n: int) -> None:
+    """Raises ZooError where another command's images are."""
+    differing = [key for key in record if record[key] != there.record.get(key)]
+    if not differing and there.images > n:
+        differing = [f"number, {there.images}"]
+    if differing:
+        raise ZooError(
+            f"{format.out} was begun with another {' and '.join(differing)}; give another path, or force=True "
+            f"(--force) to begin anew"
+        )
+
+
+def _missing(parts: list[range], done: list[Part]) -> Iterator[range]:
+    """What is left of each part after the images at its beginning that are done."""
+    stops = {part.first: part.stop for part in sorted(done, key=lambda part: part.stop)}
+    for part in parts:
+        first = part.start
+        while first < part.stop and first < stops.get(first, 0) <= part.stop:
+            first = stops[first]
+        if first < part.stop:
+            yield range(first, part.stop)
+
+
+def _labels(model: GAN, n: int, label, seed: int, labels: Labels):
+    """(n,) int64, or None without classes."""
+    import torch
+
+    if label is None:
+        drawn = model.drawn_labels(n, seed, labels=labels)
+        return None if drawn is None else drawn.numpy()
+    return torch.tensor([label] * n if isinstance(label, int) else label).numpy()

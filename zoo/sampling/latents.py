@@ -1,0 +1,98 @@
+"""Counter-based noise: the latent and the label of image i depend on (seed, i) alone.
+
+Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns (key, counter) into 128 random
+bits with no state in between. So image 7 of seed 3 is the same image alone, in a batch of 64, and on rank 5 of 8.
+Key: the seed. Counter: (block within the image, image index low and high, purpose and attempt).
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+
+import torch
+from torch import Tensor
+
+from ..common.errors import ZooError
+
+_MASK = 0xFFFFFFFF
+_ROUNDS = 10
+_LATENT, _LABEL = 0, 1 << 24  # purposes; the attempt of truncated draws is added to the first
+_MAX_ATTEMPTS = 1000
+
+
+def random_seed() -> int:
+    """A fresh seed from the operating system, small enough to read aloud."""
+    return secrets.randbelow(1 << 32)
+
+
+def check_seed(seed: int | None) -> int:
+    """The seed itself, or a fresh one for None; raises ZooError outside 0 ... 2**64 - 1."""
+    if seed is None:
+        return random_seed()
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 64:
+        raise ZooError(f"seed {seed!r} is not usable; give an integer from 0 to 2**64 - 1")
+    return seed
+
+
+def check_truncation(truncation: float | None) -> None:
+    """Raises ZooError for a threshold so small that resampling would hardly ever end."""
+    if truncation is not None and not truncation >= 0.05:
+        raise ZooError(f"truncation {truncation} is too small; give a threshold of at least 0.05, or None for no limit")
+
+
+def philox(seed: int, counter: tuple[Tensor, Tensor, Tensor, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Four random 32-bit words (int64 tensors, 0 ... 2**32 - 1) for each counter."""
+    c0, c1, c2 = counter[:3]
+    c3 = torch.full_like(c0, counter[3])
+    k0, k1 = seed & _MASK, seed >> 32
+    for _ in range(_ROUNDS):
+        # Products of two 32-bit numbers fit 64 bits; int64 wraps, and its bits are the unsigned product's.
+        p0, p1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
+        c0, c1, c2, c3 = (p1 >> 32 & _MASK) ^ c1 ^ k0, p1 & _MASK, (p0 >> 32 & _MASK) ^ c3 ^ k1, p0 & _MASK
+        k0, k1 = (k0 + 0x9E3779B9) & _MASK, (k1 + 0xBB67AE85) & _MASK
+    return c0, c1, c2, c3
+
+
+def _normals(seed: int, start: int, n: int, dim: int, attempt: int) -> Tensor:
+    """(n, dim) float64 standard normals by Box-Muller: four a counter, rows start ... start + n - 1."""
+    blocks = -(-dim // 4)
+    block, row = torch.arange(blocks)[None, :], torch.arange(start, start + n)[:, None]
+    block, row = torch.broadcast_tensors(block, row)
+    words = philox(seed, (block, row & _MASK, row >> 32, _LATENT + attempt))
+    u = [(word.double() + 0.5) / 2**32 for word in words]  # in (0, 1), never 0 or 1
+    parts = []
+    for radius, angle in ((u[0], u[1]), (u[2], u[3])):
+        r = (-2 * radius.log()).sqrt()
+        parts += [r * (2 * math.pi * angle).cos(), r * (2 * math.pi * angle).sin()]
+    return torch.stack(parts, dim=2).flatten(1)[:, :dim]
+
+
+def normal(seed: int, start: int, n: int, dim: int, truncation: float | None = None) -> Tensor:
+    """Latents (n, dim) float32 on the CPU for images start ... start + n - 1.
+
+    Args:
+        truncation: each element is drawn again until its magnitude is at most this (the "truncation trick by
+            resampling" of BigGAN, arXiv 1809.11096, Section 3.1); None = plain N(0, 1).
+    """
+    check_truncation(truncation)
+    z = _normals(seed, start, n, dim, 0)
+    if truncation is not None:
+        for attempt in range(1, _MAX_ATTEMPTS):
+            outside = z.abs() > truncation
+            if not outside.any():
+                break
+            z = torch.where(outside, _normals(seed, start, n, dim, attempt), z)
+        z = z.clamp(-truncation, truncation)  # for the one in 10^17 that never came inside
+    return z.float()
+
+
+def labels(seed: int, start: int, n: int, num_classes: int) -> Tensor:
+    """Uniform class labels (n,) int64 for images start ... start + n - 1."""
+    return words(seed, start, n, _LABEL) * num_classes >> 32
+
+
+def words(seed: int, start: int, n: int, purpose: int) -> Tensor:
+    """Random 32-bit words (n,) int64, one for each counter start ... start + n - 1; purposes do not overlap."""
+    row = torch.arange(start, start + n)
+    return philox(seed, (torch.zeros_like(row), row & _MASK, row >> 32, purpose))[0]

@@ -1,0 +1,192 @@
+"""From a name, a folder or an address on the Hub to a loaded generator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from .. import nets
+from ..checkpoints import alignments, hub
+from ..checkpoints import weights as weight_files
+from ..common import files
+from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ..schema import registry
+from ..schema.config import ModelConfig
+from .gan import GAN
+
+
+def load(
+    name_or_folder: str | os.PathLike,
+    weights: str | os.PathLike = "default",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+    fuse: bool = True,
+    cache_dir: str | os.PathLike | None = None,
+) -> GAN:
+    """Load a generator by name, or from an exported folder with config.json and model.safetensors.
+
+    Published weights that are not on this machine are fetched, verified and converted first, once.
+
+    Args:
+        name_or_folder: a name in any spelling, `name@tag`, a folder's path, or `hf://user/repo[@revision]` for a
+            folder on the Hugging Face Hub. A folder of a model's name is written "./name", or as a Path.
+        weights: "default", a tag, "random" (untrained), or the path of a .safetensors file.
+        device: "auto" (CUDA, then Apple's GPU, then the CPU) or a torch device.
+        dtype: None for float32; "bfloat16" or "float16" trade exactness for speed.
+        fuse: rewrite the generator for fast inference; the same images to float32 rounding.
+        cache_dir: where converted weights are kept, default $ZOO_CACHE or ~/.cache/contrastive-gan-zoo.
+
+    Raises:
+        UnknownModelError: no model or folder has this name; the message names the nearest.
+        WeightsUnavailableError: the weights cannot be had; the message says why, and how to get them.
+        WeightsCorruptedError: the file is damaged or belongs to another architecture.
+    """
+    found = find(name_or_folder, os.fspath(weights), cache_dir)
+    return load_found(found, shown_name(name_or_folder, found), device, dtype, fuse, cache_dir)
+
+
+def load_found(
+    found: Found,
+    name: str,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+    fuse: bool = True,
+    cache_dir: str | os.PathLike | None = None,
+) -> GAN:
+    """Load what `find` has found; `name` is how messages call it, the other arguments are those of `load`."""
+    provenance: dict[str, str] = {}
+    if found.path is None:
+        generator = nets.build_generator(found.config.generator)
+    else:
+        with torch.device("meta"), _NoInitialWeights():
+            generator = nets.build_generator(found.config.generator)
+        weight_files.load_into(generator, weight_files.read(found.path), found.path)
+        provenance = weight_files.read_metadata(found.path)
+    alignment = alignments.of(found, cache_dir)
+    return GAN(
+        found.config,
+        generator,
+        device=device,
+        dtype=dtype,
+        fuse=fuse,
+        settle=_averages_spectral_norm(found),
+        tag=found.tag,
+        provenance=provenance,
+        alignment=alignment,
+        doubt=alignments.doubt(found.config, name, alignment) if found.path else None,
+        discriminator_file=_discriminator_file(found),
+    )
+
+
+def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
+    """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
+    if found.exported or found.tag in (None, found.config.default_tag):
+        return registry.argument_for(name_or_folder) if found.exported else found.config.name
+    return f"{found.config.name}@{found.tag}"
+
+
+class Expected(NamedTuple):
+    """A file that is checked when it is used."""
+
+    path: Path
+    sha256: str | None = None  # None: of a folder of the user's own
+
+
+def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.device = "cpu") -> nets.Discriminator:
+    """The discriminator of a config with the weights of a safetensors file, in eval mode.
+
+    Raises:
+        WeightsUnavailableError: the file is missing.
+        WeightsCorruptedError: the file is damaged, is not the expected one, or belongs to another architecture.
+    """
+    path = file.path
+    tensors = weight_files.read(path)
+    files.verify_sha256(path, file.sha256)
+    with torch.device("meta"), _NoInitialWeights():
+        discriminator = nets.build_discriminator(config.discriminator)
+    weight_files.load_into(discriminator, tensors, path)
+    return discriminator.to(device).eval().requires_grad_(False)
+
+
+def _discriminator_file(found: Found) -> Expected | None:
+    """The file of the discriminator that was trained with these weights, where there is one on this machine."""
+    if found.path is None:
+        return None
+    if found.exported:
+        beside = found.path.with_name("discriminator.safetensors")
+        return Expected(beside) if beside.is_file() and _are_of_one_run(found.path, beside) else None
+    if found.tag is None:
+        return None
+    bundled = weight_files.entry(found.config, found.tag).discriminator
+    return bundled and Expected(weight_files.bundled_path(bundled.bundled), bundled.sha256)
+
+
+def _are_of_one_run(a: Path, b: Path) -> bool:
+    """Whether two files of weights do not say otherwise. A damaged one is told when it is read."""
+    try:
+        one, other = weight_files.read_metadata(a), weight_files.read_metadata(b)
+    except WeightsCorruptedError:
+        return True
+    return all(one[key] == other[key] for key in ("name", "config", "seed", "step") if key in one and key in other)
+
+
+class _NoInitialWeights(TorchFunctionMode):
+    """Modules are built without initial weights, which the file's would replace at once."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
+
+
+class Found(NamedTuple):
+    """What a name or a folder stands for."""
+
+    config: ModelConfig
+    path: Path | None  # of the weights; None = random
+    tag: str | None  # which of the config's weights
+    exported: bool = False  # a folder of its own
+    is_ours: bool = True  # to write into; False for the Hub's cache
+
+
+def _averages_spectral_norm(found: Found) -> bool:
+    """Whether spectral norm vectors are to be settled.
+
+    StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.
+    """
+    if found.tag is None or found.exported:
+        return False
+    upstream = weight_files.entry(found.config, found.tag).upstream
+    return upstream is not None and upstream.source == "studiogan"
+
+
+def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> Found:
+    """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
+    place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
+    folder, tag = registry.folder_of(place), "default"
+    exported = config = registry.exported(place)
+    if config is None:
+        if folder:
+            raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
+        base, tag = registry.split_tag(os.fspath(place))
+        config = registry.config(base)
+    if tag != "default":
+        weight_files.entry(config, tag)  # refuses one that there is not
+    if wanted == "random":
+        return Found(config, None, None)
+    if wanted.endswith(".safetensors"):
+        return Found(config, Path(wanted), None)
+    if wanted not in ("default", *config.tags) and Path(wanted).is_file():
+        raise WeightsUnavailableError(
+            f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
+        )
+    if folder and exported and wanted == "default":
+        ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
+        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
+    tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
+    return Found(config, weight_files.locate(config, tag, cache_dir), tag)

@@ -1,0 +1,30 @@
+"""Class names and WordNet ids of the public data sets, in label order."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+
+@cache
+def class_names(dataset: str) -> tuple[str, ...]:
+    """The public class names of a data set in label order; empty where it has none.
+
+    ImageNet's two "crane" and two "maillot" appear as they are: a name that is not unique needs its WordNet id.
+    """
+    return tuple(name for name, _ in _classes(dataset))
+
+
+@cache
+def class_ids(dataset: str) -> tuple[str, ...]:
+    """The WordNet ids of the classes in label order; empty where the data set has none."""
+    return tuple(wnid for _, wnid in _classes(dataset) if wnid)
+
+
+def _classes(dataset: str) -> list[tuple[str, str]]:
+    """(name, WordNet id or "") of each class, from a table with one class a line."""
+    table = resources.files(__name__) / f"{dataset}.txt"
+    if not table.is_file():
+        return []
+    lines = table.read_text(encoding="utf-8").splitlines()
+    return [(name, wnid) for name, _, wnid in (line.partition("\t") for line in lines)]

@@ -1,0 +1,152 @@
+"""What a config lists: sets of weights with their places, and scores with their sources."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .architecture import Part
+from .bounds import Count, Length, Line, Notes, Paragraph, Word
+from .label_alignment import LabelAlignment
+
+Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DriveId = Annotated[str, Field(max_length=200, pattern=r"^[\w-]+$")]
+_PART = r"\w[\w-]*(\.[\w-]+)*"  # of a path or an id: neither hidden nor ".."
+REPO_ID = rf"{_PART}/{_PART}"
+REVISION = rf"{_PART}(/{_PART})*"
+
+
+Floats = Annotated[tuple[float, ...], Length(100)]
+Setting = bool | Annotated[int, Field(ge=-(10**15), le=10**15)] | float | Line | Floats | None
+
+
+class Score(Part):
+    """One number and the protocol that belongs to it."""
+
+    metric: Word  # "FID", "KID", "IS", ...
+    value: float
+    std: float | None = None  # over seeds or runs, where the source gives it
+    num_real: Count | None = None
+    num_fake: Count | None = None
+    split: Line | None = None  # of the real images
+    extractor: Line | None = None
+    settings: Annotated[dict[Word, Setting], Field(max_length=100)] = {}  # where the run differs from `training`
+    note: Paragraph | None = None
+
+    def __str__(self) -> str:
+        """The value and its spread, such as "15.12 ± 0.1"."""
+        return f"{self.value:g}" + (f" ± {self.std:g}" if self.std is not None else "")
+
+    @property
+    def counts(self) -> str:
+        """Real and generated images, "–" where there are none or none are stated; empty where neither is."""
+        return f"{self.num_real or '–'} / {self.num_fake or '–'}" if self.num_real or self.num_fake else ""
+
+
+class Published(Score):
+    """A number somebody published. `tag` names the weights it was published with; None: no weights were released."""
+
+    source: Annotated[Line, Field(min_length=1)]  # paper and table, or repository and commit
+    tag: Tag | None = None
+
+    @property
+    def origin(self) -> str:
+        """The source, and where its settings differ from the model's recipe."""
+        settings = ", ".join(f"{key} {value}" for key, value in self.settings.items())
+        return self.source + (f" ({settings})" if settings else "")
+
+
+class Measured(Score):
+    """A number measured with this repository, on the weights it stands with."""
+
+    protocol: Annotated[Line, Field(min_length=1)]
+    hardware: Line | None = None
+    seeds: Count = 1
+
+
+class HubFile(Part):
+    """A safetensors file on the Hugging Face Hub."""
+
+    repo_id: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")]
+    filename: Annotated[str, Field(max_length=200, pattern=rf"^{REVISION}\.safetensors$")] = "model.safetensors"
+    revision: Annotated[str, Field(max_length=200, pattern=f"^{REVISION}$")]
+    sha256: Sha256
+
+
+class Upstream(Part):
+    """A checkpoint as its authors published it: a pickle, converted on the first load."""
+
+    source: Literal["mimicry", "studiogan"]
+    google_drive_file: DriveId | None = None  # id of the file
+    google_drive_folder: DriveId | None = None  # id of a folder
+    hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None
+    path: Line  # file name, or pattern inside the folder or repository; newest match
+    sha256: Sha256 | None = None  # of the published file, where it is known
+
+    @property
+    def address(self) -> str:
+        """Where a person finds the file with a browser."""
+        if self.google_drive_file:
+            return f"https://drive.google.com/uc?id={self.google_drive_file}&export=download"
+        if self.google_drive_folder:
+            return f"https://drive.google.com/drive/folders/{self.google_drive_folder}"
+        return f"https://huggingface.co/{self.hub_repo}"
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if sum(p is not None for p in (self.google_drive_file, self.google_drive_folder, self.hub_repo)) != 1:
+            raise ValueError("give exactly one of google_drive_file, google_drive_folder and hub_repo")
+        return self
+
+
+class NearestTraining(Part):
+    """How near generated images are to training images: root mean square differences of pixels, 0 to 255."""
+
+    images: Count  # generated, of seed 0
+    median: float  # of their distances to the nearest training image
+    smallest: float
+    training_median: float  # of distances of training images to the nearest other one
+    training_smallest: float
+
+
+class DiscriminatorFile(Part):
+    """The discriminator that was trained with bundled weights."""
+
+    bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")]  # file in zoo/checkpoints/bundled
+    sha256: Sha256
+
+
+class Weights(Part):
+    """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` says where it is."""
+
+    tag: Tag
+    bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")] | None = (
+        None  # file in zoo/checkpoints/bundled
+    )
+    sha256: Sha256 | None = None  # of the bundled file
+    hub: HubFile | None = None
+    upstream: Upstream | None = None
+    discriminator: DiscriminatorFile | None = None
+    deviations: Notes = ()  # where the run that made these weights differs from the recipe, in words
+    alignment: LabelAlignment | None = None  # what the labels draw
+    scores: Annotated[tuple[Measured, ...], Length(1000)] = ()
+    nearest: NearestTraining | None = None
+    training_record: bool = False  # log, curves and sheets of its training are beside the card
+    note: Paragraph | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the file is published: "bundled", "hub", "mimicry" or "studiogan"."""
+        if self.upstream:
+            return self.upstream.source
+        return "bundled" if self.bundled else "hub"
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if sum(p is not None for p in (self.bundled, self.hub, self.upstream)) != 1:
+            raise ValueError("give exactly one of bundled, hub and upstream")
+        if (self.bundled is None) != (self.sha256 is None):
+            raise ValueError("a bundled file needs its sha256, and only a bundled file has one here")
+        return self

@@ -1,0 +1,193 @@
+"""Names to configs. A name in any spelling, a glob, a tag (`name@tag`), or a user's own model.
+
+Two spellings are one name if they agree once case and punctuation are dropped: `ContraGAN-TinyImageNet` is
+`contragan/tiny-imagenet`. Only the config that is asked for is read. A registered name is that model, whatever lies in
+the working directory: a folder of the same name is written `./name`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from ..common.errors import ConfigError, UnknownModelError, ZooError
+from . import config_files
+from .config import ModelConfig
+from .labels import plain
+
+_registered: dict[str, ModelConfig] = {}  # by name; a user's models
+_LONGEST_NAME = 200  # characters; the longest here has 40
+_told: set[str] = set()  # names of which it was said that there is also a folder
+
+
+@cache
+def _builtin(name: str) -> ModelConfig:
+    config = ModelConfig.from_file(config_files.paths()[name])
+    if config.name != name:
+        raise ConfigError(
+            f"{config_files.paths()[name]}: name is {config.name}, but the file stands for {name}; correct it"
+        )
+    return config
+
+
+def names() -> list[str]:
+    """All model names, sorted."""
+    return sorted({*config_files.paths(), *_registered})
+
+
+def split_tag(name: str) -> tuple[str, str]:
+    """("name", "tag"); without @ the tag is "default"."""
+    if len(name) > _LONGEST_NAME:
+        raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
+    base, at, tag = name.partition("@")
+    if at and not tag:
+        raise UnknownModelError(
+            f'"{name}" ends in @ without a tag; write {base} or {base}@TAG (zoo info {base} lists them)'
+        )
+    return base, tag or "default"
+
+
+def resolve(name: str) -> str:
+    """The canonical name for any spelling of it (without tag).
+
+    Raises:
+        UnknownModelError: nothing has this name; the message names the nearest.
+    """
+    if not isinstance(name, str):
+        raise UnknownModelError(f"a model name is a string such as contragan/cifar10, not {name!r}")
+    if len(name) > _LONGEST_NAME:
+        raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
+    if _is_path(name):
+        raise UnknownModelError(
+            f"there is no folder {name!r} with a model in it; check the path, or give a model's name"
+        )
+    wanted = plain(name)
+    known = {plain(known): known for known in names()}
+    if wanted in known:
+        return known[wanted]
+    close = [known[key] for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
+    hint = f"did you mean {' or '.join(close)}?" if close else "`zoo list` shows all names"
+    shown = name if name.isprintable() else repr(name)[1:-1]
+    raise UnknownModelError(f'no model is called "{shown}"; {hint}')
+
+
+def is_name(text: str) -> bool:
+    """Whether a text, tag or not, names exactly one model."""
+    try:
+        resolve(split_tag(text)[0])
+    except ZooError:
+        return False
+    return True
+
+
+def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
+    """The folder that is meant; None where it is a name, or nothing.
+
+    A folder of a registered model's name is meant by `./name` or a Path; where both exist, a line says so once.
+    """
+    if not isinstance(name_or_folder, (str, os.PathLike)):
+        raise UnknownModelError(
+            f"a model is named by a string such as contragan/cifar10, not by {name_or_folder!r:.60}"
+        )
+    folder, text = Path(name_or_folder), os.fspath(name_or_folder)
+    try:
+        if not text or not folder.is_dir():
+            return None
+    except OSError:  # too long for a path
+        return None
+    if not isinstance(name_or_folder, str) or _is_path(text) or not is_name(text):
+        return folder
+    if text not in _told:
+        _told.add(text)
+        model = resolve(split_tag(text)[0])
+        print(f"zoo: {text} is read as the name of the model {model}; the folder is ./{text}", file=sys.stderr)
+    return None
+
+
+def argument_for(folder: str | os.PathLike) -> str:
+    """How a folder is written where a name could stand too."""
+    text = os.fspath(folder)
+    return f"./{text}" if is_name(text) else text
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text can only be a path."""
+    return text.startswith((".", "/", "~")) or text.endswith("/") or Path(text).is_absolute()
+
+
+def exported(name_or_folder: str | os.PathLike) -> ModelConfig | None:
+    """The config of an exported folder; None if this is no folder with config.json in it."""
+    folder = folder_of(name_or_folder)
+    path = folder / "config.json" if folder else None
+    return ModelConfig.from_file(path) if path and path.is_file() else None
+
+
+def config(name: str) -> ModelConfig:
+    """The config of a model, by name in any spelling; a tag is allowed and ignored."""
+    canonical = resolve(split_tag(name)[0])
+    return _registered.get(canonical) or _builtin(canonical)
+
+
+def register(path_or_config: str | os.PathLike | ModelConfig, replace: bool = False) -> str:
+    """Add a model of one's own for this process; returns its name.
+
+    Args:
+        path_or_config: a config file, an exported folder with config.json in it, or a ModelConfig.
+        replace: allow a name that exists.
+
+    Raises:
+        ConfigError: the config is refused.
+        ZooError: a model has this name, in this or another spelling.
+    """
+    if isinstance(path_or_config, ModelConfig):
+        new = path_or_config
+    else:
+        path = Path(path_or_config)
+        new = ModelConfig.from_file(path / "config.json" if path.is_dir() else path)
+    taken = {plain(name): name for name in names()}.get(plain(new.name))
+    if taken and not replace:
+        raise ZooError(f"a model is called {taken} already; give another name, or replace=True")
+    if taken and taken != new.name:
+        _registered.pop(taken, None)
+    _registered[new.name] = new
+    return new.name
+
+
+def list_models(
+    pattern: str = "*",
+    *,
+    conditional: bool | None = None,
+    dataset: str | None = None,
+    available: str | None = None,
+) -> list[str]:
+    """Names that fit, sorted.
+
+    Args:
+        pattern: glob over names in any case, such as "*/cifar10" or "contragan*".
+        conditional: True or False to keep only models with or without classes.
+        dataset: keep models of this data set, such as "cifar10" or "celeba".
+        available: "offline" keeps models whose default weights are on this machine, "trained" those with any weights.
+    """
+    if available not in (None, "offline", "trained"):
+        raise ZooError(f'available="{available}" is not known; give "offline", "trained" or nothing')
+    found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
+    if conditional is not None:
+        found = [name for name in found if config(name).conditional == conditional]
+    if dataset is not None:
+        found = [name for name in found if config(name).data.dataset == dataset]
+    if available == "trained":
+        found = [name for name in found if config(name).weights]
+    if available == "offline":
+        found = [name for name in found if is_offline(config(name))]
+    return found
+
+
+def is_offline(model: ModelConfig) -> bool:
+    """Whether the default weights of a model load without a network."""
+    from ..checkpoints import weights  # the order of imports is registry before weights
+
+    return model.default_tag is not None and weights.is_local(model, weights.entry(model, "default"))
