@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path[0] = str(Path(__file__).parents[1])  # instead of this folder, which has a training.py
 
+import zoo
 from training.data import Fake, Real
 from training.engine import Engine
 from training.networks import Networks
@@ -43,7 +44,7 @@ def operations(config, folded: bool) -> float:
 
 
 def main() -> None:
-    names = sorted({name for pattern in sys.argv[1:] or ["*"] for name in registry.list_models(pattern)})
+    names = sorted({name for pattern in sys.argv[1:] or ["*"] for name in zoo.list_models(pattern)})
     print(f"{'model':<34}{'steps':>10}{'batch':>7}{'n_dis':>6}{'TFLOP/step':>12}{'folded':>9}{'PFLOP/run':>11}")
     for name in names:
         config = registry.config(name)

@@ -11,9 +11,9 @@ from pathlib import Path
 from safetensors.numpy import save_file
 
 from zoo import datasets
-from zoo.checkpoints import weights
+from zoo.common import files
 from zoo.evaluation.features import extractors, references, shipped
-from zoo.evaluation.metrics import formulas as metrics
+from zoo.evaluation.metrics import formulas
 
 OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "features" / "statistics"
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
@@ -35,9 +35,9 @@ def main(root: str) -> None:
         save_file(shipped.pack(found.statistics), OUT / file)
         about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
         entry = about | {"checksum": pixels_in_any_order(data.loaded), **extractor.identity}
-        entries.append(entry | {"file": file, "file_sha256": weights.sha256(OUT / file)})
+        entries.append(entry | {"file": file, "file_sha256": files.sha256(OUT / file)})
         packed = shipped.unpack(shipped.pack(found.statistics), found.count)
-        print(file, f"distance from the unrounded: {metrics.frechet_distance(packed, found.statistics):.2g}")
+        print(file, f"distance from the unrounded: {formulas.frechet_distance(packed, found.statistics):.2g}")
     about = "checksum: sha256 over the sorted sha256 of the images' bytes (3, H, W); file_sha256: of the file"
     (OUT / "manifest.json").write_text(json.dumps({"about": about, "statistics": entries}, indent=2) + "\n")
 

@@ -43,3 +43,6 @@ def test_the_wheel_works_in_another_environment(wheel, tmp_path):
     assert (elsewhere / "digits.png").stat().st_size > 1000
     version = subprocess.run([environment / "bin" / "zoo", "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.startswith("zoo ")
+    train = [environment / "bin" / "zoo", "train", "contragan/digits", "--dry-run"]  # it comes by entry point
+    dry = subprocess.run(train, cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert '"contragan/digits"' in dry.stdout

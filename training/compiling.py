@@ -15,7 +15,7 @@ from typing import Literal
 
 import torch
 
-from zoo.checkpoints import cache
+from zoo.common.cache_roots import cache_root
 from zoo.common.errors import ZooError
 
 from .objectives import Term
@@ -66,7 +66,7 @@ def keep_compiled_code() -> None:
 
     To be called before the compiler is looked for, which chooses a folder of temporary files otherwise.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache.default_dir() / "inductor"))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_root() / "inductor"))
 
 
 @dataclass

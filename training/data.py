@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zoo.common import philox
 from zoo.datasets import Dataset
 from zoo.sampling import latents
 from zoo.schema.config import ModelConfig
@@ -55,7 +56,7 @@ class Batches:
         self.labels = dataset.labels.to(self.device)
         self.batch_size = config.training.batch_size
         self._order = Stream(len(self.images), self._permutation, self.images.device)
-        self._flips = self._stream(latents.words, _FLIP)
+        self._flips = self._stream(philox.words, _FLIP)
         self._latents = self._stream(latents.normal, config.generator.latent_dim)
         self._fake_labels = self._stream(latents.labels, config.num_classes)
         self._fetched = self._reals_of_step if self.resident else Ahead(self._reals_of_step)
@@ -97,7 +98,7 @@ class Batches:
     def _permutation(self, epoch: int) -> Tensor:
         """Where the images of an epoch are in the data."""
         size = len(self.images)
-        return latents.words(self.seed, epoch * size, size, _ORDER).argsort(stable=True)
+        return philox.words(self.seed, epoch * size, size, _ORDER).argsort(stable=True)
 
     # ------------------------------------------------------------------------------------------------ fake inputs
 

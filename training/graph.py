@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from zoo.common.cuda_graph import WARM_UP, CapturedWork
 from zoo.nets import copy_all
 
 from .data import Fake, Real
 from .engine import Engine, Metrics
-
-_WARM_UP = 3  # eager steps before the capture: cuDNN picks its algorithms, Adam makes its state
 
 
 class GraphedEngine:
@@ -24,41 +22,29 @@ class GraphedEngine:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self._stream = torch.cuda.Stream(engine.networks.device)
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._work = CapturedWork(engine.networks.device)
         self._done = 0
 
     def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
         """As `Engine.step`; the metrics' tensors are overwritten by the next step."""
         self.engine.prepare(step)
-        if self._graph is None and self._done >= _WARM_UP:
-            self._graph = self._capture(reals, fakes)
-        if self._graph is None:
-            metrics = self._eager(reals, fakes)
+        if not self._work.is_captured and self._done < WARM_UP:
+            metrics = self._work.do(lambda: self.engine.updates(reals, fakes))
         else:
+            if not self._work.is_captured:
+                self._capture(reals, fakes)
             copy_all(self._inputs, _tensors(reals, fakes))
-            self._graph.replay()
+            self._work.replay()
             metrics = self._metrics
         self._done += 1
         self.engine.average(step)
         return metrics
 
-    def _eager(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> Metrics:
-        current = torch.cuda.current_stream()
-        self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):
-            metrics = self.engine.updates(reals, fakes)
-        current.wait_stream(self._stream)
-        return metrics
-
-    def _capture(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> torch.cuda.CUDAGraph:
+    def _capture(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> None:
         reals = [Real(images.clone(), _buffer(labels)) for images, labels in reals]
         fakes = [Fake(z.clone(), _buffer(labels)) for z, labels in fakes]
         self._inputs = _tensors(reals, fakes)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream):
-            self._metrics = self.engine.updates(reals, fakes)
-        return graph
+        self._metrics = self._work.capture(lambda: self.engine.updates(reals, fakes))
 
 
 def _buffer(tensor: Tensor | None) -> Tensor | None:

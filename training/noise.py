@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from zoo.common import philox
 from zoo.sampling import latents
 
 _MASK = 0xFFFFFFFF
@@ -47,7 +48,7 @@ class Noise(Protocol):
 
 
 class CountedNoise:
-    """Philox words (see `zoo.sampling.latents`) with counter (word within the row, row, update, number of the draw).
+    """Philox words (see `zoo.common.philox`) with counter (word within the row, row, update, number of the draw).
 
     Args:
         seed: of the run, 0 ... 2**64 - 1.
@@ -88,7 +89,7 @@ class CountedNoise:
         block = torch.arange(-(-count // 4), device=device)[None, :]
         row = torch.arange(self.first_row, self.first_row + n, device=device)[:, None]
         block, row, update = torch.broadcast_tensors(block, row, self.update & _MASK)
-        words = latents.philox(self.seed, (block, row, update, _DRAWS + self.draws))
+        words = philox.philox(self.seed, (block, row, update, _DRAWS + self.draws))
         self.draws += 1
         return torch.stack(words, dim=2).flatten(1)[:, :count].reshape(n, *shape)
 

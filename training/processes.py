@@ -7,7 +7,6 @@ batch see all of it (`gather`), so 2 processes x 32 images are 1 x 64.
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from zoo.common import torchrun
 from zoo.common.errors import ZooError
 
 
@@ -99,7 +99,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
     What holds a DistributedDataParallel is to be gone before the end: with one alive, gloo's end aborts the process now
     and then as it exits ("terminate called without an active exception", torch 2.14).
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if torchrun.world_size() == 1:
         yield Processes()
         return
     if device.type == "cuda":
@@ -110,18 +110,6 @@ def joined(device: torch.device) -> Iterator[Processes]:
     finally:
         gc.collect()  # DistributedDataParallel is part of a cycle
         dist.destroy_process_group()
-
-
-def local_device(device: torch.device) -> torch.device:
-    """Under `torchrun`, "cuda" is the GPU of this process's local rank."""
-    if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
-        return device
-    index, present = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if index >= present:
-        raise ZooError(
-            f"process {index} has no GPU, this machine has {present}; start at most {present} processes a node"
-        )
-    return torch.device("cuda", index)
 
 
 def check_divides(batch_size: int, processes: Processes) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo.checkpoints.weights import write_atomically
+from zoo.common.files import write_atomically
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
-from . import settings
+from . import paper_settings
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- tables: python -m training.table --write -->", "<!-- end of tables -->"
@@ -59,9 +59,9 @@ def _ablations(configs: list[ModelConfig]) -> str:
     rows = []
     for config in configs:
         for score in config.published:
-            wanted = settings.changes(config, score)
+            wanted = paper_settings.changes(config, score)
             changed = {field: value for field, value in wanted.items() if _get(config, field) != value}
-            options = f"`{settings.as_options(changed)}`" if changed else "none"
+            options = f"`{paper_settings.as_options(changed)}`" if changed else "none"
             if wanted:
                 rows.append((f"`{config.name}`", score.source, str(score), options))
     rows.sort(key=lambda row: (row[1], row[0]))
@@ -69,7 +69,7 @@ def _ablations(configs: list[ModelConfig]) -> str:
 
 
 def _settings() -> str:
-    rows = [(letter, f"`{settings.as_options(changed)}`") for letter, changed in settings.CONTRAGAN.items()]
+    rows = [(letter, f"`{paper_settings.as_options(changed)}`") for letter, changed in paper_settings.CONTRAGAN.items()]
     return "### Settings of ContraGAN, Table A9\n\n" + _table(("setting", "options of `zoo train`"), rows)
 
 

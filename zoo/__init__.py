@@ -22,18 +22,18 @@ from .common.errors import (
     WeightsUnavailableError,
     ZooError,
 )
+from .common.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import nets
     from .checkpoints import upstream
+    from .checkpoints.availability import list_models
     from .evaluation import Alignment, Report, align, evaluate, verify
     from .sampling.gan import GAN
     from .sampling.images import Images
     from .sampling.loading import load
     from .schema.config import ModelConfig
-    from .schema.registry import list_models, register
-
-__version__ = "0.1.0"
+    from .schema.registry import register
 
 __all__ = [
     "GAN",
@@ -70,7 +70,7 @@ _LAZY = {
     "align": "evaluation",
     "evaluate": "evaluation",
     "verify": "evaluation",
-    "list_models": "schema.registry",
+    "list_models": "checkpoints.availability",
     "register": "schema.registry",
 }
 

@@ -42,16 +42,6 @@ def root(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_where_the_cache_is(monkeypatch, tmp_path):
-    monkeypatch.setenv("ZOO_CACHE", "~/zoo")
-    assert cache.default_dir() == Path.home() / "zoo"
-    monkeypatch.delenv("ZOO_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.default_dir() == tmp_path / "contrastive-gan-zoo"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.default_dir() == Path.home() / ".cache" / "contrastive-gan-zoo"
-
-
 def test_import_is_recorded_and_printed(checkpoint, root, capsys):
     target = import_checkpoint("sngan/cifar10", checkpoint)
     digest = files.sha256(checkpoint)

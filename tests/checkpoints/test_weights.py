@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from zoo.checkpoints import weights
+from zoo.common import files
 from zoo.common.errors import WeightsCorruptedError, WeightsUnavailableError
 from zoo.schema import registry
 
@@ -25,7 +26,7 @@ def good(tmp_path):
 @pytest.mark.parametrize(("name", "entry"), BUNDLED, ids=[f"{n}@{w.tag}" for n, w in BUNDLED])
 def test_bundled_weights_are_the_configs(name, entry):
     path = weights.bundled_path(entry.bundled)
-    assert weights.sha256(path) == entry.sha256
+    assert files.sha256(path) == entry.sha256
     assert path.stat().st_size <= 32 * 2**20
     assert entry.scores, "weights without a measured score"
     assert zoo.load(f"{name}@{entry.tag}").sample(2, seed=0).uint8.float().std() > 10
@@ -127,7 +128,7 @@ def test_a_header_whose_length_looks_like_a_pickle(tmp_path):
     """The first byte of a safetensors file is part of a length, and 0x80 is what pickles begin with."""
     path = tmp_path / "odd.safetensors"
     for padding in range(0, 4096, 8):
-        weights.save(path, {"x": torch.ones(1)}, {"padding": "x" * padding})
+        files.save(path, {"x": torch.ones(1)}, {"padding": "x" * padding})
         if path.read_bytes()[0] == 0x80:
             break
     else:
@@ -151,13 +152,13 @@ def test_an_exported_folder_is_a_model(good, tmp_path):
 
 def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
     target = tmp_path / "deep" / "file"
-    weights.write_atomically(target, b"old")
+    files.write_atomically(target, b"old")
 
     def fail(handle):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        weights.write_atomically(target, b"new")
+        files.write_atomically(target, b"new")
     assert target.read_bytes() == b"old"
     assert [p.name for p in target.parent.iterdir()] == ["file"]

@@ -26,9 +26,10 @@ from training.run.trainer import Options, Run, own_config, train
 from zoo import datasets
 from zoo.checkpoints import cache, hub
 from zoo.common import failures, files
+from zoo.common.cache_roots import cache_root
 from zoo.common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from zoo.common.locks import locked
-from zoo.release import card
+from zoo.release import card_files
 from zoo.sampling.images import Images
 from zoo.schema import registry
 
@@ -65,7 +66,7 @@ def test_the_umask_is_heeded(mask, tmp_path, umask, root, data_root):
     for name in ("grid.png", "some.npz", "folder"):
         images.save(place / name)
     zoo.load("contragan/digits", device="cpu").save_pretrained(place / "exported")
-    card.write(config, place / "card")
+    card_files.write(config, place / "card")
     train(short("infomax-gan/digits", steps=1), Options(place / "run", device="cpu"))
     target = cache.weights_path(config, "x")
     with cache.lock(config, "x") as partial:
@@ -296,7 +297,7 @@ def test_without_a_home(no_home, command, tmp_path, monkeypatch):
         datasets.load("custom", resolution=8, root=image_folder(tmp_path / "own", ["a/1.png", "b/2.png"]))
     monkeypatch.setenv("ZOO_CACHE", "~/zoo")
     with pytest.raises(ZooError, match="~/zoo has no meaning"):
-        cache.default_dir()
+        cache_root()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "x.png"]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.common import downloads as network
+from zoo.common import downloads
 
 
 class AnswerError(Exception):
@@ -16,7 +16,7 @@ class AnswerError(Exception):
 @pytest.fixture
 def slept(monkeypatch):
     slept = []
-    monkeypatch.setattr(network.time, "sleep", slept.append)
+    monkeypatch.setattr(downloads.time, "sleep", slept.append)
     return slept
 
 
@@ -35,11 +35,11 @@ def _fails(*errors):
 def test_what_may_pass_is_tried_again(slept):
     import requests
 
-    assert network.patiently(_fails(AnswerError(503), AnswerError(429, **{"Retry-After": "7"}))) == "done"
-    assert slept == [network.WAITS[0], 7]
-    assert network.patiently(_fails(requests.exceptions.ChunkedEncodingError("cut"))) == "done"
-    assert network.patiently(_fails(AnswerError(429, **{"Retry-After": "86400"}))) == "done"
-    assert slept[-1] == network.LONGEST_WAIT, "a server does not put us to sleep for a day"
+    assert downloads.patiently(_fails(AnswerError(503), AnswerError(429, **{"Retry-After": "7"}))) == "done"
+    assert slept == [downloads.WAITS[0], 7]
+    assert downloads.patiently(_fails(requests.exceptions.ChunkedEncodingError("cut"))) == "done"
+    assert downloads.patiently(_fails(AnswerError(429, **{"Retry-After": "86400"}))) == "done"
+    assert slept[-1] == downloads.LONGEST_WAIT, "a server does not put us to sleep for a day"
 
 
 def test_what_stays_is_not_tried_again(slept):
@@ -53,19 +53,19 @@ def test_what_stays_is_not_tried_again(slept):
         ConnectionRefusedError(),
     ):
         with pytest.raises(type(error)):
-            network.patiently(_fails(error))
+            downloads.patiently(_fails(error))
     assert slept == []
     with pytest.raises(AnswerError):
-        network.patiently(_fails(*[AnswerError(500)] * 9))
-    assert len(slept) == len(network.WAITS)
+        downloads.patiently(_fails(*[AnswerError(500)] * 9))
+    assert len(slept) == len(downloads.WAITS)
 
 
 def test_an_error_in_short():
     error = ConnectionError("HTTPSConnectionPool(host=...): Max retries exceeded\n with url ...")
     error.__cause__ = OSError(111, "Connection refused")
-    assert network.in_short(error) == "[Errno 111] Connection refused"
-    assert network.in_short(ValueError()) == "ValueError"
-    assert len(network.in_short(ValueError("x" * 1000))) < 200
+    assert downloads.in_short(error) == "[Errno 111] Connection refused"
+    assert downloads.in_short(ValueError()) == "ValueError"
+    assert len(downloads.in_short(ValueError("x" * 1000))) < 200
 
 
 @pytest.mark.parametrize(("value", "offline"), [("1", True), ("true", True), ("ON", True), ("0", False), ("", False)])
@@ -73,5 +73,5 @@ def test_offline(monkeypatch, value, offline):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, value)
-        assert network.is_offline() == offline
+        assert downloads.is_offline() == offline
         monkeypatch.delenv(name)

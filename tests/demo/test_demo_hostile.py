@@ -14,7 +14,21 @@ import torch
 from markdown_it import MarkdownIt
 
 import zoo
-from zoo.demo import catalogue, files, links, pictures, snippets, style, validation
+from zoo.demo import (
+    drawing as pictures,
+)
+from zoo.demo import (
+    encoding as files,
+)
+from zoo.demo import (
+    links,
+    snippets,
+    style,
+    validation,
+)
+from zoo.demo import (
+    model_list as catalogue,
+)
 from zoo.demo.neighbours import Neighbours
 
 HOSTILE = (

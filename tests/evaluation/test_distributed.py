@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.common import ranks as distributed
+from zoo.common import ranks
 from zoo.evaluation import PROTOCOLS
 from zoo.evaluation.report.report import Report
 
@@ -27,7 +27,7 @@ def rank() -> None:
     from tiny import register
 
     register()
-    out, here = Path(sys.argv[1]), distributed.rank
+    out, here = Path(sys.argv[1]), ranks.rank
     for name, report in evaluations().items():
         (out / f"{name}{here()}").write_text(report.to_json())
     broken = zoo.load("contragan/digits", device="cpu")
@@ -38,7 +38,7 @@ def rank() -> None:
         zoo.evaluate(broken, ("fid",), extractor="tiny", num_fake=300, seeds=1, device="cpu")
     except zoo.ZooError as error:
         (out / f"error{here()}").write_text(str(error))
-    distributed.stop()
+    ranks.stop()
 
 
 @pytest.fixture(scope="module")

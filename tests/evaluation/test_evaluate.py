@@ -14,10 +14,9 @@ from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common.errors import DataUnavailableError, LabelError, UnknownModelError, WeightsUnavailableError, ZooError
 from zoo.evaluation import PROTOCOLS
-from zoo.evaluation.features import extraction as features
-from zoo.evaluation.features import extractors, inception
+from zoo.evaluation.features import extraction, extractors, inception
 from zoo.evaluation.features.sources import Fixed
-from zoo.evaluation.metrics import formulas as metrics
+from zoo.evaluation.metrics import formulas
 from zoo.schema import registry
 
 
@@ -32,17 +31,17 @@ def test_scores_are_those_of_the_features(unconditional):
     extractor = extractors.load("tiny")
 
     def of(images):
-        return features.extract(Fixed(images), extractor, ("12", "logits"), 64).layers
+        return extraction.extract(Fixed(images), extractor, ("12", "logits"), 64).layers
 
     real = of(datasets.load("digits").images)["12"]
     fakes = [of(unconditional.sample(200, seed=seed).uint8) for seed in (0, 1)]
-    distances = [metrics.frechet_distance(metrics.statistics(f["12"]), metrics.statistics(real)) for f in fakes]
+    distances = [formulas.frechet_distance(formulas.statistics(f["12"]), formulas.statistics(real)) for f in fakes]
     assert report["fid"].per_seed == pytest.approx(distances, rel=1e-6)
     assert report["fid"].value == pytest.approx(np.mean(distances), rel=1e-6)
     assert report["fid"].std == pytest.approx(np.std(distances), rel=1e-6)
-    kernel = metrics.kernel_distance(fakes[0]["12"], real, 100, 200)
+    kernel = formulas.kernel_distance(fakes[0]["12"], real, 100, 200)
     assert (report["kid"].per_seed[0], report["kid"].spread) == pytest.approx((kernel.value, kernel.std), rel=1e-5)
-    assert report["is"].per_seed[1] == pytest.approx(metrics.classifier_score(fakes[1]["logits"]).value, rel=1e-6)
+    assert report["is"].per_seed[1] == pytest.approx(formulas.classifier_score(fakes[1]["logits"]).value, rel=1e-6)
     assert (report["fid"].num_real, report["fid"].num_fake, report["fid"].split) == (1797, 200, "train")
     assert (report["is"].num_real, report["precision"].num_real) == (None, 200)
     assert report["FD tiny"] is report["fid"]

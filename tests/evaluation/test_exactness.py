@@ -13,7 +13,7 @@ from zoo.common import quantise
 from zoo.evaluation.features import efficientnet, extractors
 from zoo.evaluation.features import extraction as features
 from zoo.evaluation.features.sources import Fixed, folder
-from zoo.evaluation.metrics import formulas as metrics
+from zoo.evaluation.metrics import formulas
 from zoo.evaluation.protocols.protocol import FID, IS, KID, Protocol
 
 COUNT = 16
@@ -154,13 +154,13 @@ def test_the_frechet_distance_is_scipys():
     draw = np.random.RandomState(0)
     mix = draw.randn(40, 40)
     samples = [torch.from_numpy(draw.randn(n, 40) @ mix * s + m).float() for n, s, m in ((300, 1, 0), (200, 1.2, 0.5))]
-    found = [metrics.statistics(x) for x in samples]
+    found = [formulas.statistics(x) for x in samples]
     exact = [(x.double().mean(0).numpy(), np.cov(x.double().numpy(), rowvar=False)) for x in samples]
     root = scipy.linalg.sqrtm(exact[0][1] @ exact[1][1]).real
     difference = exact[0][0] - exact[1][0]
     expected = difference @ difference + np.trace(exact[0][1] + exact[1][1] - 2 * root)
-    assert metrics.frechet_distance(*found) == pytest.approx(expected, rel=1e-6)
-    assert metrics.CovarianceRoot(found[0]).distance(found[1]) == pytest.approx(expected, rel=1e-6)
+    assert formulas.frechet_distance(*found) == pytest.approx(expected, rel=1e-6)
+    assert formulas.CovarianceRoot(found[0]).distance(found[1]) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "pillow"])

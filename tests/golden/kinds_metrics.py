@@ -10,7 +10,7 @@ from golden import Case, kind
 from torch import Tensor
 
 from zoo.common import quantise
-from zoo.evaluation.metrics import formulas as metrics
+from zoo.evaluation.metrics import formulas
 from zoo.sampling.images import Images
 
 
@@ -22,17 +22,17 @@ def check_figure(case: Case, name: str, actual: float) -> None:
 
 def _check_frechet(case: Case) -> tuple[Tensor, Tensor]:
     features = case["in.features_1"], case["in.features_2"]
-    first, second = (metrics.statistics(f) for f in features)
+    first, second = (formulas.statistics(f) for f in features)
     for i, found in enumerate((first, second), 1):
         case.check(f"out.mu_{i}", torch.from_numpy(found.mu).float())
         case.check(f"out.sigma_{i}", torch.from_numpy(found.sigma).float())
-    distance = metrics.frechet_distance(first, second)
+    distance = formulas.frechet_distance(first, second)
     case.check("out.fid", torch.tensor(distance))
     check_figure(case, "fid_torch_fidelity_float32_features", distance)
     for name in ("scipy_sqrtm_float64", "mimicry_sqrtm_eps1e-6", "studiogan_sqrtm_eps1e-6"):
         check_figure(case, f"fid_{name}", distance)
     for a, b in ((first, second), (second, first)):
-        check_figure(case, "fid_scipy_sqrtm_float64", metrics.CovarianceRoot(a).distance(b))
+        check_figure(case, "fid_scipy_sqrtm_float64", formulas.CovarianceRoot(a).distance(b))
     return features
 
 
@@ -44,22 +44,22 @@ def frechet_distance_of_singular_covariances(case: Case):
 @kind("met_fid_kid")
 def frechet_and_kernel_distance(case: Case):
     first, second = _check_frechet(case)
-    exact = [metrics.statistics(f.double()) for f in (first, second)]
+    exact = [formulas.statistics(f.double()) for f in (first, second)]
     product = scipy.linalg.sqrtm(exact[0].sigma @ exact[1].sigma).real
     difference = exact[0].mu - exact[1].mu
     by_scipy = difference @ difference + np.trace(exact[0].sigma + exact[1].sigma - 2 * product)
-    assert metrics.frechet_distance(*exact) == pytest.approx(by_scipy, rel=1e-6)
-    assert metrics.CovarianceRoot(exact[0]).distance(exact[1]) == pytest.approx(by_scipy, rel=1e-6)
+    assert formulas.frechet_distance(*exact) == pytest.approx(by_scipy, rel=1e-6)
+    assert formulas.CovarianceRoot(exact[0]).distance(exact[1]) == pytest.approx(by_scipy, rel=1e-6)
     subsets, size = case.meta["subsets"], case.meta["subset_size"]
-    assert case.meta["rng_seed"] == metrics.RNG_SEED
-    found = metrics.kernel_distance(first, second, subsets, size)
+    assert case.meta["rng_seed"] == formulas.RNG_SEED
+    found = formulas.kernel_distance(first, second, subsets, size)
     check_figure(case, "kid_mean_float32", found.value)
     check_figure(case, "kid_std_float32", found.std)
-    exactly = metrics.kernel_distance(first.double(), second.double(), subsets, size)
+    exactly = formulas.kernel_distance(first.double(), second.double(), subsets, size)
     check_figure(case, "kid_mean_float64", exactly.value)
     check_figure(case, "kid_std_float64", exactly.std)
     each = [
-        metrics.kernel_distance(first.double()[i], second.double()[j], 1, size).value
+        formulas.kernel_distance(first.double()[i], second.double()[j], 1, size).value
         for i, j in zip(case["in.idx_1"], case["in.idx_2"], strict=True)
     ]
     case.check("out.mmd2", torch.tensor(each))
@@ -68,20 +68,20 @@ def frechet_and_kernel_distance(case: Case):
 @kind("met_is")
 def classifier_score(case: Case):
     logits, splits = case["in.logits"], case.meta["splits"]
-    assert case.meta["rng_seed"] == metrics.RNG_SEED
-    plain, shuffled = (metrics.classifier_score(logits, splits, shuffle) for shuffle in (False, True))
+    assert case.meta["rng_seed"] == formulas.RNG_SEED
+    plain, shuffled = (formulas.classifier_score(logits, splits, shuffle) for shuffle in (False, True))
     check_figure(case, "is_mean_unshuffled", plain.value)
     check_figure(case, "is_std_unshuffled_ddof0", plain.std)
     check_figure(case, "is_mean_shuffled", shuffled.value)
     check_figure(case, "is_std_shuffled_ddof0", shuffled.std)
     check_figure(
-        case, "is_mean_shuffled", metrics.classifier_score(logits[case["in.permutation"]], splits, False).value
+        case, "is_mean_shuffled", formulas.classifier_score(logits[case["in.permutation"]], splits, False).value
     )
-    check_figure(case, "is_mean_1split", metrics.classifier_score(logits, 1, False).value)
+    check_figure(case, "is_mean_1split", formulas.classifier_score(logits, 1, False).value)
     check_figure(case, "studiogan_is_mean_unshuffled", plain.value)
     n = len(logits)
     parts = [logits[i * n // splits : (i + 1) * n // splits] for i in range(splits)]
-    case.check("out.split_scores", torch.tensor([metrics.classifier_score(part, 1, False).value for part in parts]))
+    case.check("out.split_scores", torch.tensor([formulas.classifier_score(part, 1, False).value for part in parts]))
 
 
 @kind("met_quantise")

@@ -78,7 +78,8 @@ def test_the_same_few_images_however_they_are_streamed(model, threads):
 )
 def test_how_many_are_few(count, n, start, few, threads):
     threads(count)
-    renderer = Renderer(torch.nn.Identity(), torch.device("cpu"), torch.float32, True, 8)
+    spec = registry.config("contragan/digits").generator
+    renderer = Renderer(torch.nn.Identity(), spec, torch.device("cpu"), torch.float32, True, 8)
     assert renderer.few(n, start) == few
 
 

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from zoo.release import card
+from zoo.release import card, card_files
 from zoo.release.card_metadata import source_url
 from zoo.schema import registry
 from zoo.schema.entries import Measured
@@ -106,7 +106,7 @@ def test_a_committed_record_is_of_the_steps_of_the_recipe(name):
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_committed_sheets_show_the_model(name, tmp_path):
-    card.write(CONFIGS[name], tmp_path)
+    card_files.write(CONFIGS[name], tmp_path)
     made, shown = (Image.open(folder / card.sheet_filename(CONFIGS[name])) for folder in (tmp_path, CARDS))
     assert made.size == shown.size
     difference = np.abs(np.asarray(made, int) - np.asarray(shown, int))

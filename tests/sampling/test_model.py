@@ -6,6 +6,7 @@ import torch
 
 import zoo
 from zoo import Images, nets
+from zoo.common import files
 from zoo.common.errors import LabelError, WeightsUnavailableError, ZooError
 from zoo.schema import labels
 
@@ -187,7 +188,7 @@ def test_studiogan_weights_are_sampled_with_settled_spectral_norm(tmp_path, monk
     for module in generator.modules():
         if isinstance(module, nets.SpectralNorm):
             module.u.mul_(0.5)
-    weights.save(weights.cached_path(config, "studiogan"), generator.state_dict())
+    files.save(weights.cached_path(config, "studiogan"), generator.state_dict())
     loaded = zoo.load("contragan/cifar10").generator
     assert loaded.input.u.norm() == pytest.approx(1, abs=1e-5)
 

@@ -14,7 +14,7 @@ from training.networks import Networks
 from training.noise import CountedNoise
 from zoo import datasets, nets
 from zoo.inference import fuse
-from zoo.inference.cuda_graph import exact_float32
+from zoo.inference.captured import exact_float32
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 

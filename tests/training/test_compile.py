@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from narrow import short
+from resuming import last, same, stop_after
 from test_engine import some_batches
 
 from training import compiling
@@ -171,8 +172,6 @@ def test_auto_goes_on_as_the_checkpoint_was_made():
 
 
 def test_a_compiled_run_resumes_to_the_bit(tmp_path, monkeypatch, capsys):
-    from test_resume import last, same, stop_after
-
     from training.run.stopping import RunStoppedError
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # to be put back

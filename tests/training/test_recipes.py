@@ -7,7 +7,7 @@ import pytest
 import torch
 from narrow import tiny
 
-from training import engine, settings, table
+from training import engine, paper_settings, table
 from zoo.common.errors import ConfigError
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
@@ -147,16 +147,16 @@ def test_other_widths_are_refused(width):
 def test_settings_of_the_papers():
     infomax, contragan = facts("infomax_gan_paper"), facts("contragan_paper")
     for letter, row in contragan["table_A9"]["settings"].items():
-        training = registry.config("contragan/cifar10").updated(settings.CONTRAGAN[letter]).training
+        training = registry.config("contragan/cifar10").updated(paper_settings.CONTRAGAN[letter]).training
         adam = training.optimizer
         rates = (adam.discriminator_lr, adam.generator_lr, adam.beta1, adam.beta2)
         assert (*rates, training.discriminator_steps) == tuple(
             row[k] for k in ("lr_D", "lr_G", "beta1", "beta2", "n_dis")
         )
-    assert settings.CONTRAGAN.keys() == contragan["table_A9"]["settings"].keys()
+    assert paper_settings.CONTRAGAN.keys() == contragan["table_A9"]["settings"].keys()
 
     config = registry.config("infomax-gan/cifar10")
-    varied = {p.value: config.updated(settings.changes(config, p)) for p in config.published if p.settings}
+    varied = {p.value: config.updated(paper_settings.changes(config, p)) for p in config.published if p.settings}
     for row in infomax["table_3"]["rows"]:
         training = varied[row["CIFAR-10"]["InfoMax-GAN"]["mean"]].training
         found = (training.optimizer.beta1, training.optimizer.beta2, training.discriminator_steps)
@@ -173,7 +173,7 @@ def test_settings_of_the_papers():
 def test_the_local_local_ablation_takes_a_step(changes):
     config = registry.config("infomax-gan/cifar10")
     score = next(p for p in config.published if p.settings.get("features") == "local-local")
-    config = tiny(config).updated(settings.changes(config, score) | changes | {"training.batch_size": 4})
+    config = tiny(config).updated(paper_settings.changes(config, score) | changes | {"training.batch_size": 4})
     torch.manual_seed(0)
     run = engine.Engine(config, engine.Networks.build(config))
     shapes = []

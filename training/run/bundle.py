@@ -20,12 +20,14 @@ import zoo
 from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common import files
+from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
 from zoo.evaluation.alignment import classifiers
 from zoo.evaluation.metrics.nearest import nearest, usual_distances
 from zoo.evaluation.report.report import Report
-from zoo.release import card
-from zoo.sampling.gan import GAN, pick_device
+from zoo.release import card_files, run_plots
+from zoo.release.run_record import write_record
+from zoo.sampling.gan import GAN
 from zoo.sampling.images import Images
 from zoo.schema import config_files
 from zoo.schema.config import ModelConfig
@@ -33,8 +35,7 @@ from zoo.schema.entries import DiscriminatorFile, NearestTraining, Weights
 from zoo.schema.label_alignment import LabelAlignment
 
 from ..networks import Networks
-from . import checkpoint, plots
-from .record import write_record
+from . import checkpoint
 from .run_folder import RunFolder, differences
 
 Counts = tuple[int, int]  # real, generated
@@ -106,7 +107,7 @@ def bundle(
     config = config.model_copy(update={"weights": (entry, *others), "default_tag": TAG, "notes": tuple(notes)})
     files.write_atomically(path, config.to_json(config_files.base_of(path)).encode())
     write_record(run, repository / "model_cards", config)
-    card.write(config, repository / "model_cards", model)
+    card_files.write(config, repository / "model_cards", model)
     return config
 
 
@@ -238,7 +239,7 @@ def _nearest(generated: torch.Tensor, real, config: ModelConfig, picture: Path) 
         for i in range(_SHOWN)
     }
     titles = ["generated", "nearest", *(f"{i}." for i in range(2, _NEIGHBOURS + 1))]
-    files.write_atomically(picture, plots.strips(rows, titles))
+    files.write_atomically(picture, run_plots.strips(rows, titles))
     values = found.distances[:, 0]
     return NearestTraining(
         images=len(generated),

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.checkpoints import weights
+from zoo.common import files
 from zoo.common.errors import WeightsCorruptedError, ZooError
 
 from ..networks import Networks
@@ -33,7 +34,7 @@ def save(folder: Path, step: int, networks: Networks, about: dict[str, str]) -> 
     metadata = {**about, "step": str(step), "sha256": digest(tensors)}
     path = path_of(folder, step)
     try:
-        weights.save(path, tensors, metadata)
+        files.save(path, tensors, metadata)
     except OSError as error:
         last = newest(folder)
         kept = f"the last good checkpoint is {last}" if last else "there is no earlier checkpoint"

@@ -26,10 +26,12 @@ import torch
 
 import zoo
 from zoo.checkpoints import weights
+from zoo.common import files
 from zoo.common.errors import WeightsCorruptedError, ZooError
-from zoo.common.json_files import UnreadableError, parse_json, read_json
+from zoo.common.json_files import read_json
 from zoo.common.locks import locked
 from zoo.common.side_files import set_aside
+from zoo.release.run_log import read_log
 from zoo.schema.config import ModelConfig
 
 _LOCK = ".lock"
@@ -50,7 +52,7 @@ class RunFolder:
     def create(self, config: ModelConfig) -> None:
         """Begin a run here; raises ZooError where one is, or anything else."""
         self.check_new()
-        weights.write_atomically(self.path / "config.json", config.to_json().encode())
+        files.write_atomically(self.path / "config.json", config.to_json().encode())
 
     def check_new(self) -> None:
         """Raises ZooError unless the folder is empty or does not exist: a run shares its folder with nobody's files."""
@@ -63,10 +65,10 @@ class RunFolder:
         if others:
             raise ZooError(f"{self.path} holds {others[0]}, which no run has written; give an empty or a new folder")
 
-    def keep_plugins(self, files: Sequence[Path]) -> None:
+    def keep_plugins(self, plugins: Sequence[Path]) -> None:
         """Copies of the files that define the run's own losses."""
-        for file in files:
-            weights.write_atomically(self.path / "plugins" / file.name, file.read_bytes())
+        for file in plugins:
+            files.write_atomically(self.path / "plugins" / file.name, file.read_bytes())
 
     def exists(self) -> bool:
         return (self.path / "config.json").exists()
@@ -105,7 +107,7 @@ class RunFolder:
     def note_start(self, about: dict[str, Any]) -> None:
         """Add this start to environment.json."""
         text = json.dumps({"starts": [*self.starts(), about]}, indent=2)
-        weights.write_atomically(self.environment, text.encode())
+        files.write_atomically(self.environment, text.encode())
 
     def starts(self) -> list[dict[str, Any]]:
         """What each start noted; a damaged file is set aside, and they are none."""
@@ -134,7 +136,7 @@ class RunFolder:
     def keep_best(self, tensors: dict[str, torch.Tensor], about: dict[str, str], metric: str, value: float) -> None:
         """Keep weights as the best so far."""
         score = {"metric": metric, "value": float(value)}
-        weights.save(self.best_weights, tensors, about | {key: str(found) for key, found in score.items()})
+        files.save(self.best_weights, tensors, about | {key: str(found) for key, found in score.items()})
         self._tell_best({"step": int(about["step"])} | score)
 
     def mend_best(self) -> None:
@@ -146,7 +148,7 @@ class RunFolder:
             self._tell_best(best)
 
     def _tell_best(self, best: dict[str, Any]) -> None:
-        weights.write_atomically(self.path / "best.json", json.dumps(best).encode())
+        files.write_atomically(self.path / "best.json", json.dumps(best).encode())
 
     def rewind(self, step: int) -> None:
         """Forget the metrics after a step, which will be measured again; of a damaged file a copy is kept."""
@@ -155,22 +157,15 @@ class RunFolder:
         if not self.metrics.is_file():
             set_aside(self.metrics, "it is no file")
             return
-        records, damaged = self._read_metrics()
+        records, damaged = read_log(self.metrics)
         if damaged:
             set_aside(self.metrics, f"{damaged} of its lines cannot be read, the others are kept", copy=True)
         lines = [f"{json.dumps(record)}\n" for record in records if record["step"] <= step]
-        weights.write_atomically(self.metrics, "".join(lines).encode())
+        files.write_atomically(self.metrics, "".join(lines).encode())
 
     def records(self) -> list[dict[str, float]]:
         """All lines of metrics.jsonl but the damaged ones; a last line that a kill cut short is left out."""
-        return self._read_metrics()[0]
-
-    def _read_metrics(self) -> tuple[list[dict[str, float]], int]:
-        """(what the lines say, how many are damaged)."""
-        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.is_file() else []
-        found = [_record(line) for line in lines if line.endswith(b"\n")]
-        records = [record for record in found if record is not None]
-        return records, len(found) - len(records)
+        return read_log(self.metrics)[0]
 
     def clear_the_way(self) -> None:
         """Set aside what stands where a run writes, and is of another kind."""
@@ -187,17 +182,6 @@ def _is_best(path: Path) -> bool:
         return set(read_json(path)) == {"step", "metric", "value"}
     except (OSError, ValueError, TypeError):
         return False
-
-
-def _record(line: bytes) -> dict[str, float] | None:
-    """A line of metrics.jsonl; None if it is none."""
-    try:
-        record = parse_json(line)
-    except UnreadableError:
-        return None
-    if not isinstance(record, dict) or type(record.get("step")) is not int or record["step"] < 0:
-        return None
-    return record if all(type(value) in (int, float) for value in record.values()) else None
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:

@@ -15,8 +15,11 @@ import torch
 
 from zoo import datasets
 from zoo.checkpoints import weights
+from zoo.common import files
+from zoo.common.devices import local_device, pick_device
 from zoo.common.errors import WeightsCorruptedError, ZooError
-from zoo.sampling.gan import GAN, pick_device
+from zoo.release import run_plots
+from zoo.sampling.gan import GAN
 from zoo.sampling.images import Images
 from zoo.schema.config import ModelConfig
 
@@ -26,11 +29,11 @@ from ..engine import Engine
 from ..graph import GraphedEngine
 from ..networks import Networks
 from ..noise import CountedNoise
-from ..processes import Processes, check_divides, joined, local_device
-from . import checkpoint, plots
+from ..processes import Processes, check_divides, joined
+from . import checkpoint
 from .metrics_log import MetricsLog
-from .progress import RunProgress
 from .run_folder import RunFolder, device_name, environment
+from .run_progress import RunProgress
 from .stopping import RunStoppedError, stop_signals
 
 
@@ -267,12 +270,12 @@ class Run:
         provenance = self._provenance()
         path = self.folder.path
         try:
-            weights.save(path / "discriminator.safetensors", _half(self.networks.discriminator), provenance)
-            weights.save(path / "model.safetensors", _half(sampler), provenance)
+            files.save(path / "discriminator.safetensors", _half(self.networks.discriminator), provenance)
+            files.save(path / "model.safetensors", _half(sampler), provenance)
             sheet(sampler, self.config).save(path / "samples" / f"{self.step:07d}.png", columns=10, force=True)
             records = self.folder.records()
             if records:
-                weights.write_atomically(path / "losses.png", plots.losses(records))
+                files.write_atomically(path / "losses.png", run_plots.losses(records))
         except OSError as error:
             raise ZooError(
                 f"{error.filename or path} cannot be written ({error.strerror}); the checkpoint of step {self.step} is "

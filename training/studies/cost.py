@@ -15,7 +15,7 @@ import torch
 import typer
 
 from zoo import datasets
-from zoo.sampling.gan import pick_device
+from zoo.common.devices import pick_device
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
@@ -24,8 +24,8 @@ from ..engine import Engine
 from ..graph import GraphedEngine
 from ..networks import Networks
 from ..run.trainer import set_precision
-from . import options, plots
-from .report import Figure, Report, Table
+from . import options, study_plots
+from .study_report import Figure, Report, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 4.2 and Figure 5"
 WITHOUT, WITH = "SNGAN", "InfoMax-GAN"
@@ -179,7 +179,7 @@ def make_report(measured, precision: str, turns: int, steps: int, device, second
             Figure(
                 "time",
                 f"Seconds for {_STEPS} generator steps (Figure 5)",
-                plots.bars(groups, series, f"seconds for {_STEPS} generator steps"),
+                study_plots.bars(groups, series, f"seconds for {_STEPS} generator steps"),
             )
         ],
         device=device,

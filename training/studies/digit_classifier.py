@@ -19,13 +19,14 @@ import zoo
 from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common import files
+from zoo.common.devices import pick_device
 from zoo.common.errors import WeightsCorruptedError, ZooError
+from zoo.common.package_data import data_path
 from zoo.datasets import Dataset
-from zoo.sampling.gan import pick_device
 
 from . import options
 
-BUNDLED = Path(__file__).with_suffix(".safetensors")
+BUNDLED = data_path("training.studies", "digit_classifier.safetensors")
 _BATCH, _LR, _SHIFT = 128, 2e-3, 2
 
 

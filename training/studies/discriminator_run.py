@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
 from zoo.nets import Discriminator
-from zoo.sampling.gan import pick_device
 from zoo.schema.config import ModelConfig
 
 from ..data import Real
@@ -22,8 +22,8 @@ from ..noise import CountedNoise
 from ..objectives import Batch
 from ..run import checkpoint
 from ..run.metrics_log import MetricsLog
-from ..run.progress import RunProgress
 from ..run.run_folder import RunFolder
+from ..run.run_progress import RunProgress
 from ..run.stopping import RunStoppedError, stop_signals
 from ..run.trainer import set_precision
 

@@ -17,18 +17,18 @@ import typer
 from torch import Tensor, nn
 
 from zoo import datasets
+from zoo.common import philox
+from zoo.common.devices import pick_device
 from zoo.datasets import Dataset
-from zoo.sampling import latents
-from zoo.sampling.gan import pick_device
 from zoo.schema import recipe, registry
 from zoo.schema.config import ModelConfig
 
 from ..data import Real, in_range
 from ..objectives import Batch, InfoMax
 from ..objectives.term import required
-from . import options, plots
+from . import options, study_plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
-from .report import Figure, Report, Table, mean_and_spread
+from .study_report import Figure, Report, Table, mean_and_spread
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.2 and Figure 2"
 WITHOUT, WITH = "without InfoMax", "with InfoMax"
@@ -92,7 +92,7 @@ class Tasks:
         return {"accuracy": right.float().mean().item(), "class": label}
 
     def _draw(self, members: Tensor, others: Tensor, number: int, n: int, purpose: int) -> Tensor:
-        words = latents.words(self.seed, number * n, n, purpose)
+        words = philox.words(self.seed, number * n, n, purpose)
         half = n // 2
         return torch.cat([members[words[:half] % len(members)], others[words[half:] % len(others)]])
 
@@ -216,7 +216,7 @@ def make_report(
     rows.append(("difference, by seed", *(_signed(gain[key]) for key in keys)))
     series, bands = _curves(records, seeds)
     total = config.training.steps
-    figure = plots.curves(
+    figure = study_plots.curves(
         series, "updates (a line where the class changes)", "test accuracy", bands, marks=range(0, total, task_steps)
     )
     return Report(

@@ -22,10 +22,10 @@ from torch import Tensor
 import zoo
 from zoo import datasets
 from zoo.common import files
+from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
 from zoo.evaluation.alignment import classifiers
 from zoo.evaluation.features import extractors
-from zoo.sampling.gan import pick_device
 
 _STRENGTHS = (0.0003, 0.001, 0.003, 0.01)  # inverse strengths of the regularisation that are tried
 _CHOSEN_ON = 10  # one training image in so many

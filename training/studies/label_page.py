@@ -15,10 +15,10 @@ from zoo.schema.label_alignment import PERMUTED, RIGHT
 from zoo.schema.recipe import ContrastiveConditioning, D2DCEConditioning
 
 from ..run.run_folder import RunFolder
-from . import digit_classifier, plots
+from . import digit_classifier, study_plots
 from .label_losses import LabelLosses, UnderLabels, measure
 from .label_probe import ASKED, ASSIGNED, BY_DISCRIMINATOR, TWINS, twins
-from .report import Figure, Table, mean_and_spread
+from .study_report import Figure, Table, mean_and_spread
 from .sweep import PlannedRun, Sweep
 from .sweep_runs import Place
 
@@ -162,7 +162,7 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
         for key, what in ((ASKED, "asked"), (ASSIGNED, "assigned")):
             points = [(record["step"], record[key + suffix]) for record in records if key + suffix in record]
             series[f"{', '.join(run.where.values())}, {what}"] = points
-    pairs = plots.paired(series, "generator steps", "share of images", dashed=", assigned")
+    pairs = study_plots.paired(series, "generator steps", "share of images", dashed=", assigned")
     caption = (
         f"Share of images that show the class asked for, and the class that the best assignment gives their label, "
         f"whether or not it is more than chance, over time{suffix} (first seed, 50 images of each label)"
@@ -173,7 +173,7 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
         for run in first
     }
     if alike := {name: points for name, points in alike.items() if points}:
-        png = plots.curves(alike, "generator steps", "share of classes", limits=(0, 1))
+        png = study_plots.curves(alike, "generator steps", "share of classes", limits=(0, 1))
         caption = "Share of the classes whose embedding has a cosine above 0.9 with another's, over time (first seed)"
         made.append(Figure("class-embeddings-over-time", caption, png))
     return made

@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 
 from zoo import datasets
+from zoo.common import philox
+from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
 from zoo.datasets import Dataset
 from zoo.nets import Discriminator
-from zoo.sampling import latents
-from zoo.sampling.gan import pick_device
 from zoo.schema import recipe, registry
 from zoo.schema.config import ModelConfig
 
 from .. import losses
 from ..data import Batches, in_range
 from ..objectives import InfoMax
-from . import options, plots
+from . import options, study_plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
-from .report import Figure, Report, Table
+from .study_report import Figure, Report, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.3 and Figure 3"
 ALL, ONE_CLASS, ONE_IMAGE = "all classes", "one class", "one image"
@@ -73,7 +73,7 @@ def collapsed_batches(labels: Tensor, num_classes: int, batch_size: int, seed: i
     Raises:
         ZooError: a class has fewer images than a batch, so that it would repeat some.
     """
-    order = latents.words(seed, 0, len(labels), _TEST).argsort(stable=True)
+    order = philox.words(seed, 0, len(labels), _TEST).argsort(stable=True)
     kinds = {ALL: list(order[: _BATCHES * batch_size].split(batch_size))}
     for label in range(num_classes):
         of_class = order[labels[order] == label]
@@ -159,7 +159,7 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
     }
     lowest, highest = ([pick(r[name] for name in classes) for r in records] for pick in (min, max))
     band = (steps, lowest, highest)
-    three = plots.curves(
+    three = study_plots.curves(
         series, "discriminator updates", "contrastive accuracy", {list(series)[1]: band}, limits=(0, 1)
     )
     by_class = {ALL: series["perfect: all classes"]}
@@ -206,7 +206,7 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
             Figure(
                 "classes",
                 "The same for every class (Figure 3b)",
-                plots.curves(by_class, "discriminator updates", "contrastive accuracy", first=ALL),
+                study_plots.curves(by_class, "discriminator updates", "contrastive accuracy", first=ALL),
             ),
         ],
         device=device,

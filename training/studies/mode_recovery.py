@@ -15,16 +15,17 @@ import typer
 from torch import Tensor, nn
 
 from zoo.checkpoints import weights
+from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
-from zoo.sampling.gan import GAN, pick_device
+from zoo.sampling.gan import GAN
 from zoo.schema import recipe, registry
 from zoo.schema.architecture import InfoMaxCritics, halved
 from zoo.schema.config import ModelConfig
 
 from .. import losses
 from ..run.trainer import Options, Run
-from . import digit_classifier, modes, options, plots, runs
-from .report import Figure, Report, Table, mean_and_spread, published
+from . import digit_classifier, modes, options, runs, study_plots
+from .study_report import Figure, Report, Table, mean_and_spread, published
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Appendix A.4 and Table 5"
 MODELS = {  # of the registry, by size of the discriminator and method
@@ -159,7 +160,7 @@ def make_report(
         for size, method in configs
     }
     without = [name for name in curves if not name.endswith("IM")]
-    figure = plots.curves(curves, "generator steps", "modes recovered, of 1000", dashed=without, markers=True)
+    figure = study_plots.curves(curves, "generator steps", "modes recovered, of 1000", dashed=without, markers=True)
     results = {
         f"K = {size}, {method}": {metric: last[(size, method), metric] for metric in METRICS}
         for size, method in configs

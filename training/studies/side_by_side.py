@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from zoo.common import torchrun
+from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
-from zoo.sampling.gan import pick_device
+from zoo.common.progress import bars
 
 from ..run.run_folder import RunFolder
 from ..run.stopping import RunStoppedError, stop_signals
 from .sweep import PlannedRun
 from .sweep_runs import Place, scores_of
 
-_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _MOST_ON_A_CPU = 8  # runs at a time unless told otherwise; one has about a gigabyte
 _POLL, _LOOK = 0.1, 2.0  # seconds: whether a process has ended, how far it is
 
@@ -96,7 +96,7 @@ def _start(place: Place, run: PlannedRun, device: str, threads: int) -> subproce
     command = [sys.executable, "-m", "zoo", "sweep", "run", place.name, "--out", str(place.out), "--run", run.id]
     command += ["--device", device, *(["--paper"] if place.paper else [])]
     command += ["--data", str(place.data)] if place.data else []
-    its_own = {name: value for name, value in os.environ.items() if name not in _OF_TORCHRUN}
+    its_own = {name: value for name, value in os.environ.items() if name not in torchrun.VARIABLES}
     if _is_cpu(device):
         its_own["OMP_NUM_THREADS"] = str(threads)
     log = _log(place, run)
@@ -123,15 +123,15 @@ class _SweepProgress:
         self._of = {run.id: run.config.training.steps for run in planned}
         self._at = {run.id: self._step(run) for run in planned}
         self._began, self._started, self._looked = sum(self._at.values()), time.monotonic(), -math.inf
-        self._bar = Progress(
+        self._bar = bars(
             BarColumn(),
             TextColumn("{task.percentage:.0f} %"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[now]}"),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            shown=sys.stderr.isatty(),
+            stays=True,
         )
 
     def __enter__(self) -> _SweepProgress:

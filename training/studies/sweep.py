@@ -18,12 +18,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from zoo.common.errors import ConfigError, ZooError
 from zoo.common.json_files import read_json, reason
+from zoo.common.package_data import data_path
 from zoo.schema import registry
 from zoo.schema.architecture import Part
 from zoo.schema.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
 from zoo.schema.config import ModelConfig, Name, explain
 
-FOLDER = Path(__file__).with_name("sweeps")
+FOLDER = data_path("training.studies", "sweeps")
 _MOST_RUNS = 10_000  # of a size
 Where = Annotated[
     dict[Word, Word], Field(max_length=20)

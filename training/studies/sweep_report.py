@@ -6,13 +6,13 @@ import json
 import statistics
 from collections.abc import Sequence
 
+from zoo.common.devices import pick_device
 from zoo.common.text import markdown
 from zoo.evaluation.features.extractors import metric_name
-from zoo.sampling.gan import pick_device
 
 from ..run.run_folder import RunFolder
-from . import label_page, plots, sweep
-from .report import Figure, Report, Table, mean_and_spread, published
+from . import label_page, study_plots, sweep
+from .study_report import Figure, Report, Table, mean_and_spread, published
 from .sweep import Claim, PlannedRun, Size, Sweep, Where, matches
 from .sweep_runs import Place, scores_of
 
@@ -182,7 +182,7 @@ def _bars(whole: Sweep, size: Size, done: Scores, kind: str) -> Figure:
         name, place = ", ".join(f"{axis} {where[axis]}" for axis in others), groups.index(where[first])
         means[name][place], spreads[name][place] = statistics.fmean(found), statistics.pstdev(found)
     title = title_of(kind, size)
-    png = plots.bars(groups, means, title, spreads if len(size.seeds) > 1 else None)
+    png = study_plots.bars(groups, means, title, spreads if len(size.seeds) > 1 else None)
     return Figure(title.lower().replace(" ", "-"), markdown(f"{title} by {' and '.join(whole.axes)}"), png)
 
 
@@ -197,7 +197,9 @@ def _curves(whole: Sweep, place: Place, done: Scores) -> Figure:
             points = [(record["step"], record[name]) for record in records if name in record]
             if points:
                 series[f"{name}, {run.label}"] = points
-    png = plots.curves(series, "generator steps", "part of the loss", dashed=[n for n in series if "infomax" in n])
+    png = study_plots.curves(
+        series, "generator steps", "part of the loss", dashed=[n for n in series if "infomax" in n]
+    )
     return Figure("losses", "Parts of the losses over time", png)
 
 

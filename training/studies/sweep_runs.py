@@ -14,12 +14,11 @@ import torch
 
 import zoo
 from zoo import datasets
+from zoo.common.devices import local_device, pick_device
 from zoo.common.errors import ZooError
 from zoo.common.files import write_atomically
-from zoo.sampling.gan import pick_device
 from zoo.schema.config import ModelConfig
 
-from ..processes import local_device
 from ..run.trainer import Options
 from . import digit_classifier, runs, sweep
 from .label_probe import LabelProbe

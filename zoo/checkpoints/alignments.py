@@ -14,8 +14,6 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -24,11 +22,9 @@ from ..common.errors import ConfigError, ZooError
 from ..common.json_files import read_json, reason
 from ..schema import config_files
 from ..schema.config import ModelConfig, explain
-from ..schema.label_alignment import UNKNOWN, LabelAlignment
+from ..schema.label_alignment import LabelAlignment
 from . import cache, weights
-
-if TYPE_CHECKING:
-    from ..sampling.loading import Found
+from .resolve import Found
 
 FILE = "alignment.json"  # in a folder
 
@@ -59,8 +55,6 @@ def _of_folder(found: Found, path: Path, cache_dir: str | os.PathLike | None) ->
 
 def of_tag(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
     """The alignment of weights of the registry that are on this machine; nothing is fetched."""
-    from ..sampling.loading import Found
-
     entry, path = weights.entry(config, tag), cache.weights_path(config, tag, cache_dir)
     if entry.alignment or not (entry.upstream and files.is_file(path)):
         return entry.alignment
@@ -174,17 +168,3 @@ def sha256_of(found: Found, cache_dir: str | os.PathLike | None = None) -> str |
         if record:
             return record.sha256
     return files.sha256(found.path)
-
-
-def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:
-    """Why the labels of a model may not mean what they say, in one line; None if nothing speaks against them.
-
-    Without a measurement only the 2C loss gives no reason to trust them: it gathers the images of a class, and hardly
-    minds which class embedding they gather around (studies/contragan-labels).
-    """
-    if alignment is not None:
-        told_apart = alignment.verdict != UNKNOWN
-        return None if told_apart else f"{name} draws no classes that could be told apart when zoo align looked"
-    if config.conditional and config.training.conditioning.type == "contrastive":
-        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {quote(name)}"
-    return None

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..common import files
+from ..common.cache_roots import NO_HOME, cache_root
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ..common.json_files import read_json
 from ..common.locks import locked
@@ -34,15 +35,8 @@ _ALIGNMENT = ".alignment.json"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def default_dir() -> Path:
-    """$ZOO_CACHE, else $XDG_CACHE_HOME/contrastive-gan-zoo, else ~/.cache/contrastive-gan-zoo."""
-    if os.environ.get("ZOO_CACHE"):
-        return files.user_folder(os.environ["ZOO_CACHE"])
-    return files.cache_home() / "contrastive-gan-zoo"
-
-
 def root_of(cache_dir: str | os.PathLike | None) -> Path:
-    return default_dir() if cache_dir is None else Path(cache_dir)
+    return cache_root() if cache_dir is None else Path(cache_dir)
 
 
 def weights_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
@@ -158,7 +152,7 @@ def explained(folder: Path) -> Iterator[None]:
                 f"{folder} is full ({error.strerror}); free some space, or set ZOO_CACHE to another folder"
             ) from None
         if error.errno in _CANNOT_WRITE and not isinstance(error, WeightsUnavailableError):
-            if files.NO_HOME in folder.parents:
+            if NO_HOME in folder.parents:
                 raise WeightsUnavailableError(
                     "there is no home folder to keep files in; set HOME, or ZOO_CACHE to a folder that can be written"
                 ) from None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..common import files
+from ..common.cache_roots import NO_HOME, hub_root
 from ..common.downloads import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from ..common.json_files import LIMIT
@@ -75,19 +76,12 @@ def cached(repo_id: str, filename: str, revision: str) -> Path | None:
 
 
 def _repository(repo_id: str) -> Path:
-    return hub_cache() / f"models--{repo_id.replace('/', '--')}"
-
-
-def hub_cache() -> Path:
-    """$HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub: where the client keeps its files."""
-    home = os.environ.get("HF_HOME") or files.cache_home() / "huggingface"
-    chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
-    return files.user_folder(os.path.expandvars(chosen))
+    return hub_root() / f"models--{repo_id.replace('/', '--')}"
 
 
 def endpoint() -> str:
     """$HF_ENDPOINT, else the Hub itself."""
-    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 # -------------------------------------------------------------------------------------------------------- downloading
@@ -133,7 +127,7 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
     from huggingface_hub import hf_hub_download
 
     address = Address(repo_id, revision)
-    if files.NO_HOME in hub_cache().parents:  # the client would make a folder that is called "~"
+    if NO_HOME in hub_root().parents:  # the client would make a folder that is called "~"
         raise WeightsUnavailableError("there is no home folder to keep files in; set HOME, or HF_HOME to a folder")
     with _explained(address, filename):
         try:
@@ -153,7 +147,8 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
                 f"{filename} of {address} has changed: the Hub has sha256 {published[:12]}..., this zoo expects "
                 f"{sha256[:12]}...; nothing was downloaded"
             )
-        return Path(patiently(lambda: hf_hub_download(repo_id, filename, revision=revision, token=token)))
+        options = {"revision": revision, "token": token, "cache_dir": hub_root()}
+        return Path(patiently(lambda: hf_hub_download(repo_id, filename, **options)))
 
 
 def metadata(address: Address, filename: str, token: str | bool | None = None) -> HfFileMetadata:
@@ -289,9 +284,9 @@ def _explain(error: Exception, address: Address, what: str) -> str:
     if is_transport(root):
         return f"{what} of {address} broke off ({in_short(root)}); run the same command again"
     if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{hub_cache()} is full ({root.strerror}); free some space, or set HF_HOME to another folder"
+        return f"{hub_root()} is full ({root.strerror}); free some space, or set HF_HOME to another folder"
     if isinstance(root, OSError) and root.errno is not None:
-        return f"{root.filename or hub_cache()} cannot be written ({root.strerror}); set HF_HOME to a folder that can"
+        return f"{root.filename or hub_root()} cannot be written ({root.strerror}); set HF_HOME to a folder that can"
     if isinstance(root, OSError):  # the client's check of the length
         return f"{what} of {address} came incomplete ({in_short(root)}); run the same command again"
     return f"{what} of {address} failed ({in_short(root)})"

@@ -7,15 +7,15 @@ sha256 is the config's or the one on record, and that its tensors are exactly th
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..common.downloads import OFFLINE, is_offline
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
-from ..common.files import is_file, save, sha256, verify_sha256, write_atomically
+from ..common.files import is_file, verify_sha256
 from ..common.json_files import UnreadableError, open_regular, reason
+from ..common.package_data import data_path
 from ..schema.config import ModelConfig
 from ..schema.entries import Weights
 from . import cache, hub
@@ -24,13 +24,11 @@ from .safetensors_header import metadata, read_header
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["save", "sha256", "write_atomically"]  # of zoo.common.files, for those who know them by this place
-
 cached_path = cache.weights_path
 
 
 def bundled_path(filename: str) -> Path:
-    return Path(str(resources.files("zoo.checkpoints") / "bundled" / filename))
+    return data_path("zoo.checkpoints", "bundled", filename)
 
 
 def entry(config: ModelConfig, tag: str) -> Weights:

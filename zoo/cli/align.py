@@ -57,10 +57,9 @@ def align(
     from .printing import to_stdout
 
     if into is not None:
-        from ..checkpoints import alignments
-        from ..sampling import loading
+        from ..checkpoints import alignments, resolve
 
-        alignments.check_config(into, alignments.sha256_of(loading.find(name, weights, cache_dir)))
+        alignments.check_config(into, alignments.sha256_of(resolve.find(name, weights, cache_dir)))
     if out is not None:
         Alignment.refuse_overwriting(out, force)
     found = zoo.align(

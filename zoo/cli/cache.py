@@ -15,9 +15,9 @@ Pattern = Annotated[str, typer.Argument(help='Name in any spelling, name@tag, or
 @app.command("path")
 def path_command() -> None:
     """Print the folder: $ZOO_CACHE, or ~/.cache/contrastive-gan-zoo."""
-    from ..checkpoints import cache
+    from ..common.cache_roots import cache_root
 
-    print(cache.default_dir())
+    print(cache_root())
 
 
 @app.command("list")

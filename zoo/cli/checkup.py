@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from .. import __version__
 from ..checkpoints import cache, hub
-from ..common import downloads as network
-from ..common import files
+from ..common import downloads, files
+from ..common.cache_roots import cache_root, hub_root
+from ..common.version import __version__
 from ..schema import registry
 
 _DISTRIBUTION = "contrastive-gan-zoo"
@@ -86,8 +86,8 @@ def _devices() -> Iterator[Finding]:
 
 def _caches() -> Iterator[Finding]:
     for name, folder, variable in (
-        ("converted weights", cache.default_dir(), "ZOO_CACHE"),
-        ("Hub", hub.hub_cache(), "HF_HOME"),
+        ("converted weights", cache_root(), "ZOO_CACHE"),
+        ("Hub", hub_root(), "HF_HOME"),
     ):
         existing = next(path for path in (folder, *folder.parents) if _is_there(path))
         writable = existing.is_dir() and os.access(existing, os.W_OK)
@@ -122,8 +122,8 @@ def _is_there(path: Path) -> bool:
 
 
 def _places(reach_out: bool) -> Iterator[Finding]:
-    if not reach_out or network.is_offline():
-        yield Finding("network", "not tried", network.OFFLINE if network.is_offline() else "as asked")
+    if not reach_out or downloads.is_offline():
+        yield Finding("network", "not tried", downloads.OFFLINE if downloads.is_offline() else "as asked")
         return
     places = {"Hugging Face Hub": hub.endpoint(), "Google Drive": "https://drive.google.com"}
     with ThreadPoolExecutor() as pool:
@@ -141,4 +141,4 @@ def _answer(url: str) -> str:
     except HTTPError as error:
         return f"answers (HTTP {error.code})"
     except (OSError, ValueError) as error:
-        return f"cannot be reached ({network.in_short(getattr(error, 'reason', error))})"
+        return f"cannot be reached ({downloads.in_short(getattr(error, 'reason', error))})"

@@ -138,7 +138,7 @@ def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) 
 def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> str:
     """What is known of the labels of conditional weights, in one line."""
     if found is None:
-        return alignments.doubt(config, name, None) or f"labels: not measured (zoo align {quote(name)})"
+        return labels.doubt(config, name, None) or f"labels: not measured (zoo align {quote(name)})"
     return found.summary
 
 

@@ -151,7 +151,7 @@ def verify(
 @contextmanager
 def _ranks(out: Path | None, force: bool) -> Iterator[None]:
     """Around the work: refuse to overwrite before it, and leave torchrun's group after it."""
-    from ..common import ranks as distributed
+    from ..common import ranks
     from ..evaluation.report.report import refuse_overwriting
 
     if out is not None:
@@ -159,7 +159,7 @@ def _ranks(out: Path | None, force: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        distributed.stop()
+        ranks.stop()
 
 
 def _verify_many(names: list[str], out: Path, options: dict) -> None:
@@ -187,10 +187,10 @@ def _tell(outcome) -> None:
 
 
 def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
-    from ..common import ranks as distributed
+    from ..common import ranks
     from .printing import to_stdout
 
-    if distributed.rank() != 0:
+    if ranks.rank() != 0:
         return
     if out is not None:
         report.save(out, force=force)

@@ -87,7 +87,8 @@ def sample(
 
 
 def _grid(name, out, n, label, columns, loading, sampling, force, progress, say) -> None:
-    from ..sampling.images import encode, output_kind, refuse_overwriting
+    from ..common.pictures import encoded
+    from ..sampling.images import output_kind, refuse_overwriting
     from ..sampling.loading import load
 
     kind = output_kind(out)
@@ -97,25 +98,26 @@ def _grid(name, out, n, label, columns, loading, sampling, force, progress, say)
     classes, per_class = _spread(label, n, model)
     columns = columns or (per_class if per_class and per_class <= 20 else None)
     images = model.sample(n, classes, **sampling, progress=progress)
-    is_there = out.is_file() and out.read_bytes() == encode(images.grid(columns), kind)
+    is_there = out.is_file() and out.read_bytes() == encoded(images.grid(columns), kind)
     if not is_there:
         images.save(out, columns=columns, force=force)
     say(_about(out, n, model, images.seed) + ("; it was there already" if is_there else ""))
 
 
 def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
-    from ..common import ranks as distributed
+    from ..common import ranks
+    from ..common.devices import rank_device
     from ..sampling import bulk
     from ..sampling.loading import load
 
-    distributed.start()
-    model = load(name, **loading | {"device": distributed.device(loading["device"])})
+    ranks.start()
+    model = load(name, **loading | {"device": rank_device(loading["device"])})
     classes, _ = _spread(label, n, model)
     done = bulk.write(model, out, n, classes, **sampling, force=force, progress=progress)
-    if distributed.rank() == 0:
+    if ranks.rank() == 0:
         now = f"; {done.images} made now, {done.rate:,.1f} a second" if done.images else "; all were there already"
-        say(_about(out, n, model, done.seed) + (now if distributed.world_size() == 1 else ""))
-    distributed.stop()
+        say(_about(out, n, model, done.seed) + (now if ranks.world_size() == 1 else ""))
+    ranks.stop()
 
 
 def _about(out: Path, n: int, model, seed: int | None) -> str:

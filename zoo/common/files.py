@@ -15,13 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import WeightsCorruptedError, ZooError
+from .errors import WeightsCorruptedError
 from .signals import before_forced_end
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NO_HOME = Path(os.devnull)
 OWN = ".zoo"  # marks a folder that we made and may remove
 _TOKEN = re.compile(r"[0-9a-f]{8}")
 
@@ -141,22 +140,6 @@ def remove_own(folder: Path) -> None:
         (folder / OWN).unlink()
     with suppress(OSError):  # not there, or not empty
         folder.rmdir()
-
-
-def user_folder(name: str | os.PathLike) -> Path:
-    """A path from a variable or a user, "~" spelled out. Raises ZooError where that has no meaning."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError as error:
-        raise ZooError(f"{name} has no meaning ({error}); set HOME, or give the whole path") from None
-
-
-def cache_home() -> Path:
-    """$XDG_CACHE_HOME, else ~/.cache; for a user without a home a place below which there is never anything."""
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return NO_HOME / ".cache"
 
 
 def _name(error: OSError, path: Path) -> None:

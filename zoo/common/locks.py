@@ -13,6 +13,13 @@ from pathlib import Path
 
 from .errors import ZooError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where what a killed process leaves stays
+    fcntl = None
+
+CAN_LOCK_OPEN_FILES = fcntl is not None
+
 
 @contextmanager
 def locked(path: Path, wait_for: str | None = None, patience: float = 0, refusal: str | None = None) -> Iterator[None]:
@@ -42,3 +49,12 @@ def locked(path: Path, wait_for: str | None = None, patience: float = 0, refusal
         yield
     finally:
         lock.release()
+
+
+def lock_open_file(descriptor: int) -> None:
+    """Lock an open file, until it is closed or this process ends; raises OSError where another process has it locked.
+
+    For a file that may be somebody else's, which is to be looked at before it is touched.
+    """
+    assert fcntl is not None  # see CAN_LOCK_OPEN_FILES
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,49 +1,78 @@
-"""A bar on standard error while images are made: done, rate and time left."""
+"""Bars on standard error while images are made, measured or prepared: done, rate and time left."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import ProgressColumn
+
+Tell = Callable[[str, int, int], None]
+
+
+def bars(*columns: ProgressColumn | str, shown: bool = True, stays: bool = False) -> Bars:
+    """Bars on standard error that are gone in the end, unless they stay. Begin them with `with`, or `start()`."""
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    return Bars(*columns, console=Console(stderr=True), transient=not stays, disable=not shown)
 
 
 class Progress(AbstractContextManager):
-    """A bar where it is wanted, nothing otherwise."""
+    """A bar for each task where it is wanted, nothing otherwise.
 
-    def __init__(self, wanted: bool):
-        self._bar = None
-        if wanted:
+    Args:
+        wanted: whether to show bars; or a function of (title, done, total), called after each batch, which may raise to
+            end what is under way.
+    """
+
+    def __init__(self, wanted: bool | Tell):
+        self._bars, self._tell = None, wanted if callable(wanted) else None
+        if wanted and not self._tell:
             from rich import progress as p
-            from rich.console import Console
 
             class Rate(p.ProgressColumn):
                 def render(self, task: p.Task) -> str:
                     speed = task.finished_speed or task.speed
                     return "" if speed is None else f"{speed:,.1f} images/s"
 
-            columns = (
-                p.TextColumn("{task.description}"),
-                p.BarColumn(),
-                p.MofNCompleteColumn(),
-                Rate(),
-                p.TimeRemainingColumn(),
-            )
-            self._bar = p.Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
+            title = p.TextColumn("{task.description}")
+            self._bars = bars(title, p.BarColumn(), p.MofNCompleteColumn(), Rate(), p.TimeRemainingColumn())
+            self._bars.start()
 
     def task(self, title: str, total: int) -> Callable[..., None]:
-        """What is returned advances the bar by a count; `made=False`: by images that were there, which is no rate."""
-        if self._bar is None:
+        """Returns a function that advances the bar by a count.
+
+        `made=False` marks images that already existed, so that they do not count towards the rate.
+        """
+        if self._tell:
+            return _telling(self._tell, title, total)
+        if self._bars is None:
             return lambda count, made=True: None
-        bar, task = self._bar, self._bar.add_task(title, total=total)
+        shown, task = self._bars, self._bars.add_task(title, total=total)
 
         def advance(count: int, made: bool = True) -> None:
             if made:
-                bar.advance(task, count)
+                shown.advance(task, count)
             elif count:
-                bar.reset(task, total=total, completed=int(bar.tasks[0].completed) + count)
+                shown.reset(task, total=total, completed=int(shown.tasks[0].completed) + count)
 
         return advance
 
     def __exit__(self, *_) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._bars is not None:
+            self._bars.stop()
+
+
+def _telling(tell: Tell, title: str, total: int) -> Callable[..., None]:
+    done = 0
+
+    def advance(count: int, made: bool = True) -> None:
+        nonlocal done
+        done += count
+        tell(title, min(done, total), total)
+
+    return advance

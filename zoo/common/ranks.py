@@ -6,13 +6,13 @@ group, there is one rank and nothing is sent.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from . import torchrun
 from .errors import ZooError
 
 _group = None  # gloo, for CPU tensors, whatever the default group's backend is
@@ -21,10 +21,9 @@ _group = None  # gloo, for CPU tensors, whatever the default group's backend is
 def start() -> None:
     """Join the process group that torchrun's environment describes, if there is one and it is not joined yet."""
     global _group
-    launched = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
-    if launched and dist.is_available() and not dist.is_initialized():
+    if torchrun.is_launched() and dist.is_available() and not dist.is_initialized():
         dist.init_process_group("gloo")
-    if _active() and _group is None:
+    if are_joined() and _group is None:
         group = dist.new_group(backend="gloo")
         assert isinstance(group, dist.ProcessGroup)
         _group = group
@@ -33,28 +32,22 @@ def start() -> None:
 def stop() -> None:
     """Leave the group, so that the process ends without a complaint."""
     global _group
-    if _active():
+    if are_joined():
         dist.destroy_process_group()
     _group = None
 
 
-def _active() -> bool:
+def are_joined() -> bool:
+    """Whether this process is one of a group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def rank() -> int:
-    return dist.get_rank() if _active() else 0
+    return dist.get_rank() if are_joined() else 0
 
 
 def world_size() -> int:
-    return dist.get_world_size() if _active() else 1
-
-
-def device(name: str) -> str:
-    """ "auto" on a machine with several GPUs is the one of this rank."""
-    if name == "auto" and _active() and torch.cuda.is_available():
-        return f"cuda:{int(os.environ.get('LOCAL_RANK', rank())) % torch.cuda.device_count()}"
-    return name
+    return dist.get_world_size() if are_joined() else 1
 
 
 def share(batches: range) -> range:

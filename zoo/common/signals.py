@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 try:
     import termios
@@ -19,7 +19,7 @@ except ImportError:  # Windows
     termios = None
 
 GRACE = 1.5  # seconds for tidying up, once a program has been told to end
-Handler = Callable[[int, object], None]
+Handler = Callable[[int, FrameType | None], Any]
 _before_forced_end: list[Callable[[], None]] = []
 
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..common.cache_roots import data_root as default_root
 from ..common.errors import ZooError
 from ..schema.class_names import class_ids, class_names
-from .catalogue import CATALOGUE, default_root
+from .catalogue import CATALOGUE
 from .dataset import Dataset, check_classes, describe, first_classes
 
 if TYPE_CHECKING:

@@ -159,9 +159,9 @@ class StackedMnist(Arrays):
     @cached_property
     def choice(self) -> np.ndarray:
         """Which three digits each image is made of, (N, 3) int64."""
-        from ..sampling import latents
+        from ..common import philox
 
-        words = latents.words(self.seed, 0, 3 * self.count, _PURPOSE)
+        words = philox.words(self.seed, 0, 3 * self.count, _PURPOSE)
         return (words * len(self.mnist) >> 32).view(-1, 3).numpy()
 
     @cached_property

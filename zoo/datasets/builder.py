@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..common.errors import DataCorruptedError
+from ..common.progress import Progress
 from .preparation import Preparation
 from .source import Source
 
@@ -30,7 +30,8 @@ def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, pr
         DataCorruptedError: an image cannot be read; the first such one is named.
     """
     digest = hashlib.sha256()
-    with _bar(len(source), progress) as advance:
+    with Progress(progress) as bar:
+        advance = bar.task("preparing images", len(source))
         for block in _blocks(source, how, side):
             file.write(block.data)
             digest.update(block.data)
@@ -84,30 +85,3 @@ def _opened(source: Source, i: int):
         raise DataCorruptedError(
             f"{source.where(i)} cannot be read as an image ({error}); repair or remove it"
         ) from error
-
-
-@contextmanager
-def _bar(total: int, wanted: bool):
-    """A progress bar on standard error with images a second and the time left; yields its advance function."""
-    if not wanted:
-        yield lambda n: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("preparing images"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("", total=total, rate="")
-
-        def advance(n: int) -> None:
-            bar.advance(task, n)
-            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-            bar.update(task, rate=f"{speed:,.0f}/s" if speed else "")
-
-        yield advance

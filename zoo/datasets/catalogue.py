@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-
-from ..common import files
-
-
-def default_root() -> Path:
-    """$ZOO_DATA, else $XDG_CACHE_HOME/contrastive-gan-zoo/data, else ~/.cache/contrastive-gan-zoo/data."""
-    if os.environ.get("ZOO_DATA"):
-        return files.user_folder(os.environ["ZOO_DATA"])
-    return files.cache_home() / "contrastive-gan-zoo" / "data"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..common.cache_roots import data_root, user_folder
 from ..common.errors import DataUnavailableError
-from ..common.files import user_folder
 from .archives import Digits, StackedMnist, Torchvision
-from .catalogue import CATALOGUE, default_root
+from .catalogue import CATALOGUE
 from .folder import Folder
 from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
 from .npz import Npz
@@ -33,7 +33,7 @@ def find(dataset: str, split: str, root: str | os.PathLike | None) -> Source:
                 f"images, or an .npz file with {split}_images (N, H, W, 3) uint8 and {split}_labels (N,)"
             )
         _check_split(dataset, split)
-        return public(dataset, split, default_root(), anywhere=True)
+        return public(dataset, split, data_root(), anywhere=True)
     path = user_folder(root)
     if path.suffix == ".npz" and not path.is_dir():
         if dataset == "stacked-mnist":

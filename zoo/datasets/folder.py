@@ -13,7 +13,7 @@ from ..common.errors import DataCorruptedError, DataUnavailableError
 from ..common.json_files import check_regular, reason
 from ..common.text import visible
 from ..schema.class_names import class_ids, class_names
-from .images import open_image
+from .image_reader import open_image
 from .source import Source, fingerprint_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ..schema.class_names import class_ids, class_names
 from .archives import unavailable
 from .catalogue import CATALOGUE
 from .folder import File, Folder, has_images, scan, split_folders, split_names
-from .images import open_image
+from .image_reader import open_image
 from .source import Source, fingerprint_of_files
 
 if TYPE_CHECKING:

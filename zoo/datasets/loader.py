@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 
+from ..common.cache_roots import data_root
 from ..common.errors import UnknownModelError, ZooError
 from ..schema.class_names import class_names
 from . import preparation
 from . import prepared as cache
-from .catalogue import CATALOGUE, default_root
+from .catalogue import CATALOGUE
 from .dataset import Dataset
 from .find import find, public
 from .source import Source
@@ -111,7 +112,7 @@ def _row(name: str, prepared: list[cache.Prepared]) -> dict:
     entry = CATALOGUE.get(name)
     files = None
     if entry:
-        located = (public(name, split, default_root(), anywhere=True).locate() for split in entry.splits)
+        located = (public(name, split, data_root(), anywhere=True).locate() for split in entry.splits)
         files = next((str(place) for place in located if place), None)
     return {
         "name": name,

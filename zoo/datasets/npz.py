@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ..checkpoints.weights import sha256
 from ..common.errors import DataCorruptedError, DataUnavailableError, ZooError
+from ..common.files import sha256
 from ..common.json_files import open_regular, reason
 from ..common.text import cut, visible
 from ..schema.bounds import MAX_CLASSES

@@ -23,11 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..checkpoints.weights import sha256, write_atomically
+from ..common.cache_roots import NO_HOME, data_root
 from ..common.errors import DataCorruptedError, ZooError
-from ..common.files import NO_HOME, remove_leftovers, replacing
+from ..common.files import remove_leftovers, replacing, sha256, write_atomically
 from ..common.locks import locked
-from .catalogue import default_root
 from .preparation import Preparation
 from .source import Source, is_full_split
 
@@ -91,7 +90,7 @@ class Prepared:
 
 
 def home() -> Path:
-    return default_root() / "prepared"
+    return data_root() / "prepared"
 
 
 def checksum(request: Request, how: Preparation, labels: np.ndarray, pixels_sha256: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Union, get_type_hints
 
-from . import files, pictures, scoring, validation
+from . import drawing, encoding, scoring, validation
 from .service import Service, guarded
 
 Label = Union[str, int, list[Union[str, int]], None]  # noqa: UP007  Gradio reads it as JSON schema
@@ -34,7 +34,7 @@ def register(service: Service) -> None:
         truncation, columns and padding of the grid, size of an image.
         """
         request = validation.sample(settings, model, n, label, seed, truncation)
-        images = await service.run("sample", request.model, partial(pictures.sample, request=request), n=request.n)
+        images = await service.run("sample", request.model, partial(drawing.sample, request=request), n=request.n)
         about = {"model": request.model, "n": request.n, "labels": _list(images.labels), "seed": request.seed}
         about["truncation"] = request.truncation
         return await _answer(service, images, f"{request.config.slug}.png", about)
@@ -51,7 +51,7 @@ def register(service: Service) -> None:
         a, b = validation.seed(a, "a"), validation.seed(b, "b")
         steps = validation.count("steps", steps, 2, settings.max_steps)
         chosen = one_class(config, label)
-        work = partial(pictures.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
+        work = partial(drawing.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
         images = await service.run("interpolate", name, work, n=steps)
         about = {"model": name, "a": a, "b": b, "steps": steps, "labels": _list(images.labels)}
         return await _answer(service, images, f"{config.slug}-{a}-{b}.png", about)
@@ -94,7 +94,7 @@ async def _answer(service: Service, images, name: str, about: dict[str, Any]) ->
     from gradio import FileData
 
     grid = images.grid()
-    (path,) = await service.keep(lambda: {name: files.png(grid)})
+    (path,) = await service.keep(lambda: {name: encoding.png(grid)})
     height, width = images.uint8.shape[2:]
     about |= {"columns": max(1, (grid.width - 2) // (width + 2)), "padding": 2, "height": height, "width": width}
     return FileData(path=path, orig_name=name, mime_type="image/png").model_dump(), about

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from ..checkpoints.resolve import Found
     from ..sampling.gan import GAN
-    from ..sampling.loading import Found
 
 
 def find(name: str) -> Found:
@@ -21,7 +21,7 @@ def find(name: str) -> Found:
         ZooError: nobody has this name, or its weights cannot be had.
     """
     from ..checkpoints import weights
-    from ..sampling.loading import Found
+    from ..checkpoints.resolve import Found
     from ..schema import registry
 
     base, tag = registry.split_tag(name)

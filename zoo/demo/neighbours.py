@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import DataUnavailableError
 from ..evaluation.metrics.nearest import nearest as nearest_images
 from ..evaluation.metrics.nearest import usual_distances
-from . import files, pictures
+from . import drawing, encoding
 from .models import ModelsOnDevice
 from .validation import Sample
 from .workers import Job
@@ -74,7 +74,7 @@ def nearest(job: Job, worker: ModelsOnDevice, request: Sample, position: int, co
         job.report(done, total, "comparing with the training images")
 
     data = at_hand(request.config)
-    generated = pictures.one(job, worker, request, position)
+    generated = drawing.one(job, worker, request, position)
     found = nearest_images(generated.uint8, data.images, count, request.config.data.flip, tell)
     own = usual_distances(data.images, _PROBES, tell)
     (numbers,) = found.numbers
@@ -107,5 +107,5 @@ def at_hand(config: ModelConfig) -> Dataset:
 
 
 def _figure(images: Images, caption: str, alt: str) -> str:
-    shown = files.picture(files.png(images[0]), alt)
+    shown = encoding.picture(encoding.png(images[0]), alt)
     return f"<figure>{shown}<figcaption>{html.escape(caption)}</figcaption></figure>"

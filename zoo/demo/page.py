@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ..schema import registry
-from . import api, catalogue, links, style, validation
+from . import api, links, model_list, style, validation
 from .service import Service, guarded, internal_error
 from .tabs import about, compare, evaluate, explore, sample
 from .wiring import on
@@ -57,10 +57,10 @@ def build(service: Service) -> gr.Blocks:
         gr.HTML(style.HEADER)
         with gr.Row(equal_height=True, elem_classes="zoo-picker"):
             model = gr.Dropdown(
-                catalogue.choices(),
-                value=catalogue.DEFAULT,
+                model_list.choices(),
+                value=model_list.DEFAULT,
                 label="Model",
-                info=f"Type to search. {catalogue.HERE} loads without a network.",
+                info=f"Type to search. {model_list.HERE} loads without a network.",
                 scale=4,
                 min_width=260,
                 elem_id="model",
@@ -73,8 +73,8 @@ def build(service: Service) -> gr.Blocks:
                 min_width=230,
             )
             here = gr.Checkbox(label="Only models on this machine", scale=2, min_width=230)
-        config = registry.config(catalogue.DEFAULT)
-        facts = gr.HTML(catalogue.facts(config, catalogue.DEFAULT), elem_id="facts")
+        config = registry.config(model_list.DEFAULT)
+        facts = gr.HTML(model_list.facts(config, model_list.DEFAULT), elem_id="facts")
         note = gr.HTML(visible=False)
         with gr.Tabs(selected="sample") as tabs:
             page = Page(service, model, tabs)
@@ -88,7 +88,7 @@ def build(service: Service) -> gr.Blocks:
             tab.select(None, None, None, js=_FOLLOW % tab.id, api_visibility="private")
 
         async def relist(only_here, by, chosen):
-            listed = catalogue.choices(bool(only_here), validation.choice("group", by, ("method", "data set")))
+            listed = model_list.choices(bool(only_here), validation.choice("group", by, ("method", "data set")))
             known = [name for _, name in listed]
             return gr.Dropdown(choices=listed, value=chosen if chosen in known else (known or [None])[0])
 
@@ -96,11 +96,11 @@ def build(service: Service) -> gr.Blocks:
 
         async def choose(name):
             config, name = validation.model(name)
-            classes = catalogue.class_choices(config)
+            classes = model_list.class_choices(config)
             update = gr.Dropdown(choices=classes, value=[], visible=bool(classes))
-            single = gr.Dropdown(choices=catalogue.class_choices(config, False), value=None, visible=bool(classes))
+            single = gr.Dropdown(choices=model_list.class_choices(config, False), value=None, visible=bool(classes))
             return (
-                catalogue.facts(config, name),
+                model_list.facts(config, name),
                 gr.HTML(visible=False),
                 update,
                 update,
@@ -115,22 +115,22 @@ def build(service: Service) -> gr.Blocks:
         async def restore(request: gr.Request):
             query = dict(request.query_params)
             view, problems = links.parse(query, service.settings)
-            name = view.model or catalogue.DEFAULT
+            name = view.model or model_list.DEFAULT
             config = view.config or registry.config(name)
-            classes = catalogue.class_choices(config)
+            classes = model_list.class_choices(config)
             fresh = not query.keys() - {"tab"}  # a page that was opened without a link shows every class
             label = ["all"] if fresh or view.label == "all" else [str(i) for i in view.label or ()]
             update = gr.Dropdown(choices=classes, value=label, visible=bool(classes))
-            single = gr.Dropdown(choices=catalogue.class_choices(config, False), value=None, visible=bool(classes))
+            single = gr.Dropdown(choices=model_list.class_choices(config, False), value=None, visible=bool(classes))
             return (
-                catalogue.facts(config, name),
+                model_list.facts(config, name),
                 gr.HTML(style.notice(problems), visible=bool(problems)),
                 update,
                 gr.Dropdown(choices=classes, value=[], visible=bool(classes)),
                 single,
                 gr.Button(interactive=bool(classes)),
                 about.card(config),
-                gr.Dropdown(choices=_with(catalogue.choices(), name), value=name),
+                gr.Dropdown(choices=_with(model_list.choices(), name), value=name),
                 view.n or sample.DEFAULT_N,
                 view.seed if view.seed is not None else 0,
                 view.truncation or 0,

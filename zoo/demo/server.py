@@ -13,6 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..common import signals
 from ..common.errors import ZooError
 from . import logs
 from .sessions import Sessions
@@ -214,16 +215,8 @@ def serve(settings: Settings | None = None, **options) -> None:
 @contextmanager
 def _stopping() -> Iterator[Any]:
     """Inside, SIGTERM and SIGHUP are Ctrl-C, but for a SIGHUP that nohup ignores; yields what ignores all three."""
-    named = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGINT")]
-    before = {number: signal.getsignal(number) for number in named if number is not None}
-    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in caught:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield lambda: [signal.signal(number, signal.SIG_IGN) for number in caught]
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with signals.handled(signal.default_int_handler):
+        yield lambda: [signal.signal(number, signal.SIG_IGN) for number in signals.ending()]
 
 
 def _quiet_environment(store: Store) -> None:

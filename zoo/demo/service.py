@@ -25,9 +25,11 @@ class Service:
     """Settings, workers and files of a running demo. It keeps nothing of one request for the next but the models."""
 
     def __init__(self, settings: Settings, store: Store):
+        from ..common.devices import all_devices
+
         self.settings, self.store = settings, store
         self.started = time.time()
-        self.workers = Workers([_worker(device, settings) for device in devices(settings)])
+        self.workers = Workers([_worker(device, settings) for device in all_devices(settings.device)])
 
     async def run(
         self,
@@ -86,23 +88,12 @@ class Service:
         self.store.close()
 
     def health(self) -> dict[str, Any]:
-        from .. import __version__
+        from ..common.version import __version__
 
         workers = self.workers.health()
         ok = all(worker["alive"] and not worker["stuck"] for worker in workers)
         up = round(time.time() - self.started)
         return {"status": "ok" if ok else "failing", "version": __version__, "uptime": up, "workers": workers}
-
-
-def devices(settings: Settings) -> list[str]:
-    """The devices that get a worker."""
-    import torch
-
-    from ..sampling.gan import pick_device
-
-    if settings.device == "auto" and torch.cuda.is_available():
-        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return [str(pick_device(settings.device))]
 
 
 def _worker(device: str, settings: Settings) -> Worker:

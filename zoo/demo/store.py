@@ -24,12 +24,8 @@ from pathlib import Path
 
 from ..common.errors import ZooError
 from ..common.files import as_size
+from ..common.locks import CAN_LOCK_OPEN_FILES, lock_open_file
 from . import logs
-
-try:
-    import fcntl
-except ImportError:  # Windows: what a killed server leaves stays
-    fcntl = None
 
 _PREFIX, _NAME = "zoo-demo-", re.compile(r"zoo-demo-[a-z0-9_]{8}")  # as mkdtemp completes it
 _OWNER, _PROGRAM = "owner.json", "zoo demo"
@@ -159,17 +155,17 @@ class Store:
 
 def _claim(folder: Path) -> int | None:
     """Write and lock the owner file; its descriptor, which holds the lock as long as this process lives."""
-    if fcntl is None:
+    if not CAN_LOCK_OPEN_FILES:
         return None
     descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # before it says anything: what is empty is nobody's
+    lock_open_file(descriptor)  # before it says anything: what is empty is nobody's
     os.write(descriptor, json.dumps({"program": _PROGRAM, "pid": os.getpid(), "folder": str(folder)}).encode())
     return descriptor
 
 
 def remove_orphans() -> None:
     """Remove the folders of servers of this user that were killed."""
-    if fcntl is None:
+    if not CAN_LOCK_OPEN_FILES:
         return
     for folder in Path(tempfile.gettempdir()).resolve().iterdir():
         if _NAME.fullmatch(folder.name):
@@ -177,7 +173,6 @@ def remove_orphans() -> None:
 
 
 def _remove_orphan(folder: Path) -> None:
-    assert fcntl is not None
     try:
         about = folder.lstat()
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
@@ -189,7 +184,7 @@ def _remove_orphan(folder: Path) -> None:
         owner = os.fstat(descriptor)
         if not stat.S_ISREG(owner.st_mode) or owner.st_uid != os.getuid():
             return
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_open_file(descriptor)
         found = json.loads(os.read(descriptor, _BLOCK))
         if not isinstance(found, dict) or (found.get("program"), found.get("folder")) != (_PROGRAM, str(folder)):
             return

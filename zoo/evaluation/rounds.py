@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoints import weights as weight_files
-from ..common import ranks as distributed
+from ..common import files, ranks
 from ..common.errors import ConfigError, ZooError
 from ..schema import registry
 from .protocols.claims import claims
@@ -46,13 +45,13 @@ def verify_all(
         tell: called with each Outcome as it comes.
         options: further arguments of `verify`.
     """
-    distributed.start()
+    ranks.start()
     out = Path(out)
     outcomes = []
     for name in names or list(_stated()):
         outcome = _one(name, out, protocol, options)
         outcomes.append(outcome)
-        if distributed.rank() == 0:
+        if ranks.rank() == 0:
             tell(outcome)
             _write_summary(out, outcomes)
     return outcomes
@@ -73,7 +72,7 @@ def _one(name: str, out: Path, protocol: str, options: dict) -> Outcome:
         if done:
             return Outcome(name, done, resumed=True)
         report = verify(name, protocol=protocol, **options)
-        if distributed.rank() == 0:
+        if ranks.rank() == 0:
             report.save(folder, force=True)
     except ZooError as error:
         return Outcome(name, problem=str(error))
@@ -91,7 +90,7 @@ def _earlier(folder: Path, name: str, protocol: str, options: dict) -> Report | 
         return None
     config, tag, file = weights_of(name, options.get("weights", "default"), options.get("cache_dir"))
     asked = request(claims(config, tag, protocol), options.get("extractor"))
-    same_weights = file is not None and report.subject.weights_sha256 == weight_files.sha256(file)
+    same_weights = file is not None and report.subject.weights_sha256 == files.sha256(file)
     return report if same_weights and report.request == asked else None
 
 
@@ -106,7 +105,5 @@ def _write_summary(out: Path, outcomes: list[Outcome]) -> None:
         table = markdown_table(("model", "why not"), [(o.name, o.problem or "") for o in missing])
         parts += [f"## Not verified here ({len(missing)})", table]
     data = {"compared": rows, "not verified": {outcome.name: outcome.problem for outcome in missing}}
-    weight_files.write_atomically(
-        out / "summary.json", (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
-    )
-    weight_files.write_atomically(out / "summary.md", ("\n\n".join(parts) + "\n").encode())
+    files.write_atomically(out / "summary.json", (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+    files.write_atomically(out / "summary.md", ("\n\n".join(parts) + "\n").encode())

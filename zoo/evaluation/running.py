@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ..common import ranks as distributed
+from ..common import ranks
+from ..common.devices import rank_device
 from ..common.errors import ZooError
-from .engine import Engine, Findings
+from ..common.progress import Tell
 from .features import extractors
 from .plan import Task, tasks_of
-from .progress import Tell
-from .protocols import published as protocols
+from .protocols import published
 from .protocols.protocol import Protocol
 from .report.environment import machine
 from .report.report import Extraction, Report, Result
+from .scorer import Findings, Scorer
 from .targets import Target, data_for, open_target
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ def evaluate(
     """
     if isinstance(metrics, str):
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
-    distributed.start()
+    ranks.start()
     extractors.require_fidelity()
     if extractor == extractors.INCEPTION:  # without it there is no score, so ask before anything is loaded
         from .features import inception
 
         inception.locate(inception_weights)
-    where = distributed.device(device)
+    where = rank_device(device)
     target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir)
     chosen = _protocol(protocol, target)
     changes = {"num_real": num_real, "num_fake": num_fake, "labels": labels}
@@ -101,7 +102,7 @@ def evaluate(
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
     except ValueError as error:
         raise ZooError(f"these counts, seeds or labels are refused: {_first_problem(error)}") from None
-    engine = Engine(
+    scorer = Scorer(
         target,
         extractor,
         data_for(target, data, split),
@@ -110,19 +111,19 @@ def evaluate(
         batch_size=batch_size,
         cache_dir=cache_dir,
     )
-    tasks = engine.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
-    return report_of(engine, tasks, engine.run(tasks, curve=curve, progress=progress))
+    tasks = scorer.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
+    return report_of(scorer, tasks, scorer.run(tasks, curve=curve, progress=progress))
 
 
 def _protocol(protocol: str | Protocol, target: Target) -> Protocol:
     if protocol != "published":
-        return protocols.find(protocol)
+        return published.find(protocol)
     config = target.config
     scores = config.published if config else ()
     tagged = [s for s in scores if s.metric == "FID" and s.tag == target.subject.tag] or [
         s for s in scores if s.metric == "FID" and s.tag is None and not s.settings
     ]
-    found = next((p for s in tagged if (p := protocols.of_score(s, config))), None) if config else None
+    found = next((p for s in tagged if (p := published.of_score(s, config))), None) if config else None
     if found is None:
         raise ZooError(f"no protocol of a published FID of {target.subject.name} is known; use --protocol clean")
     return found
@@ -135,11 +136,11 @@ def _first_problem(error: ValueError) -> str:
     )
 
 
-def results_of(engine: Engine, task: Task, found: Findings) -> list[Result]:
+def results_of(scorer: Scorer, task: Task, found: Findings) -> list[Result]:
     """The results of one task, with mean and standard deviation over its seeds."""
     import numpy as np
 
-    extractor = engine.extractor(task.protocol.resize)
+    extractor = scorer.extractor(task.protocol.resize)
     results = []
     for kind, spreads in found.values[task].items():
         values = [spread.value for spread in spreads]
@@ -154,42 +155,42 @@ def results_of(engine: Engine, task: Task, found: Findings) -> list[Result]:
                 spread=spreads[0].std,
                 num_real=task.num_real or None,
                 num_fake=task.num_fake,
-                split=engine.data_of(task).split if task.needs_real else None,
+                split=scorer.data_of(task).split if task.needs_real else None,
                 protocol=task.protocol.name,
-                settings=_settings(engine, task),
+                settings=_settings(scorer, task),
             )
         )
     return results
 
 
-def _settings(engine: Engine, task: Task) -> dict[str, Any]:
+def _settings(scorer: Scorer, task: Task) -> dict[str, Any]:
     settings = task.settings.model_dump(mode="json", exclude={"num_real", "num_fake", "max_count"})
-    if engine.target.fixed:
+    if scorer.target.fixed:
         del settings["sampling"]
     else:
-        settings["sampling"] = task.sampling(engine.target.config).model_dump(mode="json", exclude_defaults=True)
+        settings["sampling"] = task.sampling(scorer.target.config).model_dump(mode="json", exclude_defaults=True)
         settings["seeds"] = list(task.protocol.seeds)
     return settings | ({"selection": task.protocol.selection} if task.needs_real else {})
 
 
-def report_of(engine: Engine, tasks: list[Task], found: Findings | None) -> Report:
+def report_of(scorer: Scorer, tasks: list[Task], found: Findings | None) -> Report:
     """The report, the same on every rank."""
     text = None
     if found is not None:
-        clean = protocols.PROTOCOLS["clean"]
+        clean = published.PROTOCOLS["clean"]
         used = {task.protocol.name: task.protocol for task in reversed(tasks)}
         differences = {
             line if task.protocol.name == "clean" else f"{task.protocol.name}, {line}": None
             for task in tasks
             for line in task.protocol.differences(clean, ("fid",) if task.metric == "classes" else (task.metric,))
-            if not engine.target.fixed or ".sampling." not in line
+            if not scorer.target.fixed or ".sampling." not in line
         }
-        extractor = engine.loaded_extractors[0]
+        extractor = scorer.loaded_extractors[0]
         used_references = [reference for reference in found.references.values() if reference is not None]
         cached = [reference.warnings for reference in used_references]
         report = Report(
-            subject=engine.target.subject,
-            results=tuple(result for task in tasks for result in results_of(engine, task, found)),
+            subject=scorer.target.subject,
+            results=tuple(result for task in tasks for result in results_of(scorer, task, found)),
             protocols=tuple(reversed(used.values())),
             differences=tuple(differences),
             references=tuple(reference.about for reference in used_references),
@@ -198,14 +199,14 @@ def report_of(engine: Engine, tasks: list[Task], found: Findings | None) -> Repo
                 weights=extractor.weights,
                 sha256=extractor.sha256,
                 official=extractor.official,
-                preprocessing=tuple(e.preprocessing for e in engine.loaded_extractors),
+                preprocessing=tuple(e.preprocessing for e in scorer.loaded_extractors),
             ),
             classes=found.classes,
             convergence=found.convergence,
             warnings=tuple(dict.fromkeys(w for ws in (*(t.warnings for t in tasks), *cached) for w in ws)),
-            environment=machine(str(engine.device)),
+            environment=machine(str(scorer.device)),
             seconds={part: round(taken, 3) for part, taken in found.timings.seconds.items()},
         )
         text = report.to_json()
-    report = Report.model_validate_json(distributed.from_first(text))
+    report = Report.model_validate_json(ranks.from_first(text))
     return report.with_samples(found.samples if found is not None else None)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import datasets
-from ..checkpoints import weights as weight_files
+from ..checkpoints import resolve
+from ..common import files
 from ..common.errors import DataUnavailableError, ZooError
 from ..sampling import loading
 from ..sampling.gan import GAN
@@ -93,7 +94,7 @@ def weights_of(
     Raises:
         ZooError: nothing has this name, or the weights are not on this machine.
     """
-    found = loading.find(name, wanted, cache_dir)
+    found = resolve.find(name, wanted, cache_dir)
     if wanted == "random":
         return found.config, "random", None
     return found.config, None if found.exported else found.tag, found.path
@@ -105,7 +106,7 @@ def of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig
     subject = Subject(
         name=config.name,
         tag=tag,
-        weights_sha256=weight_files.sha256(file) if file else state_sha256(model.generator),
+        weights_sha256=files.sha256(file) if file else state_sha256(model.generator),
         dtype=str(model.dtype).removeprefix("torch."),
     )
     return Target(subject, config, model, side=model.resolution)

@@ -12,11 +12,11 @@ import os
 from dataclasses import replace
 
 from ..checkpoints import weights as weight_files
-from ..common import ranks as distributed
+from ..common import ranks
+from ..common.devices import rank_device
 from ..common.errors import DataUnavailableError, WeightsUnavailableError, ZooError
 from ..schema import registry
 from ..schema.config import ModelConfig
-from .engine import Engine
 from .features import extractors
 from .plan import Task
 from .protocols.claims import Claim, claims
@@ -24,6 +24,7 @@ from .report import verdicts
 from .report.report import Report, Result
 from .report.verdicts import Comparison
 from .running import report_of
+from .scorer import Scorer
 from .targets import data_for, open_target, weights_of
 
 
@@ -55,7 +56,7 @@ def verify(
     Raises:
         ZooError: nothing is stated about the model; or, in one message before any sampling, all that is missing here.
     """
-    distributed.start()
+    ranks.start()
     extractors.require_fidelity()
     text = os.fspath(name)
     config, tag = identify(text, weights)
@@ -68,8 +69,8 @@ def verify(
     extractor = extractor or usable[0].extractor
     stated = [_with_extractor(claim, extractor) for claim in stated]
     _require(text, weights, cache_dir, extractor, inception_weights)
-    target = open_target(text, weights=weights, device=distributed.device(device), cache_dir=cache_dir)
-    engine = Engine(
+    target = open_target(text, weights=weights, device=rank_device(device), cache_dir=cache_dir)
+    scorer = Scorer(
         target,
         extractor,
         data_for(target, data, None),
@@ -78,8 +79,8 @@ def verify(
         batch_size=batch_size,
         cache_dir=cache_dir,
     )
-    stated, tasks = _check(engine, stated)
-    report = report_of(engine, tasks, engine.run(tasks, curve=False, progress=progress))
+    stated, tasks = _check(scorer, stated)
+    report = report_of(scorer, tasks, scorer.run(tasks, curve=False, progress=progress))
     compared = tuple(_compare(claim, report) for claim in stated)
     return report.model_copy(update={"comparisons": compared, "request": asked})
 
@@ -133,20 +134,20 @@ def _require(name: str, weights: str, cache_dir, extractor: str, inception_weigh
         )
 
 
-def _check(engine: Engine, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
+def _check(scorer: Scorer, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
     """The claims and their tasks, each with its counts; where real images are not here, those that need none."""
     try:
-        return _settled(engine, stated)
+        return _settled(scorer, stated)
     except DataUnavailableError as error:
         left = [_without_images(claim, error) for claim in stated]
         if not any(claim.protocol for claim in left):
             raise
-        return _settled(engine, left)
+        return _settled(scorer, left)
 
 
-def _settled(engine: Engine, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
+def _settled(scorer: Scorer, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
     wanted = list(dict.fromkeys(claim.task for claim in stated if claim.protocol))
-    return stated, engine.check(wanted)
+    return stated, scorer.check(wanted)
 
 
 def _without_images(claim: Claim, error: Exception) -> Claim:

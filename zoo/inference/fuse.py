@@ -15,18 +15,20 @@ The result is another module with the same forward(z, y); it agrees with the ori
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nets import BigGANGenerator, DCGANGenerator, ResNetGenerator
+from ..nets import BigGANGenerator, DCGANGenerator, Generator, ResNetGenerator
+from ..nets.dcgan import UpBlock
+from ..nets.layers import SelfAttention
 from ..nets.resample import upsample
 from ..nets.resnet import GeneratorBlock, squash
 from .fused_layers import (
     Affine,
-    ConditionalAffine,
     Form,
     FusedAttention,
     ImageConv,
@@ -40,6 +42,7 @@ from .fused_layers import (
     scaled,
 )
 
+M = TypeVar("M", bound=nn.Module)
 CACHED = 1 << 21  # numbers of a map that stay in a processor's cache; by measurement, for maps of 64 pixels and more
 
 
@@ -66,11 +69,12 @@ class FusedBlock(nn.Module):
         super().__init__()
         self.mode, self.act = block.mode, in_place(block.act)
         self.norm1 = fused_norm(block.norm1, by_class)
-        folds = isinstance(block.norm2, nn.BatchNorm2d)
-        scaling = norm_affine(block.norm2) if folds else None
-        self.conv1 = conv3x3(*scaled(block.conv1, scaling), size, block.mode, form)
-        self.norm2 = None if folds else fused_norm(block.norm2, by_class)
+        folded = block.norm2 if isinstance(block.norm2, nn.BatchNorm2d) else None
+        self.conv1 = conv3x3(*scaled(block.conv1, folded and norm_affine(folded)), size, block.mode, form)
+        self.norm2 = None if folded else fused_norm(block.norm2, by_class)
         (weight, bias), (shortcut, shortcut_bias) = scaled(block.conv2), scaled(block.shortcut)
+        assert bias is not None
+        assert shortcut_bias is not None
         self.conv2 = conv3x3(weight, None, size, None, form)
         self.shortcut = Pointwise(shortcut, bias + shortcut_bias)  # upsampling leaves a constant as it is
 
@@ -91,9 +95,9 @@ class FusedResNet(nn.Module):
         self.input = Linear(generator.input)
         self.blocks = nn.ModuleList(
             FusedBlock(block, self.spec.bottom_width << number, self.by_class, form)
-            for number, block in enumerate(generator.blocks, start=1)
+            for number, block in enumerate(_all(GeneratorBlock, generator.blocks), start=1)
         )
-        self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
+        self.attention = fused_attention(generator)
         self.at_once = [
             sys.maxsize if form == "any" else images_at_once(channels, self.spec.bottom_width << number)
             for number, channels in enumerate(self.spec.channels[1:], start=1)
@@ -126,14 +130,31 @@ class FusedBigGAN(FusedResNet):
 
     by_class = False
 
+    embedding: Tensor
+
     def __init__(self, generator: BigGANGenerator, form: Form):
         super().__init__(generator, form)
+        self.latent_chunk = generator.spec.latent_chunk
         self.register_buffer("embedding", generator.embedding.weight.detach().clone())
 
     def conditions(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        first, *chunks = z.split(self.spec.latent_chunk, dim=1)
+        first, *chunks = z.split(self.latent_chunk, dim=1)
         embedded = F.embedding(y, self.embedding)
         return first, [torch.cat((embedded, chunk), dim=1) for chunk in chunks]
+
+
+def fused_attention(generator: Generator) -> nn.ModuleDict:
+    layers = _all(SelfAttention, generator.attention.values())
+    return nn.ModuleDict({key: FusedAttention(layer) for key, layer in zip(generator.attention, layers, strict=True)})
+
+
+def _all(kind: type[M], modules: Iterable[nn.Module]) -> list[M]:
+    """Modules of which a container has forgotten the type."""
+    found = []
+    for module in modules:
+        assert isinstance(module, kind)
+        found.append(module)
+    return found
 
 
 def images_at_once(channels: int, size: int) -> int:
@@ -154,13 +175,13 @@ class FusedDCGAN(nn.Module):
         self.input = Linear(generator.input)
         self.input_norm = Affine(generator.input_norm) if generator.input_norm is not None else None
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
-        for block in generator.blocks:
-            folds = isinstance(block.norm, nn.BatchNorm2d)
-            weight, bias = scaled(block.conv, norm_affine(block.norm) if folds else None)
+        for block in _all(UpBlock, generator.blocks):
+            folded = block.norm if isinstance(block.norm, nn.BatchNorm2d) else None
+            weight, bias = scaled(block.conv, folded and norm_affine(folded))
             self.convs.append(UpConv(weight, bias, block.conv.output_padding[0]))
-            self.norms.append(nn.Identity() if folds else ConditionalAffine(block.norm, by_class=True))
-        self.attention = nn.ModuleDict({key: FusedAttention(layer) for key, layer in generator.attention.items()})
-        self.act, self.output = in_place(generator.blocks[0].act), ImageConv(*scaled(generator.output))
+            self.norms.append(nn.Identity() if folded else fused_norm(block.norm, by_class=True))
+        self.attention = fused_attention(generator)
+        self.act, self.output = in_place(generator.act), ImageConv(*scaled(generator.output))
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.input(z).unflatten(1, (-1, self.spec.bottom_width, self.spec.bottom_width))

@@ -6,6 +6,7 @@ not here.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Literal
 
@@ -30,7 +31,10 @@ PATCHES_SIZE = 8  # pixels at most
 PHASES_SIZE = 16  # pixels at most
 
 
-def plain_weight(layer: nn.Module) -> Tensor:
+Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+
+
+def plain_weight(layer: Layer) -> Tensor:
     """The weight that the layer uses in eval mode."""
     if not isinstance(layer, SpectralNorm):
         return layer.weight.detach().clone()
@@ -43,6 +47,9 @@ def plain_weight(layer: nn.Module) -> Tensor:
 
 class Conv(nn.Module):
     """A convolution with given weights. Unlike nn.Conv2d it draws none: loading leaves torch's random state alone."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, weight: Tensor, bias: Tensor | None, upsample: str | None = None):
         super().__init__()
@@ -62,6 +69,9 @@ class PatchConv(nn.Module):
     For small maps of wide layers the time is that of reading the weights once, which a convolution does twice.
     """
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None, upsample: str | None = None):
         super().__init__()
         self.upsample = upsample
@@ -80,6 +90,9 @@ class PatchConv(nn.Module):
 class Pointwise(nn.Module):
     """A 1x1 convolution as a matrix product over channels-last rows."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None):
         super().__init__()
         self.register_buffer("weight", weight.flatten(1).contiguous())
@@ -95,20 +108,27 @@ class ImageConv(nn.Module):
     The sums are float32 whatever the maps are, as they are inside a convolution.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor):
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
         super().__init__()
         self.taps = Pointwise(weight.permute(2, 3, 0, 1).flatten(0, 2), None)
-        self.register_buffer("bias", bias)
+        self.register_buffer("bias", torch.zeros(len(weight), device=weight.device) if bias is None else bias)
 
     def forward(self, x: Tensor) -> Tensor:
         h, w = x.shape[2:]
         taps = F.pad(self.taps(x).float(), (1, 1, 1, 1)).unflatten(1, (3, 3, -1))
-        shifted = [taps[:, i, j, :, i : i + h, j : j + w] for i in range(3) for j in range(3)]
-        return sum(shifted, self.bias.float()[:, None, None])
+        total = self.bias.float()[:, None, None]
+        for i, j in itertools.product(range(3), repeat=2):
+            total = total + taps[:, i, j, :, i : i + h, j : j + w]
+        return total
 
 
 class UpConv(nn.Module):
     """A stride-2 transposed convolution with given weights."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, weight: Tensor, bias: Tensor | None, output_padding: int = 0):
         super().__init__()
@@ -122,6 +142,9 @@ class UpConv(nn.Module):
 
 class PhaseConv(nn.Module):
     """Nearest-neighbour x2 and a 3x3 convolution as four 2x2 convolutions, one for each parity of row and column."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         super().__init__()
@@ -144,6 +167,9 @@ class PhaseConv(nn.Module):
 class Linear(nn.Module):
     """A linear layer with the weights of another."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, linear: nn.Linear):
         super().__init__()
         self.register_buffer("weight", plain_weight(linear))
@@ -156,7 +182,7 @@ class Linear(nn.Module):
 Scaling = tuple[Tensor, Tensor] | None  # scale and shift (C,) of a layer's output channels
 
 
-def scaled(layer: nn.Module, scaling: Scaling = None) -> tuple[Tensor, Tensor | None]:
+def scaled(layer: Layer, scaling: Scaling = None) -> tuple[Tensor, Tensor | None]:
     """The weight and bias of a layer, spectral norm folded, with its output scaled and shifted."""
     weight = plain_weight(layer)
     bias = None if layer.bias is None else layer.bias.detach().clone()
@@ -190,6 +216,8 @@ def up_conv(weight: Tensor, bias: Tensor | None) -> UpConv:
 
 def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """The scale and shift (C,) that a batch norm applies in eval mode."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = (norm.running_var + norm.eps).rsqrt()
     shift = -norm.running_mean * scale
     if norm.affine:
@@ -199,6 +227,9 @@ def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 class Affine(nn.Module):
     """x * scale + shift a channel, with the scale and shift of a batch norm; a condition of no parts."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, norm: nn.BatchNorm2d):
         super().__init__()
@@ -215,6 +246,10 @@ class ConditionalAffine(nn.Module):
 
     With class labels as the condition, `condition` is a label a sample and the products are looked up in a table.
     """
+
+    table: Tensor
+    weight: Tensor
+    offset: Tensor
 
     def __init__(self, norm: ConditionalBatchNorm2d, by_class: bool):
         super().__init__()
@@ -235,13 +270,16 @@ class ConditionalAffine(nn.Module):
         return torch.addcmul(shift, x, scale)
 
 
-def fused_norm(norm: nn.Module, by_class: bool) -> nn.Module:
+def fused_norm(norm: nn.BatchNorm2d | ConditionalBatchNorm2d, by_class: bool) -> nn.Module:
     return ConditionalAffine(norm, by_class) if isinstance(norm, ConditionalBatchNorm2d) else Affine(norm)
 
 
 def in_place(activation: nn.Module) -> nn.Module:
     """The same activation, writing over its input."""
-    return nn.ReLU(inplace=True) if isinstance(activation, nn.ReLU) else nn.LeakyReLU(activation.negative_slope, True)
+    if isinstance(activation, nn.LeakyReLU):
+        return nn.LeakyReLU(activation.negative_slope, inplace=True)
+    assert isinstance(activation, nn.ReLU)
+    return nn.ReLU(inplace=True)
 
 
 class FusedAttention(nn.Module):

@@ -16,8 +16,8 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from ..schema.architecture import Generator
-from .cuda_graph import Captured
+from ..schema import architecture
+from .captured import Captured
 from .fuse import fuse
 from .fused_layers import Form
 from .threads import one_thread_each
@@ -38,8 +38,8 @@ def preparing(device: torch.device) -> Iterator[None]:
         yield
 
 
-def in_aligned_memory(network: nn.Module) -> nn.Module:
-    """The network with its tensors at addresses as PyTorch allocates them.
+def in_aligned_memory(network: nn.Module) -> None:
+    """Move the network's tensors to addresses as PyTorch allocates them.
 
     Weights that are mapped from a file begin anywhere, and some processors' kernels round differently there: the same
     weights in another file would give other bits.
@@ -47,7 +47,6 @@ def in_aligned_memory(network: nn.Module) -> nn.Module:
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
             tensor.data = tensor.data.clone(memory_format=torch.preserve_format)
-    return network
 
 
 def chunk_of(device: torch.device, architecture: str) -> int:
@@ -66,8 +65,16 @@ class Renderer:
         chunk: images.
     """
 
-    def __init__(self, generator: nn.Module, device: torch.device, dtype: torch.dtype, fused: bool, chunk: int):
-        self._generator, self._fused = generator, fused
+    def __init__(
+        self,
+        generator: nn.Module,
+        spec: architecture.Generator,
+        device: torch.device,
+        dtype: torch.dtype,
+        fused: bool,
+        chunk: int,
+    ):
+        self._generator, self._spec, self._fused = generator, spec, fused
         self.device, self.dtype, self.chunk = device, dtype, chunk
 
     @cached_property
@@ -101,7 +108,7 @@ class Renderer:
         network = self.network
         if self.device.type != "cuda":
             return network
-        latent_dim, conditional = self._generator.spec.latent_dim, self._generator.spec.num_classes > 0
+        latent_dim, conditional = self._spec.latent_dim, self._spec.num_classes > 0
         z = torch.zeros(self.chunk, latent_dim, device=self.device, dtype=self.dtype)
         y = torch.zeros(self.chunk, device=self.device, dtype=torch.int64) if conditional else None
         with preparing(self.device), torch.cuda.device(self.device):
@@ -134,7 +141,7 @@ class Renderer:
         """
         z, y = z.to(self.device, self.dtype), None if y is None else y.to(self.device)
         many = len(z) - few
-        spec = self._generator.spec
+        spec = self._spec
         outputs = [torch.empty(0, spec.image_channels, spec.resolution, spec.resolution, device=self.device)]
         if many:
             outputs += self._in_chunks(*_rows(z, y, 0, many), start)
@@ -145,7 +152,7 @@ class Renderer:
     def _shared_out(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """Each thread computes some of the images, or all threads one after the other."""
         n, threads = len(z), torch.get_num_threads() if self._on_cpu else 1
-        size = multiplications(self._generator.spec)
+        size = multiplications(self._spec)
         if threads == 1 or (n <= threads and size >= _SHARED):
             return [self._alone(z, y)]
         count = min(n, threads)
@@ -172,7 +179,7 @@ def _rows(z: Tensor, y: Tensor | None, first: int, stop: int) -> tuple[Tensor, T
     return z[first:stop], None if y is None else y[first:stop]
 
 
-def multiplications(spec: Generator) -> int:
+def multiplications(spec: architecture.Generator) -> int:
     """About how many its convolutions take for one image."""
     channels, taps = spec.channels, 4 if spec.architecture == "dcgan" else 9
     total = 0

@@ -55,6 +55,9 @@ def upsampling_matrix(size: int, mode: str | None) -> Tensor:
 class Block(nn.Module):
     """The tiles of neighbouring outputs along one axis: where they read and write, and B."""
 
+    rows_in: Tensor
+    columns_in: Tensor
+
     def __init__(self, to_tiles: Tensor, first: int, size: int):
         """`to_tiles` (tiles, points, inputs of the axis); `first` of `size` outputs."""
         super().__init__()
@@ -88,6 +91,10 @@ class _Filtered(nn.Module):
         upsample: None, "nearest" or "bilinear", as in F.interpolate.
     """
 
+    weight: Tensor
+    bias: Tensor | None
+    output: Tensor  # A
+
     def __init__(self, weight: Tensor, bias: Tensor | None, size: int, upsample: str | None = None):
         super().__init__()
         self.size, self.upsample, self.out_channels = size, upsample, len(weight)
@@ -95,10 +102,11 @@ class _Filtered(nn.Module):
             output, kernel, input = minimal_filtering(POINTS_OF_NEAREST if upsample == "nearest" else POINTS)
             if upsample == "nearest":
                 output, kernel, input = _without_zeros(output, kernel, input)
-            self.axis = nn.ModuleList(blocks_of(size, upsample, input))  # the same along H and W
-            self.register_buffer("output", output.float().contiguous())  # A
+            self.axis = blocks_of(size, upsample, input)  # the same along H and W
+            self.register_buffer("output", output.float().contiguous())
             # Not of four axes, which .to(memory_format=torch.channels_last) would reorder.
             self.register_buffer("weight", self._transformed(weight.double(), kernel).float().contiguous())
+        self.blocks = nn.ModuleList(self.axis)  # for their buffers
         self.points = len(kernel)
         self.register_buffer("bias", bias)
 

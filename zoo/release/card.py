@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..checkpoints import weights
+from ..common.package_data import top_folder
 from ..common.text import markdown, table
 from ..schema import labels
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
 from .card_labels import labels_section
 from .card_metadata import front_matter
-
-if TYPE_CHECKING:
-    from ..sampling.gan import GAN
-    from ..sampling.images import Images
 
 SHEET_SEED = 0
 
@@ -48,7 +45,7 @@ def render(config: ModelConfig, record: bool | None = None) -> str:
         record: show the training record that lies beside the card; None: where the default weights have one.
     """
     sections = [front_matter(config), f"# {markdown(config.title)}", _summary(config)]
-    if _bundled(config):
+    if has_sheet(config):
         sections.append(f"![Samples of seed {SHEET_SEED}]({sheet_filename(config)})")
     sections += [_use(config)]
     if config.published or any(entry.scores for entry in config.weights):
@@ -83,7 +80,7 @@ class RecordFiles(NamedTuple):
 
 
 def record_filenames(config: ModelConfig) -> RecordFiles:
-    """What `training.run.record.write_record` writes beside the card."""
+    """What `run_record.write_record` writes beside the card."""
     return RecordFiles(f"{config.slug}-curves.png", f"{config.slug}-over-time.png", f"{config.slug}-metrics.jsonl")
 
 
@@ -94,36 +91,11 @@ def has_record(config: ModelConfig) -> bool:
 
 def pictures_dir() -> Path:
     """Where the cards' pictures and training records are: in the installed package, or in the repository."""
-    installed = Path(__file__).resolve().parents[1] / "model_cards"
-    return installed if installed.is_dir() else installed.parent.parent / "model_cards"
+    return top_folder("model_cards")
 
 
-def write(config: ModelConfig, folder: str | Path, model: GAN | None = None) -> None:
-    """Write the card and, for bundled weights, the sheet of samples that it shows.
-
-    Both are rendered, never edited by hand, so there is nothing to lose.
-
-    Args:
-        model: whose samples; None: the registry's model of this name.
-    """
-    folder = Path(folder)
-    weights.write_atomically(folder / filename(config), render(config).encode())
-    if _bundled(config):
-        sheet(config, model).save(folder / sheet_filename(config), columns=10 if config.num_classes else 16, force=True)
-
-
-def sheet(config: ModelConfig, model: GAN | None = None) -> Images:
-    """What the sheet shows: ten images of each class (of the first ten), row by row, or 64 without classes."""
-    from ..sampling.loading import load
-
-    model = model or load(config.name, device="cpu")
-    if not model.num_classes:
-        return model.sample(64, seed=SHEET_SEED, exact=True)
-    rows = min(model.num_classes, 10)
-    return model.sample(10 * rows, label=[i // 10 for i in range(10 * rows)], seed=SHEET_SEED, exact=True)
-
-
-def _bundled(config: ModelConfig) -> bool:
+def has_sheet(config: ModelConfig) -> bool:
+    """Whether a sheet of samples is kept beside the card: where the default weights are bundled."""
     return any(entry.bundled and entry.tag == config.default_tag for entry in config.weights)
 
 

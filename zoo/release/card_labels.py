@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..checkpoints import alignments
 from ..common.text import markdown, table
 from ..schema import labels
 from ..schema.config import ModelConfig
@@ -15,7 +14,7 @@ def labels_section(config: ModelConfig) -> str | None:
         return None
     found = config.default_alignment
     if found is None:
-        doubt = alignments.doubt(config, config.name, None)
+        doubt = labels.doubt(config, config.name, None)
         return f"## Labels\n\nNot measured: {markdown(doubt)}." if doubt else None
     names = tuple(map(markdown, labels.class_names(config)))
     parts = [f"## Labels\n\n{_summary(config, found)}"]

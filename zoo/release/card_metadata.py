@@ -70,16 +70,16 @@ def _result(config: ModelConfig, score: Published | Measured) -> EvalResult:
     from huggingface_hub import EvalResult
 
     data = config.data.dataset
-    published, measured = isinstance(score, Published), isinstance(score, Measured)
     protocol = {
         "std": score.std,
         "num_real": score.num_real,
         "num_fake": score.num_fake,
         "extractor": score.extractor,
-        "protocol": score.protocol if measured else None,
-        "seeds": score.seeds if measured else None,
+        "protocol": score.protocol if isinstance(score, Measured) else None,
+        "seeds": score.seeds if isinstance(score, Measured) else None,
     }
-    address = source_url(score.source) if published else None
+    source = score.source if isinstance(score, Published) else None
+    address = source and source_url(source)
     return EvalResult(
         task_type=TASK,
         task_name="Image generation",
@@ -90,7 +90,7 @@ def _result(config: ModelConfig, score: Published | Measured) -> EvalResult:
         metric_name=score.metric,
         metric_value=score.value,
         metric_args={key: value for key, value in protocol.items() if value is not None},
-        source_name=score.source if address else None,
+        source_name=source if address else None,
         source_url=address,
     )
 

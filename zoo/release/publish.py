@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..checkpoints import hub
 from ..common import files
 from .export import export_folder
+from .space import space_files
 
 if TYPE_CHECKING:
     from ..sampling.gan import GAN
@@ -92,8 +93,6 @@ def _folder(source, dtype: str) -> Iterator[Path]:
 
 @contextmanager
 def _space_folder(requirement: str | None) -> Iterator[Path]:
-    from ..demo import space_files
-
     with tempfile.TemporaryDirectory() as temporary:
         for name, data in space_files(requirement).items():
             (Path(temporary) / name).write_bytes(data)

@@ -54,8 +54,8 @@ def space_files(requirement: str | None = None) -> dict[str, bytes]:
     Raises:
         ZooError: gradio is not installed, so its version cannot be named.
     """
-    from .. import __version__
     from ..common.errors import ZooError
+    from ..common.version import __version__
 
     try:
         gradio = metadata.version("gradio")

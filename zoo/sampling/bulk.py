@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common import ranks as distributed
-from ..common import side_files
+from ..common import ranks, side_files
 from ..common.errors import ZooError
 from ..common.progress import Progress
 from . import latents
@@ -107,10 +106,10 @@ def write(
         with _begun(record, format, parts, n, force) as (command, missing), ThreadPoolExecutor(_ENCODERS) as pool:
             drawn = command.record["seed"]
             if missing is not None:
-                mine = missing[distributed.rank() :: distributed.world_size()]
-                with Progress(progress and distributed.rank() == 0) as bar:
-                    advance = bar.task(model.config.name, n if distributed.world_size() == 1 else sum(map(len, mine)))
-                    if distributed.world_size() == 1:
+                mine = missing[ranks.rank() :: ranks.world_size()]
+                with Progress(progress and ranks.rank() == 0) as bar:
+                    advance = bar.task(model.config.name, n if ranks.world_size() == 1 else sum(map(len, mine)))
+                    if ranks.world_size() == 1:
                         advance(n - sum(map(len, mine)), made=False)
                     for part in mine:
                         wanted = label if label is None or isinstance(label, int) else label[part.start : part.stop]
@@ -121,11 +120,11 @@ def write(
                         for written in format.write_part(command, part, batches, pool):
                             made += written
                             advance(written)
-                distributed.agree(None)  # all parts are there
-                if distributed.rank() == 0:
+                ranks.agree(None)  # all parts are there
+                if ranks.rank() == 0:
                     format.finish(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
                     journal.end()
-                distributed.agree(None)
+                ranks.agree(None)
     except KeyboardInterrupt:
         raise StoppedError(f"stopped; the same command goes on with {out} where it was") from None
     except OSError as error:
@@ -177,7 +176,7 @@ def _begun(
     """
     with ExitStack() as held:
         error, found = None, None
-        if distributed.rank() == 0:
+        if ranks.rank() == 0:
             try:
                 found = _finished(record, format, parts, n, force)
                 if found is None:
@@ -185,11 +184,11 @@ def _begun(
                     found = _begin(record, format, parts, n, force)
             except (ZooError, OSError) as raised:
                 error = raised
-        distributed.agree(error)
-        command, missing = distributed.from_first(found)
+        ranks.agree(error)
+        command, missing = ranks.from_first(found)
         if command.record["weights"] != record["weights"]:
             error = ZooError("the ranks have different weights; give them a model with weights that are not random")
-        distributed.agree(error)
+        ranks.agree(error)
         yield command, missing
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..common.errors import ZooError
 from ..common.files import sha256
 from ..common.json_files import UnreadableError, parse_json
+from ..common.pictures import encoded
 from .images import Images, one_ahead
 from .journal import Command, Journal, Part
 
@@ -194,9 +195,7 @@ def png(image: np.ndarray) -> bytes:
     """(H, W, 3) uint8 as a PNG file."""
     from PIL import Image
 
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=COMPRESSION)
-    return buffer.getvalue()
+    return encoded(Image.fromarray(image), compress_level=COMPRESSION)
 
 
 def _member(name: str, data: bytes) -> bytes:

@@ -9,37 +9,26 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ..common import quantise
+from ..common.devices import pick_device
 from ..common.errors import LabelError, WeightsUnavailableError, ZooError
 from ..common.progress import Progress
 from ..inference.renderer import Renderer, chunk_of, in_aligned_memory, preparing
 from ..inference.threads import one_thread_each
 from ..nets import Discriminator, settle_spectral_norm
-from ..release.pretrained import Pretrained
 from ..schema import labels as class_labels
 from ..schema.config import ModelConfig
 from . import latents
-from .images import Images, one_ahead, quantised, recut, sent_to_host
+from .images import Images, one_ahead, recut, sent_to_host
 from .labelled import Labelled
+from .pretrained import Pretrained
 
 if TYPE_CHECKING:
+    from ..checkpoints.resolve import Expected
     from ..schema.label_alignment import LabelAlignment
     from .labelled import Label, Labels
-    from .loading import Expected
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """The device for a name; "auto" is CUDA, then Apple's GPU, then the CPU. Raises ZooError if it cannot be used."""
-    if str(device) != "auto":
-        try:
-            return torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ZooError(f'device "{device}" cannot be used ({reason}); give "cpu", "cuda" or "auto"') from None
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
@@ -95,7 +84,8 @@ class GAN(Labelled, Pretrained):
     def generator(self) -> nn.Module:
         """The plain module in eval mode, weights as they were trained."""
         with preparing(self.device):
-            generator = in_aligned_memory(self._given.to(self.device))
+            generator = self._given.to(self.device)
+            in_aligned_memory(generator)
             if self._settle:
                 settle_spectral_norm(generator)
                 self._settle = False
@@ -127,7 +117,7 @@ class GAN(Labelled, Pretrained):
 
     @cached_property
     def _renderer(self) -> Renderer:
-        return Renderer(self.generator, self.device, self.dtype, self.fused, self.chunk)
+        return Renderer(self.generator, self.config.generator, self.device, self.dtype, self.fused, self.chunk)
 
     @property
     def chunk(self) -> int:
@@ -235,7 +225,7 @@ class GAN(Labelled, Pretrained):
             else:
                 shown = chosen[first : first + count]
             last = few if first + count == n else 0
-            arrive = sent_to_host(quantised(self._images(z, self._trained(shown, labels), start + first, last)))
+            arrive = sent_to_host(quantise.fixed(self._images(z, self._trained(shown, labels), start + first, last)))
             yield partial(_finished, arrive, labels=shown, seed=seed, start=start + first, model=self.config.name)
             first += count
 

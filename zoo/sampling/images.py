@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 
 from ..common.errors import ZooError
+from ..common.files import write_atomically
+from ..common.pictures import encoded
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +53,9 @@ class Images:
     @classmethod
     def from_float(cls, images: torch.Tensor, **about: Any) -> Images:
         """From generator output (N, 1 or 3, H, W) in [-1, 1]: scaled to 0 ... 255, halves rounded up (as StudioGAN)."""
-        return cls(quantised(images).expand(-1, 3, -1, -1), **about)
+        from ..common import quantise
+
+        return cls(quantise.fixed(images).expand(-1, 3, -1, -1), **about)
 
     @classmethod
     def cat(cls, parts: Sequence[Images]) -> Images:
@@ -146,16 +150,14 @@ class Images:
         suffix = output_kind(path)
         targets = targets_of(path, self.start, len(self))
         refuse_overwriting(targets, force)
-        from ..checkpoints.weights import write_atomically
-
         if suffix == ".npz":
             write_atomically(path, self._npz())
         elif suffix:
-            write_atomically(path, encode(self.grid(columns), suffix))
+            write_atomically(path, encoded(self.grid(columns), suffix))
         else:
             path.mkdir(parents=True, exist_ok=True)
             for target, image in zip(targets, self, strict=True):
-                write_atomically(target, encode(image, ".png"))
+                write_atomically(target, encoded(image, ".png"))
         return path
 
     def _npz(self) -> bytes:
@@ -169,18 +171,13 @@ class Images:
         return buffer.getvalue()
 
     def _repr_png_(self) -> bytes:
-        return encode(self.grid(), ".png")
+        return encoded(self.grid(), ".png")
 
     def __repr__(self) -> str:
         about = "".join(
             f", {key}={value}" for key, value in (("model", self.model), ("seed", self.seed)) if value is not None
         )
         return f"Images({len(self)} of {self.shape[3]}x{self.shape[2]}{about})"
-
-
-def quantised(images: torch.Tensor) -> torch.Tensor:
-    """Generator output in [-1, 1] as uint8, on its device: scaled to 0 ... 255, halves rounded up."""
-    return ((images.float() + 1) / 2 * 255 + 0.5).clamp(0, 255).byte()
 
 
 def sent_to_host(images: torch.Tensor) -> Callable[[], torch.Tensor]:
@@ -251,12 +248,3 @@ def _pil(image: torch.Tensor) -> Image:
     from PIL import Image
 
     return Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
-
-
-def encode(image: Image, suffix: str) -> bytes:
-    """The bytes of an image file of the format with this suffix."""
-    from PIL import Image as Pillow
-
-    buffer = io.BytesIO()
-    image.save(buffer, format=Pillow.registered_extensions()[suffix])
-    return buffer.getvalue()

@@ -1,7 +1,7 @@
 """Counter-based noise: the latent and the label of image i depend on (seed, i) alone.
 
-Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns (key, counter) into 128 random
-bits with no state in between. So image 7 of seed 3 is the same image alone, in a batch of 64, and on rank 5 of 8.
+`common.philox` turns (key, counter) into random bits with no state in between. So image 7 of seed 3 is the same image
+alone, in a batch of 64, and on rank 5 of 8.
 Key: the seed. Counter: (block within the image, image index low and high, purpose and attempt).
 """
 
@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from ..common.errors import ZooError
+from ..common.philox import MASK, philox, words
 
-_MASK = 0xFFFFFFFF
-_ROUNDS = 10
 _LATENT, _LABEL = 0, 1 << 24  # purposes; the attempt of truncated draws is added to the first
 _MAX_ATTEMPTS = 1000
 
@@ -41,26 +40,13 @@ def check_truncation(truncation: float | None) -> None:
         raise ZooError(f"truncation {truncation} is too small; give a threshold of at least 0.05, or None for no limit")
 
 
-def philox(seed: int, counter: tuple[Tensor, Tensor, Tensor, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four random 32-bit words (int64 tensors, 0 ... 2**32 - 1) for each counter."""
-    c0, c1, c2 = counter[:3]
-    c3 = torch.full_like(c0, counter[3])
-    k0, k1 = seed & _MASK, seed >> 32
-    for _ in range(_ROUNDS):
-        # Products of two 32-bit numbers fit 64 bits; int64 wraps, and its bits are the unsigned product's.
-        p0, p1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
-        c0, c1, c2, c3 = (p1 >> 32 & _MASK) ^ c1 ^ k0, p1 & _MASK, (p0 >> 32 & _MASK) ^ c3 ^ k1, p0 & _MASK
-        k0, k1 = (k0 + 0x9E3779B9) & _MASK, (k1 + 0xBB67AE85) & _MASK
-    return c0, c1, c2, c3
-
-
 def _normals(seed: int, start: int, n: int, dim: int, attempt: int) -> Tensor:
     """(n, dim) float64 standard normals by Box-Muller: four a counter, rows start ... start + n - 1."""
     blocks = -(-dim // 4)
     block, row = torch.arange(blocks)[None, :], torch.arange(start, start + n)[:, None]
     block, row = torch.broadcast_tensors(block, row)
-    words = philox(seed, (block, row & _MASK, row >> 32, _LATENT + attempt))
-    u = [(word.double() + 0.5) / 2**32 for word in words]  # in (0, 1), never 0 or 1
+    drawn = philox(seed, (block, row & MASK, row >> 32, _LATENT + attempt))
+    u = [(word.double() + 0.5) / 2**32 for word in drawn]  # in (0, 1), never 0 or 1
     parts = []
     for radius, angle in ((u[0], u[1]), (u[2], u[3])):
         r = (-2 * radius.log()).sqrt()
@@ -90,9 +76,3 @@ def normal(seed: int, start: int, n: int, dim: int, truncation: float | None = N
 def labels(seed: int, start: int, n: int, num_classes: int) -> Tensor:
     """Uniform class labels (n,) int64 for images start ... start + n - 1."""
     return words(seed, start, n, _LABEL) * num_classes >> 32
-
-
-def words(seed: int, start: int, n: int, purpose: int) -> Tensor:
-    """Random 32-bit words (n,) int64, one for each counter start ... start + n - 1; purposes do not overlap."""
-    row = torch.arange(start, start + n)
-    return philox(seed, (torch.zeros_like(row), row & _MASK, row >> 32, purpose))[0]

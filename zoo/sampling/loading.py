@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 from .. import nets
-from ..checkpoints import alignments, hub
+from ..checkpoints import alignments
 from ..checkpoints import weights as weight_files
+from ..checkpoints.resolve import Expected, Found, find, shown_name
 from ..common import files
-from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
-from ..schema import registry
+from ..common.errors import WeightsCorruptedError
+from ..schema import labels
 from ..schema.config import ModelConfig
 from .gan import GAN
 
@@ -77,23 +77,9 @@ def load_found(
         tag=found.tag,
         provenance=provenance,
         alignment=alignment,
-        doubt=alignments.doubt(found.config, name, alignment) if found.path else None,
+        doubt=labels.doubt(found.config, name, alignment) if found.path else None,
         discriminator_file=_discriminator_file(found),
     )
-
-
-def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
-    """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
-    if found.exported or found.tag in (None, found.config.default_tag):
-        return registry.argument_for(name_or_folder) if found.exported else found.config.name
-    return f"{found.config.name}@{found.tag}"
-
-
-class Expected(NamedTuple):
-    """A file that is checked when it is used."""
-
-    path: Path
-    sha256: str | None = None  # None: of a folder of the user's own
 
 
 def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.device = "cpu") -> nets.Discriminator:
@@ -144,16 +130,6 @@ class _NoInitialWeights(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-class Found(NamedTuple):
-    """What a name or a folder stands for."""
-
-    config: ModelConfig
-    path: Path | None  # of the weights; None = random
-    tag: str | None  # which of the config's weights
-    exported: bool = False  # a folder of its own
-    is_ours: bool = True  # to write into; False for the Hub's cache
-
-
 def _averages_spectral_norm(found: Found) -> bool:
     """Whether spectral norm vectors are to be settled.
 
@@ -163,30 +139,3 @@ def _averages_spectral_norm(found: Found) -> bool:
         return False
     upstream = weight_files.entry(found.config, found.tag).upstream
     return upstream is not None and upstream.source == "studiogan"
-
-
-def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> Found:
-    """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
-    place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
-    folder, tag = registry.folder_of(place), "default"
-    exported = config = registry.exported(place)
-    if config is None:
-        if folder:
-            raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
-        base, tag = registry.split_tag(os.fspath(place))
-        config = registry.config(base)
-    if tag != "default":
-        weight_files.entry(config, tag)  # refuses one that there is not
-    if wanted == "random":
-        return Found(config, None, None)
-    if wanted.endswith(".safetensors"):
-        return Found(config, Path(wanted), None)
-    if wanted not in ("default", *config.tags) and Path(wanted).is_file():
-        raise WeightsUnavailableError(
-            f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
-        )
-    if folder and exported and wanted == "default":
-        ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
-        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
-    tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
-    return Found(config, weight_files.locate(config, tag, cache_dir), tag)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import ConfigError
 from ..common.json_files import read_json, reason
+from ..common.package_data import top_folder
 from ..common.text import short
 
 _INHERITED = ("generator", "discriminator", "data", "training")
@@ -27,8 +27,7 @@ Json = dict[str, Any]
 
 def hub_configs_dir() -> Path:
     """The folder of configs: inside the installed package, or beside it in a checkout."""
-    installed = Path(str(resources.files("zoo") / "hub_configs"))
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "hub_configs"
+    return top_folder("hub_configs")
 
 
 @cache
@@ -117,7 +116,7 @@ def _merged(own: Json, base: Json, origin: str, where: str = "") -> Json:
     for key, value in own.items():
         if value is None and key not in base:
             raise ConfigError(f"{origin}: {where}{key}: null resets a key of the base, which has none of this name")
-        if _of_one_kind(value, base.get(key)):
+        if value is not None and _of_one_kind(value, base.get(key)):
             merged[key] = _merged(value, base[key], origin, f"{where}{key}.")
         else:
             merged[key] = value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from .. import datasets
 from ..common.errors import LabelError
 from ..common.text import cut, short
+from . import class_names as public_names
 from .config import ModelConfig
+from .label_alignment import UNKNOWN, LabelAlignment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +21,7 @@ def class_names(config: ModelConfig) -> tuple[str, ...]:
     """Names in label order; empty for an unconditional model, the numbers where no names are public."""
     if not config.conditional:
         return ()
-    names = config.data.class_names or datasets.class_names(config.data.dataset)
+    names = config.data.class_names or public_names.class_names(config.data.dataset)
     return names if len(names) == config.num_classes else tuple(str(i) for i in range(config.num_classes))
 
 
@@ -84,7 +86,7 @@ def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int
 
 
 def _named(config: ModelConfig, label: str) -> int:
-    ids = datasets.class_ids(config.data.dataset)
+    ids = public_names.class_ids(config.data.dataset)
     if label in ids:
         return ids.index(label)
     names, wanted = class_names(config), plain(label)
@@ -105,3 +107,17 @@ def _named(config: ModelConfig, label: str) -> int:
 def plain(name: str) -> str:
     """A name without case and punctuation."""
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:
+    """Why the labels of a model may not mean what they say, in one line; None if nothing speaks against them.
+
+    Without a measurement only the 2C loss gives no reason to trust them: it gathers the images of a class, and hardly
+    minds which class embedding they gather around (studies/contragan-labels).
+    """
+    if alignment is not None:
+        told_apart = alignment.verdict != UNKNOWN
+        return None if told_apart else f"{name} draws no classes that could be told apart when zoo align looked"
+    if config.conditional and config.training.conditioning.type == "contrastive":
+        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {quote(name)}"
+    return None

@@ -8,7 +8,6 @@ the working directory: a folder of the same name is written `./name`.
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import os
 import sys
 from functools import cache
@@ -155,39 +154,3 @@ def register(path_or_config: str | os.PathLike | ModelConfig, replace: bool = Fa
         _registered.pop(taken, None)
     _registered[new.name] = new
     return new.name
-
-
-def list_models(
-    pattern: str = "*",
-    *,
-    conditional: bool | None = None,
-    dataset: str | None = None,
-    available: str | None = None,
-) -> list[str]:
-    """Names that fit, sorted.
-
-    Args:
-        pattern: glob over names in any case, such as "*/cifar10" or "contragan*".
-        conditional: True or False to keep only models with or without classes.
-        dataset: keep models of this data set, such as "cifar10" or "celeba".
-        available: "offline" keeps models whose default weights are on this machine, "trained" those with any weights.
-    """
-    if available not in (None, "offline", "trained"):
-        raise ZooError(f'available="{available}" is not known; give "offline", "trained" or nothing')
-    found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
-    if conditional is not None:
-        found = [name for name in found if config(name).conditional == conditional]
-    if dataset is not None:
-        found = [name for name in found if config(name).data.dataset == dataset]
-    if available == "trained":
-        found = [name for name in found if config(name).weights]
-    if available == "offline":
-        found = [name for name in found if is_offline(config(name))]
-    return found
-
-
-def is_offline(model: ModelConfig) -> bool:
-    """Whether the default weights of a model load without a network."""
-    from ..checkpoints import weights  # the order of imports is registry before weights
-
-    return model.default_tag is not None and weights.is_local(model, weights.entry(model, "default"))

@@ -8,8 +8,9 @@ import torch
 
 import zoo
 from zoo import nets
-from zoo.checkpoints import upstream, weights
+from zoo.checkpoints import upstream
 from zoo.checkpoints.upstream.importer import import_checkpoint
+from zoo.common import files
 from zoo.common.errors import ConfigError, WeightsCorruptedError, WeightsUnavailableError, ZooError
 from zoo.schema import registry
 
@@ -124,7 +125,7 @@ def test_import_makes_the_name_loadable(mimicry_state, tmp_path):
     with pytest.raises(ZooError, match="--force"):
         import_checkpoint("infomax-gan/cifar10", path, cache)
     assert import_checkpoint("infomax-gan/cifar10", path, cache, force=True) == target
-    assert weights.sha256(path) in target.read_bytes()[:4096].decode("latin-1"), "the original's sha256 is on record"
+    assert files.sha256(path) in target.read_bytes()[:4096].decode("latin-1"), "the original's sha256 is on record"
 
 
 def test_unsafe_or_wrong_files_are_refused(tmp_path):

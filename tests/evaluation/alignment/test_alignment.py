@@ -14,7 +14,7 @@ from relabel import permuted
 import zoo
 from training.run.trainer import Options, train
 from zoo import datasets, nets
-from zoo.checkpoints import alignments, cache, weights
+from zoo.checkpoints import cache, weights
 from zoo.common import files
 from zoo.common.errors import ConfigError, LabelError, ZooError
 from zoo.evaluation.alignment import classifiers, judges
@@ -22,6 +22,7 @@ from zoo.release.export import export_folder
 from zoo.sampling.gan import GAN
 from zoo.schema import config_files, registry
 from zoo.schema.label_alignment import PERMUTED, RIGHT, UNKNOWN, LabelAlignment, percent
+from zoo.schema.labels import doubt
 
 ORDER = [3, 0, 4, 1, 9, 5, 8, 7, 2, 6]  # of the labels of a permuted model; 5 and 7 stay
 CLEAR = ["contragan/digits", "biggan/cifar10-small", "contragan-snresgan/cifar10"]  # each class by one label
@@ -274,7 +275,7 @@ def test_converted_weights_keep_it_beside_them(tmp_path, digits, found, monkeypa
 
 def test_bundled_weights_have_it_in_their_config():
     """Everyone that is conditional, measured on the file that ships, by a classifier whose accuracy is known."""
-    for name in registry.list_models(conditional=True, available="offline"):
+    for name in zoo.list_models(conditional=True, available="offline"):
         config = registry.config(name)
         entry = weights.entry(config, "default")
         assert entry.alignment, name
@@ -443,8 +444,8 @@ def test_labels_of_a_2c_loss_are_doubted_once(run, digits, capsys):
 
 
 def test_a_projection_discriminator_is_trusted():
-    assert alignments.doubt(registry.config("biggan/cifar10"), "biggan/cifar10", None) is None
-    assert "zoo align" in alignments.doubt(registry.config("contragan/cifar10"), "contragan/cifar10", None)
+    assert doubt(registry.config("biggan/cifar10"), "biggan/cifar10", None) is None
+    assert "zoo align" in doubt(registry.config("contragan/cifar10"), "contragan/cifar10", None)
 
 
 def test_the_command_prints_writes_and_keeps(run, tmp_path, command):

@@ -14,7 +14,7 @@ from zoo import datasets
 from zoo.common.errors import DataUnavailableError, WeightsCorruptedError, ZooError
 from zoo.evaluation.features import extractors, references, shipped
 from zoo.evaluation.features.references import Data, Selection
-from zoo.evaluation.metrics import formulas as metrics
+from zoo.evaluation.metrics import formulas
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_second_time_comes_from_the_cache(data, extractor, tmp_path):
     assert torch.equal(first.labels, again.labels)
     assert np.array_equal(first.statistics.sigma, again.statistics.sigma)
     assert first.statistics.mu.dtype == again.statistics.mu.dtype == np.float32, "as torch-fidelity has them"
-    expected = metrics.statistics(first.features)
+    expected = formulas.statistics(first.features)
     assert np.array_equal(again.statistics.sigma, expected.sigma)
     manifests = [json.loads(p.read_text()) for p in (tmp_path / "references").glob("*.json")]
     assert {m["checksum"] for m in manifests} == {first.about["checksum"]}
@@ -88,7 +88,7 @@ RACE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from tiny import register
-from zoo.evaluation.features import extraction as features
+from zoo.evaluation.features import extraction
 from zoo.evaluation.features import extractors, references
 register()
 made, extract = [], features.extract
@@ -137,13 +137,13 @@ def test_images_of_another_size_are_refused(data, extractor, tmp_path):
 def test_packed_statistics_give_the_same_distance():
     draw = np.random.RandomState(0)
     mix = draw.randn(60, 60)
-    real, fake = (metrics.statistics(torch.from_numpy(draw.randn(500, 60) @ mix + m).float()) for m in (0, 0.3))
+    real, fake = (formulas.statistics(torch.from_numpy(draw.randn(500, 60) @ mix + m).float()) for m in (0, 0.3))
     packed = shipped.pack(real)
     assert packed["correlations"].dtype == np.float16
     restored = shipped.unpack(packed, 500)
     assert np.array_equal(restored.mu, real.mu)
     assert np.abs(restored.sigma - real.sigma).max() < 5e-4 * np.diag(real.sigma).max()
-    exact, rounded = (metrics.frechet_distance(fake, s) for s in (real, restored))
+    exact, rounded = (formulas.frechet_distance(fake, s) for s in (real, restored))
     assert rounded == pytest.approx(exact, rel=1e-4)
 
 
@@ -155,7 +155,7 @@ def test_what_ships_is_whole_and_found_without_data(entry, tmp_path, monkeypatch
     data = Data(entry["dataset"], entry["split"], entry["resolution"])
     found = get(data, extractor, with_features=False, cache=tmp_path)
     assert (found.about["from"], found.count) == ("shipped", entry["count"])
-    assert metrics.frechet_distance(found.statistics, found.statistics) == pytest.approx(0, abs=1e-3)
+    assert formulas.frechet_distance(found.statistics, found.statistics) == pytest.approx(0, abs=1e-3)
     assert np.linalg.eigvalsh(found.statistics.sigma).min() > -1e-3
     extractor.sha256 = "0" * 64
     assert shipped.find("cifar10", "train", 32, None, extractor) is None

@@ -12,7 +12,7 @@ from zoo.common import quantise
 from zoo.common.errors import ZooError
 from zoo.evaluation.features import sources
 from zoo.evaluation.features.sources import Generated
-from zoo.evaluation.protocols import batch_norm_modes as batch_norm
+from zoo.evaluation.protocols import batch_norm_modes
 from zoo.evaluation.protocols.protocol import Sampling
 from zoo.sampling import latents
 
@@ -72,7 +72,7 @@ def test_batch_statistics_are_those_of_each_group(model):
 
 
 def test_standing_statistics_come_from_the_generator_itself(model, monkeypatch):
-    monkeypatch.setattr(batch_norm, "STANDING_BATCHES", 40)
+    monkeypatch.setattr(batch_norm_modes, "STANDING_BATCHES", 40)
     sampling = Sampling(batch_norm="standing", batch_size=8)
     images = Generated(model, sampling, 16, seed=0).floats(0, 16)
     assert torch.equal(images, Generated(model, sampling, 16, seed=0).floats(0, 16)), "they are drawn from a seed"

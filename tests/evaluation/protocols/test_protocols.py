@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.evaluation.protocols import published as protocols
+from zoo.evaluation.protocols import published
 from zoo.evaluation.protocols.protocol import Sampling
 from zoo.evaluation.protocols.published import PROTOCOLS
 from zoo.evaluation.report import verdicts
@@ -89,13 +89,13 @@ def test_the_clean_protocol_has_torch_fidelitys_settings():
 
 @pytest.mark.parametrize("metric", ["FID", "KID", "IS"])
 def test_every_published_score_has_a_protocol_with_its_own_counts(metric):
-    found = [(config, score, protocols.of_score(score, config)) for config, score in SCORES if score.metric == metric]
+    found = [(config, score, published.of_score(score, config)) for config, score in SCORES if score.metric == metric]
     assert len(found) > 40
     for config, score, protocol in found:
         assert protocol is not None, score.source
         settings = protocol.settings(metric.lower())
         assert settings is not None, (config.name, score.source)
-        doubtful = protocols.doubt_about(score, config, protocol)
+        doubtful = published.doubt_about(score, config, protocol)
         if score.num_fake and not doubtful:
             assert settings.num_fake == score.num_fake
         if score.num_real:
@@ -107,7 +107,7 @@ def test_three_rows_are_doubtful_and_measured_with_the_papers_count():
     doubtful = [
         (config.name, doubt.num_fake)
         for config, score in SCORES
-        if (doubt := protocols.doubt_about(score, config, PROTOCOLS["mimicry"])) and score.source.startswith("Mimicry")
+        if (doubt := published.doubt_about(score, config, PROTOCOLS["mimicry"])) and score.source.startswith("Mimicry")
     ]
     names = [f"{method}/imagenet128" for method in ("infomax-gan", "sngan", "ssgan")]
     assert sorted(doubtful) == [(name, 10_000) for name in names]

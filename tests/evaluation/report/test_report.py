@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo.common import files
 from zoo.common.errors import ConfigError, ZooError
 from zoo.evaluation.metrics import convergence
 from zoo.evaluation.metrics.classwise import ClassReport, ClassRow
@@ -35,7 +36,7 @@ def test_it_holds_what_is_needed_to_run_again(full):
     from zoo.schema import registry
 
     config = registry.config("contragan/digits")
-    assert full.subject.weights_sha256 == weights.sha256(weights.locate(config)) == config.weights[0].sha256
+    assert full.subject.weights_sha256 == files.sha256(weights.locate(config)) == config.weights[0].sha256
     assert full.environment.keys() >= {"zoo", "torch", "torch-fidelity", "numpy", "python", "device", "command"}
     assert full.protocols[0].seeds == (0, 1)
     assert len(full.references[0]["checksum"]) == 64
@@ -225,14 +226,14 @@ ODD = ("$\\frac{", "a $5 b", "<b>|</b>", "猫", "\x1b[2J", "x" * 300)
 
 
 def test_pictures_show_names_of_any_kind():
-    from zoo.evaluation.report import plots
+    from zoo.evaluation.report import report_plots
 
     shares = np.eye(len(ODD))
-    png = plots.heat_maps([("as asked", shares, list(ODD))], ODD, "model $\\frac{ 猫", named=True)
+    png = report_plots.heat_maps([("as asked", shares, list(ODD))], ODD, "model $\\frac{ 猫", named=True)
     assert png.startswith(b"\x89PNG")
     rows = tuple(ClassRow(index=i, name=name, num_real=5, num_fake=5, accuracy=0.5) for i, name in enumerate(ODD))
     report = ClassReport(rows=rows, accuracy=0.5, accuracy_on_real=0.5, classifier="c")
-    assert plots.classes(report).startswith(b"\x89PNG")
+    assert report_plots.classes(report).startswith(b"\x89PNG")
 
 
 def test_a_report_of_others_is_shown_as_text(tmp_path, full):

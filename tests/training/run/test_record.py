@@ -11,7 +11,6 @@ from PIL import Image
 
 import zoo
 from training.run.bundle import bundle
-from training.run.record import thinned, write_record
 from training.run.trainer import Options, train
 from zoo import datasets
 from zoo.checkpoints import weights
@@ -20,6 +19,7 @@ from zoo.common.errors import ZooError
 from zoo.evaluation.metrics.nearest import nearest, usual_distances
 from zoo.release import card
 from zoo.release.export import export_folder
+from zoo.release.run_record import thinned, write_record
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 

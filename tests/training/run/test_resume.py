@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from narrow import short
+from resuming import last, same, stop_after
 
 import zoo
 from training.run import checkpoint
@@ -21,14 +22,6 @@ from zoo.checkpoints import weights
 from zoo.common.errors import WeightsCorruptedError, ZooError
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
-
-
-def last(out: Path) -> dict[str, torch.Tensor]:
-    return weights.read(checkpoint.newest(out / "checkpoints"))
-
-
-def same(a: dict, b: dict) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_kill_nine_at_any_moment(tmp_path):
@@ -54,16 +47,6 @@ def test_resuming_is_exact_with_averages_regularisers_and_odd_intervals(name, tm
     steps = [json.loads(line)["step"] for line in (parts / "metrics.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5]
     assert [start["step"] for start in json.loads((parts / "environment.json").read_text())["starts"]] == [0, 3]
-
-
-def stop_after(step: int, number: int = signal.SIGTERM):
-    """A hook that sends this process a signal."""
-
-    def hook(run):
-        if run.step == step:
-            os.kill(os.getpid(), number)
-
-    return [hook]
 
 
 @pytest.fixture

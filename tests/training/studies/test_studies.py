@@ -10,7 +10,7 @@ from narrow import tiny
 
 from training.studies import forgetting, mode_collapse, mode_recovery, options
 from training.studies.cost import overhead
-from training.studies.report import Report, Table, mean_and_spread
+from training.studies.study_report import Report, Table, mean_and_spread
 from zoo import datasets
 from zoo.common.errors import ZooError
 from zoo.schema import registry

@@ -20,6 +20,7 @@ from pathlib import Path
 from ...common import files
 from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
 from ...common.errors import WeightsUnavailableError
+from ...common.progress import bars
 from ...schema.entries import Upstream
 from .. import hub
 from .pickles import MAX_BYTES
@@ -216,11 +217,10 @@ def _refusal(error: Exception, status: int | None, url: str) -> str:
 @contextmanager
 def _progress(folder: Path) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on a terminal; in any case a limit, and a look at whether the file is still the one that was begun."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("Google Drive"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with bars(*columns, shown=sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=None)
 
         def show(received: int, total: int | None) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from ...common import files
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
-from ...schema import registry
+from ...schema import labels, registry
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream, Weights
-from .. import alignments, cache, weights
+from .. import cache, weights
 from . import convert, download, pickles
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class _Converted:
                 f"will be enforced",
                 file=sys.stderr,
             )
-        if doubt := alignments.doubt(self.config, self.name, None):
+        if doubt := labels.doubt(self.config, self.name, None):
             print(f"zoo: {doubt}", file=sys.stderr)
         return target
 

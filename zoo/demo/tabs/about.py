@@ -12,7 +12,7 @@ from ...common.text import markdown
 from ...release import card as cards
 from ...schema import registry
 from ...schema.config import ModelConfig
-from .. import catalogue, files, pictures, style, validation
+from .. import drawing, encoding, model_list, style, validation
 from ..wiring import on, teller
 
 _SHEET = 64  # images
@@ -23,7 +23,7 @@ _IF_OPEN = """(name) => document.querySelector("#card")?.offsetParent ? name : n
 def build(page) -> gr.Markdown:
     with gr.Tab("About", id="about") as tab, gr.Row():
         with gr.Column(scale=3, min_width=320):
-            shown = gr.Markdown(card(registry.config(catalogue.DEFAULT)), elem_id="card")
+            shown = gr.Markdown(card(registry.config(model_list.DEFAULT)), elem_id="card")
         with gr.Column(scale=2, min_width=280):
             sheet = gr.HTML(elem_id="sheet")
 
@@ -31,16 +31,16 @@ def build(page) -> gr.Markdown:
         if name is None:
             return ""
         config, name = validation.model(name)
-        here, note = catalogue.where(config, name)
+        here, note = model_list.where(config, name)
         if not here:
             return style.status(f"No samples: {note}")
         n = min(_SHEET, page.service.settings.max_images)
         label = "all" if config.conditional and config.num_classes <= n else None
         request = validation.sample(page.service.settings, name, n, label, 0)
-        images = await page.service.run("sheet", name, partial(pictures.sample, request=request), teller(progress), n=n)
-        data = await asyncio.to_thread(lambda: files.png(images.grid()))
+        images = await page.service.run("sheet", name, partial(drawing.sample, request=request), teller(progress), n=n)
+        data = await asyncio.to_thread(lambda: encoding.png(images.grid()))
         alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
-        picture = files.picture(data, alt, style="width: 100%")
+        picture = encoding.picture(data, alt, style="width: 100%")
         return f'<p class="zoo-caption">{html.escape(alt)}</p>{picture}{record(config)}'
 
     on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
@@ -56,7 +56,7 @@ def record(config: ModelConfig) -> str:
     shown = {"Losses and scores over its training": names.curves, "The same latents over its training": names.over_time}
     look = "width: 100%; background: white; image-rendering: auto"
     return "".join(
-        f'<p class="zoo-caption">{title}</p>{files.picture((folder / name).read_bytes(), title, style=look)}'
+        f'<p class="zoo-caption">{title}</p>{encoding.picture((folder / name).read_bytes(), title, style=look)}'
         for title, name in shown.items()
     )
 

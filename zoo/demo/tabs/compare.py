@@ -9,14 +9,14 @@ from functools import partial
 import gradio as gr
 
 from ...common.errors import LabelError, ZooError
-from .. import catalogue, files, pictures, style, validation
+from .. import drawing, encoding, model_list, style, validation
 from ..wiring import on, teller
 
 
 def build(page) -> None:
     settings = page.service.settings
     most = min(64, settings.max_images)
-    listed = catalogue.choices()
+    listed = model_list.choices()
     with gr.Tab("Compare", id="compare"):
         with gr.Row(equal_height=True):
             first = gr.Dropdown(
@@ -46,7 +46,7 @@ def build(page) -> None:
         requests = [_request(settings, name, n, label, seed) for name in names]
         batches = []
         for request in requests:
-            work = partial(pictures.sample, request=request)
+            work = partial(drawing.sample, request=request)
             batches.append(await page.service.run("compare", request.model, work, teller(progress), n=n, from_="page"))
         sections = await asyncio.to_thread(lambda: [_section(*pair) for pair in zip(requests, batches, strict=True)])
         told = f"{n} images of each, seed {seed}"
@@ -74,8 +74,8 @@ def _section(request: validation.Sample, images) -> str:
     config = request.config
     name = html.escape(request.model)
     alt = f"{len(images)} images of {request.model}, seed {request.seed}"
-    picture = files.picture(files.png(images.grid()), alt)
+    picture = encoding.picture(encoding.png(images.grid()), alt)
     return (
         f'<section aria-label="{name}"><h3>{name}</h3>{picture}<p class="zoo-facts">{html.escape(config.title)}</p>'
-        f"{catalogue.scores(config, request.model)}</section>"
+        f"{model_list.scores(config, request.model)}</section>"
     )

@@ -7,7 +7,7 @@ from functools import partial
 import gradio as gr
 
 from ...common.errors import ZooError
-from .. import files, scoring, style
+from .. import encoding, scoring, style
 from ..wiring import on, teller
 
 
@@ -71,7 +71,7 @@ def build(page) -> None:
             return style.notice([str(error)]), gr.DownloadButton(interactive=False), _command(asked)
         # the files that `Report.save` writes, as a zip
         name = f"{asked.config.slug}-report.zip"
-        (path,) = await page.service.keep(lambda: {name: files.zipped(report.files())})
+        (path,) = await page.service.keep(lambda: {name: encoding.zipped(report.files())})
         return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
 
     inputs = [page.model, metrics, extractor, protocol, num_fake]

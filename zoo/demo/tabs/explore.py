@@ -11,7 +11,7 @@ import gradio as gr
 from ...common.errors import ZooError
 from ...sampling import latents
 from ...schema import labels, registry
-from .. import api, catalogue, files, neighbours, pictures, snippets, validation
+from .. import api, drawing, encoding, model_list, neighbours, snippets, validation
 from ..service import Service
 from ..wiring import on, teller
 
@@ -28,7 +28,7 @@ class Exploring:
 
 def build(page, sampling) -> Exploring:
     settings, run = page.service.settings, page.service.run
-    config = registry.config(catalogue.DEFAULT)
+    config = registry.config(model_list.DEFAULT)
     with gr.Tab("Explore", id="explore"), gr.Tabs():
         with gr.Tab("Between two seeds", id="interpolate"):
             with gr.Row(equal_height=True):
@@ -36,7 +36,7 @@ def build(page, sampling) -> Exploring:
                 b = gr.Number(4, label="To seed", precision=0, minimum=0, min_width=110, elem_id="to")
                 steps = gr.Slider(2, settings.max_steps, 12, step=1, label="Steps", min_width=160, elem_id="steps")
                 single = gr.Dropdown(
-                    catalogue.class_choices(config, False),
+                    model_list.class_choices(config, False),
                     value=None,
                     label="Class",
                     min_width=140,
@@ -62,7 +62,7 @@ def build(page, sampling) -> Exploring:
         with gr.Tab("Classes", id="classes"):
             with gr.Row(equal_height=True):
                 classes = gr.Dropdown(
-                    catalogue.class_choices(config),
+                    model_list.class_choices(config),
                     value=[],
                     multiselect=True,
                     label="Classes",
@@ -104,11 +104,11 @@ def build(page, sampling) -> Exploring:
         a, b = validation.seed(a, "from seed"), validation.seed(b, "to seed")
         steps = validation.count("steps", steps, 2, settings.max_steps)
         chosen = api.one_class(config, label)
-        work = partial(pictures.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
+        work = partial(drawing.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
         images = await run("interpolate", name, work, teller(progress), n=steps, from_="page")
-        row = pictures.Row("", images)
-        html = files.strips([row], f"{name}, from seed {a} to seed {b}", "interpolation")
-        (looped,) = await page.service.keep(lambda: {"interpolation.gif": files.gif(images)})
+        row = drawing.Row("", images)
+        html = encoding.strips([row], f"{name}, from seed {a} to seed {b}", "interpolation")
+        (looped,) = await page.service.keep(lambda: {"interpolation.gif": encoding.gif(images)})
         label_name = None if chosen is None else labels.class_names(config)[chosen]
         return html, looped, snippets.interpolation(name, a, b, steps, label_name), a, b
 
@@ -122,7 +122,7 @@ def build(page, sampling) -> Exploring:
         request_rows = range(config.num_classes) if request.classes == "all" else request.classes or ()
         if len(request_rows) > most:
             raise ZooError(f"{len(request_rows)} classes of {columns} images; give at most {most} classes")
-        work = partial(pictures.by_class, request=request, columns=columns)
+        work = partial(drawing.by_class, request=request, columns=columns)
         rows = await run("classes", request.model, work, teller(progress), from_="page")
         return await _shown(
             page.service, rows, f"{request.model}, seed {request.seed}: one column a latent", "class", request
@@ -132,7 +132,7 @@ def build(page, sampling) -> Exploring:
         request, position = _one(settings, name, seed, position, chosen, truncation, n)
         reach = validation.number("reach", reach, 0.1, 1)
         directions = validation.count("directions", directions, 1, 8)
-        work = partial(pictures.walk, request=request, position=position, directions=directions, steps=9, reach=reach)
+        work = partial(drawing.walk, request=request, position=position, directions=directions, steps=9, reach=reach)
         rows = await run("walk", request.model, work, teller(progress), from_="page")
         title = f"{request.model}, from image {position} of seed {request.seed} (left) in {directions} directions"
         return await _shown(page.service, rows, title, "walk", request)
@@ -140,7 +140,7 @@ def build(page, sampling) -> Exploring:
     async def sweep(name, seed, n, chosen, progress=gr.Progress()):  # noqa: B008
         n = validation.count("images", n, 1, _MAX_COLUMNS)
         request = validation.sample(settings, name, n, _fitting(chosen, n), seed)
-        work = partial(pictures.truncations, request=request, thresholds=_THRESHOLDS)
+        work = partial(drawing.truncations, request=request, thresholds=_THRESHOLDS)
         rows = await run("truncations", request.model, work, teller(progress), n=n, from_="page")
         return await _shown(
             page.service, rows, f"{request.model}, seed {request.seed}, by truncation", "truncation", request
@@ -179,8 +179,8 @@ def _download() -> gr.DownloadButton:
 
 async def _shown(service: Service, rows, heading: str, alt: str, request: validation.Sample):
     """The table, and the same as one PNG to download."""
-    table = await asyncio.to_thread(files.strips, rows, heading, alt)
-    (path,) = await service.keep(lambda: {f"{request.config.slug}-{alt}.png": files.stacked(rows)})
+    table = await asyncio.to_thread(encoding.strips, rows, heading, alt)
+    (path,) = await service.keep(lambda: {f"{request.config.slug}-{alt}.png": encoding.stacked(rows)})
     return table, gr.DownloadButton(value=path, interactive=True)
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 
 from ...sampling import latents
 from ...schema import labels, registry
-from .. import catalogue, files, links, pictures, snippets, style, validation
+from .. import drawing, encoding, links, model_list, snippets, style, validation
 from ..wiring import on, teller
 
 DEFAULT_N, DEFAULT_COLUMNS = 50, 10
@@ -42,7 +42,7 @@ class Sampling:
 def build(page) -> Sampling:
     settings = page.service.settings
     code: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
-    names = catalogue.class_choices(registry.config(catalogue.DEFAULT))
+    names = model_list.class_choices(registry.config(model_list.DEFAULT))
     with gr.Tab("Sample", id="sample"), gr.Row():
         with gr.Column(scale=1, min_width=280):
             classes = gr.Dropdown(
@@ -92,7 +92,7 @@ def build(page) -> Sampling:
         request = validation.sample(settings, name, n, chosen, seed, truncation)
         columns = validation.count("columns", columns, 1, 32)
         start = time.monotonic()
-        work = partial(pictures.sample, request=request)
+        work = partial(drawing.sample, request=request)
         images = await page.service.run("sample", request.model, work, teller(progress), n=request.n, from_="page")
         taken = time.monotonic() - start
         *shown, sheet, zipped = await page.service.keep(lambda: _encoded(request, images, columns))
@@ -131,9 +131,9 @@ def build(page) -> Sampling:
 
 def _encoded(request: validation.Sample, images, columns: int) -> dict[str, bytes]:
     """The pictures, the grid and the zip, as files."""
-    encoded = {f"{i:06d}.png": files.png(image) for i, image in enumerate(images)}
+    encoded = {f"{i:06d}.png": encoding.png(image) for i, image in enumerate(images)}
     slug = request.config.slug
-    return encoded | {f"{slug}.png": files.png(images.grid(columns)), f"{slug}.zip": files.zipped(encoded)}
+    return encoded | {f"{slug}.png": encoding.png(images.grid(columns)), f"{slug}.zip": encoding.zipped(encoded)}
 
 
 def _captions(request: validation.Sample, images) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...checkpoints import alignments
+from ...checkpoints import alignments, resolve
 from ...common.errors import LabelError, WeightsCorruptedError, ZooError
 from ...common.files import write_atomically
 from ...common.progress import Progress
@@ -127,8 +127,8 @@ def align(
     if isinstance(source, GAN):
         found, config, name = None, source.config, source.config.name
     else:
-        found = loading.find(source, weights, cache_dir)
-        config, name = found.config, loading.shown_name(source, found)
+        found = resolve.find(source, weights, cache_dir)
+        config, name = found.config, resolve.shown_name(source, found)
     if not config.conditional:
         raise LabelError(f"{name} is unconditional: it has no labels to align")
     if not (hasattr(images_per_class, "__index__") and images_per_class.__index__() >= LEAST_IMAGES):

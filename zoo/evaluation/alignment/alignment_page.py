@@ -100,7 +100,7 @@ def heat_map(found: Alignment) -> bytes:
     """Shares of each label's images by class seen; where labels are permuted, once more in order of the assignment."""
     import numpy as np
 
-    from ..report import plots
+    from ..report import report_plots
 
     shares = np.asarray(found.confusion, float) / found.images_per_class
     panels = [("as asked", list(range(len(shares))))]
@@ -108,7 +108,7 @@ def heat_map(found: Alignment) -> bytes:
         panels.append(("as assigned", list(found.label_of)))
     names = found.class_names
     numbered = [f"{label} {name}" if name != str(label) else name for label, name in enumerate(names)]
-    return plots.heat_maps(
+    return report_plots.heat_maps(
         [(title, shares[order], [numbered[label] for label in order]) for title, order in panels],
         names,
         f"{found.model}: {found.verdict}",

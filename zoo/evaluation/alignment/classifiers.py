@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch import Tensor
 from ... import datasets
 from ...checkpoints import weights
 from ...common.errors import LabelError, ZooError
+from ...common.package_data import data_path
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.label_alignment import as_line
@@ -87,7 +87,7 @@ def _require_packages() -> None:
 
 def head_path(dataset: str) -> Path:
     """The linear classifier that ships for a data set; there need not be one."""
-    return Path(str(resources.files("zoo.evaluation.alignment") / "classifier_heads" / f"{dataset}.safetensors"))
+    return data_path("zoo.evaluation.alignment", "classifier_heads", f"{dataset}.safetensors")
 
 
 def _has_shipped(config: ModelConfig) -> bool:

@@ -18,8 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity import registry
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
-from ...checkpoints.weights import sha256
 from ...common.errors import WeightsCorruptedError, ZooError
+from ...common.files import sha256
 from .extractors import OFFLINE, Extractor
 
 SIDE, MEAN, DEVIATION = 112, 127.0, 128.0

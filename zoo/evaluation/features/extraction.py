@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ...common import ranks as distributed
+from ...common import quantise, ranks
 from .extractors import Extractor
 from .sources import ALIGNMENT, Source
 
@@ -69,7 +69,7 @@ def extract(
     """
     timings = timings or Timings()
     batch_size = whole_batches(batch_size, source)
-    starts = distributed.share(range(0, len(source), batch_size))
+    starts = ranks.share(range(0, len(source), batch_size))
     kept: dict[str, Tensor] = {}
     first: list[Tensor] = []
     mine = sum(min(batch_size, len(source) - start) for start in starts)
@@ -89,23 +89,23 @@ def extract(
                     kept[layer] = torch.empty(mine, values.shape[1])
                 kept[layer][done : done + count] = values
             if start < keep_first:
-                first.append(as_uint8(images[: keep_first - start]))
+                first.append(quantise.rounded(images[: keep_first - start]).cpu())
             done += count
-            advance(count * distributed.world_size())
+            advance(count * ranks.world_size())
     except Exception as problem:
         error = problem
-    distributed.agree(error)
+    ranks.agree(error)
     return _gathered(source, layers, kept, first)
 
 
 def _gathered(source: Source, layers: tuple[str, ...], kept: dict[str, Tensor], first: list[Tensor]) -> Features | None:
-    widths = distributed.from_first({layer: values.shape[1] for layer, values in kept.items()})
+    widths = ranks.from_first({layer: values.shape[1] for layer, values in kept.items()})
     gathered = {}
     for layer in layers:
-        values = distributed.gather(kept.get(layer, torch.empty(0, widths[layer])))
+        values = ranks.gather(kept.get(layer, torch.empty(0, widths[layer])))
         if values is not None:
             gathered[layer] = values
-    if distributed.rank() != 0:
+    if ranks.rank() != 0:
         return None
     return Features(gathered, source.labels(), torch.cat(first) if first else None)
 
@@ -114,7 +114,3 @@ def whole_batches(batch_size: int, source: Source) -> int:
     """The batch size rounded up, so that batches begin where the generator's chunks and groups begin."""
     group = getattr(getattr(source, "sampling", None), "batch_size", None) or ALIGNMENT
     return -(-batch_size // group) * group
-
-
-def as_uint8(images: Tensor) -> Tensor:
-    return (images if images.dtype == torch.uint8 else (images + 0.5).clamp(0, 255).byte()).cpu()

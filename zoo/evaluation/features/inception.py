@@ -18,8 +18,9 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.utils import create_feature_extractor
 
-from ...checkpoints.weights import sha256
+from ...common.cache_roots import torch_hub_root
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ...common.files import sha256
 from .extractors import INCEPTION, OFFLINE, Extractor
 
 FILE_NAME = URL_INCEPTION_V3.rsplit("/", 1)[1]
@@ -48,7 +49,7 @@ def locate(path: str | os.PathLike | None = None, download: bool = True) -> Path
         if not Path(path).is_file():
             raise WeightsUnavailableError(f"{path} does not exist; give the path of {FILE_NAME} as --inception-weights")
         return Path(path)
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder = torch_hub_root() / "checkpoints"
     for name in (FILE_NAME, _ALSO_CALLED):
         if (folder / name).is_file():
             if not sha256(folder / name).startswith(SHA256_PREFIX):

@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,10 +27,11 @@ from torch import Tensor
 from ... import datasets
 from ...checkpoints import cache
 from ...checkpoints.safetensors_header import metadata, read_header
-from ...common import ranks as distributed
+from ...common import ranks
 from ...common.errors import ZooError
 from ...common.files import write_atomically
 from ...common.json_files import parse_json
+from ...common.locks import locked
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
 from . import shipped
@@ -236,7 +237,7 @@ def get(
     folder = cache_folder(cache_dir)
     with _alone(folder / f"{stem}.lock"):
         found = _cached(folder / stem, identity, with_features)
-        if distributed.from_first(found is not None):
+        if ranks.from_first(found is not None):
             return None if found is None else _reference(about | {"from": "cache"}, found, with_features)
         source = Fixed(images, labels)
         made = features.extract(
@@ -260,34 +261,19 @@ def get(
     return reference
 
 
-def _alone(path: Path):
-    """One process at a time makes a reference; a lock dies with its process. Only rank 0 takes it."""
-    if distributed.rank() != 0:
-        return nullcontext()
-    from filelock import FileLock
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire()
-    except OSError:  # a cache that cannot be written to: `_write` says so
-        return nullcontext()
-    return _Held(lock)
-
-
-class _Held:
-    def __init__(self, lock):
-        self.lock = lock
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.lock.release()
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time makes a reference; only rank 0 takes the lock."""
+    with ExitStack() as stack:
+        if ranks.rank() == 0:
+            with suppress(OSError):  # a cache that cannot be written to: `_write` says so
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(path))
+        yield
 
 
 def _cached(stem: Path, identity: dict, with_features: bool) -> dict[str, Tensor] | None:
-    if distributed.rank() != 0:
+    if ranks.rank() != 0:
         return None
     names = ("statistics", "features") if with_features else ("statistics",)
     found: dict[str, Tensor] = {}

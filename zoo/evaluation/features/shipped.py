@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...checkpoints.weights import verify_sha256
+from ...common.files import verify_sha256
+from ...common.package_data import data_path
 from ..metrics.formulas import Statistics
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @cache
 def manifest() -> tuple[dict, ...]:
     """What ships: one entry a file, with the data, the extractor, the count and the file's sha256."""
-    folder = resources.files("zoo.evaluation.features") / "statistics"
-    return tuple(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["statistics"])
+    manifest = data_path("zoo.evaluation.features", "statistics", "manifest.json")
+    return tuple(json.loads(manifest.read_text(encoding="utf-8"))["statistics"])
 
 
 def find(dataset: str, split: str, resolution: int, count: int | None, extractor: Extractor) -> Reference | None:
@@ -40,13 +40,11 @@ def find(dataset: str, split: str, resolution: int, count: int | None, extractor
 
 
 def _read(entry: dict) -> Reference:
-    from pathlib import Path
-
     from safetensors.numpy import load_file
 
     from .references import Reference
 
-    path = Path(str(resources.files("zoo.evaluation.features") / "statistics" / entry["file"]))
+    path = data_path("zoo.evaluation.features", "statistics", entry["file"])
     verify_sha256(path, entry["file_sha256"])
     about = {key: entry[key] for key in ("dataset", "split", "resolution", "count", "classes", "checksum")}
     about |= {"total": entry["count"], "selection": "all", "from": "shipped"}

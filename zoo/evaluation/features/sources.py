@@ -15,15 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...common import quantise
-from ...common import ranks as distributed
+from ...common import quantise, ranks
 from ...common.errors import ZooError
 from ...common.text import cut
-from ...datasets.images import open_image
+from ...datasets.image_reader import open_image
 from ...datasets.npz import read_arrays
 from ...sampling import latents
 from ...sampling.gan import GAN
-from ..protocols import batch_norm_modes as batch_norm
+from ..protocols import batch_norm_modes
 from ..protocols.protocol import Sampling
 
 # Batches start at multiples of this, so that every image has the place in a chunk of the generator that it has in
@@ -173,7 +172,7 @@ class Generated:
         if self.sampling.batch_norm == "running":
             self._generate = self.model.generate
         else:
-            self._generate = batch_norm.generator(self.model, self.sampling)
+            self._generate = batch_norm_modes.generator(self.model, self.sampling)
 
     def __len__(self) -> int:
         return self.n
@@ -240,13 +239,13 @@ class Generated:
             return
         low, high, error = float("inf"), float("-inf"), None
         try:
-            for start in distributed.share(range(0, self.n, ALIGNMENT)):
+            for start in ranks.share(range(0, self.n, ALIGNMENT)):
                 images = self.floats(start, min(ALIGNMENT, self.n - start))
                 low, high = min(low, float(images.min())), max(high, float(images.max()))
         except ZooError as problem:
             error = problem
-        distributed.agree(error)
-        self._range = distributed.extremes(low, high)
+        ranks.agree(error)
+        self._range = ranks.extremes(low, high)
 
 
 def in_proportion(counts: Tensor, n: int, seed: int) -> Tensor:

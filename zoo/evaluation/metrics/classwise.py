@@ -20,7 +20,7 @@ from torch import Tensor
 from ...common.errors import LabelError
 from ...schema.architecture import Part
 from ..alignment import assignment, judges
-from . import formulas as metrics
+from . import formulas
 
 if TYPE_CHECKING:
     from ...schema.label_alignment import LabelAlignment
@@ -178,15 +178,15 @@ def _rows(
         size = min(len(mine), len(theirs), 1000)
         distance = None
         if min(len(mine), len(theirs)) > fake.shape[1]:
-            root = metrics.CovarianceRoot(metrics.statistics(theirs))
-            distance = root.distance(metrics.statistics(mine))
+            root = formulas.CovarianceRoot(formulas.statistics(theirs))
+            distance = root.distance(formulas.statistics(mine))
         rows.append(
             ClassRow(
                 index=index,
                 name=name,
                 num_real=len(theirs),
                 num_fake=len(mine),
-                kernel_distance=metrics.kernel_distance(mine, theirs, _KERNEL_SUBSETS, size).value
+                kernel_distance=formulas.kernel_distance(mine, theirs, _KERNEL_SUBSETS, size).value
                 if size > 1
                 else None,
                 frechet_distance=distance,

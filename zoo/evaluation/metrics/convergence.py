@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from ...schema.architecture import Part
-from . import formulas as metrics
+from . import formulas
 
 POINTS = 15  # as in the paper
 
@@ -44,7 +44,7 @@ def fit(counts: list[int], distances: list[float]) -> Convergence:
 
 
 def curve(
-    fake: Tensor, real: metrics.Statistics, *, points: int = POINTS, seed: int = 0, advance: Callable = lambda n: None
+    fake: Tensor, real: formulas.Statistics, *, points: int = POINTS, seed: int = 0, advance: Callable = lambda n: None
 ) -> Convergence:
     """Distances of random subsets of the features (N, D), from a tenth of them to all.
 
@@ -54,10 +54,10 @@ def curve(
     n, dim = fake.shape
     smallest = min(max(n // 10, dim + 1), max(n // 2, 2))
     counts = [int(count) for count in np.unique(np.linspace(smallest, n, points).round())]
-    draw, root = np.random.RandomState(seed), metrics.CovarianceRoot(real)
+    draw, root = np.random.RandomState(seed), formulas.CovarianceRoot(real)
     distances = []
     for count in counts:
         chosen = draw.permutation(n)[:count]
-        distances.append(root.distance(metrics.statistics(fake[chosen])))
+        distances.append(root.distance(formulas.statistics(fake[chosen])))
         advance(1)
     return fit(counts, distances)

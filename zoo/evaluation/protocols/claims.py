@@ -8,7 +8,7 @@ from ...schema.config import ModelConfig
 from ...schema.entries import Measured, Published
 from ..features import extractors
 from ..plan import Task
-from . import published as protocols
+from . import published
 from .protocol import Protocol
 
 _TASKS = {
@@ -66,17 +66,17 @@ def _claim(score: Published | Measured, config: ModelConfig, wanted: str) -> Cla
     found = extractors.metric_and_extractor(score.metric)
     if found is None or found[0] not in _TASKS:
         return Claim(score, why_not=f"{score.metric} is not computed here")
-    own = protocols.of_score(score, config)
+    own = published.of_score(score, config)
     if own is None:
         return Claim(score, *found, why_not="its protocol is not one of the zoo's")
     task = _TASKS[found[0]]
     if task != "classes" and task not in own.metrics:
         return Claim(score, *found, why_not=f"the protocol {own.name} has no {task}")
-    doubt = protocols.doubt_about(score, config, own)
+    doubt = published.doubt_about(score, config, own)
     note = "; ".join(filter(None, [score.note, doubt and f"measured with {doubt.num_fake:,}, since {doubt.why}"]))
     if wanted in ("published", own.name):
         return Claim(score, *found, protocol=own, note=note or None)
-    other = protocols.with_counts(protocols.find(wanted), score, config).updated(splits=own.splits, seeds=own.seeds)
+    other = published.with_counts(published.find(wanted), score, config).updated(splits=own.splits, seeds=own.seeds)
     apart = own.differences(other, ("fid",) if task == "classes" else (task,))
     why = f"another protocol ({'; '.join(apart)})" if apart else None
     return Claim(score, *found, protocol=other, why_not=why, note=note or None)

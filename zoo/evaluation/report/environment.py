@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ... import __version__
-from ...common import ranks as distributed
+from ...common import ranks
+from ...common.version import __version__
 
 _PACKAGES = ("torch", "torch-fidelity", "numpy", "scikit-learn", "torchvision")
 
@@ -43,7 +43,7 @@ def machine(device: str) -> dict[str, str]:
         **versions,
         "python": platform.python_version(),
         "device": f"{device} ({where})",
-        "ranks": str(distributed.world_size()),
+        "ranks": str(ranks.world_size()),
         "command": _command(),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }

@@ -219,16 +219,16 @@ class Report(Part):
 
     def files(self) -> dict[str, bytes]:
         """The contents of the folder that `save` writes, by file name."""
-        from . import plots
+        from . import report_plots
         from .render import as_markdown
 
         files = {"report.json": self.to_json().encode()}
         if self._samples is not None:
-            files["samples.png"] = plots.sheet(self._samples, self._columns)
+            files["samples.png"] = report_plots.sheet(self._samples, self._columns)
         if self.convergence:
-            files["convergence.png"] = plots.convergence(self.convergence, self["fid"].metric)
+            files["convergence.png"] = report_plots.convergence(self.convergence, self["fid"].metric)
         if self.classes:
-            files["classes.png"] = plots.classes(self.classes)
+            files["classes.png"] = report_plots.classes(self.classes)
         return files | {"report.md": as_markdown(self, pictures=sorted(set(files) - {"report.json"})).encode()}
 
 

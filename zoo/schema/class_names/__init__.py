@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+
+from ...common.package_data import data_path
 
 
 @cache
@@ -23,7 +24,7 @@ def class_ids(dataset: str) -> tuple[str, ...]:
 
 def _classes(dataset: str) -> list[tuple[str, str]]:
     """(name, WordNet id or "") of each class, from a table with one class a line."""
-    table = resources.files(__name__) / f"{dataset}.txt"
+    table = data_path(__name__, f"{dataset}.txt")
     if not table.is_file():
         return []
     lines = table.read_text(encoding="utf-8").splitlines()

@@ -6,6 +6,7 @@ import html
 from urllib.parse import quote
 
 from ..checkpoints import weights
+from ..checkpoints.availability import is_offline
 from ..schema import labels, registry
 from ..schema.config import ModelConfig
 
@@ -17,7 +18,7 @@ def choices(only_here: bool = False, by: str = "method") -> list[tuple[str, str]
     """(label, name) of every model, grouped by method or data set; a filled dot marks what loads without a network."""
     configs = [registry.config(name) for name in registry.names()]
     key = (lambda c: (c.method, c.name)) if by == "method" else (lambda c: (c.data.dataset, c.name))
-    rows = [(config, registry.is_offline(config)) for config in sorted(configs, key=key)]
+    rows = [(config, is_offline(config)) for config in sorted(configs, key=key)]
     return [(_entry(config, here, by), config.name) for config, here in rows if here or not only_here]
 
 

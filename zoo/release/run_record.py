@@ -8,13 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from zoo.common.errors import ZooError
-from zoo.common.files import write_atomically
-from zoo.release import card
-from zoo.schema.config import ModelConfig
-
-from . import plots
-from .run_folder import RunFolder
+from ..common.errors import ZooError
+from ..common.files import write_atomically
+from ..schema.config import ModelConfig
+from ..schema.labels import class_names
+from . import card, run_plots
+from .run_log import read_log
 
 _LINES = 400  # of the log, at most: about 80 KB
 _ROWS = 8  # moments of the training that are shown
@@ -32,15 +31,15 @@ def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> lis
         ZooError: the run has logged nothing, or drawn no sheet of samples.
     """
     config = config or ModelConfig.from_file(run / "config.json")
-    records = RunFolder(run).records()
+    records = read_log(run / "metrics.jsonl")[0]
     sheets = {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if _is_sheet(path)}
     if not records or not sheets:
         lacking = "sheet of samples in samples/" if records else "line in metrics.jsonl"
         raise ZooError(f"{run} has no {lacking} that can be read; nothing is recorded")
     names = card.record_filenames(config)
     data = {
-        names.curves: plots.losses(records),
-        names.over_time: plots.strips(_first_rows(sheets, config), _column_titles(config)),
+        names.curves: run_plots.losses(records),
+        names.over_time: run_plots.strips(_first_rows(sheets, config), _column_titles(config)),
         names.log: "".join(f"{json.dumps(record)}\n" for record in thinned(records)).encode(),
     }
     for name, content in data.items():
@@ -65,7 +64,7 @@ def thinned(records: list[dict[str, float]], most: int = _LINES) -> list[dict[st
     """Evenly spaced records, at most so many, and beside them each that holds a score; the last is always kept."""
     every = -(-len(records) // most)
     last = len(records) - 1
-    return [r for i, r in enumerate(records) if i % every == 0 or i == last or plots.scores_of(r)]
+    return [r for i, r in enumerate(records) if i % every == 0 or i == last or run_plots.scores_of(r)]
 
 
 def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image.Image]:
@@ -83,8 +82,6 @@ def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image
 
 def _column_titles(config: ModelConfig) -> list[str]:
     """The classes of the first ten labels: those that they draw, where that has been measured."""
-    from zoo.schema.labels import class_names
-
     names = class_names(config)
     found = config.default_alignment
     return [names[cls] for cls in (found.assignment if found else range(len(names)))][:10]

@@ -9,7 +9,7 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-_WARM_UP = 3  # forwards before the capture, in which libraries pick their algorithms
+from ..common.cuda_graph import WARM_UP, CapturedWork
 
 
 @contextmanager
@@ -44,17 +44,11 @@ class Captured:
     def __init__(self, network: nn.Module, z: Tensor, y: Tensor | None):
         self._z, self._y = z.clone(), None if y is None else y.clone()
         self._lock = Lock()
-        stream, current = torch.cuda.Stream(z.device), torch.cuda.current_stream(z.device)
-        stream.wait_stream(current)
+        self._work = CapturedWork(z.device)
         with exact_float32():
-            with torch.cuda.stream(stream):
-                for _ in range(_WARM_UP):
-                    network(self._z, self._y)
-            current.wait_stream(stream)
-            self._graph = torch.cuda.CUDAGraph()
-            # Other threads of a server go on with what they do on the GPU.
-            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-                self._out = network(self._z, self._y)
+            for _ in range(WARM_UP):
+                self._work.do(lambda: network(self._z, self._y))
+            self._out = self._work.capture(lambda: network(self._z, self._y), error_mode="thread_local")
 
     def __call__(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images in a tensor of their own."""
@@ -63,5 +57,5 @@ class Captured:
             if self._y is not None:
                 assert y is not None
                 self._y.copy_(y)
-            self._graph.replay()
+            self._work.replay()
             return self._out.clone()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...common.errors import ZooError
+from ...common.pictures import encoded, figure_png, new_figure
 from ...common.text import cut, visible
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Tensor
 
     from ..metrics.classwise import ClassReport
@@ -23,14 +20,12 @@ def sheet(images: Tensor, columns: int | None = None) -> bytes:
     """A grid of uint8 images (N, 3, H, W)."""
     from ...sampling.images import Images
 
-    buffer = io.BytesIO()
-    Images(images).grid(columns).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return encoded(Images(images).grid(columns))
 
 
 def convergence(found: Convergence, metric: str) -> bytes:
     """Distances over 1/N with the line through them, which meets the axis at the limit."""
-    figure = _figure(5.5, 3.6)
+    figure = new_figure(5.5, 3.6)
     axes = figure.add_subplot()
     inverse = 1 / np.asarray(found.counts, float)
     line = np.array([0, inverse.max()])
@@ -43,7 +38,7 @@ def convergence(found: Convergence, metric: str) -> bytes:
     axes.set_xlim(0, inverse.max() * 1.05)
     axes.set_xlabel("1 / generated images")
     axes.set_ylabel(metric)
-    return _png(figure)
+    return figure_png(figure, dpi=120)
 
 
 def classes(found: ClassReport) -> bytes:
@@ -51,7 +46,7 @@ def classes(found: ClassReport) -> bytes:
     rows = found.rows
     by_frechet = found.intra_frechet_distance is not None
     distances = [r.frechet_distance if by_frechet else r.kernel_distance for r in rows]
-    figure = _figure(max(5.5, min(len(rows), 40) * 0.3), 5)
+    figure = new_figure(max(5.5, min(len(rows), 40) * 0.3), 5)
     names = [_plain(row.name) for row in rows]
     for place, (values, title) in enumerate(
         (([r.accuracy for r in rows], "accuracy"), (distances, "Frechet distance" if by_frechet else "kernel distance"))
@@ -67,7 +62,7 @@ def classes(found: ClassReport) -> bytes:
         axes.set_ylabel(title)
         if place == 0:
             axes.axhline(found.accuracy_on_real, color="0.5", linewidth=1, linestyle="--")
-    return _png(figure)
+    return figure_png(figure, dpi=120)
 
 
 def heat_maps(
@@ -81,7 +76,7 @@ def heat_maps(
         named: write the names on the axes.
     """
     side = max(3.2, min(len(columns), 40) * 0.34)
-    figure = _figure(len(panels) * (side + 1.6), side + 1.4)
+    figure = new_figure(len(panels) * (side + 1.6), side + 1.4)
     columns, title = tuple(map(_plain, columns)), _plain(title)
     figure.suptitle(title, fontsize="medium")
     for place, (heading, shares, rows) in enumerate(panels, start=1):
@@ -99,29 +94,9 @@ def heat_maps(
                     color = "white" if share > 0.6 else "black"
                     axes.text(j, i, f"{share:.0%}", ha="center", va="center", fontsize=7, color=color)
     figure.colorbar(figure.axes[-1].images[0], ax=figure.axes, shrink=0.8, label="share of the label's images")
-    return _png(figure)
+    return figure_png(figure, dpi=120)
 
 
 def _plain(text: str, longest: int = 40) -> str:
     """A name as matplotlib shows it: dollars would begin a formula."""
     return visible(cut(text, longest)).replace("$", r"\$")
-
-
-def _figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ZooError(
-            "plots need matplotlib, which is not installed; run: pip install 'contrastive-gan-zoo[eval]'"
-        ) from None
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of scripts that the font does not have
-        figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()

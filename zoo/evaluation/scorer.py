@@ -13,17 +13,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..common import ranks as distributed
+from ..common import ranks
+from ..common.devices import pick_device, rank_device
 from ..common.errors import DataUnavailableError, ZooError
-from ..sampling.gan import pick_device
+from ..common.progress import Progress, Tell
 from . import plan
 from .features import extractors, references
 from .features.extraction import Features, Timings, extract
 from .features.sources import Fixed, Folder, Generated, Source
-from .metrics import classwise, convergence
-from .metrics import formulas as metrics
+from .metrics import classwise, convergence, formulas
 from .plan import Task
-from .progress import Progress, Tell
 from .protocols.protocol import IS, KID, PrecisionRecall, Sampling
 from .targets import Target
 
@@ -34,7 +33,7 @@ _SHEET = 64  # images on a sample sheet
 class Findings:
     """What the tasks gave: for each, a list of values over seeds by kind; and what came of the first seed."""
 
-    values: dict[Task, dict[str, list[metrics.Spread]]] = field(default_factory=dict)
+    values: dict[Task, dict[str, list[formulas.Spread]]] = field(default_factory=dict)
     classes: classwise.ClassReport | None = None
     convergence: convergence.Convergence | None = None
     samples: Tensor | None = None
@@ -42,7 +41,7 @@ class Findings:
     timings: Timings = field(default_factory=Timings)
 
 
-class Engine:
+class Scorer:
     """The tools of one evaluation: extractor (in the protocols' ways of resizing), data, device."""
 
     def __init__(
@@ -58,7 +57,7 @@ class Engine:
     ):
         self.target, self.extractor_name, self.data = target, extractor, data
         self.inception_weights, self.cache_dir = inception_weights, cache_dir
-        self.device = target.model.device if target.model else pick_device(distributed.device(device))
+        self.device = target.model.device if target.model else pick_device(rank_device(device))
         self.batch_size = batch_size if batch_size is not None else 256 if self.device.type == "cuda" else 64
         self._extractors: dict[str, extractors.Extractor] = {}
         self._data: dict[str, references.Data] = {}
@@ -126,7 +125,7 @@ class Engine:
     def run(self, tasks: list[Task], *, curve: bool, progress: bool | Tell) -> Findings | None:
         """All scores, on rank 0; None on other ranks."""
         found = Findings(values={task: {} for task in tasks})
-        with Progress(progress) as bars:
+        with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
             for task in tasks:
                 self._reference(task, tasks, found, bars)
             classifier = self._classifier(tasks, found)
@@ -140,7 +139,7 @@ class Engine:
                     first = next((t for t in together if t.metric == "fid"), None)
                     if curve and first and found.convergence is None:
                         self._converge(first, features, found, bars)
-        return found if distributed.rank() == 0 else None
+        return found if ranks.rank() == 0 else None
 
     def _seeds(self, task: Task) -> tuple[int, ...]:
         return task.protocol.seeds[:1] if self.target.fixed else task.protocol.seeds
@@ -169,7 +168,7 @@ class Engine:
 
     def _classifier(self, tasks: list[Task], found: Findings) -> classwise.Classifier | None:
         task = next((task for task in tasks if task.metric == "classes"), None)
-        if task is None or distributed.rank() != 0:
+        if task is None or ranks.rank() != 0:
             return None
         clock = time.perf_counter()
         real = found.references[self._reference_key(task)]
@@ -206,7 +205,7 @@ class Engine:
         )
         if features is not None:
             for values in features.layers.values():
-                metrics.check_finite(values, self.target.subject.name)
+                formulas.check_finite(values, self.target.subject.name)
             if found.samples is None:
                 found.samples = _in_order_of_class(features)
         return features
@@ -241,7 +240,7 @@ class Engine:
 
     def _values(
         self, task: Task, fake: Tensor, features: Features, real, found, classifier
-    ) -> dict[str, metrics.Spread]:
+    ) -> dict[str, formulas.Spread]:
         settings = task.settings
         if task.metric == "classes":
             labels, model = features.labels, self.target.model
@@ -258,17 +257,17 @@ class Engine:
                 "intra-class kid": report.intra_kernel_distance,
                 "intra-class kid as assigned": report.intra_kernel_distance_assigned,
             }
-            return {kind: metrics.Spread(value) for kind, value in values.items() if value is not None}
+            return {kind: formulas.Spread(value) for kind, value in values.items() if value is not None}
         if isinstance(settings, IS):
-            return {"is": metrics.classifier_score(fake, settings.splits, settings.shuffle)}
+            return {"is": formulas.classifier_score(fake, settings.splits, settings.shuffle)}
         if isinstance(settings, KID):
             size = min(settings.subset_size, len(fake), len(real.features))
-            return {"kid": metrics.kernel_distance(fake, real.features, settings.subsets, size)}
+            return {"kid": formulas.kernel_distance(fake, real.features, settings.subsets, size)}
         if isinstance(settings, PrecisionRecall):
             some = real.features[_some(len(real.features), task.num_real)]
-            precision, recall = metrics.precision_recall(fake, some, settings.neighbours)
-            return {"precision": metrics.Spread(precision), "recall": metrics.Spread(recall)}
-        return {"fid": metrics.Spread(metrics.frechet_distance(metrics.statistics(fake), real.statistics))}
+            precision, recall = formulas.precision_recall(fake, some, settings.neighbours)
+            return {"precision": formulas.Spread(precision), "recall": formulas.Spread(recall)}
+        return {"fid": formulas.Spread(formulas.frechet_distance(formulas.statistics(fake), real.statistics))}
 
     def _converge(self, task: Task, features: Features, found: Findings, bars: Progress) -> None:
         clock = time.perf_counter()

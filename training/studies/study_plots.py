@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
+
+from zoo.common.pictures import figure_png, new_figure
 
 Points = Sequence[tuple[float, float]]
 Band = tuple[Sequence[float], Sequence[float], Sequence[float]]  # x, lowest, highest
@@ -21,7 +22,7 @@ def curves(
     first: str | None = None,
 ) -> bytes:
     """Lines by name, of which the `first` is black; a band lies under the line of its name, `marks` are vertical."""
-    figure = _figure(7, 4)
+    figure = new_figure(7, 4)
     axes = figure.add_subplot()
     for mark in marks:
         axes.axvline(mark, color="0.85", linewidth=0.8, zorder=0)
@@ -39,12 +40,12 @@ def curves(
     axes.grid(alpha=0.3)
     if series:
         axes.legend(fontsize="small", ncols=2 if len(series) > 4 else 1)
-    return _png(figure)
+    return figure_png(figure, dpi=110)
 
 
 def paired(series: Mapping[str, Points], x: str, y: str, dashed: str) -> bytes:
     """Lines in pairs of one colour, the second dashed: of those whose name ends in `dashed`, which the legend omits."""
-    figure = _figure(7, 4)
+    figure = new_figure(7, 4)
     axes = figure.add_subplot()
     for number, (name, points) in enumerate(series.items()):
         second = name.endswith(dashed)
@@ -57,7 +58,7 @@ def paired(series: Mapping[str, Points], x: str, y: str, dashed: str) -> bytes:
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", ncols=2)
-    return _png(figure)
+    return figure_png(figure, dpi=110)
 
 
 def bars(
@@ -68,7 +69,7 @@ def bars(
     line: tuple[str, float] | None = None,
 ) -> bytes:
     """One bar a series in each group; `line` is a horizontal one with a name."""
-    figure = _figure(max(6.0, 0.4 * len(groups) * len(series) + 2), 4)
+    figure = new_figure(max(6.0, 0.4 * len(groups) * len(series) + 2), 4)
     axes = figure.add_subplot()
     width = 0.8 / len(series)
     for number, (name, values) in enumerate(series.items()):
@@ -83,18 +84,4 @@ def bars(
     axes.grid(alpha=0.3, axis="y")
     if len(series) > 1 or line:
         axes.legend(fontsize="small")
-    return _png(figure)
-
-
-def _figure(width: float, height: float):
-    from matplotlib.figure import Figure  # without pyplot: no global state, no display
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure) -> bytes:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=110)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..checkpoints import hub
 
 if TYPE_CHECKING:
-    from ..sampling.gan import GAN
+    from .gan import GAN
 
 
 class Pretrained:
@@ -26,7 +27,7 @@ class Pretrained:
             token: for a private or gated repository; default: the one that is logged in.
             options: of `zoo.load`.
         """
-        from ..sampling.loading import load
+        from .loading import load
 
         folder_or_repo = Path(folder_or_repo) if Path(folder_or_repo).is_dir() else folder_or_repo
         if not isinstance(folder_or_repo, Path):
@@ -37,17 +38,15 @@ class Pretrained:
         return load(folder_or_repo, **options)
 
     def save_pretrained(self, folder: str | os.PathLike, **options) -> Path:
-        """Write config.json, model.safetensors and the card into a folder; options of `export.export_folder`."""
-        from ..sampling.gan import GAN
-        from .export import export_folder
+        """Write config.json, model.safetensors and the card into a folder; options of `release.folder.write_folder`."""
+        from ..release.model_folder import write_folder
+        from .gan import GAN
 
         assert isinstance(self, GAN)
-        return export_folder(self, folder, **options)
+        return write_folder(self, folder, **options)
 
-    def push_to_hub(self, repo_id: str, **options) -> str:
-        """Upload what `save_pretrained` writes to `user/repo`; options and result of `publish.publish`."""
-        from ..sampling.gan import GAN
-        from .publish import publish
-
-        assert isinstance(self, GAN)
-        return publish(self, repo_id, **options)
+    def push_to_hub(self, repo_id: str, *, dtype: str = "float32", **options) -> str:
+        """Upload what `save_pretrained` writes to `user/repo`; options and result of `checkpoints.hub.push`."""
+        address = hub.parse(repo_id)
+        with tempfile.TemporaryDirectory() as temporary:
+            return hub.push(self.save_pretrained(Path(temporary) / "model", dtype=dtype), address.repo_id, **options)

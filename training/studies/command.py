@@ -1,14 +1,17 @@
-"""`zoo sweep`: the papers' ablations and comparisons, one file each, as runs on this machine."""
+"""Run the papers' ablations and comparisons.
+
+This is `zoo sweep`: one file a sweep, as runs on this machine.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..common.text import plain
+from zoo.common import torchrun
+from zoo.common.text import plain
 
 app = typer.Typer(no_args_is_help=True, help="Run the papers' ablations and comparisons.")
 
@@ -22,9 +25,9 @@ def list_command() -> None:
     """List the sweeps that ship: runs and data at both sizes."""
     from rich.table import Table
 
-    from training.studies import sweep
+    from zoo.cli.printing import to_stdout
 
-    from .printing import to_stdout
+    from . import sweep
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("sweep", "runs", "--paper", "in the paper"):
@@ -42,7 +45,7 @@ def list_command() -> None:
 @app.command("show")
 def show_command(name: Sweep) -> None:
     """Show a sweep: its question, its sizes and its runs."""
-    from training.studies import sweep, sweep_report
+    from . import sweep, sweep_report
 
     print(sweep_report.show(sweep.load(name)))
 
@@ -68,7 +71,7 @@ def run_command(
 
     zoo sweep run infomax-weights --data cifar10.npz --out studies/infomax-weights
     """
-    from training.studies import options, side_by_side, sweep_report, sweep_runs
+    from . import options, side_by_side, sweep_report, sweep_runs
 
     place = _place(name, out, paper, data, device)
     if run is not None:
@@ -76,7 +79,7 @@ def run_command(
         return
     planned = place.planned(only or ())
     devices = side_by_side.devices(device, jobs)
-    rank, ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    rank, ranks = torchrun.rank(), torchrun.world_size()
     if rank == 0:
         options.begin(place.out, resume)
     unfinished = sum(sweep_runs.scores_of(place, run) is None for run in planned)
@@ -103,14 +106,14 @@ def report_command(
     device: Annotated[str, typer.Option(help="That the page names.")] = "auto",
 ) -> None:
     """Write the page of the runs that are finished."""
-    from training.studies import sweep_report
+    from . import sweep_report
 
     print(sweep_report.make_report(_place(name, out, paper, None, device)).write(out or _default(name)))
 
 
 def _place(name: str, out: Path | None, paper: bool, data: Path | None, device: str):
-    from training.studies import sweep
-    from training.studies.sweep_runs import Place
+    from . import sweep
+    from .sweep_runs import Place
 
     sweep.load(name)  # a name that does not exist makes no folder
     return Place(name, out or _default(name), paper, data, device.split(",")[0].strip())

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from zoo.common.progress import bars
+
 
 class RunProgress:
     """Counts generator steps; shows losses, images a second and the time left. Silent unless `shown`."""
@@ -19,9 +21,7 @@ class RunProgress:
 
     def __enter__(self) -> RunProgress:
         if self.shown and sys.stderr.isatty():
-            from rich.console import Console
-
-            self._bar = Progress(
+            self._bar = bars(
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
@@ -29,7 +29,7 @@ class RunProgress:
                 TextColumn("left"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[losses]}"),
-                console=Console(stderr=True),
+                stays=True,
             )
             self._bar.start()
             self._task = self._bar.add_task("", completed=self.start, total=self.total, losses="", rate="")

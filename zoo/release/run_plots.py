@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..common.pictures import figure_png, new_figure
+
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from PIL.Image import Image
 
 _HIDDEN = ("step", "seconds")
@@ -24,15 +24,13 @@ def losses(records: list[dict[str, float]]) -> bytes:
     Args:
         records: at least one.
     """
-    from matplotlib.figure import Figure  # without pyplot: no global state, no display
-
     names = {name: None for record in records for name in record if name not in _HIDDEN}
     scores = {name: None for record in records for name in scores_of(record)}
     panels = {
         "discriminator": [name for name in names if name.startswith("d/")],
         "generator": [name for name in names if name.startswith("g/")],
     } | ({"scores": list(scores)} if scores else {})
-    figure = Figure(figsize=(8, 3 * len(panels)), layout="constrained")
+    figure = new_figure(8, 3 * len(panels))
     for axes, (title, shown) in zip(figure.subplots(len(panels), sharex=True), panels.items(), strict=True):
         for name in shown:
             points = [(record["step"], record[name]) for record in records if name in record]
@@ -43,7 +41,7 @@ def losses(records: list[dict[str, float]]) -> bytes:
         if shown:
             axes.legend(loc="upper right", ncols=3, fontsize="small")
     figure.axes[-1].set_xlabel("generator steps")
-    return _png(figure)
+    return figure_png(figure, dpi=100, frames=True)
 
 
 def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
@@ -53,10 +51,8 @@ def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
         rows: by their names, strips of equally wide images.
         titles: of the columns.
     """
-    from matplotlib.figure import Figure
-
     width, height = next(iter(rows.values())).size
-    figure = Figure(figsize=(8, (8 * height / width + 0.05) * len(rows) + 0.3), layout="constrained")
+    figure = new_figure(8, (8 * height / width + 0.05) * len(rows) + 0.3)
     for axes, (name, strip) in zip(figure.subplots(len(rows), squeeze=False).flat, rows.items(), strict=True):
         axes.imshow(strip, interpolation="nearest")
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
@@ -66,10 +62,4 @@ def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
         column = width / len(titles)
         top.set_xticks([column * (i + 0.5) for i in range(len(titles))], titles, fontsize="small")
         top.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=100, frames=True)

@@ -9,17 +9,17 @@ import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..common.pictures import encoded
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ..sampling.images import Images
-    from .pictures import Row
+    from .drawing import Row
 
 
 def png(image: Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=3)  # 9 is hardly smaller for small pictures, and three times as slow
-    return buffer.getvalue()
+    return encoded(image, compress_level=3)  # 9 is hardly smaller for small pictures, and three times as slow
 
 
 def zipped(pictures: dict[str, bytes]) -> bytes:

@@ -1,0 +1,64 @@
+"""From a name, a folder or an address on the Hub to a config and the verified file of its weights."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ..common.errors import WeightsUnavailableError
+from ..schema import registry
+from ..schema.config import ModelConfig
+from . import hub
+from . import weights as weight_files
+
+
+class Found(NamedTuple):
+    """What a name or a folder stands for."""
+
+    config: ModelConfig
+    path: Path | None  # of the weights; None = random
+    tag: str | None  # which of the config's weights
+    exported: bool = False  # a folder of its own
+    is_ours: bool = True  # to write into; False for the Hub's cache
+
+
+class Expected(NamedTuple):
+    """A file that is checked when it is used."""
+
+    path: Path
+    sha256: str | None = None  # None: of a folder of the user's own
+
+
+def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> Found:
+    """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
+    place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
+    folder, tag = registry.folder_of(place), "default"
+    exported = config = registry.exported(place)
+    if config is None:
+        if folder:
+            raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
+        base, tag = registry.split_tag(os.fspath(place))
+        config = registry.config(base)
+    if tag != "default":
+        weight_files.entry(config, tag)  # refuses one that there is not
+    if wanted == "random":
+        return Found(config, None, None)
+    if wanted.endswith(".safetensors"):
+        return Found(config, Path(wanted), None)
+    if wanted not in ("default", *config.tags) and Path(wanted).is_file():
+        raise WeightsUnavailableError(
+            f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
+        )
+    if folder and exported and wanted == "default":
+        ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
+        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
+    tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
+    return Found(config, weight_files.locate(config, tag, cache_dir), tag)
+
+
+def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
+    """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
+    if found.exported or found.tag in (None, found.config.default_tag):
+        return registry.argument_for(name_or_folder) if found.exported else found.config.name
+    return f"{found.config.name}@{found.tag}"

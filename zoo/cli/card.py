@@ -1,0 +1,46 @@
+"""`zoo card`: a model card, rendered from the config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..common.errors import ZooError
+from .arguments import Name
+from .info import of_folder
+
+
+def card_command(
+    name: Name,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="With -o: also keep the log, curves and sheets of this run folder there.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
+) -> None:
+    """Render a model card from the config."""
+    import zoo
+
+    from ..release import card, card_files
+    from ..sampling.images import refuse_overwriting
+
+    config = zoo.info(name)
+    if found := of_folder(name):
+        config = config.model_copy(update={"alignment": found[1]})
+    if out is None:
+        if run:
+            raise ZooError("--run keeps files beside the card; say in which folder with -o")
+        print(card.render(config), end="")
+        return
+    names = [card.filename(config), card.sheet_filename(config), *(card.record_filenames(config) if run else ())]
+    refuse_overwriting([out / name for name in names], force)
+    if run:
+        from ..release.run_record import write_record
+
+        write_record(run, out, config)
+    card_files.write(config, out)

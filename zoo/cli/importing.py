@@ -1,0 +1,24 @@
+"""`zoo import`: a published checkpoint that was downloaded by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .arguments import Name
+
+
+def import_command(
+    name: Name,
+    source: Annotated[Path, typer.Option("--from", help="The downloaded checkpoint, or the folder that holds it.")],
+    force: Annotated[bool, typer.Option("--force", help="Import again over an earlier import.")] = False,
+) -> None:
+    """Convert a checkpoint that was downloaded by hand; afterwards the name loads it.
+
+    zoo import infomax-gan/cifar10@mimicry --from netG.pth
+    """
+    from ..checkpoints.upstream.importer import import_checkpoint
+
+    print(import_checkpoint(name, source, force=force))

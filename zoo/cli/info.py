@@ -1,0 +1,43 @@
+"""`zoo info`: what a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .arguments import Name
+
+
+def info(
+    name: Name,
+    as_json: Annotated[bool, typer.Option("--json", help="The config itself.")] = False,
+) -> None:
+    """Show what a model is: architecture, data, recipe, weights, published scores."""
+    import zoo
+
+    config = zoo.info(name)
+    if as_json:
+        print(config.to_json(), end="")
+        return
+    from .describe import describe
+    from .printing import to_stdout
+
+    to_stdout(120, highlight=False).print(describe(config, *of_folder(name)))
+
+
+def of_folder(name: str) -> tuple:
+    """The weights file of a run, an exported folder or a repository, and the alignment that holds for it; nothing for a
+    registered name, and for a run that has saved no weights yet. No weights are fetched."""
+    from ..checkpoints import alignments, hub
+    from ..checkpoints.resolve import Found
+    from ..schema import registry
+
+    place = hub.local_folder(name, with_weights=False)
+    config, file, ours = registry.exported(place), Path(place) / hub.WEIGHTS_FILE, not name.startswith(hub.PREFIX)
+    if config is None or (ours and not file.is_file()):
+        return ()
+    if not file.is_file():  # of the same commit as its config
+        return file, config.alignment
+    return file, alignments.of(Found(config, file, config.default_tag, exported=True, is_ours=ours))

@@ -1,0 +1,149 @@
+"""A model as a folder: config.json, model.safetensors and a card. The same shape as a repository on the Hub."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..common import files
+from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
+from ..schema.config import ModelConfig
+from . import card
+from .run_record import write_record
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..schema.label_alignment import LabelAlignment
+
+CONFIG, WEIGHTS, DISCRIMINATOR, CARD = "config.json", "model.safetensors", "discriminator.safetensors", "README.md"
+
+
+class Exportable(Protocol):
+    """What a folder is made of; a GAN is one."""
+
+    config: ModelConfig
+    tag: str | None
+    provenance: dict[str, str]
+
+    @property
+    def alignment(self) -> LabelAlignment | None: ...
+    @property
+    def generator(self) -> Any: ...  # a module; of a cached_property a type checker does not see it
+    @property
+    def has_discriminator(self) -> bool: ...
+    @property
+    def discriminator(self) -> Any: ...
+
+
+def write_folder(
+    model: Exportable,
+    out: str | os.PathLike,
+    *,
+    discriminator: nn.Module | Mapping[str, Tensor] | None = None,
+    dtype: str = "float32",
+    force: bool = False,
+    run: Path | None = None,
+) -> Path:
+    """Write a loaded model as `export.export_folder` does; the arguments are those, and the same errors.
+
+    Args:
+        run: the folder of the run that the model is of, whose record goes beside the card.
+    """
+    out = Path(out)
+    check(out, dtype, force)
+    if discriminator is None and model.has_discriminator:
+        try:
+            discriminator = model.discriminator
+        except WeightsCorruptedError as error:
+            print(f"zoo: the discriminator is left out: {error}", file=sys.stderr)
+    tensors = discriminator if isinstance(discriminator, Mapping | None) else discriminator.state_dict()
+    with files.building(out) as folder:
+        _write(folder, model, tensors, dtype, run)
+        _move(folder, out)
+    return out
+
+
+def check(out: Path, dtype: str, force: bool) -> None:
+    """Raises ZooError before any work where the precision is unknown, or the folder holds something."""
+    if dtype not in ("float32", "float16"):
+        raise ZooError(f'dtype "{dtype}" is not known; give float32 or float16')
+    _check_room(out, force)
+
+
+def _write(
+    folder: Path, model: Exportable, discriminator: Mapping[str, Tensor] | None, dtype: str, run: Path | None
+) -> None:
+    files.save(
+        folder / WEIGHTS, _as(dtype, model.generator.state_dict()), {"name": model.config.name, **model.provenance}
+    )
+    config = _config_of(model, files.sha256(folder / WEIGHTS))
+    (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
+    has_record = run is not None and _write_record(run, folder, config)
+    (folder / CARD).write_text(card.render(config, record=has_record), encoding="utf-8")
+    if discriminator is not None:
+        files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name, **model.provenance})
+
+
+def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
+    """Whether the log and the pictures of a run could be kept beside its card."""
+    try:
+        write_record(run, folder, config)
+    except ZooError as error:
+        print(f"zoo: the record of the run is left out: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
+    """The model's config, with the weights that go with it and no others, and with the alignment of its labels."""
+    own = tuple(
+        entry.model_copy(update={"alignment": None}) for entry in model.config.weights if entry.tag == model.tag
+    )
+    alignment = model.alignment and model.alignment.of_weights(weights_sha256)
+    changes = {"weights": own, "default_tag": model.tag if own else None, "alignment": alignment}
+    return model.config.model_copy(update=changes)
+
+
+def _as(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    import torch
+
+    wanted = getattr(torch, dtype)
+    return {name: t.to(wanted) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _check_room(out: Path, force: bool) -> None:
+    """Raise before any work where an export would meet what it may not replace."""
+    if out.is_file() or (not force and out.is_dir() and any(out.iterdir())):
+        raise ZooError(f"{out} exists; give another folder, or force (--force)")
+    for name in (CONFIG, WEIGHTS, DISCRIMINATOR, CARD):
+        if (out / name).is_dir():
+            raise ZooError(f"{out / name} is a folder; give another folder for the export")
+    if any((out / name).exists() for name in ("checkpoints", "environment.json")):
+        raise ZooError(f"{out} is a training run; give another folder for the export")
+
+
+def _earlier_files(out: Path) -> set[str]:
+    """The names of what an earlier export has written into a folder."""
+    try:
+        config = ModelConfig.from_file(out / CONFIG)
+    except ConfigError:
+        return set()
+    return {CONFIG, WEIGHTS, DISCRIMINATOR, CARD, card.sheet_filename(config), *card.record_filenames(config)}
+
+
+def _move(folder: Path, out: Path) -> None:
+    """All at once where there is nothing yet; else file by file. The config goes first and comes last: where it is, the
+    others belong to it. A folder that was there keeps its owner, its permissions, and what no export has written."""
+    if not out.exists():
+        folder.rename(out)
+        return
+    earlier = _earlier_files(out)
+    (out / CONFIG).unlink(missing_ok=True)
+    for name in earlier:
+        (out / name).unlink(missing_ok=True)
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == CONFIG):
+        file.replace(out / file.name)
