@@ -7,6 +7,7 @@
     verified/<sha256>                              size and time of a file that was hashed and found to be this one
     partial/<method>-<dataset>@<tag>/              a download that goes on where it stopped
     locks/<method>-<dataset>@<tag>.lock            held by the process that fetches
+    inductor/                                      what `zoo train --compile` has compiled (`training/compiling.py`)
 
 Files of the Hugging Face Hub stay in the Hub's own cache ($HF_HOME).
 """
