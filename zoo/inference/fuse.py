@@ -14,7 +14,6 @@ The result is another module with the same forward(z, y); it agrees with the ori
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -99,7 +98,7 @@ class FusedResNet(nn.Module):
         )
         self.attention = fused_attention(generator)
         self.at_once = [
-            sys.maxsize if form == "any" else images_at_once(channels, self.spec.bottom_width << number)
+            None if form == "any" else images_at_once(channels, self.spec.bottom_width << number)
             for number, channels in enumerate(self.spec.channels[1:], start=1)
         ]
         self.norm, self.act = Affine(generator.norm), in_place(generator.act)
@@ -116,8 +115,9 @@ class FusedResNet(nn.Module):
     def _from_block(self, first: int, h: Tensor, conditions: list[Tensor | None]) -> Tensor:
         """Images from the map before a block. Large maps are taken through all that is left a few at a time."""
         for number in range(first, self.spec.num_blocks):
-            if len(h) > self.at_once[number]:
-                parts = zip(*(_split(t, self.at_once[number], len(h)) for t in (h, *conditions)), strict=True)
+            at_once = self.at_once[number]
+            if at_once and len(h) > at_once:  # not asked for "any": in a graph, N is free
+                parts = zip(*(_split(t, at_once, len(h)) for t in (h, *conditions)), strict=True)
                 return torch.cat([self._from_block(number, part, given) for part, *given in parts])
             h = self.blocks[number](h, conditions[number])
             if str(number + 1) in self.attention:
@@ -157,9 +157,9 @@ def _all(kind: type[M], modules: Iterable[nn.Module]) -> list[M]:
     return found
 
 
-def images_at_once(channels: int, size: int) -> int:
+def images_at_once(channels: int, size: int) -> int | None:
     """For maps that a processor's cache holds: a power of two, which divides a chunk."""
-    return sys.maxsize if size < 64 else 1 << max(0, (CACHED // (channels * size**2)).bit_length() - 1)
+    return None if size < 64 else 1 << max(0, (CACHED // (channels * size**2)).bit_length() - 1)
 
 
 def _split(t: Tensor | None, size: int, n: int) -> Sequence[Tensor | None]:
