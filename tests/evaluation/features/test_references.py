@@ -91,8 +91,8 @@ from tiny import register
 from zoo.evaluation.features import extraction
 from zoo.evaluation.features import extractors, references
 register()
-made, extract = [], features.extract
-features.extract = lambda *a, **k: made.append(1) or extract(*a, **k)
+made, extract = [], extraction.extract
+extraction.extract = lambda *a, **k: made.append(1) or extract(*a, **k)
 data, all_of_it = references.Data("digits", "train", 32), references.Selection()
 options = {"with_features": True, "batch_size": 64, "cache_dir": sys.argv[2]}
 found = references.get(data, all_of_it, extractors.load("tiny"), **options)
