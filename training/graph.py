@@ -29,7 +29,7 @@ class GraphedEngine:
         """As `Engine.step`; the metrics' tensors are overwritten by the next step."""
         self.engine.prepare(step)
         if not self._work.is_captured and self._done < WARM_UP:
-            metrics = self._work.do(lambda: self.engine.updates(reals, fakes))
+            metrics = self._work.run_on_stream(lambda: self.engine.updates(reals, fakes))
         else:
             if not self._work.is_captured:
                 self._capture(reals, fakes)

@@ -35,11 +35,11 @@ class Stream:
         parts = []
         while n:
             k, offset = divmod(first, self.block)
-            parts.append(self._of(k)[offset : offset + n])
+            parts.append(self._block(k)[offset : offset + n])
             first, n = first + len(parts[-1]), n - len(parts[-1])
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _of(self, k: int) -> Tensor:
+    def _block(self, k: int) -> Tensor:
         if k not in self._blocks:
             made = self._ahead(k) if self._ahead else self._made(k)
             kept = {other: block for other, block in self._blocks.items() if other == k - 1}

@@ -46,7 +46,7 @@ def test_crop_and_resize_are_the_reference_codes(dataset, who, side, crop, filte
             transforms.Resize((side, side), transforms.InterpolationMode[filter]),
         ]
     )
-    made = preparation.of(dataset, who).apply(image, side)
+    made = preparation.standard(dataset, who).apply(image, side)
     assert np.array_equal(made, np.asarray(reference(image)))
 
 
@@ -144,4 +144,4 @@ def test_imagenet_of_studiogan_is_prepared_as_studiogan_does(tmp_path):
     picture(300, 260).save(folder / "a.png")
     for name, who in (("contragan/imagenet128", "studiogan"), ("sngan/imagenet128", "mimicry")):
         made = datasets.load_for(registry.config(name), root=tmp_path).images[0].permute(1, 2, 0).numpy()
-        assert np.array_equal(made, preparation.of("imagenet", who).apply(picture(300, 260), 128))
+        assert np.array_equal(made, preparation.standard("imagenet", who).apply(picture(300, 260), 128))

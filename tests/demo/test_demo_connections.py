@@ -263,11 +263,11 @@ def test_behind_a_proxy_requests_are_counted_by_whom_they_are_forwarded_for(serv
 
 
 def test_an_ipv6_network_is_one_address():
-    assert connections.of("2001:db8::1") == connections.of("2001:db8::ffff:1") == "2001:db8::/64"
-    assert connections.of("2001:db8:0:1::1") != connections.of("2001:db8::1")
-    assert connections.of("::ffff:192.0.2.1") == connections.of("192.0.2.1") == "192.0.2.1"
-    assert connections.of("fe80::1%eth0") == "fe80::/64"
-    assert len(connections.of("x" * 10_000)) < 100
+    assert connections.network_of("2001:db8::1") == connections.network_of("2001:db8::ffff:1") == "2001:db8::/64"
+    assert connections.network_of("2001:db8:0:1::1") != connections.network_of("2001:db8::1")
+    assert connections.network_of("::ffff:192.0.2.1") == connections.network_of("192.0.2.1") == "192.0.2.1"
+    assert connections.network_of("fe80::1%eth0") == "fe80::/64"
+    assert len(connections.network_of("x" * 10_000)) < 100
 
 
 def test_nonsense_after_an_answer_has_begun_ends_the_connection_alone(serve, caplog):

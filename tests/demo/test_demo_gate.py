@@ -345,9 +345,8 @@ def test_results_are_forgotten_once_heard_or_when_nobody_comes():
         event_ids_to_events={"3": SimpleNamespace(session_hash="d")},
     )
     sessions = Sessions(queue)
-    assert (sessions.of("1"), sessions.of("3"), sessions.of("4"), sessions.has("a"), sessions.has("e")) == (
-        "b", "d", None, True, False,
-    )  # fmt: skip
+    assert [sessions.session_of(event) for event in "134"] == ["b", "d", None]
+    assert [sessions.has(session) for session in "ae"] == [True, False]
     with sessions.listening("a"):
         with sessions.listening("a"):
             pass

@@ -80,7 +80,7 @@ def shadowed(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_a_models_name_is_not_looked_at(shadowed):
-    found = models.find(shadowed)
+    found = models.find_model(shadowed)
     assert found.tag == "zoo"
     assert found.path == weights.bundled_path(registry.config(shadowed).weights[0].bundled)
     loaded = models.load(shadowed, "cpu").sample(2, label=3, seed=0)

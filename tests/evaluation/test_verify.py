@@ -111,7 +111,7 @@ def test_published_scores_under_their_protocols(inception_weights, small_incepti
     few = {name: p.updated(seeds=(0,), selection="random") for name, p in PROTOCOLS.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoo.evaluation.protocols.published.PROTOCOLS", few)
-        patch.setattr("zoo.evaluation.plan._few", lambda *_: ())
+        patch.setattr("zoo.evaluation.plan._sample_size_warnings", lambda *_: ())
         report = verify("test/published", inception_weights=inception_weights)
     rows = {(c.metric, c.published): c for c in report.comparisons}
     assert set(rows) == {("FID", 20), ("FID", 21), ("IS", 2), ("million parameters", 48.1)}, (
@@ -186,9 +186,9 @@ def test_a_round_goes_on_where_it_stopped(tmp_path, monkeypatch, measured):
     register("test/two", [bad])
     names = ["test/one@zoo", "test/two@zoo", "infomax-gan/cifar10@mimicry"]
     told = []
-    first = rounds.verify_all(names[:1], tmp_path, tell=told.append, device="cpu")
+    first = rounds.verify_all(names[:1], tmp_path, on_outcome=told.append, device="cpu")
     stamp = (tmp_path / "test-one-zoo" / "report.json").stat().st_mtime_ns
-    again = rounds.verify_all(names, tmp_path, tell=told.append, device="cpu")
+    again = rounds.verify_all(names, tmp_path, on_outcome=told.append, device="cpu")
     assert [o.resumed for o in first + again] == [False, True, False, False]
     assert (tmp_path / "test-one-zoo" / "report.json").stat().st_mtime_ns == stamp
     assert [o.report.verdict if o.report else None for o in again] == ["reproduced", "not reproduced", None]

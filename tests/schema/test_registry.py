@@ -104,7 +104,7 @@ class TestNamesAndFolders:
     def folder(self, tmp_path, monkeypatch):
         """contragan/digits in the working directory: another network's weights."""
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(registry, "_told", set())
+        monkeypatch.setattr(registry, "_announced_names", set())
         zoo.load("contragan/digits", weights="random", device="cpu").save_pretrained("contragan/digits")
         return tmp_path / "contragan" / "digits"
 

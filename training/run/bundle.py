@@ -101,7 +101,7 @@ def bundle(
         scores=tuple(score for report in reports for score in report.measured(hardware)),
         nearest=_nearest(generated, real, config, run / "neighbours.png"),
         training_record=True,
-        note=f"{_what(run)}, float16; {_rounding(run, config, generated, device)}.",
+        note=f"{_weights_description(run)}, float16; {_rounding(run, config, generated, device)}.",
     )
     others = tuple(other for other in config.weights if other.tag != TAG)
     config = config.model_copy(update={"weights": (entry, *others), "default_tag": TAG, "notes": tuple(notes)})
@@ -209,7 +209,7 @@ def _revision(run: Path) -> dict[str, str]:
     return {"revision": ", ".join(known)} if known else {}
 
 
-def _what(run: Path) -> str:
+def _weights_description(run: Path) -> str:
     training = ModelConfig.from_file(run / "config.json").training
     return f"The {'moving average' if training.ema else 'generator'} after {training.steps:,} steps"
 

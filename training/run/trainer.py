@@ -80,7 +80,7 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
         try:
             with run.folder.locked() if processes.is_writer else nullcontext():
                 run.start()
-                run.go()
+                run.train_remaining()
         finally:
             run.engine.leave()
     return options.out
@@ -179,7 +179,7 @@ class Run:
 
     # ---------------------------------------------------------------------------------------------------- the loop
 
-    def go(self) -> None:
+    def train_remaining(self) -> None:
         """All steps that are left."""
         training, options = self.config.training, self.options
         total = training.steps

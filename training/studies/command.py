@@ -33,11 +33,11 @@ def list_command() -> None:
     for heading in ("sweep", "runs", "--paper", "in the paper"):
         table.add_column(heading, no_wrap=heading != "in the paper")
     for name in sweep.names():
-        whole = sweep.load(name)
-        sizes = (whole.runs(), whole.runs(paper=True))
+        definition = sweep.load(name)
+        sizes = (definition.runs(), definition.runs(paper=True))
         runs_on = (f"{len(runs)} on {runs[0].config.data.dataset}" for runs in sizes)
         table.add_row(
-            *map(plain, (name, *runs_on, whole.source.partition("), ")[2]))
+            *map(plain, (name, *runs_on, definition.source.partition("), ")[2]))
         )  # the sweep's name tells the paper
     to_stdout(120, highlight=False).print(table)
 
@@ -73,29 +73,29 @@ def run_command(
     """
     from . import options, side_by_side, sweep_report, sweep_runs
 
-    place = _place(name, out, paper, data, device)
+    setup = _setup(name, out, paper, data, device)
     if run is not None:
-        print(sweep_runs.run_one(place, run))
+        print(sweep_runs.run_one(setup, run))
         return
-    planned = place.planned(only or ())
+    planned = setup.planned(only or ())
     devices = side_by_side.devices(device, jobs)
     rank, ranks = torchrun.rank(), torchrun.world_size()
     if rank == 0:
-        options.begin(place.out, resume)
-    unfinished = sum(sweep_runs.scores_of(place, run) is None for run in planned)
+        options.begin(setup.out, resume)
+    unfinished = sum(sweep_runs.scores_of(setup, run) is None for run in planned)
     if ranks > 1:  # of torchrun: each has runs of its own
-        side_by_side.run_side_by_side(place, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
+        side_by_side.run_side_by_side(setup, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
     elif unfinished > 1 and len(devices) > 1:
-        side_by_side.run_side_by_side(place, planned, devices)
+        side_by_side.run_side_by_side(setup, planned, devices)
     else:
-        sweep_runs.run_all(place, planned)
-    if any(sweep_runs.scores_of(place, run) is None for run in planned):
+        sweep_runs.run_all(setup, planned)
+    if any(sweep_runs.scores_of(setup, run) is None for run in planned):
         return  # another rank is the last
     if only:
         runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
-        print(f"finished: {runs}; `zoo sweep report {name} --out {place.out}` makes the page of what there is")
+        print(f"finished: {runs}; `zoo sweep report {name} --out {setup.out}` makes the page of what there is")
     else:
-        print(sweep_report.make_report(place).write(place.out))
+        print(sweep_report.make_report(setup).write(setup.out))
 
 
 @app.command("report")
@@ -108,15 +108,15 @@ def report_command(
     """Write the page of the runs that are finished."""
     from . import sweep_report
 
-    print(sweep_report.make_report(_place(name, out, paper, None, device)).write(out or _default(name)))
+    print(sweep_report.make_report(_setup(name, out, paper, None, device)).write(out or _default(name)))
 
 
-def _place(name: str, out: Path | None, paper: bool, data: Path | None, device: str):
+def _setup(name: str, out: Path | None, paper: bool, data: Path | None, device: str):
     from . import sweep
-    from .sweep_runs import Place
+    from .sweep_runs import SweepSetup
 
     sweep.load(name)  # a name that does not exist makes no folder
-    return Place(name, out or _default(name), paper, data, device.split(",")[0].strip())
+    return SweepSetup(name, out or _default(name), paper, data, device.split(",")[0].strip())
 
 
 def _default(name: str) -> Path:

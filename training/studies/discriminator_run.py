@@ -70,7 +70,7 @@ class DiscriminatorRun:
             "terms": " + ".join(terms),
         }
 
-    def go(self) -> list[dict[str, float]]:
+    def train_remaining(self) -> list[dict[str, float]]:
         """All steps, or those that are left in a folder that was begun; returns what the probes said.
 
         Raises:

@@ -145,7 +145,7 @@ def study(
             print(f"{name}, seed {seed}", flush=True)
             folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, steps)
             run = DiscriminatorRun(config, folder, terms[name], tasks.batch, probe, checksum, seed, device)
-            records[name, seed] = run.go()
+            records[name, seed] = run.train_remaining()
     print(make_report(config, records, task_steps, beta, numbers, where).write(out))
 
 

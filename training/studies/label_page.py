@@ -20,14 +20,14 @@ from .label_losses import LabelLosses, UnderLabels, measure
 from .label_probe import ASKED, ASSIGNED, BY_DISCRIMINATOR, TWINS, twins
 from .study_report import Figure, Table, mean_and_spread
 from .sweep import PlannedRun, Sweep
-from .sweep_runs import Place
+from .sweep_runs import SweepSetup
 
 GROWN = "contragan-snresgan/cifar10"  # the bundled model whose discriminator ships
 _EACH, _SEED = 100, 0  # images of a label
 
 
 @dataclass(frozen=True)
-class Look:
+class LabelInspection:
     """What the labels of one trained model draw, by a classifier of digits or, elsewhere, by its discriminator."""
 
     verdict: str
@@ -38,7 +38,7 @@ class Look:
     losses: LabelLosses | None
 
 
-def look(model: GAN, classify=None) -> Look:
+def inspect_labels(model: GAN, classify=None) -> LabelInspection:
     """Look at a model with its discriminator.
 
     Args:
@@ -56,7 +56,7 @@ def look(model: GAN, classify=None) -> Look:
     conditioning = model.config.training.conditioning
     embeds = isinstance(conditioning, (ContrastiveConditioning, D2DCEConditioning))
     agreement = statistics.fmean(a == b for a, b in zip(found.classes, by_discriminator, strict=True))
-    return Look(
+    return LabelInspection(
         found.verdict,
         assignment.accuracy(counts),
         assignment.accuracy(counts, found.classes),
@@ -66,22 +66,22 @@ def look(model: GAN, classify=None) -> Look:
     )
 
 
-def looks(place: Place, runs: Sequence[PlannedRun]) -> dict[str, list[Look]]:
+def inspect_runs(setup: SweepSetup, runs: Sequence[PlannedRun]) -> dict[str, list[LabelInspection]]:
     """Looks at finished runs by what they are called, over seeds."""
-    found: dict[str, list[Look]] = {}
+    found: dict[str, list[LabelInspection]] = {}
     classifier = digit_classifier.load()
     for run in runs:
-        model = zoo.load(place.folder(run), device="cpu")
+        model = zoo.load(setup.folder(run), device="cpu")
         digits = run.config.data.dataset == "mnist"
         classify = (lambda images: digit_classifier.digits_of(images, classifier)) if digits else None
-        found.setdefault(", ".join(run.where.values()), []).append(look(model, classify))
+        found.setdefault(", ".join(run.where.values()), []).append(inspect_labels(model, classify))
     return found
 
 
 # ------------------------------------------------------------------------------------------------------- the page
 
 
-def findings(found: dict[str, list[Look]]) -> list[str]:
+def findings(found: dict[str, list[LabelInspection]]) -> list[str]:
     """A sentence for each setting."""
     lines = []
     for name, seeds in found.items():
@@ -95,13 +95,13 @@ def findings(found: dict[str, list[Look]]) -> list[str]:
     return lines
 
 
-def tables(whole: Sweep, found: dict[str, list[Look]], grown: Look | None) -> list[Table]:
+def tables(definition: Sweep, found: dict[str, list[LabelInspection]], grown: LabelInspection | None) -> list[Table]:
     """What the labels draw; the losses under three sets of labels; what was published."""
     embedding = {name: seeds for name, seeds in found.items() if seeds[0].losses}
     if grown:
         embedding[f"{GROWN} (bundled)"] = [grown]
     made = [_drawn(found), _losses(embedding)]
-    cells = [cell for cell in whole.published if cell.metric == "intra-class fid"]
+    cells = [cell for cell in definition.published if cell.metric == "intra-class fid"]
     if cells:
         rows = [(", ".join(cell.where.values()), cell.note or "", f"{cell.value:g}") for cell in cells]
         caption = "Published: the FID within classes, labels as asked for (CIFAR-10; source in the notes above):"
@@ -109,7 +109,7 @@ def tables(whole: Sweep, found: dict[str, list[Look]], grown: Look | None) -> li
     return made
 
 
-def _drawn(found: dict[str, list[Look]]) -> Table:
+def _drawn(found: dict[str, list[LabelInspection]]) -> Table:
     head = ("loss", "as asked", "as assigned", "labels", "the discriminator agrees", "classes with a twin")
     rows = []
     for name, seeds in found.items():
@@ -127,7 +127,7 @@ def _drawn(found: dict[str, list[Look]]) -> Table:
     return Table(caption, head, rows)
 
 
-def _losses(found: dict[str, list[Look]]) -> Table:
+def _losses(found: dict[str, list[LabelInspection]]) -> Table:
     head = (
         "loss",
         *(f"own loss, {labels}" for labels in ("asked", "assigned", "random")),
@@ -137,7 +137,10 @@ def _losses(found: dict[str, list[Look]]) -> Table:
     rows = []
     for name, seeds in found.items():
         measured = [one.losses for one in seeds if one.losses]
-        cells = [_under([losses.own for losses in measured]), _under([losses.only_embeddings for losses in measured])]
+        cells = [
+            _mean_losses([losses.own for losses in measured]),
+            _mean_losses([losses.only_embeddings for losses in measured]),
+        ]
         share = mean_and_spread([losses.embedding_share for losses in measured], 2)
         rows.append((name, *cells[0], *cells[1], share))
     caption = (
@@ -148,17 +151,17 @@ def _losses(found: dict[str, list[Look]]) -> Table:
     return Table(caption, head, rows)
 
 
-def _under(seeds: Sequence[UnderLabels]) -> list[str]:
+def _mean_losses(seeds: Sequence[UnderLabels]) -> list[str]:
     return [mean_and_spread([getattr(one, key) for one in seeds], 3) for key in ("asked", "assigned", "random")]
 
 
-def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figure]:
+def figures(definition: Sweep, setup: SweepSetup, runs: Sequence[PlannedRun]) -> list[Figure]:
     """Shares over time, of the first seed: solid as asked, dashed as assigned."""
     first = [run for run in runs if run.seed == runs[0].seed]
-    suffix = "" if any(ASKED in record for record in RunFolder(place.folder(first[0])).records()) else BY_DISCRIMINATOR
+    suffix = "" if any(ASKED in record for record in RunFolder(setup.folder(first[0])).records()) else BY_DISCRIMINATOR
     series: dict[str, list[tuple[float, float]]] = {}
     for run in first:
-        records = RunFolder(place.folder(run)).records()
+        records = RunFolder(setup.folder(run)).records()
         for key, what in ((ASKED, "asked"), (ASSIGNED, "assigned")):
             points = [(record["step"], record[key + suffix]) for record in records if key + suffix in record]
             series[f"{', '.join(run.where.values())}, {what}"] = points
@@ -169,7 +172,7 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
     )
     made = [Figure("labels-over-time", caption, pairs)]
     alike = {
-        run.label: [(r["step"], r[TWINS]) for r in RunFolder(place.folder(run)).records() if TWINS in r]
+        run.label: [(r["step"], r[TWINS]) for r in RunFolder(setup.folder(run)).records() if TWINS in r]
         for run in first
     }
     if alike := {name: points for name, points in alike.items() if points}:
@@ -179,15 +182,15 @@ def figures(whole: Sweep, place: Place, runs: Sequence[PlannedRun]) -> list[Figu
     return made
 
 
-def results(found: dict[str, list[Look]], grown: Look | None) -> dict[str, list[dict]]:
+def results(found: dict[str, list[LabelInspection]], grown: LabelInspection | None) -> dict[str, list[dict]]:
     """The looks for a program, a list over seeds for each setting."""
     every = {**found, **({GROWN: [grown]} if grown else {})}
     return {name: [asdict(one) for one in seeds] for name, seeds in every.items()}
 
 
-def grown() -> Look | None:
+def inspect_bundled_model() -> LabelInspection | None:
     """The look at the bundled model, by its own discriminator; None where it is not installed."""
     if GROWN not in zoo.list_models(available="offline"):
         return None
     model = zoo.load(GROWN, device="cpu")
-    return look(model) if model.has_discriminator else None
+    return inspect_labels(model) if model.has_discriminator else None

@@ -46,9 +46,9 @@ class LabelProbe:
             return None
         model = GAN(run.config, run.networks.sampler(), device=run.device)
         with in_eval_mode(run.networks.discriminator) as discriminator:
-            return self.look(model, discriminator)
+            return self.label_shares(model, discriminator)
 
-    def look(self, model: GAN, discriminator: Discriminator) -> dict[str, float]:
+    def label_shares(self, model: GAN, discriminator: Discriminator) -> dict[str, float]:
         """The shares by name.
 
         Args:

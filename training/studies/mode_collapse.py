@@ -96,12 +96,12 @@ class Measurement:
     def __call__(self, discriminator: Discriminator, step: int) -> dict[str, float]:
         found = {}
         for kind, batches in self.batches.items():
-            pairs = [self._of(discriminator, self.images[indices]) for indices in batches]
+            pairs = [self._accuracy_and_probability(discriminator, self.images[indices]) for indices in batches]
             found[kind] = statistics.fmean(accuracy for accuracy, _ in pairs)
             found[f"p {kind}"] = statistics.fmean(probability for _, probability in pairs)
         return found
 
-    def _of(self, discriminator: Discriminator, images: Tensor) -> tuple[float, float]:
+    def _accuracy_and_probability(self, discriminator: Discriminator, images: Tensor) -> tuple[float, float]:
         images = in_range(images.to(self.device), self.config).contiguous(memory_format=torch.channels_last)
         critics = discriminator.heads.critics
         assert critics is not None
@@ -137,7 +137,7 @@ def study(
         seed,
         device,
     )
-    records = run.go()
+    records = run.train_remaining()
     report = make_report(config, records, test.class_names, seed, run.device)
     print(report.write(out))
 

@@ -62,9 +62,9 @@ class ModeCount:
     def __call__(self, run: Run) -> dict[str, float] | None:
         if run.step not in self.steps:
             return None
-        return self.of(GAN(run.config, run.networks.sampler(), device=run.device))
+        return self.mode_scores(GAN(run.config, run.networks.sampler(), device=run.device))
 
-    def of(self, model: GAN) -> dict[str, float]:
+    def mode_scores(self, model: GAN) -> dict[str, float]:
         counts = self.counts(model)
         return {"modes": float(modes.recovered(counts)), "KL": modes.kl_to_uniform(counts)}
 
@@ -116,7 +116,7 @@ def study(
             folder = work / f"{name.split('/')[0]}-{seed}"
             quarter, twentieth = max(1, total // 4), max(1, total // 20)
             run = Options(folder, data, seed, device, log_every=twentieth, save_every=quarter, keep=1)
-            records[size, method, seed] = [r for r in runs.finish(config, run, [hook]) if "modes" in r]
+            records[size, method, seed] = [r for r in runs.train_to_end(config, run, [hook]) if "modes" in r]
     print(make_report(configs, records, numbers, num_images, right, where).write(out))
 
 

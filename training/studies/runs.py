@@ -26,7 +26,7 @@ def is_finished(config: ModelConfig, options: Options) -> bool:
     return model.exists() and weights.read_metadata(model).get("step") == str(config.training.steps)
 
 
-def finish(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> list[dict[str, float]]:
+def train_to_end(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> list[dict[str, float]]:
     """Train, or train on, or do nothing, until the run is finished; returns the lines of its log.
 
     Raises:

@@ -22,7 +22,7 @@ from zoo.common.progress import bars
 from ..run.run_folder import RunFolder
 from ..run.stopping import RunStoppedError, stop_signals
 from .sweep import PlannedRun
-from .sweep_runs import Place, scores_of
+from .sweep_runs import SweepSetup, scores_of
 
 _MOST_ON_A_CPU = 8  # runs at a time unless told otherwise; one has about a gigabyte
 _POLL, _LOOK = 0.1, 2.0  # seconds: whether a process has ended, how far it is
@@ -55,7 +55,7 @@ class _Running:
     process: subprocess.Popen
 
 
-def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Sequence[str]) -> None:
+def run_side_by_side(setup: SweepSetup, planned: Sequence[PlannedRun], devices: Sequence[str]) -> None:
     """Runs as processes of their own, one on each device at a time; a device may be listed more than once.
 
     Those on the CPU share its threads. What a process prints is in work/<run>.log. Stopped by SIGINT or SIGTERM, all
@@ -64,16 +64,16 @@ def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Seque
     Raises:
         ZooError: some runs failed; all others are finished.
     """
-    unfinished = [run for run in planned if scores_of(place, run) is None]
+    unfinished = [run for run in planned if scores_of(setup, run) is None]
     waiting, free, running, failed = list(unfinished), list(devices), [], []
     on_cpu = sum(map(_is_cpu, devices[: len(waiting)]))
     threads = max(1, torch.get_num_threads() // max(1, on_cpu))
-    with stop_signals() as stopped, _SweepProgress(place, unfinished) as progress:
+    with stop_signals() as stopped, _SweepProgress(setup, unfinished) as progress:
         while (waiting or running) and not stopped():
             while waiting and free:
                 run, device = waiting.pop(0), free.pop(0)
-                running.append(_Running(run, device, _start(place, run, device, threads)))
-            progress.look(one.run for one in running)
+                running.append(_Running(run, device, _start(setup, run, device, threads)))
+            progress.show(one.run for one in running)
             time.sleep(_POLL)
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
@@ -88,26 +88,26 @@ def run_side_by_side(place: Place, planned: Sequence[PlannedRun], devices: Seque
         if stopped():
             raise RunStoppedError(stopped(), f"stopped, {len(running)} runs saved; go on with --resume")
     if failed:
-        reasons = "; ".join(f"{run.id}: {_last_line(_log(place, run))}" for run in failed)
+        reasons = "; ".join(f"{run.id}: {_last_line(_log(setup, run))}" for run in failed)
         raise ZooError(f"{len(failed)} of {len(unfinished)} runs failed: {reasons}")
 
 
-def _start(place: Place, run: PlannedRun, device: str, threads: int) -> subprocess.Popen:
-    command = [sys.executable, "-m", "zoo", "sweep", "run", place.name, "--out", str(place.out), "--run", run.id]
-    command += ["--device", device, *(["--paper"] if place.paper else [])]
-    command += ["--data", str(place.data)] if place.data else []
+def _start(setup: SweepSetup, run: PlannedRun, device: str, threads: int) -> subprocess.Popen:
+    command = [sys.executable, "-m", "zoo", "sweep", "run", setup.name, "--out", str(setup.out), "--run", run.id]
+    command += ["--device", device, *(["--paper"] if setup.paper else [])]
+    command += ["--data", str(setup.data)] if setup.data else []
     its_own = {name: value for name, value in os.environ.items() if name not in torchrun.VARIABLES}
     if _is_cpu(device):
         its_own["OMP_NUM_THREADS"] = str(threads)
-    log = _log(place, run)
+    log = _log(setup, run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         # A session of its own: Ctrl-C reaches the parent alone, which then asks every child to save.
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=its_own)
 
 
-def _log(place: Place, run: PlannedRun) -> Path:
-    return place.out / "work" / f"{run.id}.log"
+def _log(setup: SweepSetup, run: PlannedRun) -> Path:
+    return setup.out / "work" / f"{run.id}.log"
 
 
 def _last_line(log: Path) -> str:
@@ -118,8 +118,8 @@ def _last_line(log: Path) -> str:
 class _SweepProgress:
     """Steps of all runs together, as a live bar on a terminal; a line for every run that ends."""
 
-    def __init__(self, place: Place, planned: Sequence[PlannedRun]):
-        self.place, self.ends = place, 0
+    def __init__(self, setup: SweepSetup, planned: Sequence[PlannedRun]):
+        self.setup, self.ends = setup, 0
         self._of = {run.id: run.config.training.steps for run in planned}
         self._at = {run.id: self._step(run) for run in planned}
         self._began, self._started, self._looked = sum(self._at.values()), time.monotonic(), -math.inf
@@ -142,7 +142,7 @@ class _SweepProgress:
     def __exit__(self, *exception) -> None:
         self._bar.stop()
 
-    def look(self, running: Iterable[PlannedRun]) -> None:
+    def show(self, running: Iterable[PlannedRun]) -> None:
         """See and show how far the runs are, every two seconds."""
         if time.monotonic() < self._looked + _LOOK:
             return
@@ -160,5 +160,5 @@ class _SweepProgress:
         print(f"{self.ends} of {len(self._of)}: {run.id} {how}; {left / 60:.0f} min left", flush=True)
 
     def _step(self, run: PlannedRun) -> int:
-        records = RunFolder(self.place.folder(run)).records()
+        records = RunFolder(self.setup.folder(run)).records()
         return int(records[-1]["step"]) if records else 0

@@ -26,7 +26,7 @@ from zoo.schema.config import ModelConfig, Name, explain
 
 FOLDER = data_path("training.studies", "sweeps")
 _MOST_RUNS = 10_000  # of a size
-Where = Annotated[
+OptionsByAxis = Annotated[
     dict[Word, Word], Field(max_length=20)
 ]  # axis -> option; axes that are left out match all their options
 Metric = Literal["fid", "kid", "is", "pr", "classes"]
@@ -59,7 +59,7 @@ class Size(Part):
 class PublishedCell(Part):
     """A number of the paper. `where` says of which option of every axis."""
 
-    where: Where
+    where: OptionsByAxis
     metric: Word = "fid"
     value: float
     std: float | None = None
@@ -71,9 +71,9 @@ class Claim(Part):
 
     text: Paragraph
     metric: Word = "fid"
-    where: Where
+    where: OptionsByAxis
     relation: Literal["less", "greater", "alike"] = "less"
-    than: Where
+    than: OptionsByAxis
 
 
 class Sweep(Part):
@@ -134,7 +134,7 @@ class Sweep(Part):
             runs += [PlannedRun(self.name, where, seed, config, classes) for seed in size.seeds]
         return runs
 
-    def _config(self, where: Where, chosen: list[Option], size: Size) -> ModelConfig:
+    def _config(self, where: OptionsByAxis, chosen: list[Option], size: Size) -> ModelConfig:
         model = next((option.model for option in chosen if option.model), self.model)
         if model is None:
             raise ConfigError(f"sweep {self.name}: no model is named for {_label(where)}; give `model`")
@@ -148,7 +148,7 @@ class Sweep(Part):
         except ConfigError as error:
             raise ConfigError(f"sweep {self.name}, {_label(where)}: {error}") from None
 
-    def cell(self, where: Where, metric: str) -> PublishedCell | None:
+    def cell(self, where: OptionsByAxis, metric: str) -> PublishedCell | None:
         """What the paper prints for a run; None where it prints nothing."""
         return next((p for p in self.published if p.metric == metric and matches(where, p.where)), None)
 
@@ -158,7 +158,7 @@ class PlannedRun:
     """One run of a sweep."""
 
     sweep: str
-    where: Where
+    where: OptionsByAxis
     seed: int
     config: ModelConfig
     classes: int | None = None  # of the data, the first so many
@@ -178,7 +178,7 @@ def matches(where: Mapping[str, str], pattern: Mapping[str, str]) -> bool:
     return all(where.get(axis) == option for axis, option in pattern.items())
 
 
-def _label(where: Where) -> str:
+def _label(where: OptionsByAxis) -> str:
     return ", ".join(f"{axis} {option}" for axis, option in where.items())
 
 

@@ -13,8 +13,8 @@ from zoo.evaluation.features.extractors import metric_name
 from ..run.run_folder import RunFolder
 from . import label_page, study_plots, sweep
 from .study_report import Figure, Report, Table, mean_and_spread, published
-from .sweep import Claim, PlannedRun, Size, Sweep, Where, matches
-from .sweep_runs import Place, scores_of
+from .sweep import Claim, OptionsByAxis, PlannedRun, Size, Sweep, matches
+from .sweep_runs import SweepSetup, scores_of
 
 _WITHIN = ("intra-class kid", "intra-class kid as assigned")
 _HIDDEN = ("accuracy on real", "recall", "precision", *_WITHIN)  # from the bars
@@ -26,45 +26,45 @@ _DIGITS = {"kid": 4, **dict.fromkeys((*_SHARES, *_WITHIN), 3)}
 Scores = list[tuple[PlannedRun, dict[str, float]]]
 
 
-def make_report(place: Place) -> Report:
+def make_report(setup: SweepSetup) -> Report:
     """The page of what is finished; runs that are not are counted."""
-    whole = sweep.load(place.name)
-    planned = whole.runs(place.paper)
-    done: Scores = [(run, found) for run in planned if (found := scores_of(place, run)) is not None]
-    size = whole.size(place.paper)
+    definition = sweep.load(setup.name)
+    planned = definition.runs(setup.paper)
+    done: Scores = [(run, found) for run in planned if (found := scores_of(setup, run)) is not None]
+    size = definition.size(setup.paper)
     kinds = list(dict.fromkeys(kind for _, scores in done for kind in scores if kind != "accuracy on real"))
     findings = [] if len(done) == len(planned) else [f"{len(done)} of {len(planned)} runs are finished."]
-    findings += [judge(claim, done, size) for claim in whole.claims]
-    about_labels = label_page.looks(place, [run for run, _ in done]) if whole.label_curves else {}
+    findings += [judge(claim, done, size) for claim in definition.claims]
+    about_labels = label_page.inspect_runs(setup, [run for run, _ in done]) if definition.label_curves else {}
     findings += label_page.findings(about_labels)
     findings += _caveats(size, done, kinds)
-    figures = [_bars(whole, size, done, kind) for kind in kinds if kind not in _HIDDEN]
-    if whole.curves:
-        figures.append(_curves(whole, place, done))
-    tables = [_table(whole, size, done, kinds)] if kinds else []
-    grown = label_page.grown() if about_labels else None
+    figures = [_bars(definition, size, done, kind) for kind in kinds if kind not in _HIDDEN]
+    if definition.curves:
+        figures.append(_curves(definition, setup, done))
+    tables = [_table(definition, size, done, kinds)] if kinds else []
+    grown = label_page.inspect_bundled_model() if about_labels else None
     if about_labels:
-        tables += label_page.tables(whole, about_labels, grown)
-        figures += label_page.figures(whole, place, [run for run, _ in done])
+        tables += label_page.tables(definition, about_labels, grown)
+        figures += label_page.figures(definition, setup, [run for run, _ in done])
     run = planned[0]
-    records = [RunFolder(place.folder(run)).records() for run, _ in done]
+    records = [RunFolder(setup.folder(run)).records() for run, _ in done]
     return Report(
-        title=markdown(whole.title),
-        source=markdown(whole.source),
-        question=markdown(whole.question),
-        method=[markdown(_method(whole, size)), *map(markdown, whole.notes)],
-        settings=_settings(whole, run, size, place),
+        title=markdown(definition.title),
+        source=markdown(definition.source),
+        question=markdown(definition.question),
+        method=[markdown(_method(definition, size)), *map(markdown, definition.notes)],
+        settings=_settings(definition, run, size, setup),
         findings=findings,
         results={
-            "sweep": whole.name,
-            "size": "paper" if place.paper else "small",
+            "sweep": definition.name,
+            "size": "paper" if setup.paper else "small",
             "unfinished": len(planned) - len(done),
             "runs": _results(done),
             **({"labels": label_page.results(about_labels, grown)} if about_labels else {}),
         },
         tables=tables,
         figures=figures,
-        device=pick_device(place.device),
+        device=pick_device(setup.device),
         seconds=sum(record[-1]["seconds"] for record in records if record),
     )
 
@@ -75,7 +75,7 @@ def title_of(kind: str, size: Size) -> str:
     return metric_name(kind, size.extractor) if is_distance else kind
 
 
-def values(done: Scores, where: Where, metric: str) -> list[float]:
+def values(done: Scores, where: OptionsByAxis, metric: str) -> list[float]:
     return [scores[metric] for run, scores in done if matches(run.where, where) and metric in scores]
 
 
@@ -126,13 +126,13 @@ def _blind(done: Scores) -> list[str]:
     return [f"Class accuracy is at chance, or less than {_ABOVE_CHANCE} above it: {'; '.join(at_chance)}."]
 
 
-def _method(whole: Sweep, size: Size) -> str:
-    axes = "; ".join(f"{axis}: {' / '.join(size.only.get(axis, options))}" for axis, options in whole.axes.items())
+def _method(definition: Sweep, size: Size) -> str:
+    axes = "; ".join(f"{axis}: {' / '.join(size.only.get(axis, options))}" for axis, options in definition.axes.items())
     return f"All combinations of {axes}. Everything else is as the settings below say, and the same for all."
 
 
-def _settings(whole: Sweep, run: PlannedRun, size: Size, place: Place) -> dict[str, str]:
-    config, given = run.config, f", from {place.data.name}" if place.data else ""
+def _settings(definition: Sweep, run: PlannedRun, size: Size, setup: SweepSetup) -> dict[str, str]:
+    config, given = run.config, f", from {setup.data.name}" if setup.data else ""
     training, adam = config.training, config.training.optimizer
     real = f"up to {size.num_real or size.num_fake:,} real ones of {size.split or config.data.split}"
     told = {
@@ -143,35 +143,35 @@ def _settings(whole: Sweep, run: PlannedRun, size: Size, place: Place) -> dict[s
         f"{training.precision}",
         "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
         f"{adam.beta1:g}, {adam.beta2:g}",
-        "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}" if whole.metrics else "none",
+        "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}" if definition.metrics else "none",
         "seeds": ", ".join(map(str, size.seeds)),
     }
     return {name: markdown(value) for name, value in told.items()}
 
 
-def _cells(done: Scores) -> list[Where]:
+def _cells(done: Scores) -> list[OptionsByAxis]:
     """The combinations that have a run, in order."""
     return list({run.label: run.where for run, _ in done}.values())
 
 
-def _table(whole: Sweep, size: Size, done: Scores, kinds: Sequence[str]) -> Table:
-    printed = [kind for kind in kinds if any(p.metric == kind for p in whole.published)]
+def _table(definition: Sweep, size: Size, done: Scores, kinds: Sequence[str]) -> Table:
+    printed = [kind for kind in kinds if any(p.metric == kind for p in definition.published)]
     head = (
-        *map(markdown, whole.axes),
+        *map(markdown, definition.axes),
         *(title_of(kind, size) for kind in kinds),
         *(f"paper: {metric_name(k, 'inception')}" for k in printed),
     )
     rows = []
     for where in _cells(done):
         scores = [mean_and_spread(values(done, where, kind), _DIGITS.get(kind, 1)) for kind in kinds]
-        paper = [whole.cell(where, kind) for kind in printed]
+        paper = [definition.cell(where, kind) for kind in printed]
         rows.append((*map(markdown, where.values()), *scores, *(published(p.value, p.std) if p else "" for p in paper)))
     return Table("Means over seeds; less is better but for accuracy, precision and recall:", head, rows)
 
 
-def _bars(whole: Sweep, size: Size, done: Scores, kind: str) -> Figure:
+def _bars(definition: Sweep, size: Size, done: Scores, kind: str) -> Figure:
     """The first axis side by side, a bar for each combination of the others."""
-    first, *others = whole.axes
+    first, *others = definition.axes
     cells = _cells(done)
     groups = list(dict.fromkeys(where[first] for where in cells))
     names = list(dict.fromkeys(", ".join(f"{axis} {where[axis]}" for axis in others) for where in cells))
@@ -179,21 +179,21 @@ def _bars(whole: Sweep, size: Size, done: Scores, kind: str) -> Figure:
     spreads: dict[str, list[float]] = {name: [0.0] * len(groups) for name in names}
     for where in cells:
         found = values(done, where, kind)
-        name, place = ", ".join(f"{axis} {where[axis]}" for axis in others), groups.index(where[first])
-        means[name][place], spreads[name][place] = statistics.fmean(found), statistics.pstdev(found)
+        name, group = ", ".join(f"{axis} {where[axis]}" for axis in others), groups.index(where[first])
+        means[name][group], spreads[name][group] = statistics.fmean(found), statistics.pstdev(found)
     title = title_of(kind, size)
     png = study_plots.bars(groups, means, title, spreads if len(size.seeds) > 1 else None)
-    return Figure(title.lower().replace(" ", "-"), markdown(f"{title} by {' and '.join(whole.axes)}"), png)
+    return Figure(title.lower().replace(" ", "-"), markdown(f"{title} by {' and '.join(definition.axes)}"), png)
 
 
-def _curves(whole: Sweep, place: Place, done: Scores) -> Figure:
+def _curves(definition: Sweep, setup: SweepSetup, done: Scores) -> Figure:
     """Parts of the losses over time; where several seeds were run, of the first."""
     series = {}
     for run, _ in done:
-        if run.seed != whole.size(place.paper).seeds[0]:
+        if run.seed != definition.size(setup.paper).seeds[0]:
             continue
-        records = RunFolder(place.folder(run)).records()
-        for name in whole.curves:
+        records = RunFolder(setup.folder(run)).records()
+        for name in definition.curves:
             points = [(record["step"], record[name]) for record in records if name in record]
             if points:
                 series[f"{name}, {run.label}"] = points
@@ -207,11 +207,11 @@ def _results(done: Scores) -> list[dict]:
     return [{**run.where, "seed": run.seed, **scores} for run, scores in done]
 
 
-def show(whole: Sweep) -> str:
+def show(definition: Sweep) -> str:
     """What `zoo sweep show` prints: the question, both sizes and all runs of the small one."""
-    lines = [f"{whole.name}: {whole.title}", f"{whole.source}. {whole.question}", ""]
+    lines = [f"{definition.name}: {definition.title}", f"{definition.source}. {definition.question}", ""]
     for paper in (False, True):
-        size, planned = whole.size(paper), whole.runs(paper)
+        size, planned = definition.size(paper), definition.runs(paper)
         first, seeds = planned[0].config, ", ".join(map(str, size.seeds))
         lines.append(
             f"{'--paper' if paper else 'default'}: {len(planned)} runs of {first.training.steps:,} steps, "

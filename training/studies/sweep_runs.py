@@ -28,7 +28,7 @@ _LOOKS = 25  # at the labels, over a run
 
 
 @dataclass(frozen=True)
-class Place:
+class SweepSetup:
     """Where and how the runs of a sweep are made; `name` is of the sweep, or its file."""
 
     name: str
@@ -46,11 +46,11 @@ class Place:
         Raises:
             ZooError: an axis or option is unknown, or nothing is left.
         """
-        found = (whole := sweep.load(self.name)).runs(self.paper)
+        found = (definition := sweep.load(self.name)).runs(self.paper)
         for item in only:
             axis, equals, option = item.partition("=")
-            if not equals or option not in whole.axes.get(axis, {}):
-                options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in whole.axes.items())
+            if not equals or option not in definition.axes.get(axis, {}):
+                options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in definition.axes.items())
                 raise ZooError(f'--only "{item}" names no option; there are {options}')
             found = [run for run in found if run.where[axis] == option]
         if not found:
@@ -58,32 +58,32 @@ class Place:
         return found
 
 
-def run_one(place: Place, run_id: str) -> dict[str, float]:
+def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
     """Train and score one run, or what is left of it; returns its scores.
 
     Raises:
         ZooError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
     """
-    whole = sweep.load(place.name)
-    run = next((run for run in whole.runs(place.paper) if run.id == run_id), None)
+    definition = sweep.load(setup.name)
+    run = next((run for run in definition.runs(setup.paper) if run.id == run_id), None)
     if run is None:
-        raise ZooError(f"sweep {whole.name} has no run {run_id}; `zoo sweep show {place.name}` lists them")
-    folder, total = place.folder(run), run.config.training.steps
+        raise ZooError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
+    folder, total = setup.folder(run), run.config.training.steps
     options = Options(
         folder,
-        place.data,
+        setup.data,
         run.seed,
-        place.device,
+        setup.device,
         log_every=max(1, total // 100),
         save_every=max(1, total // 4),
         keep=1,
         classes=run.classes,
     )
-    hooks = [_label_probe(run.config, max(1, total // _LOOKS), place.device)] if whole.label_curves else []
-    runs.finish(run.config, options, hooks)
-    scores = scores_of(place, run)
+    hooks = [_label_probe(run.config, max(1, total // _LOOKS), setup.device)] if definition.label_curves else []
+    runs.train_to_end(run.config, options, hooks)
+    scores = scores_of(setup, run)
     if scores is None:
-        scores = _score(whole, whole.size(place.paper), run, place)
+        scores = _score(definition, definition.size(setup.paper), run, setup)
         write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
     return scores
 
@@ -96,28 +96,28 @@ def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
     return LabelProbe(every, lambda images: digit_classifier.digits_of(images, classifier))
 
 
-def scores_of(place: Place, run: PlannedRun) -> dict[str, float] | None:
+def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
     """The scores of a finished run; None for one that is not."""
-    path = place.folder(run) / "scores.json"
+    path = setup.folder(run) / "scores.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _score(whole: Sweep, size: Size, run: PlannedRun, place: Place) -> dict[str, float]:
+def _score(definition: Sweep, size: Size, run: PlannedRun, setup: SweepSetup) -> dict[str, float]:
     """Scores by kind ("fid", "kid", ..., "class accuracy"), and the names they go by."""
-    if not whole.metrics:
+    if not definition.metrics:
         return {}
-    data = datasets.load_for(run.config, size.split, root=place.data)
+    data = datasets.load_for(run.config, size.split, root=setup.data)
     if run.classes:
         data = datasets.first_classes(data, run.classes)
     report = zoo.evaluate(
-        place.folder(run),
-        whole.metrics,
+        setup.folder(run),
+        definition.metrics,
         extractor=size.extractor,
         data=data,
         num_fake=size.num_fake,
         num_real=min(size.num_real or size.num_fake, len(data)),
         seeds=1,
-        device=place.device,
+        device=setup.device,
     )
     scores = {result.kind: result.value for result in report.results}
     if report.classes:
@@ -125,13 +125,13 @@ def _score(whole: Sweep, size: Size, run: PlannedRun, place: Place) -> dict[str,
     return scores
 
 
-def run_all(place: Place, planned: Sequence[PlannedRun]) -> None:
+def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:
     """All runs one after the other in this process; finished ones cost nothing."""
     for number, run in enumerate(planned, start=1):
-        done = scores_of(place, run) is not None
+        done = scores_of(setup, run) is not None
         print(f"run {number} of {len(planned)}: {run.id}{' (finished)' if done else ''}", flush=True)
         if not done:
-            run_one(place, run.id)
+            run_one(setup, run.id)
 
 
 def device_of_rank(device: str) -> str:

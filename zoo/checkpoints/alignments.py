@@ -24,12 +24,12 @@ from ..schema import config_files
 from ..schema.config import ModelConfig, explain
 from ..schema.label_alignment import LabelAlignment
 from . import cache, weights
-from .resolve import Found
+from .resolve import ResolvedModel
 
 FILE = "alignment.json"  # in a folder
 
 
-def of(found: Found, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
+def lookup(found: ResolvedModel, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
     """The alignment that holds for weights that were found; None where none does."""
     if found.path is None or not found.config.conditional:
         return None
@@ -41,7 +41,7 @@ def of(found: Found, cache_dir: str | os.PathLike | None = None) -> LabelAlignme
     return entry.alignment or _valid(_kept_file(found, cache_dir), found, cache_dir)
 
 
-def _of_folder(found: Found, path: Path, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
+def _of_folder(found: ResolvedModel, path: Path, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
     beside = _valid(path.parent / FILE, found, cache_dir)
     if beside:
         return beside
@@ -58,10 +58,10 @@ def of_tag(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = 
     entry, path = weights.entry(config, tag), cache.weights_path(config, tag, cache_dir)
     if entry.alignment or not (entry.upstream and files.is_file(path)):
         return entry.alignment
-    return of(Found(config, path, tag), cache_dir)
+    return lookup(ResolvedModel(config, path, tag), cache_dir)
 
 
-def keep(found: Found, alignment: LabelAlignment, cache_dir: str | os.PathLike | None = None) -> Path | None:
+def keep(found: ResolvedModel, alignment: LabelAlignment, cache_dir: str | os.PathLike | None = None) -> Path | None:
     """Keep an alignment where `of` finds it; returns the file, None where the weights have no place for one.
 
     Raises:
@@ -74,14 +74,14 @@ def keep(found: Found, alignment: LabelAlignment, cache_dir: str | os.PathLike |
     return path
 
 
-def check_writable(found: Found, cache_dir: str | os.PathLike | None = None) -> None:
+def check_writable(found: ResolvedModel, cache_dir: str | os.PathLike | None = None) -> None:
     """Raise ZooError before any work where a folder takes no alignment; a cache says so when it is written."""
     path = _kept_file(found, cache_dir)
     if path is not None and _is_of_folder(found) and (path.is_dir() or not os.access(path.parent, os.W_OK)):
         raise ZooError(f"{path} cannot be written; measure without keeping it: keep=False (--no-keep)")
 
 
-def _is_of_folder(found: Found) -> bool:
+def _is_of_folder(found: ResolvedModel) -> bool:
     return found.exported and found.is_ours
 
 
@@ -118,7 +118,7 @@ def read(path: Path) -> LabelAlignment:
         raise ConfigError(f"{path} cannot be read ({reason(error)}); remove it") from None
 
 
-def _kept_file(found: Found, cache_dir: str | os.PathLike | None) -> Path | None:
+def _kept_file(found: ResolvedModel, cache_dir: str | os.PathLike | None) -> Path | None:
     """Where an alignment of these weights belongs; None for bundled ones, random ones, and a file of one's own."""
     if found.path is None:
         return None
@@ -134,7 +134,7 @@ def _kept_file(found: Found, cache_dir: str | os.PathLike | None) -> Path | None
     return cache.alignment_path(found.config, found.tag, cache_dir) if entry.upstream else None
 
 
-def _valid(path: Path | None, found: Found, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
+def _valid(path: Path | None, found: ResolvedModel, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
     """The alignment in a file, if it is of these weights; a line says so where it is of others, or damaged."""
     if path is None or not files.is_file(path):
         return None
@@ -156,7 +156,7 @@ def _tell_other_weights(path: Path) -> None:
     print(f"zoo: the alignment in {path} is of other weights and not used; run zoo align again", file=sys.stderr)
 
 
-def sha256_of(found: Found, cache_dir: str | os.PathLike | None = None) -> str | None:
+def sha256_of(found: ResolvedModel, cache_dir: str | os.PathLike | None = None) -> str | None:
     """sha256 of the weights that were found, for an alignment of them; None for random ones.
 
     That of a converted checkpoint is its record's, which was verified when it was located.
@@ -164,7 +164,7 @@ def sha256_of(found: Found, cache_dir: str | os.PathLike | None = None) -> str |
     if found.path is None:
         return None
     if not found.exported and found.tag is not None and weights.entry(found.config, found.tag).upstream:
-        record = cache.Record.of(found.path)
+        record = cache.Record.read(found.path)
         if record:
             return record.sha256
     return files.sha256(found.path)

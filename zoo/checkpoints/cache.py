@@ -63,7 +63,7 @@ class Record:
     replaced_sha256: str | None = None  # of the file that this one replaces: between two renames either may be there
 
     @classmethod
-    def of(cls, path: Path) -> Record | None:
+    def read(cls, path: Path) -> Record | None:
         """The record of a file in the cache; None if there is none."""
         try:
             return cls(**read_json(path.with_suffix(".json")))
@@ -96,7 +96,7 @@ def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: 
 
 def check(path: Path, cache_dir: str | os.PathLike | None = None) -> None:
     """Raises WeightsCorruptedError if a file of the cache is not the one that was put there."""
-    record = Record.of(path)
+    record = Record.read(path)
     if record is None:  # put there by hand
         return
     name = _name_of(path)
@@ -189,7 +189,9 @@ def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> l
     found = sorted((root_of(cache_dir) / "weights").glob("*/*/*.safetensors"))
     names = {path: _name_of(path) for path in found if not path.name.startswith(".")}
     return [
-        Entry(name, path, path.stat().st_size, Record.of(path)) for path, name in names.items() if _fits(name, pattern)
+        Entry(name, path, path.stat().st_size, Record.read(path))
+        for path, name in names.items()
+        if _fits(name, pattern)
     ]
 
 
@@ -232,7 +234,7 @@ def clear_partial(partial: Path) -> None:
 
 def _is_record(path: Path) -> bool:
     try:
-        return Record.of(path) is not None
+        return Record.read(path) is not None
     except WeightsCorruptedError:
         return False
 

@@ -13,7 +13,7 @@ from . import hub
 from . import weights as weight_files
 
 
-class Found(NamedTuple):
+class ResolvedModel(NamedTuple):
     """What a name or a folder stands for."""
 
     config: ModelConfig
@@ -30,7 +30,7 @@ class Expected(NamedTuple):
     sha256: str | None = None  # None: of a folder of the user's own
 
 
-def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> Found:
+def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> ResolvedModel:
     """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
     place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
     folder, tag = registry.folder_of(place), "default"
@@ -43,21 +43,21 @@ def find(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=N
     if tag != "default":
         weight_files.entry(config, tag)  # refuses one that there is not
     if wanted == "random":
-        return Found(config, None, None)
+        return ResolvedModel(config, None, None)
     if wanted.endswith(".safetensors"):
-        return Found(config, Path(wanted), None)
+        return ResolvedModel(config, Path(wanted), None)
     if wanted not in ("default", *config.tags) and Path(wanted).is_file():
         raise WeightsUnavailableError(
             f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
         )
     if folder and exported and wanted == "default":
         ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
-        return Found(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
+        return ResolvedModel(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
-    return Found(config, weight_files.locate(config, tag, cache_dir), tag)
+    return ResolvedModel(config, weight_files.locate(config, tag, cache_dir), tag)
 
 
-def shown_name(name_or_folder: str | os.PathLike, found: Found) -> str:
+def shown_name(name_or_folder: str | os.PathLike, found: ResolvedModel) -> str:
     """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
     if found.exported or found.tag in (None, found.config.default_tag):
         return registry.argument_for(name_or_folder) if found.exported else found.config.name

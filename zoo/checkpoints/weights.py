@@ -178,9 +178,9 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path
     expected = network.state_dict()
     problems = []
     if missing := sorted(set(expected) - set(tensors)):
-        problems.append(f"{len(missing)} tensors missing ({_few(missing)})")
+        problems.append(f"{len(missing)} tensors missing ({_first_names(missing)})")
     if unknown := sorted(set(tensors) - set(expected)):
-        problems.append(f"{len(unknown)} unknown tensors ({_few(unknown)})")
+        problems.append(f"{len(unknown)} unknown tensors ({_first_names(unknown)})")
     for name in sorted(set(expected) & set(tensors)):
         have, want = tensors[name], expected[name]
         if have.shape != want.shape:
@@ -195,5 +195,5 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path
     network.load_state_dict({name: tensors[name].to(want.dtype) for name, want in expected.items()}, assign=True)
 
 
-def _few(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")

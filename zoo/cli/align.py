@@ -59,7 +59,7 @@ def align(
     if into is not None:
         from ..checkpoints import alignments, resolve
 
-        alignments.check_config(into, alignments.sha256_of(resolve.find(name, weights, cache_dir)))
+        alignments.check_config(into, alignments.sha256_of(resolve.resolve_model(name, weights, cache_dir)))
     if out is not None:
         Alignment.refuse_overwriting(out, force)
     found = zoo.align(
@@ -85,11 +85,11 @@ def align(
         return
     to_stdout(120, highlight=False).print(found)
     bundled = found.weights_sha256 in {entry.sha256 for entry in zoo.info(name).weights if entry.bundled}
-    for line in _where(found, bundled and into is None, out, into):
+    for line in _kept_lines(found, bundled and into is None, out, into):
         print(line)
 
 
-def _where(found, bundled: bool, out: Path | None, into: Path | None) -> list[str]:
+def _kept_lines(found, bundled: bool, out: Path | None, into: Path | None) -> list[str]:
     lines = [""]
     if bundled:
         lines.append("The alignment that ships with these weights stays in use.")

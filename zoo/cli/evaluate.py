@@ -166,7 +166,7 @@ def _verify_many(names: list[str], out: Path, options: dict) -> None:
     from ..evaluation import verify_all
 
     with _ranks(None, force=False):
-        outcomes = verify_all(names or None, out, tell=_tell, **options)
+        outcomes = verify_all(names or None, out, on_outcome=_print_outcome, **options)
     done = [outcome.report for outcome in outcomes if outcome.report]
     print(f"{out / 'summary.md'}: {len(done)} verified, {len(outcomes) - len(done)} not verified here")
     if not done:
@@ -175,7 +175,7 @@ def _verify_many(names: list[str], out: Path, options: dict) -> None:
         raise typer.Exit(1)
 
 
-def _tell(outcome) -> None:
+def _print_outcome(outcome) -> None:
     if outcome.report is None:
         return
     from ..evaluation.report.report import summary

@@ -31,7 +31,7 @@ def of_folder(name: str) -> tuple:
     """The weights file of a run, an exported folder or a repository, and the alignment that holds for it; nothing for a
     registered name, and for a run that has saved no weights yet. No weights are fetched."""
     from ..checkpoints import alignments, hub
-    from ..checkpoints.resolve import Found
+    from ..checkpoints.resolve import ResolvedModel
     from ..schema import registry
 
     place = hub.local_folder(name, with_weights=False)
@@ -40,4 +40,4 @@ def of_folder(name: str) -> tuple:
         return ()
     if not file.is_file():  # of the same commit as its config
         return file, config.alignment
-    return file, alignments.of(Found(config, file, config.default_tag, exported=True, is_ours=ours))
+    return file, alignments.lookup(ResolvedModel(config, file, config.default_tag, exported=True, is_ours=ours))

@@ -25,7 +25,7 @@ class CapturedWork:
     def is_captured(self) -> bool:
         return self._graph is not None
 
-    def do(self, work: Callable[[], T]) -> T:
+    def run_on_stream(self, work: Callable[[], T]) -> T:
         """Do it now, on the stream that will capture it."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)

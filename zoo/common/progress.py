@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import ProgressColumn
 
-Tell = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
 def bars(*columns: ProgressColumn | str, shown: bool = True, stays: bool = False) -> Bars:
@@ -29,9 +29,9 @@ class Progress(AbstractContextManager):
             end what is under way.
     """
 
-    def __init__(self, wanted: bool | Tell):
-        self._bars, self._tell = None, wanted if callable(wanted) else None
-        if wanted and not self._tell:
+    def __init__(self, wanted: bool | ProgressCallback):
+        self._bars, self._callback = None, wanted if callable(wanted) else None
+        if wanted and not self._callback:
             from rich import progress as p
 
             class Rate(p.ProgressColumn):
@@ -48,8 +48,8 @@ class Progress(AbstractContextManager):
 
         `made=False` marks images that already existed, so that they do not count towards the rate.
         """
-        if self._tell:
-            return _telling(self._tell, title, total)
+        if self._callback:
+            return _advance_callback(self._callback, title, total)
         if self._bars is None:
             return lambda count, made=True: None
         shown, task = self._bars, self._bars.add_task(title, total=total)
@@ -67,12 +67,12 @@ class Progress(AbstractContextManager):
             self._bars.stop()
 
 
-def _telling(tell: Tell, title: str, total: int) -> Callable[..., None]:
+def _advance_callback(callback: ProgressCallback, title: str, total: int) -> Callable[..., None]:
     done = 0
 
     def advance(count: int, made: bool = True) -> None:
         nonlocal done
         done += count
-        tell(title, min(done, total), total)
+        callback(title, min(done, total), total)
 
     return advance

@@ -22,7 +22,7 @@ from .dataset import Dataset, check_classes, describe, first_classes
 
 if TYPE_CHECKING:
     from ..schema.config import ModelConfig
-    from .preparation import Who
+    from .preparation import ReferenceCode
 
 __all__ = [
     "CATALOGUE",
@@ -46,7 +46,7 @@ def load(
     resolution: int = 32,
     root: str | os.PathLike | None = None,
     progress: bool = False,
-    preparation: Who | None = None,
+    preparation: ReferenceCode | None = None,
 ) -> Dataset:
     """One split, cropped and resized to (resolution, resolution), as RGB.
 

@@ -22,13 +22,13 @@ def load_split(
     resolution: int,
     root: str | os.PathLike | None,
     progress: bool,
-    who: preparation.Who | None,
+    code: preparation.ReferenceCode | None,
     verify: bool = False,
 ) -> Dataset:
     """See `zoo.datasets.load`; `verify` reads what was prepared before and raises if it is damaged."""
     if resolution < 1:
         raise ZooError(f"resolution {resolution} is not usable; give a number of pixels")
-    request = cache.Request(dataset, split, resolution, preparation.of(dataset, who))
+    request = cache.Request(dataset, split, resolution, preparation.standard(dataset, code))
     source = find(dataset, split, root)
     images = source.ready(resolution)
     if images is not None:
@@ -80,7 +80,7 @@ def _dataset(pixels, labels, *about) -> Dataset:
     return Dataset(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels), *about)
 
 
-def defaults_of(name: str) -> tuple[str, str, int | None, preparation.Who | None]:
+def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceCode | None]:
     """Data set, split, resolution and preparation that belong to a data set, a model or a config file of this name.
 
     Raises:

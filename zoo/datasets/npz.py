@@ -190,16 +190,16 @@ def _check_images(path: Path, found: Header) -> None:
     fits = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))
     if found.dtype != "uint8" or not fits or not all(shape):
         raise DataCorruptedError(
-            f"{path}: images are {_told(found)}; make them uint8 (N, H, W, 3) or (N, H, W), values 0 to 255"
+            f"{path}: images are {_described(found)}; make them uint8 (N, H, W, 3) or (N, H, W), values 0 to 255"
         )
 
 
 def _check_labels(path: Path, found: Header, count: int) -> None:
     if found.shape != (count,) or found.dtype.kind not in "iu":
         raise DataCorruptedError(
-            f"{path}: labels are {_told(found)}; make them one integer from 0 for each of the {count} images"
+            f"{path}: labels are {_described(found)}; make them one integer from 0 for each of the {count} images"
         )
 
 
-def _told(found: Header) -> str:
+def _described(found: Header) -> str:
     return cut(f"{found.dtype} {found.shape}", 100)

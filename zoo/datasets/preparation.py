@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-Who = Literal["mimicry", "studiogan"]
+ReferenceCode = Literal["mimicry", "studiogan"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ _DEFAULTS = {**_MIMICRY, "tiny-imagenet": _STUDIOGAN, "mnist": _DIGITS, "stacked
 _OWN = Preparation(None, "lanczos", upright=True)  # a user's images
 
 
-def of(dataset: str, who: Who | None = None) -> Preparation:
+def standard(dataset: str, code: ReferenceCode | None = None) -> Preparation:
     """The preparation of a data set by one of the reference codes; None: the one its scores were published with.
 
     ImageNet's were published with both: the models' configs say which, and the default is Mimicry's.
@@ -80,14 +80,14 @@ def of(dataset: str, who: Who | None = None) -> Preparation:
     Raises:
         ZooError: Mimicry has no such data set.
     """
-    if who is None:
+    if code is None:
         return _DEFAULTS.get(dataset, _OWN)
-    if who == "studiogan":
+    if code == "studiogan":
         return _STUDIOGAN
-    if who == "mimicry" and dataset in _MIMICRY:
+    if code == "mimicry" and dataset in _MIMICRY:
         return _MIMICRY[dataset]
     raise ZooError(
-        f'{dataset} has no preparation "{who}"; give none, "studiogan", or, for {", ".join(_MIMICRY)}, "mimicry"'
+        f'{dataset} has no preparation "{code}"; give none, "studiogan", or, for {", ".join(_MIMICRY)}, "mimicry"'
     )
 
 

@@ -132,7 +132,11 @@ def parsed(body: bytes) -> dict[str, Any]:
     """
     try:
         found = json.loads(
-            body.decode(), object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite, parse_int=_whole
+            body.decode(),
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+            parse_float=_finite,
+            parse_int=_bounded_int,
         )
     except Refused:
         raise
@@ -203,7 +207,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _whole(text: str) -> int:
+def _bounded_int(text: str) -> int:
     if len(text) > 20 or abs(int(text)) > _LARGEST:
         raise Refused(422, "a number is too large")
     return int(text)

@@ -81,11 +81,11 @@ class Connections:
 
     def used(self, address: str) -> int:
         """Connections and forwarded requests of an address."""
-        return self._used[of(address)]
+        return self._used[network_of(address)]
 
     def enter(self, connection: Connection, address: str) -> bool:
         """Count a new connection, if there is room or another one gives way."""
-        place = of(address)
+        place = network_of(address)
         if self._used[place] >= self.each and not self._end_one(place):
             return False
         if len(self._open) >= self.total and not self._make_room(place):
@@ -109,7 +109,7 @@ class Connections:
             return
         self._release(self._open[connection])
         self._open[connection] = ""
-        place = of(client)
+        place = network_of(client)
         if self._used[place] >= self.each:
             yield False
             return
@@ -150,7 +150,7 @@ class Connections:
         self.leave(connection)
 
 
-def of(address: str) -> str:
+def network_of(address: str) -> str:
     """What an address is counted as: itself, or the /64 network of an IPv6 one, of which every host has plenty."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])

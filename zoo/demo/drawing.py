@@ -88,7 +88,7 @@ def walk(
     return rows
 
 
-def one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:
+def sample_one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:
     """Image `position` of a sample alone."""
     model = load(job, worker, request.model)
     return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)

@@ -128,7 +128,7 @@ class Gate:
     def _session(self, scope: Scope, match: routes.Match) -> str | None:
         """The session whose results are asked for; None where it has nothing to tell."""
         if match.route.kind == "result":
-            return self._sessions.of(match.parts["event"])
+            return self._sessions.session_of(match.parts["event"])
         session = dict(parse_qsl(scope["query_string"].decode())).get("session_hash", "")
         return session if self._sessions.has(session) else None
 

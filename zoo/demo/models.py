@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ..checkpoints.resolve import Found
+    from ..checkpoints.resolve import ResolvedModel
     from ..sampling.gan import GAN
 
 
-def find(name: str) -> Found:
+def find_model(name: str) -> ResolvedModel:
     """The config and the verified weights of a registered name, "name" or "name@tag".
 
     `zoo.load` takes folders and addresses too; a name from the network never gets there.
@@ -21,20 +21,20 @@ def find(name: str) -> Found:
         ZooError: nobody has this name, or its weights cannot be had.
     """
     from ..checkpoints import weights
-    from ..checkpoints.resolve import Found
+    from ..checkpoints.resolve import ResolvedModel
     from ..schema import registry
 
     base, tag = registry.split_tag(name)
     config = registry.config(base)
     tag = weights.entry(config, tag).tag
-    return Found(config, weights.locate(config, tag), tag)
+    return ResolvedModel(config, weights.locate(config, tag), tag)
 
 
 def load(name: str, device: str) -> GAN:
     """`zoo.load` of a registered name."""
     from ..sampling.loading import load_found
 
-    return load_found(find(name), name, device)
+    return load_found(find_model(name), name, device)
 
 
 class ModelCache:

@@ -70,13 +70,13 @@ def nearest(job: Job, worker: ModelsOnDevice, request: Sample, position: int, co
     """
     from ..sampling.images import Images
 
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         job.report(done, total, "comparing with the training images")
 
     data = at_hand(request.config)
-    generated = drawing.one(job, worker, request, position)
-    found = nearest_images(generated.uint8, data.images, count, request.config.data.flip, tell)
-    own = usual_distances(data.images, _PROBES, tell)
+    generated = drawing.sample_one(job, worker, request, position)
+    found = nearest_images(generated.uint8, data.images, count, request.config.data.flip, report_progress)
+    own = usual_distances(data.images, _PROBES, report_progress)
     (numbers,) = found.numbers
     return Neighbours(
         generated,

@@ -11,7 +11,7 @@ from ..schema import registry
 from . import api, links, model_list, style, validation
 from .service import Service, guarded, internal_error
 from .tabs import about, compare, evaluate, explore, sample
-from .wiring import on
+from .wiring import connect
 
 # The address bar follows the tab, once the page has drawn what its address asked for.
 _FOLLOW = """() => { if (!document.querySelector("#status")?.textContent.trim()) return;
@@ -45,7 +45,7 @@ class Blocks(gr.Blocks):
             known.difference_update(paths)
 
 
-def look() -> dict:
+def launch_options() -> dict:
     """Theme and style, for `Blocks.launch`: fonts of the reader's system, nothing from other servers."""
     return {"theme": style.theme(), "css": style.CSS, "head": style.HEAD}
 
@@ -92,7 +92,7 @@ def build(service: Service) -> gr.Blocks:
             known = [name for _, name in listed]
             return gr.Dropdown(choices=listed, value=chosen if chosen in known else (known or [None])[0])
 
-        on([here.change, group.change], relist, [here, group, model], [model], show_progress="hidden")
+        connect([here.change, group.change], relist, [here, group, model], [model], show_progress="hidden")
 
         async def choose(name):
             config, name = validation.model(name)
@@ -110,7 +110,7 @@ def build(service: Service) -> gr.Blocks:
             )
 
         chosen = [facts, note, sampling.classes, exploring.classes, exploring.single, exploring.by_class, carding]
-        on([model.input], choose, [model], chosen, show_progress="hidden")
+        connect([model.input], choose, [model], chosen, show_progress="hidden")
 
         async def restore(request: gr.Request):
             query = dict(request.query_params)
@@ -130,7 +130,7 @@ def build(service: Service) -> gr.Blocks:
                 single,
                 gr.Button(interactive=bool(classes)),
                 about.card(config),
-                gr.Dropdown(choices=_with(model_list.choices(), name), value=name),
+                gr.Dropdown(choices=_choices_with(model_list.choices(), name), value=name),
                 view.n or sample.DEFAULT_N,
                 view.seed if view.seed is not None else 0,
                 view.truncation or 0,
@@ -149,6 +149,6 @@ def build(service: Service) -> gr.Blocks:
     return blocks
 
 
-def _with(listed: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+def _choices_with(listed: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
     """The list, and a name with a tag where a link asks for one."""
     return listed if any(name == known for _, known in listed) else [(name, name), *listed]

@@ -85,11 +85,11 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
     job.report(0, 0, "looking for weights, extractor and real images")
     require(asked)
 
-    def tell(title: str, done: int, total: int) -> None:
+    def report_progress(title: str, done: int, total: int) -> None:
         with torch.inference_mode(False):  # others may load and sample models meanwhile
             job.report(done, total, f"{title}: {done:,} of {total:,}")
 
-    found = models.find(asked.model)
+    found = models.find_model(asked.model)
     report = zoo.evaluate(
         targets.of_model(models.load(asked.model, worker.device), found.tag, found.path, found.config),
         asked.metrics,
@@ -98,7 +98,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
         num_fake=asked.num_fake,
         seeds=1,
         device=worker.device,
-        progress=tell,
+        progress=report_progress,
     )
     environment = report.environment | {"command": asked.command}
     tag = registry.split_tag(asked.model)[1]
@@ -113,7 +113,7 @@ def require(asked: Evaluation) -> None:
     from ..evaluation.features import extractors, shipped
 
     extractors.require_fidelity()
-    models.find(asked.model)
+    models.find_model(asked.model)
     if asked.extractor == extractors.INCEPTION:
         from ..evaluation.features import inception
 

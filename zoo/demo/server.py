@@ -124,7 +124,7 @@ def _launched(service: Service, *, share: bool, host: str | None, port: int | No
                 max_threads=service.settings.max_waiting + 16,
                 state_session_capacity=64,  # sessions of Gradio, which hold a copy of the page and nothing of ours
                 app_kwargs={"routes": [health], "lifespan": _tidying(service.store, sessions)},
-                **page.look(),
+                **page.launch_options(),
             )
     except OSError as error:
         raise ZooError(f"{error}; give another --port") from None

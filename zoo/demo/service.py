@@ -36,7 +36,7 @@ class Service:
         kind: str,
         model: str,
         work: Callable[[Job, ModelsOnDevice], Any],
-        tell: Callable[[Progress, int], None] | None = None,
+        on_progress: Callable[[Progress, int], None] | None = None,
         long: bool = False,
         **facts: Any,
     ) -> Any:
@@ -45,7 +45,7 @@ class Service:
         Args:
             kind, facts: for the log.
             model: the model it needs, canonical name.
-            tell: called now and then with the progress and the number of jobs before it.
+            on_progress: called now and then with the progress and the number of jobs before it.
             long: an evaluation, which lets others go first and has more time.
         """
         seconds = self.settings.max_evaluation_seconds if long else self.settings.max_seconds
@@ -54,11 +54,11 @@ class Service:
         try:
             self.workers.submit(job, model)
             waiting = asyncio.wrap_future(job.outcome)
-            while tell:
+            while on_progress:
                 done, _ = await asyncio.wait([waiting], timeout=_LOOK)
                 if done:
                     break
-                tell(job.progress, job.position)
+                on_progress(job.progress, job.position)
             return await waiting
         except asyncio.CancelledError:
             job.cancel()

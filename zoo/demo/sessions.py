@@ -24,7 +24,7 @@ class Sessions:
     def has(self, session: str) -> bool:
         return session in self._queue.pending_messages_per_session
 
-    def of(self, event: str) -> str | None:
+    def session_of(self, event: str) -> str | None:
         """The session of an event whose result has not been fetched."""
         known = self._queue.event_ids_to_events.get(event)
         if known is not None:

@@ -94,7 +94,7 @@ def model(value: Any) -> tuple[ModelConfig, str]:
 
 def count(name: str, value: Any, smallest: int, largest: int) -> int:
     """A whole number within bounds; 16.0 is one, as browsers send it, True and "16" are not."""
-    number = _whole(value)
+    number = _integer(value)
     if number is None or not smallest <= number <= largest:
         raise ZooError(f"{name} is {shown(value)}; give a whole number from {smallest} to {largest}")
     return number
@@ -104,7 +104,7 @@ def seed(value: Any, name: str = "seed") -> int:
     """A seed, or a fresh one for None."""
     if value is None:
         return latents.random_seed()
-    number = _whole(value)
+    number = _integer(value)
     if number is None or not 0 <= number < 1 << 64:
         raise ZooError(f"{name} is {shown(value)}; give a whole number from 0 to 2**64 - 1, or none for a fresh one")
     return number
@@ -154,7 +154,7 @@ def _class(config: ModelConfig, item: Any) -> int:
         return labels.index(config, item.strip())
     if not config.conditional:
         labels.index(config, 0)  # says that it takes none
-    number = _whole(item)
+    number = _integer(item)
     if number is None:
         raise LabelError(f"label is {shown(item)}; give a class by index or name, several in a list, or all")
     if abs(number) > 1 << 31:
@@ -176,7 +176,7 @@ def sample(
     return request
 
 
-def _whole(value: Any) -> int | None:
+def _integer(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and math.isfinite(value) and value == int(value):

@@ -11,20 +11,20 @@ from .service import guarded
 from .workers import Progress
 
 
-def on(triggers, function: Callable, inputs: list, outputs: list, **options) -> Any:
+def connect(triggers, function: Callable, inputs: list, outputs: list, **options) -> Any:
     """Tie a coroutine function that checks its own values, so that Gradio passes them as they come."""
-    how = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"} | options
-    how["api_name"] = f"page_{function.__name__}"
+    event_options = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"} | options
+    event_options["api_name"] = f"page_{function.__name__}"
     handler = guarded(function, page=True)
     if isinstance(triggers, list):
-        return gr.on(triggers, handler, inputs, outputs, **how)
-    return triggers(handler, inputs, outputs, **how)  # button.click, or another event's success
+        return gr.on(triggers, handler, inputs, outputs, **event_options)
+    return triggers(handler, inputs, outputs, **event_options)  # button.click, or another event's success
 
 
-def teller(progress: gr.Progress) -> Callable[[Progress, int], None]:
+def page_progress(progress: gr.Progress) -> Callable[[Progress, int], None]:
     """Shows a job's progress in the page: its place in the queue, then images done and time left."""
 
-    def tell(latest: Progress, before: int) -> None:
+    def report(latest: Progress, before: int) -> None:
         if before:
             progress(0, desc=f"waiting for {before} other request{'s' if before > 1 else ''}")
         elif latest.total:
@@ -33,4 +33,4 @@ def teller(progress: gr.Progress) -> Callable[[Progress, int], None]:
         else:
             progress(0, desc=latest.text or "starting")
 
-    return tell
+    return report

@@ -95,7 +95,7 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
         fake = min(fake, len(target.images))
     if task.metric == "pr":
         fake = real = min(fake, real)
-    warnings = list(_few(task, extractor, data, fake, real))
+    warnings = list(_sample_size_warnings(task, extractor, data, fake, real))
     settings = task.settings
     if isinstance(settings, KID) and settings.subset_size > min(fake, real):
         if not (task.chosen or target.fixed or task.protocol.name == "clean"):
@@ -121,7 +121,7 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
     return replace(task, num_fake=fake, num_real=real if task.needs_real else 0, warnings=tuple(warnings))
 
 
-def _few(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
+def _sample_size_warnings(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
     """A warning where a covariance is singular: an error unless the user gave the counts."""
     if task.metric != "fid":
         return

@@ -32,7 +32,7 @@ def verify_all(
     out: str | os.PathLike = "reports",
     *,
     protocol: str = "published",
-    tell: Callable[[Outcome], object] = lambda outcome: None,
+    on_outcome: Callable[[Outcome], object] = lambda outcome: None,
     **options,
 ) -> list[Outcome]:
     """Verify many checkpoints into `out`: a folder each, and summary.md and summary.json over all.
@@ -42,17 +42,17 @@ def verify_all(
 
     Args:
         names: with or without @tag; None for every set of weights in the registry about which something is stated.
-        tell: called with each Outcome as it comes.
+        on_outcome: called with each Outcome as it comes.
         options: further arguments of `verify`.
     """
     ranks.start()
     out = Path(out)
     outcomes = []
     for name in names or list(_stated()):
-        outcome = _one(name, out, protocol, options)
+        outcome = _verify_one(name, out, protocol, options)
         outcomes.append(outcome)
         if ranks.rank() == 0:
-            tell(outcome)
+            on_outcome(outcome)
             _write_summary(out, outcomes)
     return outcomes
 
@@ -65,7 +65,7 @@ def _stated() -> Iterable[str]:
                 yield f"{name}@{entry.tag}"
 
 
-def _one(name: str, out: Path, protocol: str, options: dict) -> Outcome:
+def _verify_one(name: str, out: Path, protocol: str, options: dict) -> Outcome:
     folder = out / name.strip("/").replace("/", "-").replace("@", "-")
     try:
         done = _earlier(folder, name, protocol, options)

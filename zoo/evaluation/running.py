@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from ..common import ranks
 from ..common.devices import rank_device
 from ..common.errors import ZooError
-from ..common.progress import Tell
+from ..common.progress import ProgressCallback
 from .features import extractors
 from .plan import Task, tasks_of
 from .protocols import published
 from .protocols.protocol import Protocol
 from .report.environment import machine
 from .report.report import Extraction, Report, Result
-from .scorer import Findings, Scorer
+from .scorer import Scorer, TaskResults
 from .targets import Target, data_for, open_target
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def evaluate(
     dtype: str | None = None,
     batch_size: int | None = None,
     cache_dir: str | os.PathLike | None = None,
-    progress: bool | Tell = False,
+    progress: bool | ProgressCallback = False,
 ) -> Report:
     """Score a model, or images that exist, against real images.
 
@@ -136,7 +136,7 @@ def _first_problem(error: ValueError) -> str:
     )
 
 
-def results_of(scorer: Scorer, task: Task, found: Findings) -> list[Result]:
+def results_of(scorer: Scorer, task: Task, found: TaskResults) -> list[Result]:
     """The results of one task, with mean and standard deviation over its seeds."""
     import numpy as np
 
@@ -173,7 +173,7 @@ def _settings(scorer: Scorer, task: Task) -> dict[str, Any]:
     return settings | ({"selection": task.protocol.selection} if task.needs_real else {})
 
 
-def report_of(scorer: Scorer, tasks: list[Task], found: Findings | None) -> Report:
+def report_of(scorer: Scorer, tasks: list[Task], found: TaskResults | None) -> Report:
     """The report, the same on every rank."""
     text = None
     if found is not None:

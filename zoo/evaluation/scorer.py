@@ -16,7 +16,7 @@ from torch import Tensor
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
 from ..common.errors import DataUnavailableError, ZooError
-from ..common.progress import Progress, Tell
+from ..common.progress import Progress, ProgressCallback
 from . import plan
 from .features import extractors, references
 from .features.extraction import Features, Timings, extract
@@ -30,7 +30,7 @@ _SHEET = 64  # images on a sample sheet
 
 
 @dataclass
-class Findings:
+class TaskResults:
     """What the tasks gave: for each, a list of values over seeds by kind; and what came of the first seed."""
 
     values: dict[Task, dict[str, list[formulas.Spread]]] = field(default_factory=dict)
@@ -122,9 +122,9 @@ class Scorer:
 
     # --------------------------------------------------------------------------------------------------------- run
 
-    def run(self, tasks: list[Task], *, curve: bool, progress: bool | Tell) -> Findings | None:
+    def run(self, tasks: list[Task], *, curve: bool, progress: bool | ProgressCallback) -> TaskResults | None:
         """All scores, on rank 0; None on other ranks."""
-        found = Findings(values={task: {} for task in tasks})
+        found = TaskResults(values={task: {} for task in tasks})
         with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
             for task in tasks:
                 self._reference(task, tasks, found, bars)
@@ -144,13 +144,13 @@ class Scorer:
     def _seeds(self, task: Task) -> tuple[int, ...]:
         return task.protocol.seeds[:1] if self.target.fixed else task.protocol.seeds
 
-    def _reference(self, task: Task, tasks: list[Task], found: Findings, bars: Progress) -> None:
+    def _reference(self, task: Task, tasks: list[Task], found: TaskResults, bars: Progress) -> None:
         key = self._reference_key(task)
         if not task.needs_real or key in found.references:
             return
         advance: list[Callable[[int], None]] = []
 
-        def tell(done: int, total: int) -> None:
+        def report_progress(done: int, total: int) -> None:
             if not advance:
                 advance.append(bars.task(f"real images, {self.data_of(task)}", total))
             advance[0](done)
@@ -163,10 +163,10 @@ class Scorer:
             batch_size=self.batch_size,
             cache_dir=self.cache_dir,
             timings=found.timings,
-            advance=tell,
+            advance=report_progress,
         )
 
-    def _classifier(self, tasks: list[Task], found: Findings) -> classwise.Classifier | None:
+    def _classifier(self, tasks: list[Task], found: TaskResults) -> classwise.Classifier | None:
         task = next((task for task in tasks if task.metric == "classes"), None)
         if task is None or ranks.rank() != 0:
             return None
@@ -190,7 +190,7 @@ class Scorer:
             passes.setdefault(key, []).append(task)
         return passes
 
-    def _sample(self, key: tuple, tasks: list[Task], seed: int, found: Findings, bars: Progress) -> Features | None:
+    def _sample(self, key: tuple, tasks: list[Task], seed: int, found: TaskResults, bars: Progress) -> Features | None:
         sampling, n = Sampling.model_validate_json(key[0]), max(task.num_fake for task in tasks)
         extractor = self.extractor(tasks[0].protocol.resize)
         layers = tuple(dict.fromkeys(task.layer(extractor) for task in tasks))
@@ -217,7 +217,7 @@ class Scorer:
             return Generated(model, sampling, n, seed, plan.proportions(sampling, self.data_of(task)))
         if n == len(images):
             return images
-        chosen = _some(len(images), n)
+        chosen = _random_indices(len(images), n)
         if isinstance(images, Folder):
             return Folder([images.files[i] for i in chosen.tolist()])
         assert isinstance(images, Fixed)
@@ -227,10 +227,10 @@ class Scorer:
         """The features of a task's generated images: the first ones of a seed; of images that exist, some of them."""
         values = features.layers[task.layer(self.extractor(task.protocol.resize))]
         if self.target.fixed and task.num_fake < len(values):
-            return values[_some(len(values), task.num_fake)]
+            return values[_random_indices(len(values), task.num_fake)]
         return values[: task.num_fake]
 
-    def _score(self, task: Task, features: Features, found: Findings, classifier) -> None:
+    def _score(self, task: Task, features: Features, found: TaskResults, classifier) -> None:
         clock = time.perf_counter()
         fake = self._fake(task, features)
         real = found.references[self._reference_key(task)] if task.needs_real else None
@@ -264,12 +264,12 @@ class Scorer:
             size = min(settings.subset_size, len(fake), len(real.features))
             return {"kid": formulas.kernel_distance(fake, real.features, settings.subsets, size)}
         if isinstance(settings, PrecisionRecall):
-            some = real.features[_some(len(real.features), task.num_real)]
+            some = real.features[_random_indices(len(real.features), task.num_real)]
             precision, recall = formulas.precision_recall(fake, some, settings.neighbours)
             return {"precision": formulas.Spread(precision), "recall": formulas.Spread(recall)}
         return {"fid": formulas.Spread(formulas.frechet_distance(formulas.statistics(fake), real.statistics))}
 
-    def _converge(self, task: Task, features: Features, found: Findings, bars: Progress) -> None:
+    def _converge(self, task: Task, features: Features, found: TaskResults, bars: Progress) -> None:
         clock = time.perf_counter()
         fake, real = self._fake(task, features), found.references[self._reference_key(task)]
         assert real is not None
@@ -278,7 +278,7 @@ class Scorer:
         found.timings.add("convergence", clock)
 
 
-def _some(total: int, count: int) -> Tensor:
+def _random_indices(total: int, count: int) -> Tensor:
     """`count` of the indices below `total`, drawn once and for all, in ascending order."""
     return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count].sort().values
 

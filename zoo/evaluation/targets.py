@@ -94,7 +94,7 @@ def weights_of(
     Raises:
         ZooError: nothing has this name, or the weights are not on this machine.
     """
-    found = resolve.find(name, wanted, cache_dir)
+    found = resolve.resolve_model(name, wanted, cache_dir)
     if wanted == "random":
         return found.config, "random", None
     return found.config, None if found.exported else found.tag, found.path

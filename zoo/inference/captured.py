@@ -47,7 +47,7 @@ class Captured:
         self._work = CapturedWork(z.device)
         with exact_float32():
             for _ in range(WARM_UP):
-                self._work.do(lambda: network(self._z, self._y))
+                self._work.run_on_stream(lambda: network(self._z, self._y))
             self._out = self._work.capture(lambda: network(self._z, self._y), error_mode="thread_local")
 
     def __call__(self, z: Tensor, y: Tensor | None = None) -> Tensor:

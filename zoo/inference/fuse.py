@@ -94,7 +94,7 @@ class FusedResNet(nn.Module):
         self.input = Linear(generator.input)
         self.blocks = nn.ModuleList(
             FusedBlock(block, self.spec.bottom_width << number, self.by_class, form)
-            for number, block in enumerate(_all(GeneratorBlock, generator.blocks), start=1)
+            for number, block in enumerate(_all_of_type(GeneratorBlock, generator.blocks), start=1)
         )
         self.attention = fused_attention(generator)
         self.at_once = [
@@ -144,11 +144,11 @@ class FusedBigGAN(FusedResNet):
 
 
 def fused_attention(generator: Generator) -> nn.ModuleDict:
-    layers = _all(SelfAttention, generator.attention.values())
+    layers = _all_of_type(SelfAttention, generator.attention.values())
     return nn.ModuleDict({key: FusedAttention(layer) for key, layer in zip(generator.attention, layers, strict=True)})
 
 
-def _all(kind: type[M], modules: Iterable[nn.Module]) -> list[M]:
+def _all_of_type(kind: type[M], modules: Iterable[nn.Module]) -> list[M]:
     """Modules of which a container has forgotten the type."""
     found = []
     for module in modules:
@@ -175,7 +175,7 @@ class FusedDCGAN(nn.Module):
         self.input = Linear(generator.input)
         self.input_norm = Affine(generator.input_norm) if generator.input_norm is not None else None
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
-        for block in _all(UpBlock, generator.blocks):
+        for block in _all_of_type(UpBlock, generator.blocks):
             folded = block.norm if isinstance(block.norm, nn.BatchNorm2d) else None
             weight, bias = scaled(block.conv, folded and norm_affine(folded))
             self.convs.append(UpConv(weight, bias, block.conv.output_padding[0]))

@@ -135,7 +135,7 @@ def _scores(config: ModelConfig) -> str:
     head = ("metric", "published", "measured here", "real / generated", "split", "weights", "source or protocol")
     rows = []
     for published in config.published:
-        beside = next((m for m in measured if _same(published, *m)), None)
+        beside = next((m for m in measured if _same_measurement(published, *m)), None)
         if beside:
             measured.remove(beside)
         rows.append(_row(published, beside[1] if beside else None, published.tag, _source(published)))
@@ -146,11 +146,11 @@ def _scores(config: ModelConfig) -> str:
         if own
         else ""
     )
-    verify = f"\n\nMeasure them again: `zoo verify {config.name}{_with(config)}`." if config.weights else ""
+    verify = f"\n\nMeasure them again: `zoo verify {config.name}{_verify_option(config)}`." if config.weights else ""
     return "## Scores\n\n" + table(head, rows) + remark + verify
 
 
-def _with(config: ModelConfig) -> str:
+def _verify_option(config: ModelConfig) -> str:
     """The option of `zoo verify` that measures what was measured here, where that is all there is for these weights."""
     entry = config.default_weights
     if entry is None:
@@ -160,7 +160,7 @@ def _with(config: ModelConfig) -> str:
     return " --extractor efficientnet-lite0" if found == {"efficientnet-lite0"} and not published else ""
 
 
-def _same(published: Published, tag: str, score: Measured) -> bool:
+def _same_measurement(published: Published, tag: str, score: Measured) -> bool:
     mine, theirs = ((s.metric, s.num_real, s.num_fake, s.split) for s in (score, published))
     return published.tag in (tag, None) and not published.settings and mine == theirs
 

@@ -78,14 +78,16 @@ def _write(
     folder: Path, model: Exportable, discriminator: Mapping[str, Tensor] | None, dtype: str, run: Path | None
 ) -> None:
     files.save(
-        folder / WEIGHTS, _as(dtype, model.generator.state_dict()), {"name": model.config.name, **model.provenance}
+        folder / WEIGHTS,
+        _as_dtype(dtype, model.generator.state_dict()),
+        {"name": model.config.name, **model.provenance},
     )
     config = _config_of(model, files.sha256(folder / WEIGHTS))
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
     has_record = run is not None and _write_record(run, folder, config)
     (folder / CARD).write_text(card.render(config, record=has_record), encoding="utf-8")
     if discriminator is not None:
-        files.save(folder / DISCRIMINATOR, _as(dtype, discriminator), {"name": config.name, **model.provenance})
+        files.save(folder / DISCRIMINATOR, _as_dtype(dtype, discriminator), {"name": config.name, **model.provenance})
 
 
 def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
@@ -108,7 +110,7 @@ def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
     return model.config.model_copy(update=changes)
 
 
-def _as(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _as_dtype(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     import torch
 
     wanted = getattr(torch, dtype)

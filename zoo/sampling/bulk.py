@@ -122,7 +122,7 @@ def write(
                             advance(written)
                 ranks.agree(None)  # all parts are there
                 if ranks.rank() == 0:
-                    format.finish(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
+                    format.finalize(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
                     journal.end()
                 ranks.agree(None)
     except KeyboardInterrupt:
@@ -202,7 +202,7 @@ def _finished(
         there = format.finished()
     except DamagedRecordError:
         return None
-    if there is None or there.images != n or not there.makes(record) or not format.is_whole(parts):
+    if there is None or there.images != n or not there.makes(record) or not format.is_complete(parts):
         return None
     if format.journal.folder.exists():
         with format.journal.locked(format.out):  # what a kill has left is removed

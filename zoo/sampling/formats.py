@@ -50,7 +50,7 @@ class Format:
         record = self._record()
         return command_of(record) if record else None
 
-    def is_whole(self, parts: list[range]) -> bool:
+    def is_complete(self, parts: list[range]) -> bool:
         """Whether what is there is, byte for byte, what its command wrote."""
         raise NotImplementedError
 
@@ -82,7 +82,7 @@ class Format:
                 yield count
         writing.replace(self.journal.path(command, Part(part.start, part.stop, digest.hexdigest())))
 
-    def finish(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
+    def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
         """Put the parts together; the output gets its name when it is whole."""
         known = {(part.first, part.stop): part for part in self.journal.parts(command)}
         files = [self.journal.path(command, known[part.start, part.stop]) for part in parts]
@@ -117,7 +117,7 @@ class Npz(Format):
         except (OSError, ValueError, zipfile.BadZipFile):
             return None
 
-    def is_whole(self, parts: list[range]) -> bool:
+    def is_complete(self, parts: list[range]) -> bool:
         try:
             with zipfile.ZipFile(self.out) as archive, archive.open("images.npy") as images:
                 np.lib.format.read_magic(images)
@@ -157,7 +157,7 @@ class Tar(Format):
         except (OSError, ValueError, tarfile.TarError):
             return None
 
-    def is_whole(self, parts: list[range]) -> bool:
+    def is_complete(self, parts: list[range]) -> bool:
         try:
             with tarfile.open(self.out, "r:") as archive:
                 first = archive.next()

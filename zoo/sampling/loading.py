@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from .. import nets
 from ..checkpoints import alignments
 from ..checkpoints import weights as weight_files
-from ..checkpoints.resolve import Expected, Found, find, shown_name
+from ..checkpoints.resolve import Expected, ResolvedModel, resolve_model, shown_name
 from ..common import files
 from ..common.errors import WeightsCorruptedError
 from ..schema import labels
@@ -45,12 +45,12 @@ def load(
         WeightsUnavailableError: the weights cannot be had; the message says why, and how to get them.
         WeightsCorruptedError: the file is damaged or belongs to another architecture.
     """
-    found = find(name_or_folder, os.fspath(weights), cache_dir)
+    found = resolve_model(name_or_folder, os.fspath(weights), cache_dir)
     return load_found(found, shown_name(name_or_folder, found), device, dtype, fuse, cache_dir)
 
 
 def load_found(
-    found: Found,
+    found: ResolvedModel,
     name: str,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype | None = None,
@@ -66,7 +66,7 @@ def load_found(
             generator = nets.build_generator(found.config.generator)
         weight_files.load_into(generator, weight_files.read(found.path), found.path)
         provenance = weight_files.read_metadata(found.path)
-    alignment = alignments.of(found, cache_dir)
+    alignment = alignments.lookup(found, cache_dir)
     return GAN(
         found.config,
         generator,
@@ -98,7 +98,7 @@ def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.
     return discriminator.to(device).eval().requires_grad_(False)
 
 
-def _discriminator_file(found: Found) -> Expected | None:
+def _discriminator_file(found: ResolvedModel) -> Expected | None:
     """The file of the discriminator that was trained with these weights, where there is one on this machine."""
     if found.path is None:
         return None
@@ -130,7 +130,7 @@ class _NoInitialWeights(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _averages_spectral_norm(found: Found) -> bool:
+def _averages_spectral_norm(found: ResolvedModel) -> bool:
     """Whether spectral norm vectors are to be settled.
 
     StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.

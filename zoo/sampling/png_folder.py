@@ -51,7 +51,7 @@ class PngFolder(Format):
             raise ZooError(f"{self.record_path} is not of this program; give another folder")
         return command_of(record)
 
-    def is_whole(self, parts: list[range]) -> bool:
+    def is_complete(self, parts: list[range]) -> bool:
         recorded = {(part.first, part.stop): part.sha256 for part in self._recorded()}
         return all(recorded.get((part.start, part.stop)) == self._digest(part) for part in parts)
 
@@ -180,7 +180,7 @@ class PngFolder(Format):
     def _known(self, command: Command) -> list[Part]:
         return [*self._recorded(), *self.journal.parts(command)]
 
-    def finish(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
+    def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
         known = {(part.first, part.stop): part.sha256 for part in self._known(command)}
         digests = [known.get((part.start, part.stop)) or self._digest(part) or "" for part in parts]
         listed = [str(Part(part.start, part.stop, sha)) for part, sha in zip(parts, digests, strict=True)]

@@ -20,7 +20,7 @@ from .labels import plain
 
 _registered: dict[str, ModelConfig] = {}  # by name; a user's models
 _LONGEST_NAME = 200  # characters; the longest here has 40
-_told: set[str] = set()  # names of which it was said that there is also a folder
+_announced_names: set[str] = set()  # names of which it was said that there is also a folder
 
 
 @cache
@@ -100,8 +100,8 @@ def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
         return None
     if not isinstance(name_or_folder, str) or _is_path(text) or not is_name(text):
         return folder
-    if text not in _told:
-        _told.add(text)
+    if text not in _announced_names:
+        _announced_names.add(text)
         model = resolve(split_tag(text)[0])
         print(f"zoo: {text} is read as the name of the model {model}; the folder is ./{text}", file=sys.stderr)
     return None

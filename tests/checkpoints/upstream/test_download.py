@@ -84,7 +84,7 @@ def test_a_file_of_google_drive_is_converted_once(drive, config, published):
     assert facts["original_sha256"] == digest
     assert facts["converter"]
     assert json.loads(facts["source"]) == {"source": "mimicry", "google_drive_file": FILE, "path": "netG.pth"}
-    record = cache.Record.of(Path(outcome.value))
+    record = cache.Record.read(Path(outcome.value))
     assert (record.sha256, record.original_sha256) == (files.sha256(Path(outcome.value)), digest)
     assert not list(Path(environment["ZOO_CACHE"], "partial").iterdir()), "the original is not kept"
     asked = len(state.requests)
@@ -316,7 +316,7 @@ def test_killed_at_any_moment_no_damaged_file_has_a_final_name(drive, config):
         child.process.join(0.05 + 0.11 * (kill % 9))
         child.kill()
         for path in _converted(environment):
-            record = cache.Record.of(path)
+            record = cache.Record.read(path)
             assert files.sha256(path) == record.sha256
             path.unlink()
     outcome = children.run(_locate, config, environment=environment)

@@ -12,7 +12,7 @@ from training import losses
 from training.run.trainer import Options, train
 from training.studies import label_losses, label_page, label_probe, sweep, sweep_report, sweep_runs
 from training.studies.label_probe import ASKED, BY_DISCRIMINATOR, LabelProbe
-from training.studies.sweep_runs import Place
+from training.studies.sweep_runs import SweepSetup
 from zoo import nets
 from zoo.sampling.gan import GAN
 from zoo.schema import registry
@@ -81,7 +81,7 @@ def grown():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(label_page, "_EACH", 20)
         patch.setattr(label_losses, "_BATCHES", 2)
-        return label_page.grown()
+        return label_page.inspect_bundled_model()
 
 
 def test_the_grown_model_s_losses_hardly_mind_the_label(grown):
@@ -97,7 +97,7 @@ def test_the_grown_model_s_losses_hardly_mind_the_label(grown):
 
 def test_a_sweep_of_labels_has_its_tables_and_curves(tmp_path, grown, monkeypatch):
     """From training to the page, at the smallest size."""
-    monkeypatch.setattr(label_page, "grown", lambda: grown)
+    monkeypatch.setattr(label_page, "inspect_bundled_model", lambda: grown)
     monkeypatch.setattr(label_page, "_EACH", 10)
     path = tmp_path / "labels.json"
     data = json.loads((sweep.FOLDER / "contragan-labels.json").read_text(encoding="utf-8"))
@@ -111,15 +111,15 @@ def test_a_sweep_of_labels_has_its_tables_and_curves(tmp_path, grown, monkeypatc
     data["small"] |= {"seeds": [0], "only": {"loss": ["2C, Eq. 8", "projection"]}}
     data["metrics"] = []
     path.write_text(json.dumps(data))
-    place = Place(str(path), tmp_path / "out", device="cpu")
-    for run in place.planned():
-        sweep_runs.run_one(place, run.id)
-    page = sweep_report.make_report(place)
-    page.write(place.out)
-    text = (place.out / "README.md").read_text(encoding="utf-8")
+    setup = SweepSetup(str(path), tmp_path / "out", device="cpu")
+    for run in setup.planned():
+        sweep_runs.run_one(setup, run.id)
+    page = sweep_report.make_report(setup)
+    page.write(setup.out)
+    text = (setup.out / "README.md").read_text(encoding="utf-8")
     for said in ("as assigned", "Eq. 7, random", "119.63", "ReACGAN", "labels-over-time.png", "(bundled)"):
         assert said in text
-    assert (place.out / "class-embeddings-over-time.png").stat().st_size > 1000
+    assert (setup.out / "class-embeddings-over-time.png").stat().st_size > 1000
     assert len(page.results["labels"]["projection"]) == 1
 
 

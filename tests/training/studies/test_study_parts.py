@@ -208,26 +208,26 @@ def lone_run(folder, steps=6, stop_at=None, seed=0, terms=None):
 def test_a_discriminator_alone_goes_on_to_the_bit(tmp_path, monkeypatch):
     monkeypatch.setattr("training.studies.discriminator_run._SAVE_EVERY", 2)
     whole = lone_run(tmp_path / "whole")
-    records = whole.go()
+    records = whole.train_remaining()
     with pytest.raises(KeyboardInterrupt):
-        lone_run(tmp_path / "parts", stop_at=3).go()
+        lone_run(tmp_path / "parts", stop_at=3).train_remaining()
     parts = lone_run(tmp_path / "parts")
-    again = parts.go()
+    again = parts.train_remaining()
     timeless = [[{k: v for k, v in r.items() if k != "seconds"} for r in rs] for rs in (records, again)]
     assert timeless[0] == timeless[1]
     for a, b in zip(whole.networks.discriminator.parameters(), parts.networks.discriminator.parameters(), strict=True):
         assert torch.equal(a, b)
     with pytest.raises(ZooError, match="another seed"):
-        lone_run(tmp_path / "parts", seed=1).go()
+        lone_run(tmp_path / "parts", seed=1).train_remaining()
     with pytest.raises(ZooError, match="another terms"):
-        lone_run(tmp_path / "parts", terms=PLAIN).go()
+        lone_run(tmp_path / "parts", terms=PLAIN).train_remaining()
 
 
 def test_only_the_discriminator_learns(tmp_path):
     run = lone_run(tmp_path / "run", steps=2)
     torch.manual_seed(0)
     fresh = Networks.build(run.config)
-    run.go()
+    run.train_remaining()
     assert all(
         torch.equal(a, b)
         for a, b in zip(fresh.generator.parameters(), run.networks.generator.parameters(), strict=True)

@@ -17,7 +17,7 @@ from narrow import tiny
 from training.run.stopping import RunStoppedError
 from training.studies import side_by_side, sweep, sweep_report, sweep_runs
 from training.studies.sweep import Claim, PlannedRun, Size
-from training.studies.sweep_runs import Place
+from training.studies.sweep_runs import SweepSetup
 from zoo.common.errors import ConfigError, ZooError
 from zoo.schema import registry
 
@@ -130,15 +130,15 @@ def test_a_sweep_from_file_to_page_in_two_goes(file, tmp_path, command, monkeypa
 
 def test_one_run_of_several_fails(file, tmp_path, capsys):
     axes = {"data": {"digits": {}, "cifar10": {"set": {"data.dataset": "cifar10"}}}}  # which is not here
-    place = Place(str(file(axes=axes)), tmp_path / "out", device="cpu")
-    digits, cifar = place.planned()
-    place.folder(digits).mkdir(parents=True)
-    (place.folder(digits) / "scores.json").write_text('{"fid": 1.5}')  # finished before
+    setup = SweepSetup(str(file(axes=axes)), tmp_path / "out", device="cpu")
+    digits, cifar = setup.planned()
+    setup.folder(digits).mkdir(parents=True)
+    (setup.folder(digits) / "scores.json").write_text('{"fid": 1.5}')  # finished before
     with pytest.raises(ZooError, match=r"1 of 1 runs failed: data-cifar10-seed0: zoo: cifar10 is not in"):
-        side_by_side.run_side_by_side(place, place.planned(), ["cpu", "cpu"])
+        side_by_side.run_side_by_side(setup, setup.planned(), ["cpu", "cpu"])
     assert "1 of 1: data-cifar10-seed0 failed" in capsys.readouterr().out
-    assert sweep_runs.scores_of(place, digits) == {"fid": 1.5}
-    assert sweep_runs.scores_of(place, cifar) is None
+    assert sweep_runs.scores_of(setup, digits) == {"fid": 1.5}
+    assert sweep_runs.scores_of(setup, cifar) is None
 
 
 def test_as_many_runs_at_a_time_as_threads(monkeypatch):
@@ -159,7 +159,7 @@ def test_runs_at_a_time_share_the_threads(file, tmp_path, command, monkeypatch):
     done = command("sweep", "run", path, "--out", out, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()[:2]] == ["1 of 2", "2 of 2"]
-    for run in Place(str(path), out).planned():
+    for run in SweepSetup(str(path), out).planned():
         start = json.loads((out / "work" / run.id / "environment.json").read_text(encoding="utf-8"))["starts"][0]
         assert start["device"] == "CPU, 1 threads"
     assert (out / "README.md").exists()
@@ -173,13 +173,13 @@ class Terminal(io.StringIO):
 def test_a_terminal_sees_how_far_all_runs_are(file, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
     monkeypatch.setenv("COLUMNS", "160")
-    place = Place(str(file(axes={"alpha": small_sweep()["axes"]["alpha"]})), tmp_path / "out", device="cpu")
-    first, second = place.planned()
-    with side_by_side._SweepProgress(place, [first, second]) as progress:
+    setup = SweepSetup(str(file(axes={"alpha": small_sweep()["axes"]["alpha"]})), tmp_path / "out", device="cpu")
+    first, second = setup.planned()
+    with side_by_side._SweepProgress(setup, [first, second]) as progress:
         for run, step in ((first, 2), (second, 1)):
-            place.folder(run).mkdir(parents=True)
-            (place.folder(run) / "metrics.jsonl").write_text(f'{{"step": {step}}}\n')
-        progress.look([first, second])
+            setup.folder(run).mkdir(parents=True)
+            (setup.folder(run) / "metrics.jsonl").write_text(f'{{"step": {step}}}\n')
+        progress.show([first, second])
         progress._started -= 600  # 3 of 4 steps in ten minutes
         progress.ended(first, "finished")
     assert f"1 of 2: {first.id} finished; 3 min left" in screen.getvalue()
@@ -190,7 +190,7 @@ def test_a_terminal_sees_how_far_all_runs_are(file, tmp_path, monkeypatch):
 def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
     size = small_sweep()["small"]
     path = file(small={"set": size["set"] | {"training.steps": 100_000}})
-    place = Place(str(path), tmp_path / "out", device="cpu")
+    setup = SweepSetup(str(path), tmp_path / "out", device="cpu")
     work = tmp_path / "out" / "work"
     work.mkdir(parents=True)
 
@@ -203,7 +203,7 @@ def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
     thread = threading.Thread(target=stop_when_it_trains)
     thread.start()
     with pytest.raises(RunStoppedError, match="stopped, 1 runs saved; go on with --resume") as stopped:
-        side_by_side.run_side_by_side(place, place.planned(), ["cpu"])
+        side_by_side.run_side_by_side(setup, setup.planned(), ["cpu"])
     thread.join()
     assert stopped.value.exit_status == 128 + signal.SIGTERM
     assert len(list(work.glob("*/checkpoints/step-*.safetensors"))) == 1
@@ -211,17 +211,17 @@ def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
 
 def test_ranks_share_the_runs_and_the_last_writes_the_page(file, tmp_path, command, monkeypatch):
     path, out = file(), tmp_path / "out"
-    place, started = Place(str(path), out, device="cpu"), []
+    setup, started = SweepSetup(str(path), out, device="cpu"), []
 
-    def run(place, planned, devices):
+    def run(setup, planned, devices):
         for one in planned:
             started.append((one.id, devices))
-            place.folder(one).mkdir(parents=True)
-            (place.folder(one) / "scores.json").write_text("{}")
+            setup.folder(one).mkdir(parents=True)
+            (setup.folder(one) / "scores.json").write_text("{}")
 
     monkeypatch.setattr(side_by_side, "run_side_by_side", run)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    ids = [one.id for one in place.planned()]
+    ids = [one.id for one in setup.planned()]
     for rank, mine in (("0", ids[0::2]), ("1", ids[1::2])):
         started.clear()
         monkeypatch.setenv("RANK", rank)
@@ -233,13 +233,13 @@ def test_ranks_share_the_runs_and_the_last_writes_the_page(file, tmp_path, comma
 
 def test_a_cluster_runs_them_too(file, tmp_path):
     """The path that README.md shows: submitit, here on this machine."""
-    place = Place(str(file()), tmp_path / "out", device="cpu")
+    setup = SweepSetup(str(file()), tmp_path / "out", device="cpu")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=5)
-    first, *others = place.planned()
-    assert executor.submit(sweep_runs.run_one, place, first.id).result() == {}
-    assert sweep_runs.scores_of(place, first) == {}
-    assert all(sweep_runs.scores_of(place, run) is None for run in others)
+    first, *others = setup.planned()
+    assert executor.submit(sweep_runs.run_one, setup, first.id).result() == {}
+    assert sweep_runs.scores_of(setup, first) == {}
+    assert all(sweep_runs.scores_of(setup, run) is None for run in others)
 
 
 # -------------------------------------------------------------------------------------------------------------- reports

@@ -114,7 +114,7 @@ def _convert(
     target: Path,
     trust_anew: bool = False,
 ) -> _Converted:
-    name, digest, known = f"{config.name}@{entry.tag}", files.sha256(original.path), cache.Record.of(target)
+    name, digest, known = f"{config.name}@{entry.tag}", files.sha256(original.path), cache.Record.read(target)
     again = "download it again"
     _enforce(original, digest, original.sha256, f"that is what the place it came from says; {again}")
     _enforce(original, digest, upstream.sha256, f"that is the file its authors published; {again}")

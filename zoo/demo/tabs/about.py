@@ -13,7 +13,7 @@ from ...release import card as cards
 from ...schema import registry
 from ...schema.config import ModelConfig
 from .. import drawing, encoding, model_list, style, validation
-from ..wiring import on, teller
+from ..wiring import connect, page_progress
 
 _SHEET = 64  # images
 # Where the tab is not open, the sheet waits until it is.
@@ -37,14 +37,16 @@ def build(page) -> gr.Markdown:
         n = min(_SHEET, page.service.settings.max_images)
         label = "all" if config.conditional and config.num_classes <= n else None
         request = validation.sample(page.service.settings, name, n, label, 0)
-        images = await page.service.run("sheet", name, partial(drawing.sample, request=request), teller(progress), n=n)
+        images = await page.service.run(
+            "sheet", name, partial(drawing.sample, request=request), page_progress(progress), n=n
+        )
         data = await asyncio.to_thread(lambda: encoding.png(images.grid()))
         alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
         picture = encoding.picture(data, alt, style="width: 100%")
         return f'<p class="zoo-caption">{html.escape(alt)}</p>{picture}{record(config)}'
 
-    on([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
-    on(page.model.input, draw, [page.model], [sheet], show_progress_on=sheet, js=_IF_OPEN)
+    connect([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
+    connect(page.model.input, draw, [page.model], [sheet], show_progress_on=sheet, js=_IF_OPEN)
     return shown
 
 

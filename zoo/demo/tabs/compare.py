@@ -10,7 +10,7 @@ import gradio as gr
 
 from ...common.errors import LabelError, ZooError
 from .. import drawing, encoding, model_list, style, validation
-from ..wiring import on, teller
+from ..wiring import connect, page_progress
 
 
 def build(page) -> None:
@@ -47,12 +47,14 @@ def build(page) -> None:
         batches = []
         for request in requests:
             work = partial(drawing.sample, request=request)
-            batches.append(await page.service.run("compare", request.model, work, teller(progress), n=n, from_="page"))
+            batches.append(
+                await page.service.run("compare", request.model, work, page_progress(progress), n=n, from_="page")
+            )
         sections = await asyncio.to_thread(lambda: [_section(*pair) for pair in zip(requests, batches, strict=True)])
         told = f"{n} images of each, seed {seed}"
         return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>', seed
 
-    compared = on(
+    compared = connect(
         [go.click, seed.submit],
         compare,
         [first, second, third, label, n, seed],

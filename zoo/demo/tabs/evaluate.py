@@ -8,7 +8,7 @@ import gradio as gr
 
 from ...common.errors import ZooError
 from .. import encoding, scoring, style
-from ..wiring import on, teller
+from ..wiring import connect, page_progress
 
 
 def build(page) -> None:
@@ -65,7 +65,7 @@ def build(page) -> None:
         work = partial(scoring.evaluate, asked=asked)
         try:
             report = await page.service.run(
-                "evaluate", asked.model, work, teller(progress), long=True, n=asked.num_fake, from_="page"
+                "evaluate", asked.model, work, page_progress(progress), long=True, n=asked.num_fake, from_="page"
             )
         except ZooError as error:  # to be read at leisure: it may hold an address and a command
             return style.notice([str(error)]), gr.DownloadButton(interactive=False), _command(asked)
@@ -75,7 +75,7 @@ def build(page) -> None:
         return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
 
     inputs = [page.model, metrics, extractor, protocol, num_fake]
-    evaluated = on(go.click, evaluate, inputs, [shown, report_file, command], show_progress_on=shown)
+    evaluated = connect(go.click, evaluate, inputs, [shown, report_file, command], show_progress_on=shown)
     cancel.click(None, None, None, cancels=[evaluated], api_visibility="private")
 
 

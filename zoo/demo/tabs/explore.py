@@ -13,7 +13,7 @@ from ...sampling import latents
 from ...schema import labels, registry
 from .. import api, drawing, encoding, model_list, neighbours, snippets, validation
 from ..service import Service
-from ..wiring import on, teller
+from ..wiring import connect, page_progress
 
 _THRESHOLDS = (0.25, 0.5, 0.75, 1.0, 1.5, None)
 _MAX_ROWS, _MAX_COLUMNS, _MAX_PICTURES = 40, 16, 400
@@ -105,7 +105,7 @@ def build(page, sampling) -> Exploring:
         steps = validation.count("steps", steps, 2, settings.max_steps)
         chosen = api.one_class(config, label)
         work = partial(drawing.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
-        images = await run("interpolate", name, work, teller(progress), n=steps, from_="page")
+        images = await run("interpolate", name, work, page_progress(progress), n=steps, from_="page")
         row = drawing.Row("", images)
         html = encoding.strips([row], f"{name}, from seed {a} to seed {b}", "interpolation")
         (looped,) = await page.service.keep(lambda: {"interpolation.gif": encoding.gif(images)})
@@ -123,17 +123,17 @@ def build(page, sampling) -> Exploring:
         if len(request_rows) > most:
             raise ZooError(f"{len(request_rows)} classes of {columns} images; give at most {most} classes")
         work = partial(drawing.by_class, request=request, columns=columns)
-        rows = await run("classes", request.model, work, teller(progress), from_="page")
+        rows = await run("classes", request.model, work, page_progress(progress), from_="page")
         return await _shown(
             page.service, rows, f"{request.model}, seed {request.seed}: one column a latent", "class", request
         )
 
     async def around(name, seed, position, reach, directions, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
-        request, position = _one(settings, name, seed, position, chosen, truncation, n)
+        request, position = _request(settings, name, seed, position, chosen, truncation, n)
         reach = validation.number("reach", reach, 0.1, 1)
         directions = validation.count("directions", directions, 1, 8)
         work = partial(drawing.walk, request=request, position=position, directions=directions, steps=9, reach=reach)
-        rows = await run("walk", request.model, work, teller(progress), from_="page")
+        rows = await run("walk", request.model, work, page_progress(progress), from_="page")
         title = f"{request.model}, from image {position} of seed {request.seed} (left) in {directions} directions"
         return await _shown(page.service, rows, title, "walk", request)
 
@@ -141,16 +141,16 @@ def build(page, sampling) -> Exploring:
         n = validation.count("images", n, 1, _MAX_COLUMNS)
         request = validation.sample(settings, name, n, _fitting(chosen, n), seed)
         work = partial(drawing.truncations, request=request, thresholds=_THRESHOLDS)
-        rows = await run("truncations", request.model, work, teller(progress), n=n, from_="page")
+        rows = await run("truncations", request.model, work, page_progress(progress), n=n, from_="page")
         return await _shown(
             page.service, rows, f"{request.model}, seed {request.seed}, by truncation", "truncation", request
         )
 
     async def near(name, seed, position, count, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
-        request, position = _one(settings, name, seed, position, chosen, truncation, n)
+        request, position = _request(settings, name, seed, position, chosen, truncation, n)
         count = validation.count("neighbours", count, 1, 16)
         work = partial(neighbours.nearest, request=request, position=position, count=count)
-        return (await run("nearest", request.model, work, teller(progress), from_="page")).html()
+        return (await run("nearest", request.model, work, page_progress(progress), from_="page")).html()
 
     async def roll():
         return latents.random_seed() % 10_000, latents.random_seed() % 10_000
@@ -160,16 +160,18 @@ def build(page, sampling) -> Exploring:
 
     go = [page.model, a, b, steps, single]
     outputs = [strip, loop, between_code, a, b]
-    on([go_between.click, a.submit, b.submit], between, go, outputs, show_progress_on=strip)
-    rolled = on(other_seeds.click, roll, [], [a, b], show_progress="hidden")
-    on(rolled.success, between, go, outputs, show_progress_on=strip)
-    on(by_class.click, class_by_latent, [page.model, classes, across, class_seed], [class_table, class_file])
+    connect([go_between.click, a.submit, b.submit], between, go, outputs, show_progress_on=strip)
+    rolled = connect(other_seeds.click, roll, [], [a, b], show_progress="hidden")
+    connect(rolled.success, between, go, outputs, show_progress_on=strip)
+    connect(by_class.click, class_by_latent, [page.model, classes, across, class_seed], [class_table, class_file])
     of_sample = [sampling.classes, sampling.truncation, sampling.n]
-    on(go_walk.click, around, [page.model, walk_seed, position, reach, directions, *of_sample], [walk_table, walk_file])
-    on(go_sweep.click, sweep, [page.model, sweep_seed, sweep_n, sampling.classes], [sweep_table, sweep_file])
-    on(go_near.click, near, [page.model, near_seed, near_position, near_count, *of_sample], [near_table])
+    connect(
+        go_walk.click, around, [page.model, walk_seed, position, reach, directions, *of_sample], [walk_table, walk_file]
+    )
+    connect(go_sweep.click, sweep, [page.model, sweep_seed, sweep_n, sampling.classes], [sweep_table, sweep_file])
+    connect(go_near.click, near, [page.model, near_seed, near_position, near_count, *of_sample], [near_table])
     picked = [walk_seed, position, near_seed, near_position]
-    on(sampling.gallery.select, pick, [sampling.seed], picked, show_progress="hidden")
+    connect(sampling.gallery.select, pick, [sampling.seed], picked, show_progress="hidden")
     return Exploring(classes, single, by_class)
 
 
@@ -184,7 +186,7 @@ async def _shown(service: Service, rows, heading: str, alt: str, request: valida
     return table, gr.DownloadButton(value=path, interactive=True)
 
 
-def _one(settings, name, seed, position, chosen, truncation, n) -> tuple[validation.Sample, int]:
+def _request(settings, name, seed, position, chosen, truncation, n) -> tuple[validation.Sample, int]:
     """A sample as the Sample tab has it, and the number of one of its images."""
     request = validation.sample(settings, name, n, chosen, seed, validation.truncation(truncation or None))
     most = settings.max_images - 1 if request.classes is None or isinstance(request.label, int) else request.n - 1

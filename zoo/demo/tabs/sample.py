@@ -13,7 +13,7 @@ import gradio as gr
 from ...sampling import latents
 from ...schema import labels, registry
 from .. import drawing, encoding, links, model_list, snippets, style, validation
-from ..wiring import on, teller
+from ..wiring import connect, page_progress
 
 DEFAULT_N, DEFAULT_COLUMNS = 50, 10
 
@@ -93,7 +93,9 @@ def build(page) -> Sampling:
         columns = validation.count("columns", columns, 1, 32)
         start = time.monotonic()
         work = partial(drawing.sample, request=request)
-        images = await page.service.run("sample", request.model, work, teller(progress), n=request.n, from_="page")
+        images = await page.service.run(
+            "sample", request.model, work, page_progress(progress), n=request.n, from_="page"
+        )
         taken = time.monotonic() - start
         *shown, sheet, zipped = await page.service.keep(lambda: _encoded(request, images, columns))
         told = f"{request.n} images of {request.model}, seed {request.seed}, in {taken:.2f} s"
@@ -115,7 +117,7 @@ def build(page) -> Sampling:
     events = []
 
     def after(trigger) -> None:
-        made = on(trigger, make, inputs, outputs, show_progress_on=gallery)
+        made = connect(trigger, make, inputs, outputs, show_progress_on=gallery)
         made.success(None, query, link, js=_FOLLOW, api_visibility="private")
         events.append(made)
         cancel.click(None, None, None, cancels=[made], api_visibility="private")
@@ -124,7 +126,7 @@ def build(page) -> Sampling:
         return latents.random_seed()
 
     after([generate.click, seed.submit])
-    rolled = on(dice.click, roll, [], [seed], show_progress="hidden")
+    rolled = connect(dice.click, roll, [], [seed], show_progress="hidden")
     after(rolled.success)
     return Sampling(classes, n, seed, truncation, columns, gallery, after)
 

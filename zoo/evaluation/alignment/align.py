@@ -127,7 +127,7 @@ def align(
     if isinstance(source, GAN):
         found, config, name = None, source.config, source.config.name
     else:
-        found = resolve.find(source, weights, cache_dir)
+        found = resolve.resolve_model(source, weights, cache_dir)
         config, name = found.config, resolve.shown_name(source, found)
     if not config.conditional:
         raise LabelError(f"{name} is unconditional: it has no labels to align")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 4096  # real images that are compared at once
 
-Tell = Callable[[int, int], None]  # done, of how many real images
+CountCallback = Callable[[int, int], None]  # done, of how many real images
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,15 @@ class Nearest:
     distances: Tensor
 
 
-def nearest(images: Tensor, real: Tensor, k: int = 1, flips: bool = False, tell: Tell | None = None) -> Nearest:
+def nearest(
+    images: Tensor, real: Tensor, k: int = 1, flips: bool = False, callback: CountCallback | None = None
+) -> Nearest:
     """The k real images nearest to each image.
 
     Args:
         images, real: uint8 (N, C, H, W) and (M, C, H, W) with k <= M.
         flips: compare mirrored, too, as after a training with random flips.
-        tell: called now and then.
+        callback: called now and then.
     """
     import torch
 
@@ -47,12 +49,12 @@ def nearest(images: Tensor, real: Tensor, k: int = 1, flips: bool = False, tell:
         distances, numbers = torch.cat((best.distances, found), 1), torch.cat((best.numbers, here), 1)
         distances, order = distances.topk(min(k, distances.shape[1]), largest=False)
         best = Nearest(numbers.gather(1, order), distances)
-        if tell:
-            tell(min(first + _BLOCK, len(real)), len(real))
+        if callback:
+            callback(min(first + _BLOCK, len(real)), len(real))
     return Nearest(best.numbers, best.distances / wanted.shape[1] ** 0.5)
 
 
-def usual_distances(real: Tensor, probes: int = 64, tell: Tell | None = None) -> Tensor:
+def usual_distances(real: Tensor, probes: int = 64, callback: CountCallback | None = None) -> Tensor:
     """How far some real images, evenly spaced, are from their nearest other one: (probes,) float32.
 
     Args:
@@ -61,6 +63,6 @@ def usual_distances(real: Tensor, probes: int = 64, tell: Tell | None = None) ->
     import torch
 
     chosen = torch.linspace(0, len(real) - 1, min(probes, len(real))).long()
-    found = nearest(real[chosen], real, 2, tell=tell)
+    found = nearest(real[chosen], real, 2, callback=callback)
     # Each is among its own two nearest; beside an exact duplicate, in either place.
     return torch.where(found.numbers[:, 0] == chosen, found.distances[:, 1], found.distances[:, 0])

@@ -130,7 +130,7 @@ class Protocol(Part):
         kept = [m for m in metrics if self.settings(m) is not None and other.settings(m) is not None]
         mine, theirs = (dict(_flat(_settings(protocol, kept))) for protocol in (self, other))
         return tuple(
-            f"{key}: {_told(mine.get(key))}, not {_told(theirs.get(key))}"
+            f"{key}: {_setting_text(mine.get(key))}, not {_setting_text(theirs.get(key))}"
             for key in sorted({*mine, *theirs})
             if mine.get(key) != theirs.get(key)
         )
@@ -150,7 +150,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _told(value: Any) -> str:
+def _setting_text(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(str, value))})"
     return "the default" if value is None else str(value)
