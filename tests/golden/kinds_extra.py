@@ -35,7 +35,8 @@ def d2d_ce(case: Case):
 @kind("sg_2c_eq7")
 def class_embedding_only(case: Case):
     def loss(embed: Tensor, proxy: Tensor) -> Tensor:
-        return losses.contrastive_2c(embed, proxy, case["in.label"], same_class_in_numerator=False)
+        t = case.meta["temperature"]
+        return losses.contrastive_2c(embed, proxy, case["in.label"], t, same_class_in_numerator=False)
 
     _check(case, loss, "embed", "proxy")
 
@@ -43,7 +44,7 @@ def class_embedding_only(case: Case):
 @kind("sg_2c_augmented")
 def augmented_positives(case: Case):
     def loss(embed: Tensor, proxy: Tensor, augmented: Tensor) -> Tensor:
-        return losses.contrastive_2c(embed, proxy, case["in.label"], augmented=augmented)
+        return losses.contrastive_2c(embed, proxy, case["in.label"], case.meta["temperature"], augmented=augmented)
 
     _check(case, loss, "embed", "proxy", "augmented")
 

@@ -50,12 +50,11 @@ def frechet_and_kernel_distance(case: Case):
     by_scipy = difference @ difference + np.trace(exact[0].sigma + exact[1].sigma - 2 * product)
     assert formulas.frechet_distance(*exact) == pytest.approx(by_scipy, rel=1e-6)
     assert formulas.CovarianceRoot(exact[0]).distance(exact[1]) == pytest.approx(by_scipy, rel=1e-6)
-    subsets, size = case.meta["subsets"], case.meta["subset_size"]
-    assert case.meta["rng_seed"] == formulas.RNG_SEED
-    found = formulas.kernel_distance(first, second, subsets, size)
+    subsets, size, seed = case.meta["subsets"], case.meta["subset_size"], case.meta["rng_seed"]
+    found = formulas.kernel_distance(first, second, subsets, size, seed)
     check_figure(case, "kid_mean_float32", found.value)
     check_figure(case, "kid_std_float32", found.std)
-    exactly = formulas.kernel_distance(first.double(), second.double(), subsets, size)
+    exactly = formulas.kernel_distance(first.double(), second.double(), subsets, size, seed)
     check_figure(case, "kid_mean_float64", exactly.value)
     check_figure(case, "kid_std_float64", exactly.std)
     each = [
@@ -67,9 +66,8 @@ def frechet_and_kernel_distance(case: Case):
 
 @kind("met_is")
 def classifier_score(case: Case):
-    logits, splits = case["in.logits"], case.meta["splits"]
-    assert case.meta["rng_seed"] == formulas.RNG_SEED
-    plain, shuffled = (formulas.classifier_score(logits, splits, shuffle) for shuffle in (False, True))
+    logits, splits, seed = case["in.logits"], case.meta["splits"], case.meta["rng_seed"]
+    plain, shuffled = (formulas.classifier_score(logits, splits, shuffle, seed) for shuffle in (False, True))
     check_figure(case, "is_mean_unshuffled", plain.value)
     check_figure(case, "is_std_unshuffled_ddof0", plain.std)
     check_figure(case, "is_mean_shuffled", shuffled.value)

@@ -153,7 +153,7 @@ def spectral_norm(case: Case):
 
 @kind("sn_custom")
 def mimicry_spectral_norm(case: Case):
-    for name, layer in _spectral_layers(case, 1e-12, iterates_in_eval=True).items():
+    for name, layer in _spectral_layers(case, case.meta.get("eps", 1e-12), iterates_in_eval=True).items():
         x, before = case[f"in.{name}"], layer.u.clone()
         case.check(f"out.{name}.eval", layer.eval()(x))
         assert torch.equal(layer.u, before), "an iteration in eval mode is not to be stored"

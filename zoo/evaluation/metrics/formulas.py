@@ -52,21 +52,23 @@ def frechet_distance(fake: Statistics, real: Statistics) -> float:
     return float(fid_statistics_to_metric(*arguments, verbose=False)[KEY_METRIC_FID])
 
 
-def kernel_distance(fake: Tensor, real: Tensor, subsets: int = 100, subset_size: int = 1000) -> Spread:
+def kernel_distance(
+    fake: Tensor, real: Tensor, subsets: int = 100, subset_size: int = 1000, rng_seed: int = RNG_SEED
+) -> Spread:
     """Unbiased MMD^2 with a cubic kernel, averaged over random subsets (Binkowski et al. 2018, arXiv 1801.01401)."""
     from torch_fidelity import metric_kid as kid
 
     found = kid.kid_features_to_metric(
-        fake, real, kid_subsets=subsets, kid_subset_size=subset_size, rng_seed=RNG_SEED, verbose=False
+        fake, real, kid_subsets=subsets, kid_subset_size=subset_size, rng_seed=rng_seed, verbose=False
     )
     return Spread(found[kid.KEY_METRIC_KID_MEAN], found[kid.KEY_METRIC_KID_STD])
 
 
-def classifier_score(logits: Tensor, splits: int = 10, shuffle: bool = True) -> Spread:
+def classifier_score(logits: Tensor, splits: int = 10, shuffle: bool = True, rng_seed: int = RNG_SEED) -> Spread:
     """exp of the mean divergence of p(y|x) from p(y), averaged over splits (Salimans et al. 2016, arXiv 1606.03498)."""
     from torch_fidelity import metric_isc as isc
 
-    found = isc.isc_features_to_metric(logits, splits, shuffle, RNG_SEED)
+    found = isc.isc_features_to_metric(logits, splits, shuffle, rng_seed)
     return Spread(found[isc.KEY_METRIC_ISC_MEAN], found[isc.KEY_METRIC_ISC_STD] if splits > 1 else None)
 
 
