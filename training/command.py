@@ -1,6 +1,6 @@
 """Train a model and export its generator; `zoo.load(OUT)` samples from it.
 
-This is `zoo train`, and `python -m training`.
+This module is `zoo train` and `python -m training`.
 """
 
 from __future__ import annotations
@@ -10,63 +10,124 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli import panels
 from zoo.common import torchrun
 from zoo.common.json_files import parse_json
+
+HELP_PANEL = "Train"
 
 
 def train(
     name: Annotated[str, typer.Argument(help="Model name in any spelling, a config file, or a run folder.")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Run folder; default: NAME, where that is a run folder.")
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Run folder; default: NAME, if it is a run folder.", rich_help_panel=panels.OUTPUT
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A folder of images, an .npz file, or where the publisher's files are.")
+        Path | None,
+        typer.Option(
+            help="A folder of images, an .npz file, or the folder of the publisher's files.",
+            rich_help_panel=panels.DATA,
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Generator steps, instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Generator steps; default: the recipe's.", rich_help_panel=panels.RECIPE)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Images per batch over all processes; default: the recipe's.", rich_help_panel=panels.RECIPE
+        ),
+    ] = None,
     width: Annotated[
-        int | None, typer.Option(min=8, help="Channels of each network's narrowest layer; the others keep their ratio.")
+        int | None,
+        typer.Option(
+            min=8,
+            help="Channels of the narrowest layer of each network; the other layers keep their ratio.",
+            rich_help_panel=panels.RECIPE,
+        ),
     ] = None,
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="field=value, such as training.optimizer.beta1=0.5; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="field=value, such as training.optimizer.beta1=0.5; repeatable.",
+            rich_help_panel=panels.RECIPE,
+        ),
     ] = None,
     as_paper: Annotated[
-        bool, typer.Option("--as-paper", help="The paper's values where the published run differs.")
+        bool,
+        typer.Option(
+            "--as-paper", help="Use the paper's values where the published run differs.", rich_help_panel=panels.RECIPE
+        ),
     ] = False,
     plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file that registers losses of your own; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="A Python file that registers losses of your own; repeatable.", rich_help_panel=panels.RECIPE
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and latents.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of weights, batches and latents.", rich_help_panel=panels.RECIPE)
+    ] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.", rich_help_panel=panels.COMPUTE)] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(help="float32, tf32 or bfloat16 (autocast), instead of the recipe's."),
+        typer.Option(
+            help="float32, tf32 or bfloat16 (autocast); default: the recipe's.", rich_help_panel=panels.COMPUTE
+        ),
     ] = None,
     compile_: Annotated[
         str,
         typer.Option(
             "--compile",
-            help="auto, on or off: compile the step, which takes a minute and makes a GPU's steps twice as fast; "
-            "auto: where that pays.",
+            help="Compile the step: auto (where it pays), on or off. Compiling takes a minute and makes the steps of a "
+            "GPU twice as fast.",
+            rich_help_panel=panels.COMPUTE,
         ),
     ] = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the run folder, to the bit.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue from the newest checkpoint in the run folder, with bit-identical results.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = False,
     evaluate_every: Annotated[
-        int | None, typer.Option(min=1, help="Generator steps between scores; the best checkpoint is kept.")
+        int | None,
+        typer.Option(
+            min=1, help="Generator steps between scores; the best checkpoint is kept.", rich_help_panel=panels.PROTOCOL
+        ),
     ] = None,
     extractor: Annotated[
-        str, typer.Option(help="Of these scores: efficientnet-lite0, inception.")
+        str,
+        typer.Option(help="Extractor of these scores: efficientnet-lite0, inception.", rich_help_panel=panels.PROTOCOL),
     ] = "efficientnet-lite0",
-    keep: Annotated[int, typer.Option(min=1, help="Newest checkpoints to keep.")] = 2,
+    keep: Annotated[
+        int, typer.Option(min=1, help="Number of newest checkpoints to keep.", rich_help_panel=panels.OUTPUT)
+    ] = 2,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Then save and stop, with exit status 142; go on with --resume.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Save and stop after this many minutes (exit status 142); continue with --resume.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
-    log_every: Annotated[int, typer.Option(min=1, help="Generator steps between log lines.")] = 50,
-    save_every: Annotated[int, typer.Option(min=1, help="Generator steps between checkpoints.")] = 1000,
+    log_every: Annotated[
+        int, typer.Option(min=1, help="Generator steps between log lines.", rich_help_panel=panels.OUTPUT)
+    ] = 50,
+    save_every: Annotated[
+        int, typer.Option(min=1, help="Generator steps between checkpoints.", rich_help_panel=panels.OUTPUT)
+    ] = 1000,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the config that would be trained, and stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the config that would be trained, and stop.", rich_help_panel=panels.OUTPUT
+        ),
     ] = False,
 ) -> None:
     """Train a model and export its generator; `zoo.load(OUT)` samples from it.
@@ -77,7 +138,7 @@ def train(
     from zoo.schema.config import ModelConfig
 
     if compile_ not in ("auto", "on", "off"):
-        raise typer.BadParameter(f"{compile_!r} is none of auto, on, off", param_hint="--compile")
+        raise typer.BadParameter(f"{compile_!r} is unknown; give auto, on or off", param_hint="--compile")
     run_config = registry.exported(name)
     config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name))
     if as_paper:
@@ -127,10 +188,10 @@ def train(
 
 
 def _parsed(item: str) -> tuple[str, object]:
-    """("field", value) from field=value; the value is JSON where it reads as JSON, else text."""
+    """Return ("field", value) from field=value; a value that is not valid JSON is text."""
     field, equals, value = item.partition("=")
     if not equals or not field:
-        raise typer.BadParameter(f"{item!r} is not field=value", param_hint="--set")
+        raise typer.BadParameter(f"{item!r} is not of the form field=value", param_hint="--set")
     try:
         return field, parse_json(value)
     except ValueError:

@@ -3,13 +3,13 @@
 import signal
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` has its own: Ctrl-C ends it without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `run` has its handler, Ctrl-C ends it without a traceback
 
 from .common import signals
 
 
 def main() -> None:
-    """Signals are heeded before anything else is imported."""
+    """Handle signals before importing anything else."""
     signals.run(_command)
 
 

@@ -60,7 +60,7 @@ def test_another_file_under_the_same_name_is_refused(config, checkpoint, root):
     assert cache.entries() == []
     other = checkpoints.saved({"model_state_dict": checkpoints.foreign_state(config, "mimicry", seed=1)})
     checkpoint.write_bytes(other)
-    with pytest.raises(WeightsCorruptedError, match=r"as on its first download.*--forget"):
+    with pytest.raises(WeightsCorruptedError, match=r"the sha256 of its first download.*--forget"):
         import_checkpoint("sngan/cifar10", checkpoint)
     cache.clear("SNGAN-CIFAR10", forget=True)
     target = import_checkpoint("sngan/cifar10", checkpoint)
@@ -181,8 +181,8 @@ def test_the_commands(command, checkpoint, root):
     assert "sngan/cifar10@test" in command("cache", "list", "SNGAN*").stdout
     row = json.loads(command("list", "sngan/cifar10", "--json").stdout)
     assert (row["weights"], row["here"]) == ({"test": "mimicry"}, ["test"])
-    assert "mimicry (here)" in command("list", "sngan/cifar10").stdout
-    assert command("cache", "verify").stdout == "sngan/cifar10@test: as it was converted\n"
+    assert "mimicry (offline)" in command("list", "sngan/cifar10").stdout
+    assert command("cache", "verify").stdout == "sngan/cifar10@test: intact\n"
     Path(listed["path"]).write_bytes(b"damaged")
     verified = command("cache", "verify")
     assert verified.returncode == 1

@@ -186,7 +186,7 @@ def test_a_fault_that_stays_is_one_line(place, fault, words):
 def test_a_repository_that_is_not_there_or_not_for_us(place):
     environment, state, config = place
     state.repositories[REPO].token = "reader"
-    _fails(children.run(_locate, config, environment=environment), "not on the Hub, or not for you", "HF_TOKEN")
+    _fails(children.run(_locate, config, environment=environment), "not on the Hub, or you have no access", "HF_TOKEN")
     with_token = {**environment, "HF_TOKEN": "reader"}
     assert children.run(_locate, config, environment=with_token).error is None
     state.repositories["someone/gated"] = Repository({}, token="reader", gated=True)

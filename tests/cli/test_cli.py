@@ -84,7 +84,7 @@ def test_the_default_file_and_no_overwriting(run, tmp_path):
     assert "--force" in again.stderr
     assert (tmp_path / "contragan-digits.png").read_bytes() == before
     assert run("sample", "contragan-digits", "-n", 1, "--force", "--seed", 5).returncode == 0
-    assert "it was there already" in run("sample", "contragan-digits", "-n", 1, "--seed", 5).stdout
+    assert "it existed already" in run("sample", "contragan-digits", "-n", 1, "--seed", 5).stdout
     assert "--force" in run("sample", "contragan-digits", "-n", 1, "--seed", 6).stderr
 
 

@@ -70,7 +70,7 @@ def test_what_hides_a_package_is_named_and_does_nothing(name, someones, tmp_path
     done = zoo("train", "contragan/digits", folder=folder, path=someones)
     hidden = folder / name.removesuffix("/__init__.py")
     assert done.stderr == (
-        f"zoo: {hidden} hides the package training, which has the command train; work in another folder\n"
+        f"zoo: {hidden} hides the package training, which adds the command train; work in another folder\n"
     )
     assert done.returncode == 1
     assert "train" in zoo("--help", folder=folder, path=someones).stdout
@@ -79,13 +79,11 @@ def test_what_hides_a_package_is_named_and_does_nothing(name, someones, tmp_path
 def test_a_package_that_is_gone_is_named(someones, tmp_path):
     (someones / "someones.py").unlink()
     done = zoo("hello", folder=tmp_path, path=someones)
-    assert done.stderr == "zoo: the package someones, which has the command hello, is not there; install it again\n"
+    assert done.stderr == "zoo: the package someones, which adds the command hello, is missing; install it again\n"
 
 
 def test_an_installation_without_entry_points_says_what_to_do(command, monkeypatch):
     monkeypatch.setattr(installed, "entry_points", lambda group: [])
     result = command("train", "contragan/digits")
-    assert result.stderr == (
-        "zoo: no command 'train'; if it is one of an installed package, install that package again\n"
-    )
+    assert result.stderr == ("zoo: no command 'train'; if another package adds it, install that package again\n")
     assert command("list", "contragan/digits").returncode == 0

@@ -140,7 +140,7 @@ def _trial(case: Case, name: str, folder: Path, environment, chance, expected, d
         if outcome.status not in (0, 128 + number, -number):  # the last: with all done, as the interpreter ends
             figures.wrong_statuses += 1
             note(f"exit status {outcome.status}")
-        if len(outcome.stderr.splitlines()) > 1 and "on record now" not in outcome.stderr:
+        if len(outcome.stderr.splitlines()) > 1 and "recorded and enforced" not in outcome.stderr:
             figures.longer_lines += 1
             note(f"more than a line: {outcome.stderr[-500:]}")
         if left := _others(case, folder, number):

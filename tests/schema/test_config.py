@@ -106,5 +106,5 @@ def test_feature_maps_of_odd_sides():
         config.updated({"generator.bottom_width": 3})
     with pytest.raises(ConfigError, match="cannot be halved 3 times"):
         registry.config("contragan-sndcgan/cifar10").updated({"discriminator.resolution": 28})
-    with pytest.raises(ConfigError, match="input_norm knows no classes"):
+    with pytest.raises(ConfigError, match="input_norm does not support classes"):
         registry.config("contragan-sndcgan/cifar10").updated({"generator.input_norm": True})

@@ -130,7 +130,7 @@ def test_a_base_of_a_base(files):
     for name in ("middle", "plain", "again"):
         config, base = registry.config(f"own/{name}"), config_files.base_of(config_files.paths()[f"own/{name}"])
         assert ModelConfig.from_dict(json.loads(config.to_json(base))) == config
-    with pytest.raises(ConfigError, match=r"unsaid\.json: a base has generator"):
+    with pytest.raises(ConfigError, match=r"unsaid\.json: a base needs generator"):
         registry.config("own/broken")
 
 

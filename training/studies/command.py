@@ -1,6 +1,6 @@
 """Run the papers' ablations and comparisons.
 
-This is `zoo sweep`: one file a sweep, as runs on this machine.
+This module is `zoo sweep`: each sweep is one file, and its runs train on this machine.
 """
 
 from __future__ import annotations
@@ -10,19 +10,27 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli import panels
 from zoo.common import torchrun
 from zoo.common.text import plain
+
+HELP_PANEL = "Train"
 
 app = typer.Typer(no_args_is_help=True, help="Run the papers' ablations and comparisons.")
 
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="Name of a sweep (`zoo sweep list`), or a JSON file.")]
-Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.")]
-Paper = Annotated[bool, typer.Option("--paper", help="The paper's size, for accelerators.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.", rich_help_panel=panels.OUTPUT),
+]
+Paper = Annotated[
+    bool, typer.Option("--paper", help="Use the paper's size, for accelerators.", rich_help_panel=panels.RECIPE)
+]
 
 
 @app.command("list")
 def list_command() -> None:
-    """List the sweeps that ship: runs and data at both sizes."""
+    """List the bundled sweeps, with their runs and data at both sizes."""
     from rich.table import Table
 
     from zoo.cli.printing import to_stdout
@@ -38,7 +46,7 @@ def list_command() -> None:
         runs_on = (f"{len(runs)} on {runs[0].config.data.dataset}" for runs in sizes)
         table.add_row(
             *map(plain, (name, *runs_on, definition.source.partition("), ")[2]))
-        )  # the sweep's name tells the paper
+        )  # the name of the sweep names the paper
     to_stdout(120, highlight=False).print(table)
 
 
@@ -54,20 +62,45 @@ def show_command(name: Sweep) -> None:
 def run_command(
     name: Sweep,
     out: Out = None,
-    data: Annotated[Path | None, typer.Option(help="As of `zoo train`.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of images, an .npz file, or the folder of the publisher's files.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
     paper: Paper = False,
     only: Annotated[
-        list[str] | None, typer.Option(help="axis=option: runs with this option alone; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="axis=option: train only the runs with this option; repeatable.", rich_help_panel=panels.RECIPE
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda; or several with commas: one run on each.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="auto, cpu, cuda; or several separated by commas: one run on each.", rich_help_panel=panels.COMPUTE
+        ),
+    ] = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs at a time on each device; default: 1, on a CPU one a core, at most 8."),
+        typer.Option(
+            min=1,
+            help="Concurrent runs per device; default: 1, on a CPU one per core, at most 8.",
+            rich_help_panel=panels.COMPUTE,
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on; finished runs are kept.")] = False,
-    run: Annotated[str | None, typer.Option(help="One run alone, by its id, for schedulers; no report.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue; finished runs are kept.", rich_help_panel=panels.OUTPUT)
+    ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Train only the run with this id, without a report; for schedulers.", rich_help_panel=panels.RECIPE
+        ),
+    ] = None,
 ) -> None:
-    """Train and score all runs of a sweep; a table and a plot in the end.
+    """Train and score all runs of a sweep, then write a table and a plot.
 
     zoo sweep run infomax-weights --data cifar10.npz --out studies/infomax-weights
     """
@@ -83,17 +116,17 @@ def run_command(
     if rank == 0:
         options.begin(setup.out, resume)
     unfinished = sum(sweep_runs.scores_of(setup, run) is None for run in planned)
-    if ranks > 1:  # of torchrun: each has runs of its own
+    if ranks > 1:  # started by torchrun: each rank has its own runs
         side_by_side.run_side_by_side(setup, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
     elif unfinished > 1 and len(devices) > 1:
         side_by_side.run_side_by_side(setup, planned, devices)
     else:
         sweep_runs.run_all(setup, planned)
     if any(sweep_runs.scores_of(setup, run) is None for run in planned):
-        return  # another rank is the last
+        return  # another rank finishes last and writes the report
     if only:
         runs = "1 run" if len(planned) == 1 else f"{len(planned)} runs"
-        print(f"finished: {runs}; `zoo sweep report {name} --out {setup.out}` makes the page of what there is")
+        print(f"finished: {runs}; `zoo sweep report {name} --out {setup.out}` writes the page of the finished runs")
     else:
         print(sweep_report.make_report(setup).write(setup.out))
 
@@ -103,7 +136,7 @@ def report_command(
     name: Sweep,
     out: Out = None,
     paper: Paper = False,
-    device: Annotated[str, typer.Option(help="That the page names.")] = "auto",
+    device: Annotated[str, typer.Option(help="The device that the page names.")] = "auto",
 ) -> None:
     """Write the page of the runs that are finished."""
     from . import sweep_report
@@ -115,7 +148,7 @@ def _setup(name: str, out: Path | None, paper: bool, data: Path | None, device: 
     from . import sweep
     from .sweep_runs import SweepSetup
 
-    sweep.load(name)  # a name that does not exist makes no folder
+    sweep.load(name)  # refuse an unknown name before a folder is made
     return SweepSetup(name, out or _default(name), paper, data, device.split(",")[0].strip())
 
 

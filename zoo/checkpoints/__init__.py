@@ -1,1 +1,1 @@
-"""Where weight bytes come from, and how they are checked: the cache, the Hub, other libraries' checkpoints."""
+"""Fetch and verify weights: the cache, the Hub, and checkpoints of other libraries."""

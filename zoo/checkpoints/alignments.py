@@ -1,11 +1,11 @@
-"""Where the alignment of labels and classes is kept, and when it counts.
+"""Keep and find alignments of labels and classes.
 
     bundled weights              in the config
     a converted checkpoint       weights/<method>/<dataset>/<tag>.alignment.json, beside it in the cache
-    a run or an exported folder  alignment.json in it; what `zoo export` writes has it in config.json
+    a run or an exported folder  alignment.json in it, or config.json as `zoo export` writes it
     a repository on the Hub      in its config.json, else alignments/<sha256 of the weights>.json in the cache
 
-An alignment holds for the weights that it was measured on. Where the file has changed since, it says nothing.
+An alignment holds only for the weights that it was measured on; it is ignored if the file has changed since.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FILE = "alignment.json"  # in a folder
 
 
 def lookup(found: ResolvedModel, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
-    """The alignment that holds for weights that were found; None where none does."""
+    """Return the alignment that holds for these weights, else None."""
     if found.path is None or not found.config.conditional:
         return None
     if found.exported:
@@ -54,7 +54,7 @@ def _of_folder(found: ResolvedModel, path: Path, cache_dir: str | os.PathLike | 
 
 
 def of_tag(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> LabelAlignment | None:
-    """The alignment of weights of the registry that are on this machine; nothing is fetched."""
+    """Return the alignment of registry weights that are on this machine; nothing is fetched."""
     entry, path = weights.entry(config, tag), cache.weights_path(config, tag, cache_dir)
     if entry.alignment or not (entry.upstream and files.is_file(path)):
         return entry.alignment
@@ -62,7 +62,7 @@ def of_tag(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = 
 
 
 def keep(found: ResolvedModel, alignment: LabelAlignment, cache_dir: str | os.PathLike | None = None) -> Path | None:
-    """Keep an alignment where `of` finds it; returns the file, None where the weights have no place for one.
+    """Keep an alignment where `lookup` finds it; returns the file, or None if these weights have no place for it.
 
     Raises:
         WeightsUnavailableError: the disk is full or cannot be written.
@@ -75,10 +75,10 @@ def keep(found: ResolvedModel, alignment: LabelAlignment, cache_dir: str | os.Pa
 
 
 def check_writable(found: ResolvedModel, cache_dir: str | os.PathLike | None = None) -> None:
-    """Raise ZooError before any work where a folder takes no alignment; a cache says so when it is written."""
+    """Raise ZooError before any work if a folder cannot take an alignment; writing to a cache raises by itself."""
     path = _kept_file(found, cache_dir)
     if path is not None and _is_of_folder(found) and (path.is_dir() or not os.access(path.parent, os.W_OK)):
-        raise ZooError(f"{path} cannot be written; measure without keeping it: keep=False (--no-keep)")
+        raise ZooError(f"{path} cannot be written; do not keep the alignment: keep=False (--no-keep)")
 
 
 def _is_of_folder(found: ResolvedModel) -> bool:
@@ -86,10 +86,10 @@ def _is_of_folder(found: ResolvedModel) -> bool:
 
 
 def check_config(path: Path, sha256: str | None) -> ModelConfig:
-    """The config of bundled weights; raises ConfigError if none of them have this sha256."""
+    """Read the config of bundled weights; raises ConfigError if none of the weights has this sha256."""
     config = ModelConfig.from_file(path)
     if sha256 is None or sha256 not in {entry.sha256 for entry in config.weights}:
-        raise ConfigError(f"{path} does not bundle the weights that are measured; give the config that does")
+        raise ConfigError(f"{path} does not bundle the measured weights; give the config that does")
     return config
 
 
@@ -97,7 +97,7 @@ def into_config(path: Path, alignment: LabelAlignment) -> None:
     """Write an alignment into the config that bundles the weights it was measured on.
 
     Raises:
-        ConfigError: none of the config's bundled weights are these.
+        ConfigError: the config does not bundle these weights.
     """
     config = check_config(path, alignment.weights_sha256)
     entries = tuple(
@@ -109,7 +109,7 @@ def into_config(path: Path, alignment: LabelAlignment) -> None:
 
 
 def read(path: Path) -> LabelAlignment:
-    """Read an alignment; raises ConfigError, which names the file, if it is none."""
+    """Read an alignment; raises ConfigError, which names the file, if it is not valid."""
     try:
         return LabelAlignment.model_validate(read_json(path))
     except ValidationError as error:
@@ -119,7 +119,7 @@ def read(path: Path) -> LabelAlignment:
 
 
 def _kept_file(found: ResolvedModel, cache_dir: str | os.PathLike | None) -> Path | None:
-    """Where an alignment of these weights belongs; None for bundled ones, random ones, and a file of one's own."""
+    """Return the place for an alignment of these weights; None for bundled and random weights and a user's own file."""
     if found.path is None:
         return None
     if found.exported:
@@ -135,7 +135,7 @@ def _kept_file(found: ResolvedModel, cache_dir: str | os.PathLike | None) -> Pat
 
 
 def _valid(path: Path | None, found: ResolvedModel, cache_dir: str | os.PathLike | None) -> LabelAlignment | None:
-    """The alignment in a file, if it is of these weights; a line says so where it is of others, or damaged."""
+    """Return the alignment in a file if it belongs to these weights; else print why it is not used."""
     if path is None or not files.is_file(path):
         return None
     try:
@@ -153,13 +153,15 @@ def _valid(path: Path | None, found: ResolvedModel, cache_dir: str | os.PathLike
 
 
 def _tell_other_weights(path: Path) -> None:
-    print(f"zoo: the alignment in {path} is of other weights and not used; run zoo align again", file=sys.stderr)
+    print(
+        f"zoo: the alignment in {path} belongs to other weights and is not used; run zoo align again", file=sys.stderr
+    )
 
 
 def sha256_of(found: ResolvedModel, cache_dir: str | os.PathLike | None = None) -> str | None:
-    """sha256 of the weights that were found, for an alignment of them; None for random ones.
+    """Return the sha256 of the weights, for their alignment; None for random weights.
 
-    That of a converted checkpoint is its record's, which was verified when it was located.
+    For a converted checkpoint it comes from the record, which was verified when the file was located.
     """
     if found.path is None:
         return None

@@ -1,4 +1,4 @@
-"""Which models there are, and which of them load without a network."""
+"""List models, and tell which of them load without a network."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def list_models(
     dataset: str | None = None,
     available: str | None = None,
 ) -> list[str]:
-    """Names that fit, sorted.
+    """Return the names of the models that fit, sorted.
 
     Args:
-        pattern: glob over names in any case, such as "*/cifar10" or "contragan*".
+        pattern: glob over names, ignoring case, such as "*/cifar10" or "contragan*".
         conditional: True or False to keep only models with or without classes.
         dataset: keep models of this data set, such as "cifar10" or "celeba".
         available: "offline" keeps models whose default weights are on this machine, "trained" those with any weights.
     """
     if available not in (None, "offline", "trained"):
-        raise ZooError(f'available="{available}" is not known; give "offline", "trained" or nothing')
+        raise ZooError(f'available="{available}" is unknown; give "offline", "trained" or nothing')
     found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
     if conditional is not None:
         found = [name for name in found if config(name).conditional == conditional]
@@ -39,7 +39,7 @@ def list_models(
 
 
 def is_offline(model: ModelConfig) -> bool:
-    """Whether the default weights of a model load without a network."""
-    from . import weights  # the order of imports is registry before weights
+    """Return True if the default weights of a model load without a network."""
+    from . import weights  # the registry must be imported before weights
 
     return model.default_tag is not None and weights.is_local(model, weights.entry(model, "default"))

@@ -1,11 +1,11 @@
-"""The cache of converted checkpoints, and what is remembered about them.
+"""The cache of converted checkpoints and their records.
 
-    weights/<method>/<dataset>/<tag>.safetensors   a converted checkpoint, under this name only when it is complete
+    weights/<method>/<dataset>/<tag>.safetensors   a converted checkpoint, named so when complete
     weights/<method>/<dataset>/<tag>.json          its record, which outlives it: a next download must be the same file
-    weights/.../<tag>.alignment.json               what its labels draw, where `zoo align` has measured it
-    alignments/<sha256>.json                       the same for weights of the Hugging Face Hub
-    verified/<sha256>                              size and time of a file that was hashed and found to be this one
-    partial/<method>-<dataset>@<tag>/              a download that goes on where it stopped
+    weights/.../<tag>.alignment.json               its alignment, if `zoo align` has measured it
+    alignments/<sha256>.json                       the alignment of weights of the Hugging Face Hub
+    verified/<sha256>                              size and time of a file when it was hashed and had this sha256
+    partial/<method>-<dataset>@<tag>/              a download that continues where it stopped
     locks/<method>-<dataset>@<tag>.lock            held by the process that fetches
     inductor/                                      what `zoo train --compile` has compiled (`training/compiling.py`)
 
@@ -41,12 +41,12 @@ def root_of(cache_dir: str | os.PathLike | None) -> Path:
 
 
 def weights_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
-    """Where the converted upstream weights of a tag are kept."""
+    """Return the path of the converted upstream weights of a tag."""
     return root_of(cache_dir) / "weights" / config.name / f"{tag}.safetensors"
 
 
 def alignment_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
-    """Where the alignment of labels and classes of a converted checkpoint is kept."""
+    """Return the path of the alignment of a converted checkpoint."""
     return weights_path(config, tag, cache_dir).with_suffix(_ALIGNMENT)
 
 
@@ -55,33 +55,31 @@ def alignment_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike |
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a converted checkpoint."""
+    """What is known about a converted checkpoint."""
 
     sha256: str  # of the safetensors file
-    original_sha256: str  # of the file its authors published, as it was first seen here
-    original: str  # where that came from
-    replaced_sha256: str | None = None  # of the file that this one replaces: between two renames either may be there
+    original_sha256: str  # of the file that its authors published, when it was first seen on this machine
+    original: str  # where the published file came from
+    replaced_sha256: str | None = None  # of the replaced file; between two renames either may exist
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
-        """The record of a file in the cache; None if there is none."""
+        """Return the record of a file in the cache, None if there is none."""
         try:
             return cls(**read_json(path.with_suffix(".json")))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):
-            raise WeightsCorruptedError(
-                f"{path.with_suffix('.json')} is damaged; remove it, and {path} with it"
-            ) from None
+            raise WeightsCorruptedError(f"{path.with_suffix('.json')} is damaged; remove it and {path}") from None
 
     def write(self, path: Path) -> None:
         files.write_atomically(path.with_suffix(".json"), (json.dumps(asdict(self), indent=2) + "\n").encode())
 
 
 def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: str, original: str) -> Record:
-    """Put a converted checkpoint under its name. At no instant is a file there whose checksum is not on record.
+    """Store a converted checkpoint under its name; the file never exists without its checksum on record.
 
-    For the holder of the lock.
+    The caller holds the lock.
     """
     for written in (path, path.with_suffix(".json")):
         files.remove_leftovers(written)
@@ -95,22 +93,20 @@ def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: 
 
 
 def check(path: Path, cache_dir: str | os.PathLike | None = None) -> None:
-    """Raises WeightsCorruptedError if a file of the cache is not the one that was put there."""
+    """Raise WeightsCorruptedError if a file of the cache is not the file that was stored."""
     record = Record.read(path)
-    if record is None:  # put there by hand
+    if record is None:  # copied there by hand
         return
     name = _name_of(path)
     try:
-        check_once(
-            path, record.sha256, f"zoo cache clear {name} removes it, and the next load makes it anew", cache_dir
-        )
+        check_once(path, record.sha256, f"remove with: zoo cache clear {name}; the next load converts again", cache_dir)
     except WeightsCorruptedError:
         if record.replaced_sha256 is None or files.sha256(path) != record.replaced_sha256:
             raise
 
 
 def check_once(path: Path, sha256: str, remedy: str, cache_dir: str | os.PathLike | None = None) -> None:
-    """Hash a file when it is first met, and again whenever its size or time has changed."""
+    """Verify the sha256 of a file when it is first used, and whenever its size or time has changed."""
     stamp = root_of(cache_dir) / "verified" / sha256
     with suppress(OSError):
         if stamp.read_text() == _size_and_time(path):
@@ -120,7 +116,7 @@ def check_once(path: Path, sha256: str, remedy: str, cache_dir: str | os.PathLik
 
 
 def _stamp(path: Path, sha256: str, root: Path) -> None:
-    with suppress(OSError):  # a cache that cannot be written costs a checksum each time, nothing else
+    with suppress(OSError):  # with a read-only cache, the file is hashed each time
         files.write_atomically(root / "verified" / sha256, _size_and_time(path).encode())
 
 
@@ -134,7 +130,7 @@ def _size_and_time(path: Path) -> str:
 
 @contextmanager
 def lock(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Iterator[Path]:
-    """Hold the right to fetch a tag; yields the place for its partial downloads. A killed process lets go."""
+    """Hold the lock for fetching a tag; yields the folder of its partial downloads. A killed process releases it."""
     root, key = root_of(cache_dir), f"{config.slug}@{tag}"
     with explained(root):
         (root / "locks").mkdir(parents=True, exist_ok=True)
@@ -144,7 +140,7 @@ def lock(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = No
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """A full or read-only disk below `folder` as one clear line."""
+    """Report a full or read-only disk below `folder` in one line."""
     try:
         yield
     except OSError as error:
@@ -155,10 +151,10 @@ def explained(folder: Path) -> Iterator[None]:
         if error.errno in _CANNOT_WRITE and not isinstance(error, WeightsUnavailableError):
             if NO_HOME in folder.parents:
                 raise WeightsUnavailableError(
-                    "there is no home folder to keep files in; set HOME, or ZOO_CACHE to a folder that can be written"
+                    "there is no home folder for files; set HOME, or set ZOO_CACHE to a writable folder"
                 ) from None
             raise WeightsUnavailableError(
-                f"{folder} cannot be written ({error.strerror}); set ZOO_CACHE to a folder that can"
+                f"{folder} cannot be written ({error.strerror}); set ZOO_CACHE to a writable folder"
             ) from None
         raise
 
@@ -176,16 +172,16 @@ class Entry:
     record: Record | None
 
     def problem(self) -> str | None:
-        """Why the file is not the one on record, after hashing all of it; None if it is."""
+        """Hash the file; return why it differs from the record, or None if it does not."""
         if self.record is None:
             return "no checksum on record"
         if files.sha256(self.path) not in (self.record.sha256, self.record.replaced_sha256):
-            return "damaged: its sha256 is not the one on record"
+            return "damaged: its sha256 differs from the record"
         return None
 
 
 def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> list[Entry]:
-    """What is in the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob."""
+    """Return the entries of the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob."""
     found = sorted((root_of(cache_dir) / "weights").glob("*/*/*.safetensors"))
     names = {path: _name_of(path) for path in found if not path.name.startswith(".")}
     return [
@@ -196,13 +192,13 @@ def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> l
 
 
 def clear(pattern: str = "*", forget: bool = False, cache_dir: str | os.PathLike | None = None) -> list[Entry]:
-    """Remove converted checkpoints and partial downloads that fit; returns what was removed.
+    """Remove the converted checkpoints and partial downloads that fit; returns the removed entries.
 
-    A checkpoint without a record was put there by hand, and stays, as does any other file that we have not written.
+    A checkpoint without a record was copied there by hand and stays, as does any other foreign file.
 
     Args:
         pattern: as for `entries`.
-        forget: remove the records too, so that the next download may be another file than the first was.
+        forget: also remove the records, so that the next download may be another file.
     """
     root = root_of(cache_dir)
     removed = []
@@ -224,11 +220,11 @@ def clear(pattern: str = "*", forget: bool = False, cache_dir: str | os.PathLike
 
 
 def clear_partial(partial: Path) -> None:
-    """Remove the downloads in the place that `lock` gave for them, whatever they are of."""
+    """Remove all partial downloads in the folder that `lock` yielded."""
     for folder in partial.iterdir() if partial.is_dir() else ():
         if files.is_own(folder):
             files.remove_own(folder)
-    with suppress(OSError):  # not there, or something else is in it
+    with suppress(OSError):  # missing, or not empty
         partial.rmdir()
 
 

@@ -1,7 +1,7 @@
-"""The Hugging Face Hub through its own client: files at a pinned revision, anybody's exported folder, publishing.
+"""Use the Hugging Face Hub through its client: files at a pinned revision, exported folders, publishing.
 
-The client's settings hold: HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE. ZOO_OFFLINE=1 is ours, and means the same
-for every other place. The client is imported when a network is used, not before.
+The client's settings apply: HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE. ZOO_OFFLINE=1 forbids all other downloads,
+too. The client is imported only when the network is used.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Address(NamedTuple):
 
 
 def parse(text: str) -> Address:
-    """The address in `hf://user/repo[@revision]` (hf:// may be left out); raises ZooError for anything else."""
+    """Parse `hf://user/repo[@revision]` (hf:// may be left out); raises ZooError for anything else."""
     repo_id, at, revision = text.removeprefix(PREFIX).partition("@")
     if not re.fullmatch(REPO_ID, repo_id) or (at and not re.fullmatch(REVISION, revision)):
         raise ZooError(f"{text[:80]!r} is not an address on the Hub; write hf://user/repo or hf://user/repo@revision")
@@ -51,11 +51,11 @@ def parse(text: str) -> Address:
 def local_folder(
     name: str | os.PathLike, with_weights: bool = True, token: str | bool | None = None
 ) -> str | os.PathLike:
-    """The folder that `hf://user/repo[@revision]` was downloaded to; any other name as it is.
+    """Download `hf://user/repo[@revision]` and return its folder; any other name is returned unchanged.
 
     Raises:
-        WeightsUnavailableError: it cannot be had; the message says why.
-        WeightsCorruptedError: the file that came is not the one that the Hub names.
+        WeightsUnavailableError: the download is impossible; the message says why.
+        WeightsCorruptedError: the downloaded file is not the file that the Hub names.
     """
     if not isinstance(name, str) or not name.startswith(PREFIX):
         return name
@@ -67,7 +67,7 @@ def local_folder(
 
 
 def cached(repo_id: str, filename: str, revision: str) -> Path | None:
-    """The file in the Hub's own cache, found without its client: `zoo list` asks for every model."""
+    """Find a file in the Hub's cache without the slow import of its client: `zoo list` asks for every model."""
     repo = _repository(repo_id)
     ref = repo / "refs" / revision
     commit = ref.read_text().strip() if files.is_file(ref) else revision
@@ -80,7 +80,7 @@ def _repository(repo_id: str) -> Path:
 
 
 def endpoint() -> str:
-    """$HF_ENDPOINT, else the Hub itself."""
+    """Return $HF_ENDPOINT, else the address of the Hub."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
@@ -95,16 +95,16 @@ def download(
     token: str | bool | None = None,
     cache_dir: str | os.PathLike | None = None,
 ) -> Path:
-    """A file of a repository, in the Hub's own cache, verified.
+    """Return a verified file of a repository, in the Hub's cache.
 
     Args:
-        revision: commit, tag or branch; a commit that is in the cache needs no network.
-        sha256: of the file; None = what the Hub itself says of it, where it does.
-        cache_dir: where the zoo remembers which files it has verified.
+        revision: commit, tag or branch; a commit in the cache needs no network.
+        sha256: of the file; None = the sha256 that the Hub states, if any.
+        cache_dir: folder in which the zoo records verified files.
 
     Raises:
-        WeightsUnavailableError: it cannot be had; the message says why.
-        WeightsCorruptedError: the file is another one; it is removed where it is the client's own and damaged.
+        WeightsUnavailableError: the download is impossible; the message says why.
+        WeightsCorruptedError: the file has another sha256; a damaged file of the client is removed.
     """
     here = cached(repo_id, filename, revision)
     if here is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
@@ -113,7 +113,7 @@ def download(
         elif here is None:
             address = Address(repo_id, revision)
             raise WeightsUnavailableError(f"{filename} of {address} is not in the Hub's cache, and {OFFLINE}")
-    # a copy without link has lost the name that the Hub gave it
+    # only a link still has the name that the Hub gave the file
     expected = sha256 or _lfs_sha256(here.readlink().name if here.is_symlink() else None)
     if expected:
         try:
@@ -127,19 +127,21 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
     from huggingface_hub import hf_hub_download
 
     address = Address(repo_id, revision)
-    if NO_HOME in hub_root().parents:  # the client would make a folder that is called "~"
-        raise WeightsUnavailableError("there is no home folder to keep files in; set HOME, or HF_HOME to a folder")
+    if NO_HOME in hub_root().parents:  # the client would make a folder named "~"
+        raise WeightsUnavailableError(
+            "there is no home folder for files; set HOME, or set HF_HOME to a writable folder"
+        )
     with _explained(address, filename):
         try:
             facts = patiently(lambda: metadata(address, filename, token))
         except Exception as error:
             if here is None or not is_transport(error):
                 raise
-            print(f"zoo: the Hub cannot be reached; using {address} as it was last seen", file=sys.stderr)
+            print(f"zoo: the Hub cannot be reached; using the cached {address}", file=sys.stderr)
             return here
         if filename == CONFIG_FILE and (facts.size or 0) > LIMIT:
             raise WeightsUnavailableError(
-                f"{filename} of {address} has {facts.size:,d} bytes, which is no config; nothing was downloaded"
+                f"{filename} of {address} has {facts.size:,d} bytes, too many for a config; nothing was downloaded"
             )
         published = _lfs_sha256(facts.etag)
         if sha256 and published and published != sha256:
@@ -152,7 +154,7 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
 
 
 def metadata(address: Address, filename: str, token: str | bool | None = None) -> HfFileMetadata:
-    """Commit, size and ETag of a file, from one request that is not repeated."""
+    """Return commit, size and ETag of a file from one request without retries."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     url = hf_hub_url(address.repo_id, filename, revision=address.revision)
@@ -160,9 +162,9 @@ def metadata(address: Address, filename: str, token: str | bool | None = None) -
 
 
 def _discard(path: Path, repository: Path) -> str:
-    """Remove a link in the Hub's cache and its blob, if that is the client's and not what its name says; the remedy.
+    """Remove a damaged blob of the client, with its link, from the Hub's cache; returns the remedy.
 
-    Any other file may be somebody's: a copy that was put there by hand, or a link that leads elsewhere.
+    Any other file stays, as it may belong to a user: a copy made by hand, or a link to another place.
     """
     blob = path.parent / path.readlink() if path.is_symlink() else path
     named = _lfs_sha256(blob.name)
@@ -170,11 +172,11 @@ def _discard(path: Path, repository: Path) -> str:
         return "remove it, then load it again"
     blob.unlink()
     path.unlink()
-    return "it was removed; load it again, and if that fails too the Hub has another file under this revision"
+    return "it was removed; load it again; if that fails, too, the Hub has another file under this revision"
 
 
 def list_files(repo_id: str) -> tuple[str, list[str]]:
-    """(commit, paths of all its files) of a repository."""
+    """Return (commit, paths of all files) of a repository."""
     from huggingface_hub import HfApi
 
     with _explained(Address(repo_id), "the list of files"):
@@ -184,20 +186,22 @@ def list_files(repo_id: str) -> tuple[str, list[str]]:
 
 
 def download_into(folder: Path, address: Address, filename: str, limit: int) -> tuple[Path, str | None]:
-    """(path below `folder`, sha256 that the Hub gives) of a file of at most `limit` bytes, outside the Hub's cache."""
+    """Download a file of at most `limit` bytes; returns (path below `folder`, sha256 that the Hub states)."""
     from huggingface_hub import hf_hub_download
 
     with _explained(address, filename):
         facts = patiently(lambda: metadata(address, filename))
         if (facts.size or 0) > limit:
-            raise WeightsUnavailableError(f"{filename} of {address} has {facts.size:,d} bytes, which is no checkpoint")
+            raise WeightsUnavailableError(
+                f"{filename} of {address} has {facts.size:,d} bytes, too many for a checkpoint"
+            )
         repo_id, revision = address
         path = patiently(lambda: hf_hub_download(repo_id, filename, revision=revision, local_dir=folder))
     return Path(path), _lfs_sha256(facts.etag)
 
 
 def _lfs_sha256(name: str | None) -> str | None:
-    """The Hub names large files by their sha256, small ones by git's sha1."""
+    """Return the sha256 in the name of a large file; the Hub names small files by git's sha1."""
     return name if name and re.fullmatch(r"[0-9a-f]{64}", name) else None
 
 
@@ -214,13 +218,13 @@ def push(
     create_pr: bool = False,
     space: bool = False,
 ) -> str:
-    """Upload all files of a folder as one commit to a repository, made if need be; returns the commit's address.
+    """Upload all files of a folder as one commit, making the repository if needed; returns the address of the commit.
 
     Args:
-        space: to a Gradio Space instead of a model.
+        space: upload to a Gradio Space instead of a model repository.
 
     Raises:
-        ZooError: it cannot be done; the message says why.
+        ZooError: the upload failed; the message says why.
     """
     address = parse(repo_id)
     if is_offline():
@@ -251,7 +255,7 @@ def push(
 
 @contextmanager
 def _explained(address: Address, what: str) -> Iterator[None]:
-    """Whatever the client raises, as one line that says what happened and what to do."""
+    """Turn errors of the client into one line that says what happened and what to do."""
     try:
         yield
     except ZooError:
@@ -274,11 +278,11 @@ def _explain(error: Exception, address: Address, what: str) -> str:
     if isinstance(root, errors.EntryNotFoundError):
         return f"{address} has no file {what}; look at {page}/tree/{address.revision}"
     if isinstance(root, errors.RepositoryNotFoundError) or status in (401, 403, 404):
-        return f"{address.repo_id} is not on the Hub, or not for you (HTTP {status}); check the name, or {login}"
+        return f"{address.repo_id} is not on the Hub, or you have no access (HTTP {status}); check the name, or {login}"
     if status == 429:
-        return f"the Hub asks to come back later (HTTP 429); wait a while, or {login} for a higher limit"
+        return f"the Hub refuses more requests for now (HTTP 429); wait, or {login} for a higher limit"
     if status is not None:
-        return f"the Hub is in trouble (HTTP {status} for {what} of {address}); try again later"
+        return f"the Hub failed (HTTP {status} for {what} of {address}); try again later"
     if is_unreachable(root):
         return f"{endpoint()} cannot be reached ({in_short(root)}); check the network, the proxy and HF_ENDPOINT"
     if is_transport(root):
@@ -286,7 +290,7 @@ def _explain(error: Exception, address: Address, what: str) -> str:
     if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{hub_root()} is full ({root.strerror}); free some space, or set HF_HOME to another folder"
     if isinstance(root, OSError) and root.errno is not None:
-        return f"{root.filename or hub_root()} cannot be written ({root.strerror}); set HF_HOME to a folder that can"
+        return f"{root.filename or hub_root()} cannot be written ({root.strerror}); set HF_HOME to a writable folder"
     if isinstance(root, OSError):  # the client's check of the length
-        return f"{what} of {address} came incomplete ({in_short(root)}); run the same command again"
+        return f"{what} of {address} is incomplete ({in_short(root)}); run the same command again"
     return f"{what} of {address} failed ({in_short(root)})"

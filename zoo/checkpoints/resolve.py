@@ -1,4 +1,4 @@
-"""From a name, a folder or an address on the Hub to a config and the verified file of its weights."""
+"""Resolve a name, a folder or an address on the Hub to a config and a verified weights file."""
 
 from __future__ import annotations
 
@@ -19,29 +19,31 @@ class ResolvedModel(NamedTuple):
     config: ModelConfig
     path: Path | None  # of the weights; None = random
     tag: str | None  # which of the config's weights
-    exported: bool = False  # a folder of its own
-    is_ours: bool = True  # to write into; False for the Hub's cache
+    exported: bool = False  # from a folder with its own config
+    is_ours: bool = True  # False: in the Hub's cache, where nothing may be written
 
 
 class Expected(NamedTuple):
-    """A file that is checked when it is used."""
+    """A file whose sha256 is checked when it is used."""
 
     path: Path
-    sha256: str | None = None  # None: of a folder of the user's own
+    sha256: str | None = None  # None: the file is in a user's folder
 
 
 def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> ResolvedModel:
-    """The config and the verified weights of what `load` is given; the same arguments, the same errors."""
+    """Find the config and the verified weights for `load`, with the same arguments and errors."""
     place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
     folder, tag = registry.folder_of(place), "default"
     exported = config = registry.exported(place)
     if config is None:
         if folder:
-            raise WeightsUnavailableError(f"{folder} has no config.json; give a model's name, or an exported folder")
+            raise WeightsUnavailableError(
+                f"{folder} has no config.json; give the name of a model, or an exported folder"
+            )
         base, tag = registry.split_tag(os.fspath(place))
         config = registry.config(base)
     if tag != "default":
-        weight_files.entry(config, tag)  # refuses one that there is not
+        weight_files.entry(config, tag)  # refuses an unknown tag
     if wanted == "random":
         return ResolvedModel(config, None, None)
     if wanted.endswith(".safetensors"):
@@ -58,7 +60,7 @@ def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", ca
 
 
 def shown_name(name_or_folder: str | os.PathLike, found: ResolvedModel) -> str:
-    """How commands name what was loaded: the folder or address as given, else "name" or "name@tag"."""
+    """Return how commands name the model: the folder or address as given, else "name" or "name@tag"."""
     if found.exported or found.tag in (None, found.config.default_tag):
         return registry.argument_for(name_or_folder) if found.exported else found.config.name
     return f"{found.config.name}@{found.tag}"

@@ -1,8 +1,8 @@
-"""What a safetensors file says it holds, checked before a byte of it is mapped.
+"""Check the header of a safetensors file before the file is mapped.
 
-The safetensors library refuses headers of more than 100 MB, offsets that overlap, leave holes or lie outside, sizes
-that overflow, and metadata that is no text. It lets through a key that stands twice, dimensions beyond 64 bits where
-another one is 0, and hundreds of thousands of tensors; these are refused here.
+The safetensors library refuses headers of more than 100 MB, offsets that overlap, leave gaps or lie outside, sizes that
+overflow, and metadata that is not text. It accepts duplicate keys, dimensions beyond 64 bits beside a dimension of 0,
+and hundreds of thousands of tensors; this module refuses them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _LONGEST = 1 << 40  # of a dimension
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """The tensors' types and shapes by name, and the metadata under "__metadata__".
+    """Return types and shapes of the tensors by name, and the metadata under "__metadata__".
 
     Raises:
         OSError: the file cannot be opened.
-        UnreadableError: it is no safetensors file, or one that no network has.
+        UnreadableError: it is not a safetensors file, or no network can have these tensors.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if length > min(LIMIT, size - 8):
-            raise UnreadableError(f"its header would have {length:,} bytes, the file has {size:,}")
+            raise UnreadableError(f"its header claims {length:,} bytes, the file has {size:,}")
         text = file.read(length)
     header = parse_json(text)
     if not isinstance(header, dict):
-        raise UnreadableError("its header is no JSON object")
+        raise UnreadableError("its header is not a JSON object")
     for name, tensor in header.items():
         if name != METADATA:
             _check(tensor)
@@ -42,16 +42,16 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 
 def metadata(header: dict[str, Any]) -> dict[str, str]:
-    """Texts by name; raises UnreadableError where they are something else."""
+    """Return the metadata texts by name; raises UnreadableError for other values."""
     found = header.get(METADATA, {})
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise UnreadableError("its metadata are not texts")
+        raise UnreadableError("its metadata is not text")
     return found
 
 
 def _check(tensor: Any) -> None:
     if not isinstance(tensor, dict) or not {"dtype", "shape", "data_offsets"} <= set(tensor):
-        raise UnreadableError("its header describes a tensor without type, shape or place")
+        raise UnreadableError("its header has a tensor without dtype, shape or offsets")
     shape = tensor["shape"]
     if tensor["dtype"] not in _DTYPES:
         raise UnreadableError("it holds a tensor of a type that no network has")

@@ -1,7 +1,7 @@
-"""Where weight bytes come from, and how they get into a network.
+"""Locate, read and verify weights, and load them into a network.
 
-Only safetensors are read here. A file is checked before anything is copied from it: that it is whole, that its
-sha256 is the config's or the one on record, and that its tensors are exactly the network's.
+Only safetensors files are read here. Before anything is copied, a file must be whole, have the sha256 of the config or
+of the record, and hold exactly the tensors of the network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def bundled_path(filename: str) -> Path:
 
 
 def entry(config: ModelConfig, tag: str) -> Weights:
-    """The weights with this tag ("default": the config's default); raises WeightsUnavailableError with the choice."""
+    """Return the weights of a tag ("default": the default tag); raises WeightsUnavailableError with the known tags."""
     wanted = config.default_tag if tag == "default" else tag
     for weights in config.weights:
         if weights.tag == wanted:
@@ -49,7 +49,7 @@ def entry(config: ModelConfig, tag: str) -> Weights:
 
 
 def is_local(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None = None) -> bool:
-    """Whether these weights load without a network."""
+    """Return True if these weights load without a network."""
     if weights.bundled:
         return bundled_path(weights.bundled).is_file()
     if weights.hub:
@@ -58,11 +58,11 @@ def is_local(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike
 
 
 def locate(config: ModelConfig, tag: str = "default", cache_dir: str | os.PathLike | None = None) -> Path:
-    """The verified safetensors file of a tag, fetched and converted first if it is not on this machine.
+    """Return the verified safetensors file of a tag, fetched and converted if it is not on this machine.
 
     Raises:
-        WeightsUnavailableError: no such tag, or it cannot be had; the message says why and what each tag needs.
-        WeightsCorruptedError: the file is not the one that the config or the first download names.
+        WeightsUnavailableError: the tag is unknown or unavailable; the message says why and what each tag needs.
+        WeightsCorruptedError: the file differs from the file of the config or of the first download.
     """
     weights = entry(config, tag)
     if weights.bundled:
@@ -97,7 +97,7 @@ def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike |
 
 
 def how_to_get(config: ModelConfig, weights: Weights) -> str:
-    """One sentence: what to fetch, from where, and the command that takes it in."""
+    """Return one sentence: the file to fetch, its address, and the command that imports it."""
     if weights.upstream:
         upstream = weights.upstream
         return (
@@ -116,7 +116,8 @@ def how_to_get(config: ModelConfig, weights: Weights) -> str:
 def _alternatives(config: ModelConfig, weights: Weights) -> str:
     others = [other for other in config.weights if other.tag != weights.tag]
     described = [
-        f"@{o.tag} ({'here' if is_local(config, o) else 'not here: ' + how_to_get(config, o)})" for o in others
+        f"@{o.tag} ({'available offline' if is_local(config, o) else 'not on this machine: ' + how_to_get(config, o)})"
+        for o in others
     ]
     return f" Other weights: {'; '.join(described)}." if described else ' Untrained: weights="random".'
 
@@ -125,9 +126,11 @@ def _alternatives(config: ModelConfig, weights: Weights) -> str:
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, mapped into memory.
+    """Return all tensors of a safetensors file, mapped into memory.
 
-    Raises WeightsCorruptedError, which says what is wrong.
+    Raises:
+        WeightsUnavailableError: the file cannot be opened.
+        WeightsCorruptedError: the file is damaged or not a safetensors file.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -138,13 +141,13 @@ def read(path: str | Path) -> dict[str, Tensor]:
             start = file.read(9)
         if not start:
             raise WeightsCorruptedError(f"{path} is empty; fetch it again")
-        # A safetensors header may begin with any length, 0x80 included; its JSON begins at the ninth byte.
+        # A safetensors file may begin with any length byte, 0x80 included; its JSON begins at the ninth byte.
         if start[8:9] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
             raise WeightsCorruptedError(
                 f"{path} is a PyTorch pickle, not safetensors; convert it with: "
                 f"zoo import NAME@TAG --from {quote(str(path))}"
             )
-        metadata(read_header(path))  # is bounded, which the library does not ask for
+        metadata(read_header(path))  # enforces bounds that the library does not have
         return load_file(path)
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         if isinstance(error, UnreadableError):
@@ -159,9 +162,9 @@ def _damaged(path: Path, error: Exception) -> str:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """What a safetensors file says about itself: for converted weights their source, its sha256, the converter.
+    """Return the metadata of a safetensors file; converted weights state their source, its sha256 and the converter.
 
-    Raises WeightsCorruptedError where it cannot be read.
+    Raises WeightsCorruptedError if the file cannot be read.
     """
     try:
         described = metadata(read_header(path))
@@ -171,9 +174,9 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:
-    """Give a network (which may be on the meta device) its tensors, half precision widened.
+    """Load tensors into a network (which may be on the meta device); half precision is widened.
 
-    Refuses before anything is changed if a tensor is missing, unknown, or of another shape or kind.
+    Raises WeightsCorruptedError, before any change, if a tensor is missing, unknown, or of another shape or kind.
     """
     expected = network.state_dict()
     problems = []

@@ -1,1 +1,1 @@
-"""Commands of `zoo`, a module a topic; `zoo.cli` puts them together."""
+"""The commands of `zoo`, one module per topic; `app` puts them together."""

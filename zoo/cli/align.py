@@ -8,48 +8,75 @@ from typing import Annotated
 
 import typer
 
-from .arguments import Name
+from . import panels
+from .arguments import CacheDir, Device, Name, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 
 def align(
     name: Name,
     images_per_class: Annotated[
-        int, typer.Option("--images-per-class", "-n", help="Generated images of each label, at least 20.")
+        int,
+        typer.Option(
+            "--images-per-class", "-n", help="Generated images per label, at least 20.", rich_help_panel=panels.IMAGES
+        ),
     ] = 100,
     classifier: Annotated[
         str,
         typer.Option(
             help="What identifies the classes: auto, shipped (CIFAR-10, digits), imagenet (ImageNet's classes, Tiny "
-            "ImageNet), data (trained on --data), or discriminator (the model's own)."
+            "ImageNet), data (trained on --data), or discriminator (the model's own).",
+            rich_help_panel=panels.PROTOCOL,
         ),
     ] = "auto",
     data: Annotated[
-        str | None, typer.Option("--data", help="Real images with labels: an .npz, a folder, or the data set's name.")
+        str | None,
+        typer.Option(
+            "--data",
+            help="Real images with labels: an .npz, a folder, or the name of a data set.",
+            rich_help_panel=panels.DATA,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the images.")] = 0,
-    weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images.", rich_help_panel=panels.IMAGES)] = 0,
+    weights: Weights = "default",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for alignment.json, alignment.md and confusion.png.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for alignment.json, alignment.md and confusion.png.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="Keep it beside the weights, where `zoo sample` finds it.")
+        bool,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Keep the alignment beside the weights, where `zoo sample` finds it.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = True,
     into: Annotated[
-        Path | None, typer.Option(help="For maintainers: write it into this config, for bundled weights.")
+        Path | None,
+        typer.Option(
+            help="For maintainers: write the alignment of bundled weights into this config.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    cache_dir: Annotated[Path | None, typer.Option("--cache-dir", help="Where converted weights are kept.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier report in --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    device: Device = "auto",
+    cache_dir: CacheDir = None,
+    force: ReplaceReport = False,
+    as_json: ReportAsJson = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Measure which class each label draws, and keep it for sampling.
+    """Measure which class each label draws, and keep the result for sampling.
 
     zoo align contragan-snresgan/cifar10
 
-    Images of every label go to a classifier, and to the model's own discriminator where there is one. The best
-    one-to-one assignment of labels to classes is kept if it beats the labels as they are by more than chance; from then
-    on `zoo sample NAME --label ship` draws ships.
+    A classifier judges images of every label, as does the model's discriminator, if there is one.
+
+    The best one-to-one assignment of labels to classes is kept if it beats the original labels by more than chance.
+
+    After that, `zoo sample NAME --label ship` draws ships.
     """
     import zoo
 

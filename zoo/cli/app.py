@@ -10,7 +10,7 @@ import typer
 
 from ..common import failures
 from ..common.version import __version__
-from . import cache, data
+from . import cache, data, panels
 from .align import align
 from .card import card_command
 from .demo import demo
@@ -35,9 +35,9 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; exit status 2 for a usage error, 1 for any other."""
+    """Run the command; exit with status 2 for a usage error, 1 for any other error."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a character, or a file's name, that its encoding cannot hold
+        if isinstance(stream, io.TextIOWrapper):  # for characters that its encoding cannot hold
             stream.reconfigure(errors="backslashreplace")
     failures.run(app, "zoo")
 
@@ -57,17 +57,17 @@ def _options(
     pass
 
 
-app.command("list")(list_command)
-app.command("info")(info)
-app.command("card")(card_command)
-app.command("import")(import_command)
-app.command("align")(align)
-app.command("demo")(demo)
-app.command("evaluate")(evaluate)
-app.command("verify")(verify)
-app.command("export")(export)
-app.command("publish")(publish)
-app.command("sample")(sample)
-app.command("doctor")(doctor)
-app.add_typer(cache.app, name="cache")
-app.add_typer(data.app, name="data")
+app.command("list", rich_help_panel=panels.FIND)(list_command)
+app.command("info", rich_help_panel=panels.FIND)(info)
+app.command("sample", rich_help_panel=panels.SAMPLE)(sample)
+app.command("demo", rich_help_panel=panels.SAMPLE)(demo)
+app.command("evaluate", rich_help_panel=panels.EVALUATE)(evaluate)
+app.command("verify", rich_help_panel=panels.EVALUATE)(verify)
+app.command("align", rich_help_panel=panels.EVALUATE)(align)
+app.command("export", rich_help_panel=panels.SHARE)(export)
+app.command("publish", rich_help_panel=panels.SHARE)(publish)
+app.command("card", rich_help_panel=panels.SHARE)(card_command)
+app.command("import", rich_help_panel=panels.MANAGE)(import_command)
+app.command("doctor", rich_help_panel=panels.MANAGE)(doctor)
+app.add_typer(cache.app, name="cache", rich_help_panel=panels.MANAGE)
+app.add_typer(data.app, name="data", rich_help_panel=panels.MANAGE)

@@ -1,4 +1,4 @@
-"""`zoo cache`: the converted checkpoints on this machine."""
+"""`zoo cache`: list, verify and clear the converted checkpoints on this machine."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Converted checkpoints on this machine: where, which, whether whole.")
+app = typer.Typer(no_args_is_help=True, help="List, verify and clear the converted checkpoints on this machine.")
 
 Pattern = Annotated[str, typer.Argument(help='Name in any spelling, name@tag, or a glob such as "sngan/*".')]
 
 
 @app.command("path")
 def path_command() -> None:
-    """Print the folder: $ZOO_CACHE, or ~/.cache/contrastive-gan-zoo."""
+    """Print the folder of the cache: $ZOO_CACHE, or ~/.cache/contrastive-gan-zoo."""
     from ..common.cache_roots import cache_root
 
     print(cache_root())
@@ -23,7 +23,7 @@ def path_command() -> None:
 @app.command("list")
 def list_command(
     pattern: Pattern = "*",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List converted checkpoints: size, sha256, and where the original came from."""
     from dataclasses import asdict
@@ -43,19 +43,19 @@ def list_command(
 
 @app.command("verify")
 def verify_command(pattern: Pattern = "*") -> None:
-    """Hash every converted checkpoint and compare with the record; exit status 1 if one is damaged."""
+    """Compare every converted checkpoint with its recorded sha256; exit status 1 if one is damaged."""
     from ..checkpoints import cache
     from ..common.errors import WeightsCorruptedError
 
     damaged = []
     for entry in cache.entries(pattern):
         problem = entry.problem()
-        print(f"{entry.name}: {problem or 'as it was converted'}")
+        print(f"{entry.name}: {problem or 'intact'}")
         if problem and entry.record:
             damaged.append(entry.name)
     if damaged:
         raise WeightsCorruptedError(
-            f"{', '.join(damaged)} damaged; zoo cache clear NAME@TAG removes it, and the next load makes it anew"
+            f"{', '.join(damaged)} damaged; remove with: zoo cache clear NAME@TAG; the next load converts again"
         )
 
 
@@ -63,9 +63,9 @@ def verify_command(pattern: Pattern = "*") -> None:
 def clear_command(
     pattern: Pattern = "*",
     forget: Annotated[
-        bool, typer.Option("--forget", help="Forget sha256 too: the next download may be another file.")
+        bool, typer.Option("--forget", help="Also forget each sha256, so that the next download may be another file.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
 ) -> None:
     """Remove converted checkpoints and partial downloads."""
     from ..checkpoints import cache
@@ -80,4 +80,4 @@ def clear_command(
         print(f"removed {entry.path}")
     for entry in entries:
         if not entry.record:
-            print(f"left {entry.path}: it was put there by hand; remove it in the same way")
+            print(f"left {entry.path}: it was copied there by hand; remove it by hand")

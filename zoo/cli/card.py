@@ -1,4 +1,4 @@
-"""`zoo card`: a model card, rendered from the config."""
+"""`zoo card`: render a model card from the config."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ def card_command(
     name: Name,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print."),
+        typer.Option(
+            "-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print the card."
+        ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="With -o: also keep the log, curves and sheets of this run folder there.")
+        Path | None, typer.Option(help="With -o: also copy the log, curves and sheets of this run folder.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Render a model card from the config."""
     import zoo
@@ -34,7 +36,7 @@ def card_command(
         config = config.model_copy(update={"alignment": found[1]})
     if out is None:
         if run:
-            raise ZooError("--run keeps files beside the card; say in which folder with -o")
+            raise ZooError("--run writes files beside the card; give a folder with -o")
         print(card.render(config), end="")
         return
     names = [card.filename(config), card.sheet_filename(config), *(card.record_filenames(config) if run else ())]

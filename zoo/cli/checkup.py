@@ -1,4 +1,4 @@
-"""What is on this machine, and what can be reached from it."""
+"""Examine this machine: versions, devices, caches, and the servers that it can reach."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..common.version import __version__
 from ..schema import registry
 
 _DISTRIBUTION = "contrastive-gan-zoo"
-_PATIENCE = 5.0  # seconds for a place to answer
+_PATIENCE = 5.0  # seconds for a server to answer
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the examination; `ok` is False where something does not work, and `advice` says what to do."""
+    """One line of the examination; `ok` is False if something does not work, and `advice` says what to do."""
 
     topic: str
     name: str
@@ -34,10 +34,10 @@ class Finding:
 
 
 def examine(reach_out: bool = True) -> list[Finding]:
-    """Versions, extras, devices, caches, weights, and whether the places that weights come from can be reached.
+    """Examine versions, extras, devices, caches, weights, and the servers that weights come from.
 
     Args:
-        reach_out: try the network; each place has 5 seconds.
+        reach_out: try the network; each server has 5 seconds to answer.
     """
     return [*_versions(), *_extras(), *_devices(), *_caches(), *_weights(), *_places(reach_out)]
 
@@ -50,11 +50,11 @@ def _versions() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    """Each extra of the distribution with what it needs; an extra that is missing is no problem until it is used."""
+    """List the extras and their missing packages; a missing extra is not a problem until it is used."""
     try:
         required = metadata.requires(_DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        yield Finding("extras", "unknown", "this is a source tree that is not installed (pip install -e .)")
+        yield Finding("extras", "unknown", "this source tree is not installed (pip install -e .)")
         return
     extras: dict[str, set[str]] = {}
     for line in required:
@@ -63,7 +63,7 @@ def _extras() -> Iterator[Finding]:
     for extra, names in sorted(extras.items()):
         missing = sorted(name for name in names - {_DISTRIBUTION} if _version(name) is None)
         install = f"pip install '{_DISTRIBUTION}[{extra}]'"
-        yield Finding("extras", extra, f"without {', '.join(missing)}: {install}" if missing else "complete")
+        yield Finding("extras", extra, f"missing {', '.join(missing)}: {install}" if missing else "complete")
 
 
 def _version(name: str) -> str | None:

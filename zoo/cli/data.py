@@ -1,4 +1,4 @@
-"""`zoo data`: what data is here, and preparing it ahead of training."""
+"""`zoo data`: list data sets, and prepare them ahead of training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 
 from ..common.text import plain
 
-app = typer.Typer(no_args_is_help=True, help="See which data sets are here, and prepare them.")
+app = typer.Typer(no_args_is_help=True, help="List data sets, and prepare them ahead of training.")
 
 
 @app.command("list")
 def list_command(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """List data sets: where their files are, and what has been prepared of them."""
+    """List data sets, the places of their files, and their prepared versions."""
     from zoo import datasets
 
     rows = datasets.overview()
@@ -31,16 +31,20 @@ def list_command(
 
 @app.command("prepare")
 def prepare_command(
-    name: Annotated[str, typer.Argument(help="Data set, or model, whose split and resolution are then the defaults.")],
-    split: Annotated[str | None, typer.Option(help="Default: the one that models are trained on.")] = None,
-    resolution: Annotated[int | None, typer.Option(min=1, help="Pixels; default: the usual ones.")] = None,
+    name: Annotated[str, typer.Argument(help="Data set, or a model, whose split and resolution become the defaults.")],
+    split: Annotated[str | None, typer.Option(help="Split; default: the split that models are trained on.")] = None,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, help="Side in pixels; default: the usual resolution.")
+    ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(help="An .npz file, a folder of images, or where the publisher's files are; default $ZOO_DATA."),
+        typer.Option(
+            help="An .npz file, a folder of images, or the folder of the publisher's files; default: $ZOO_DATA."
+        ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no summary.")] = False,
 ) -> None:
-    """Fetch, decode and resize a data set now, and show what is in it.
+    """Fetch, decode and resize a data set now, and describe it.
 
     zoo data prepare celeba --resolution 128
     """

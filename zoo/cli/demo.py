@@ -6,32 +6,80 @@ from typing import Annotated
 
 import typer
 
+from . import panels
+
 
 def demo(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on, such as 0.0.0.0; default: this machine alone.")
+        str | None,
+        typer.Option(
+            help="Address to listen on, such as 0.0.0.0; default: this machine only.", rich_help_panel=panels.SERVER
+        ),
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the first free one from 7860.")] = None,
-    share: Annotated[bool, typer.Option("--share", help="Also a public address, through gradio.live.")] = False,
-    root_path: Annotated[str | None, typer.Option(help="The path at which a proxy serves it, such as /zoo.")] = None,
-    device: Annotated[str, typer.Option(help="auto (all CUDA devices, else the CPU), cpu, cuda:1, mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores but one.")] = None,
-    max_images: Annotated[int, typer.Option(min=1, help="Images a request.")] = 256,
-    max_steps: Annotated[int, typer.Option(min=2, help="Images an interpolation.")] = 64,
-    max_seconds: Annotated[float, typer.Option(min=1, help="A request may compute.")] = 60,
-    max_models: Annotated[int, typer.Option(min=1, help="Models kept in memory on each device.")] = 4,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Requests that wait for a device.")] = 64,
-    max_evaluation_images: Annotated[int, typer.Option(min=2, help="Generated images an evaluation.")] = 2000,
-    max_evaluation_seconds: Annotated[float, typer.Option(min=1, help="An evaluation may compute.")] = 900,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Port to listen on; default: the first free port from 7860.",
+            rich_help_panel=panels.SERVER,
+        ),
+    ] = None,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="Also open a public address through gradio.live.", rich_help_panel=panels.SERVER),
+    ] = False,
+    root_path: Annotated[
+        str | None,
+        typer.Option(help="Path at which a proxy serves the demo, such as /zoo.", rich_help_panel=panels.SERVER),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(help="auto (all CUDA devices, else the CPU), cpu, cuda:1, mps.", rich_help_panel=panels.COMPUTE),
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; default: all cores but one.", rich_help_panel=panels.COMPUTE)
+    ] = None,
+    max_images: Annotated[int, typer.Option(min=1, help="Images per request.", rich_help_panel=panels.LIMITS)] = 256,
+    max_steps: Annotated[
+        int, typer.Option(min=2, help="Images per interpolation.", rich_help_panel=panels.LIMITS)
+    ] = 64,
+    max_seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds of computing per request.", rich_help_panel=panels.LIMITS)
+    ] = 60,
+    max_models: Annotated[
+        int, typer.Option(min=1, help="Models in memory per device.", rich_help_panel=panels.LIMITS)
+    ] = 4,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, help="Requests that wait for a device.", rich_help_panel=panels.LIMITS)
+    ] = 64,
+    max_evaluation_images: Annotated[
+        int, typer.Option(min=2, help="Generated images per evaluation.", rich_help_panel=panels.LIMITS)
+    ] = 2000,
+    max_evaluation_seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds of computing per evaluation.", rich_help_panel=panels.LIMITS)
+    ] = 900,
     max_connections: Annotated[
-        int, typer.Option(min=1, help="Connections of one address at once, half of all at most; the oldest go.")
+        int,
+        typer.Option(
+            min=1,
+            help="Open connections per address, at most half of all; the oldest are closed.",
+            rich_help_panel=panels.LIMITS,
+        ),
     ] = 128,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Files of results that are kept; the oldest go.")] = 1000,
+    max_megabytes: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Megabytes of result files to keep; the oldest are removed.", rich_help_panel=panels.LIMITS
+        ),
+    ] = 1000,
     proxies: Annotated[
         str | None,
         typer.Option(
-            help="Reverse proxies in front of it: addresses or networks, with commas, or *. Their X-Forwarded-For says "
-            "whose a request is. Default: $FORWARDED_ALLOW_IPS, else this machine; on a Space, its private network."
+            help="Reverse proxies in front of the demo: addresses or networks, separated by commas, or *. Their "
+            "X-Forwarded-For names the client of a request. Default: $FORWARDED_ALLOW_IPS, else this machine; on a "
+            "Space, its private network.",
+            rich_help_panel=panels.SERVER,
         ),
     ] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What `zoo info` shows: a config as a person would tell it."""
+"""Describe a config for `zoo info`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlignment | None = None) -> Group:
-    """The page of `zoo info`.
+    """Return the page of `zoo info`.
 
     Args:
-        file: the weights of a folder, for a run or an export.
-        alignment: what its labels draw.
+        file: the weights file of a run or an export.
+        alignment: the alignment of its labels.
     """
     parts: list[RenderableType] = [plain(f"{config.name}   {config.title}", style="bold")]
     if config.paper:
@@ -111,7 +111,7 @@ def _weights(config: ModelConfig) -> RenderableType:
     for entry in config.weights:
         default = " (default)" if entry.tag == config.default_tag else ""
         here = weights.is_local(config, entry)
-        where = "bundled" if entry.bundled else "here" if here else weights.how_to_get(config, entry)
+        where = "bundled" if entry.bundled else "available offline" if here else weights.how_to_get(config, entry)
         table.add_row(plain(f"@{entry.tag}{default}"), plain(where + (f"  {entry.note}" if entry.note else "")))
         if entry.deviations:
             table.add_row("", plain(f"differs from the recipe: {'; '.join(entry.deviations)}"))
@@ -124,7 +124,7 @@ def _weights(config: ModelConfig) -> RenderableType:
 
 
 def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) -> RenderableType:
-    """The weights of a folder, with what was measured on them where they came from."""
+    """Describe the weights of a folder, with the scores that its config carries."""
     lines = [plain(str(file))]
     for entry in config.weights:
         lines += [plain(entry.note)] if entry.note else []
@@ -136,7 +136,7 @@ def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) 
 
 
 def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> str:
-    """What is known of the labels of conditional weights, in one line."""
+    """Return what is known about the labels of conditional weights, in one line."""
     if found is None:
         return labels.doubt(config, name, None) or f"labels: not measured (zoo align {quote(name)})"
     return found.summary

@@ -1,4 +1,4 @@
-"""`zoo doctor`: what is here, and what can be reached from here."""
+"""`zoo doctor`: examine this machine and its connections."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import typer
 
 
 def doctor(
-    network: Annotated[bool, typer.Option("--network/--no-network", help="Try the places of weights.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    network: Annotated[
+        bool, typer.Option("--network/--no-network", help="Try to reach the servers of weights.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Show versions, devices, caches, missing extras, and which places can be reached; exit status 1 on a problem."""
+    """Show versions, devices, caches, missing extras and reachable servers; exit status 1 on a problem."""
     from dataclasses import asdict
 
     from .checkup import examine

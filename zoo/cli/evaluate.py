@@ -1,4 +1,4 @@
-"""`zoo evaluate` and `zoo verify`: scores, and whether published ones are reproduced."""
+"""`zoo evaluate` and `zoo verify`: measure scores, and check published ones."""
 
 from __future__ import annotations
 
@@ -11,24 +11,34 @@ from typing import Annotated
 import typer
 
 from ..common.errors import ZooError
+from . import panels
+from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
 
-Extractor = Annotated[
-    str, typer.Option(help="inception, efficientnet-lite0 (offline), or another of torch-fidelity's.")
-]
-Weights = Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')]
+EXTRACTORS = "inception, efficientnet-lite0 (offline), or another of torch-fidelity's."
+
 InceptionWeights = Annotated[
-    Path | None, typer.Option("--inception-weights", help="torch-fidelity's weights file; default: its cache.")
+    Path | None,
+    typer.Option(
+        "--inception-weights",
+        help="torch-fidelity's weights file; default: the file in its cache.",
+        rich_help_panel=panels.PROTOCOL,
+    ),
 ]
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", help="Real images: a data set's name, an .npz or a folder; default: the model's."),
+    typer.Option(
+        "--data",
+        help="Real images: the name of a data set, an .npz or a folder; default: the model's data set.",
+        rich_help_panel=panels.DATA,
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Images at a time.")]
-CacheDir = Annotated[Path | None, typer.Option("--cache-dir", help="Where reference statistics are kept.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace an earlier report.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Images per batch.", rich_help_panel=panels.COMPUTE)
+]
+StatisticsCache = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", help="Folder of reference statistics.", rich_help_panel=panels.COMPUTE),
+]
 
 
 def evaluate(
@@ -36,37 +46,71 @@ def evaluate(
         str, typer.Argument(help='A model, an exported folder, a folder of images, an .npz, or "cifar10:test".')
     ],
     metrics: Annotated[
-        str, typer.Option("--metrics", "-m", help="Of fid, kid, is, pr and classes, with commas.")
+        str,
+        typer.Option(
+            "--metrics",
+            "-m",
+            help="Any of fid, kid, is, pr and classes, separated by commas.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
     ] = "fid,kid,is,pr",
-    extractor: Extractor = "inception",
+    extractor: Annotated[str, typer.Option(help=EXTRACTORS, rich_help_panel=panels.PROTOCOL)] = "inception",
     protocol: Annotated[
         str,
         typer.Option(
             help="clean, published, mimicry, infomax-gan, contragan, studiogan-2021, studiogan-2021-imagenet or "
-            "studiogan-2023."
+            "studiogan-2023.",
+            rich_help_panel=panels.PROTOCOL,
         ),
     ] = "clean",
     data: DataOption = None,
-    split: Annotated[str | None, typer.Option(help="Of the real images; default: the protocol's.")] = None,
-    num_real: Annotated[int | None, typer.Option(min=2, help="Real images; default: the protocol's.")] = None,
-    num_fake: Annotated[int | None, typer.Option(min=2, help="Generated images; default: the protocol's.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, from 0; default: the protocol's.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Classes: uniform, or as in the data.")] = None,
-    curve: Annotated[bool, typer.Option("--curve", help="Also the distance against the sample count.")] = False,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split of the real images; default: the protocol's.", rich_help_panel=panels.DATA),
+    ] = None,
+    num_real: Annotated[
+        int | None,
+        typer.Option(min=2, help="Number of real images; default: the protocol's.", rich_help_panel=panels.DATA),
+    ] = None,
+    num_fake: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Number of generated images; default: the protocol's.", rich_help_panel=panels.PROTOCOL
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Number of seeds, counted from 0; default: the protocol's.", rich_help_panel=panels.PROTOCOL
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Distribution of classes: uniform, or data.", rich_help_panel=panels.PROTOCOL),
+    ] = None,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--curve", help="Also measure the distance for growing sample counts.", rich_help_panel=panels.PROTOCOL
+        ),
+    ] = False,
     weights: Weights = "default",
     inception_weights: InceptionWeights = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for report.json, report.md and pictures.")
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Folder for report.json, report.md and pictures.", rich_help_panel=panels.OUTPUT
+        ),
     ] = None,
     device: Device = "auto",
-    dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
+    dtype: Dtype = None,
     batch_size: BatchSize = None,
-    cache_dir: CacheDir = None,
-    force: Force = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    cache_dir: StatisticsCache = None,
+    force: ReplaceReport = False,
+    as_json: ReportAsJson = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Score a model, or images, against real ones.
+    """Score a model, or a set of images, against real images.
 
     zoo evaluate infomax-gan/digits --extractor efficientnet-lite0 --num-fake 1000
     """
@@ -100,25 +144,45 @@ def verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="Models in any spelling, name@tag, or exported folders.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every set of weights that is here; resumes.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Verify all weights that are available offline; the same command continues after an interruption.",
+            rich_help_panel=panels.MODEL,
+        ),
+    ] = False,
     protocol: Annotated[
-        str, typer.Option(help="published: each score's own, quirks included. clean: without them.")
+        str,
+        typer.Option(
+            help="published: the protocol of each score, quirks included. clean: without the quirks.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
     ] = "published",
-    extractor: Annotated[str | None, typer.Option(help="Default: that of the published scores.")] = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(help=f"{EXTRACTORS[:-1]}; default: that of each score.", rich_help_panel=panels.PROTOCOL),
+    ] = None,
     weights: Weights = "default",
     data: DataOption = None,
     inception_weights: InceptionWeights = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the reports; with several models, default reports.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Folder for the reports; default for several models: reports.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
     device: Device = "auto",
     batch_size: BatchSize = None,
-    cache_dir: CacheDir = None,
-    force: Force = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    cache_dir: StatisticsCache = None,
+    force: ReplaceReport = False,
+    as_json: ReportAsJson = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Measure published scores again; exit status 1 where one is not reproduced.
+    """Check whether published scores reproduce; exit status 1 if one does not.
 
     zoo verify infomax-gan/cifar10
     """
@@ -126,7 +190,7 @@ def verify(
 
     names = names or []
     if everything == bool(names):
-        raise ZooError("give the names of models, or --all for every one that is here")
+        raise ZooError("give the names of models, or --all for every model that is available offline")
     options = {
         "protocol": protocol,
         "extractor": extractor,
@@ -150,7 +214,7 @@ def verify(
 
 @contextmanager
 def _ranks(out: Path | None, force: bool) -> Iterator[None]:
-    """Around the work: refuse to overwrite before it, and leave torchrun's group after it."""
+    """Refuse to overwrite before the work, and leave torchrun's group after it."""
     from ..common import ranks
     from ..evaluation.report.report import refuse_overwriting
 

@@ -1,4 +1,4 @@
-"""`zoo export`: a model as a folder, or as one graph."""
+"""`zoo export`: write a model as a folder, or as one graph."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from .arguments import Name
 def export(
     name: Name,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder or file; default: the model's name in this folder.")
+        Path | None, typer.Option("-o", "--out", help="Folder or file; default: NAME-export in this folder.")
     ] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", help="folder (config, safetensors, card), onnx or torchscript.")
     ] = "folder",
-    dtype: Annotated[str, typer.Option(help="Of a folder: float32, or float16 for half the size.")] = "float32",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
+    dtype: Annotated[
+        str, typer.Option(help="Precision of a folder: float32, or float16 for half the size.")
+    ] = "float32",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
-    """Write a model for use elsewhere; `zoo.load` takes the folder, a graph needs no Python.
+    """Write a model for use elsewhere: a folder for `zoo.load`, or a graph that needs no Python.
 
     zoo export contragan/digits --format onnx -o digits.onnx
     """

@@ -1,4 +1,4 @@
-"""`zoo import`: a published checkpoint that was downloaded by hand."""
+"""`zoo import`: convert a published checkpoint that was downloaded by hand."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .arguments import Name
 
 def import_command(
     name: Name,
-    source: Annotated[Path, typer.Option("--from", help="The downloaded checkpoint, or the folder that holds it.")],
-    force: Annotated[bool, typer.Option("--force", help="Import again over an earlier import.")] = False,
+    source: Annotated[Path, typer.Option("--from", help="The downloaded checkpoint, or its folder.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier import.")] = False,
 ) -> None:
-    """Convert a checkpoint that was downloaded by hand; afterwards the name loads it.
+    """Convert a checkpoint that was downloaded by hand, so that its name loads it.
 
     zoo import infomax-gan/cifar10@mimicry --from netG.pth
     """

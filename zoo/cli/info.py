@@ -1,4 +1,4 @@
-"""`zoo info`: what a model is."""
+"""`zoo info`: describe a model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .arguments import Name
 
 def info(
     name: Name,
-    as_json: Annotated[bool, typer.Option("--json", help="The config itself.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the resolved config.")] = False,
 ) -> None:
-    """Show what a model is: architecture, data, recipe, weights, published scores."""
+    """Describe a model: architecture, data, recipe, weights, published scores."""
     import zoo
 
     config = zoo.info(name)
@@ -28,8 +28,10 @@ def info(
 
 
 def of_folder(name: str) -> tuple:
-    """The weights file of a run, an exported folder or a repository, and the alignment that holds for it; nothing for a
-    registered name, and for a run that has saved no weights yet. No weights are fetched."""
+    """Return the weights file of a run, an exported folder or a repository, and its alignment; fetch nothing.
+
+    Returns () for a registered name, and for a run without saved weights.
+    """
     from ..checkpoints import alignments, hub
     from ..checkpoints.resolve import ResolvedModel
     from ..schema import registry
@@ -38,6 +40,6 @@ def of_folder(name: str) -> tuple:
     config, file, ours = registry.exported(place), Path(place) / hub.WEIGHTS_FILE, not name.startswith(hub.PREFIX)
     if config is None or (ours and not file.is_file()):
         return ()
-    if not file.is_file():  # of the same commit as its config
+    if not file.is_file():  # it would have the commit of its config
         return file, config.alignment
     return file, alignments.lookup(ResolvedModel(config, file, config.default_tag, exported=True, is_ours=ours))

@@ -3,8 +3,9 @@
     [project.entry-points."zoo.commands"]
     train = "training.command:train"
 
-The object is a function, as typer takes one, or a Typer of several commands. Its module is imported when the command is
-called; until then the first line of the module's docstring stands for it.
+The object is a function for typer, or a Typer with several commands. Its module is imported when the command is called.
+Until then, `zoo --help` shows the first line of the module's docstring, in the panel that the module names with
+`HELP_PANEL = "Train"` (a literal string), else in the panel "Commands".
 """
 
 from __future__ import annotations
@@ -14,22 +15,27 @@ from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..common.errors import ZooError
+from . import panels
 
 GROUP = "zoo.commands"
 
 
 class Commands(TyperGroup):
-    """The commands of this package, and those that are installed beside them."""
+    """The commands of this package and those of other installed packages, ordered by panel."""
 
     def list_commands(self, ctx) -> list[str]:
         self._announce()
-        return super().list_commands(ctx)
+        return sorted(super().list_commands(ctx), key=self._panel_number)
+
+    def _panel_number(self, name: str) -> int:
+        panel = getattr(self.commands[name], "rich_help_panel", None)
+        return panels.COMMANDS.index(panel) if panel in panels.COMMANDS else len(panels.COMMANDS)
 
     def get_command(self, ctx, cmd_name: str):
         if cmd_name not in self.commands:
@@ -38,7 +44,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx, args):
         if self.get_command(ctx, args[0]) is None and not entry_points(group=GROUP):
-            raise ZooError(f"no command {args[0]!r}; if it is one of an installed package, install that package again")
+            raise ZooError(f"no command {args[0]!r}; if another package adds it, install that package again")
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Announced) else command, rest
 
@@ -48,14 +54,15 @@ class Commands(TyperGroup):
 
 
 class Announced(TyperCommand):
-    """A command of which nothing but the name and a line of help is known yet."""
+    """A command of which only the name, a line of help and the panel are known yet."""
 
     def __init__(self, entry: EntryPoint):
-        super().__init__(entry.name, help=_summary(entry.module))
+        about = _about(entry.module)
+        super().__init__(entry.name, help=about.summary, rich_help_panel=about.panel)
         self.entry = entry
 
     def load(self) -> Any:
-        """The command itself; raises ZooError where something else is found by the name of its package."""
+        """Import the command; raises ZooError where something else hides its package."""
         if _find(self.entry.module) is None:
             raise ZooError(_hidden(self.entry))
         found, group = self.entry.load(), typer.Typer()
@@ -67,7 +74,7 @@ class Announced(TyperCommand):
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Where a module is, without importing the packages that it is in."""
+    """Find a module without importing its packages."""
     parent, _, _ = module.rpartition(".")
     if not parent:
         return find_spec(module)
@@ -77,19 +84,34 @@ def _find(module: str) -> ModuleSpec | None:
     return PathFinder.find_spec(module, package.submodule_search_locations)
 
 
-def _summary(module: str) -> str:
-    """The first line of a module's docstring; the module is not imported."""
+class About(NamedTuple):
+    """What the source of a module says about its command."""
+
+    summary: str = ""
+    panel: str | None = None
+
+
+def _about(module: str) -> About:
+    """Read the first line of a module's docstring and its HELP_PANEL; the module is not imported."""
     spec = _find(module)
     loader = spec.loader if spec else None
     source = loader.get_source(module) if isinstance(loader, InspectLoader) else None
-    return ((source and ast.get_docstring(ast.parse(source))) or "").partition("\n")[0]
+    tree = ast.parse(source or "")
+    return About((ast.get_docstring(tree) or "").partition("\n")[0], _help_panel(tree))
+
+
+def _help_panel(tree: ast.Module) -> str | None:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(ast.unparse(target) == "HELP_PANEL" for target in node.targets):
+            return str(ast.literal_eval(node.value))
+    return None
 
 
 def _hidden(entry: EntryPoint) -> str:
-    """What is found in place of the package of a command."""
+    """Say what was found in place of the package of a command."""
     package = entry.module.partition(".")[0]
     spec = _find(package)
     if spec is None:
-        return f"the package {package}, which has the command {entry.name}, is not there; install it again"
+        return f"the package {package}, which adds the command {entry.name}, is missing; install it again"
     place = next(iter(spec.submodule_search_locations or [spec.origin]))
-    return f"{place} hides the package {package}, which has the command {entry.name}; work in another folder"
+    return f"{place} hides the package {package}, which adds the command {entry.name}; work in another folder"

@@ -1,4 +1,4 @@
-"""`zoo list`: the models of the registry."""
+"""`zoo list`: list the models of the registry."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 def list_command(
     pattern: Annotated[str, typer.Argument(help='Glob over names, such as "*/cifar10" or "contragan*".')] = "*",
     conditional: Annotated[
-        bool | None, typer.Option("--conditional/--unconditional", help="Only models with, or without, classes.")
+        bool | None, typer.Option("--conditional/--unconditional", help="List only models with (or without) classes.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only models of this data set, such as cifar10.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="List only models of this data set, such as cifar10.")] = None,
     available: Annotated[
-        str | None, typer.Option(help='"offline": default weights are here; "trained": weights exist somewhere.')
+        str | None, typer.Option(help='"offline": the default weights are available offline; "trained": weights exist.')
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """List models."""
+    """List the models of the registry."""
     from ..checkpoints.availability import list_models
     from ..schema import registry
 
     found = list_models(pattern, conditional=conditional, dataset=dataset, available=available)
     if not found:
-        raise ZooError(f"no model fits {pattern!r} and the options given; `zoo list` without them shows all")
+        raise ZooError(f"no model fits {pattern!r} and these options; `zoo list` shows all models")
     rows = [_row(registry.config(name)) for name in found]
     if as_json:
         for row in rows:
@@ -58,11 +58,11 @@ def _row(config: ModelConfig) -> dict:
 
 
 def _cells(row: dict) -> dict:
-    """A row as the table shows it: tags, the default first, and the place of each."""
+    """Format a row for the table: tags, the default first, and their places."""
     tags = sorted(row["weights"], key=lambda tag: tag != row["default"])
     marked = [f"{tag}*" if tag in row["deviations"] else tag for tag in tags]
     fetched = set(row["here"]) - {tag for tag in tags if row["weights"][tag] == "bundled"}
-    places = [row["weights"][tag] + (" (here)" if tag in fetched else "") for tag in tags]
+    places = [row["weights"][tag] + (" (offline)" if tag in fetched else "") for tag in tags]
     return {
         "name": row["name"],
         "data set": row["data set"],
@@ -75,7 +75,7 @@ def _cells(row: dict) -> dict:
 
 
 def _published_fid(config: ModelConfig) -> float | None:
-    """The FID published with the default weights, else the first of the paper under its own settings."""
+    """Return the FID published with the default weights, else the first FID of the paper under its own settings."""
     fids = [score for score in config.published if score.metric == "FID" and not score.settings]
     with_tag = [score for score in fids if score.tag == config.default_tag]
     return next((score.value for score in with_tag or fids), None)
@@ -95,6 +95,6 @@ def _print_table(rows: list[dict]) -> None:
     console = to_stdout(200)
     console.print(table)
     if any(row["deviations"] for row in rows):
-        console.print("* not trained by the whole recipe; `zoo info NAME` says how it differs", style="dim")
+        console.print("* training differs from the recipe; `zoo info NAME` says how", style="dim")
     if sys.stdout.isatty():
-        console.print(f"{len(rows)} models; `zoo info NAME` tells more, `zoo sample NAME` makes images", style="dim")
+        console.print(f"{len(rows)} models; `zoo info NAME` describes one, `zoo sample NAME` makes images", style="dim")

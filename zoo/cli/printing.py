@@ -1,4 +1,4 @@
-"""How commands print tables and pages."""
+"""Print tables and pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def to_stdout(piped_width: int, *, highlight: bool = True) -> Console:
-    """A console on standard output; a pipe has no width of its own and gets `piped_width`, so that nothing is cut."""
+    """Return a console on standard output; a pipe gets `piped_width`, so that nothing is cut."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else piped_width, highlight=highlight)

@@ -1,4 +1,4 @@
-"""`zoo publish`: a model as a repository on the Hugging Face Hub."""
+"""`zoo publish`: upload a model to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from . import panels
 from .arguments import complete_name
 
 
@@ -14,19 +15,41 @@ def publish(
         str | None,
         typer.Argument(
             autocompletion=complete_name,
-            help="Model name in any spelling, name@tag, an exported folder, or hf://user/repo; none with --space.",
+            help="Model name in any spelling, name@tag, an exported folder, or hf://user/repo; omit it with --space.",
         ),
     ] = None,
-    to: Annotated[str | None, typer.Option("--to", help="The repository: user/repo.")] = None,
-    space: Annotated[bool, typer.Option("--space", help="The web demo as a Gradio Space instead of a model.")] = False,
-    requirement: Annotated[
-        str | None, typer.Option(help="How the Space installs this package; default: this version from PyPI.")
+    to: Annotated[
+        str | None, typer.Option("--to", help="The repository: user/repo.", rich_help_panel=panels.OUTPUT)
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="If the repository is made now.")] = False,
-    dtype: Annotated[str, typer.Option(help="float32, or float16 for half the size.")] = "float32",
-    message: Annotated[str | None, typer.Option("-m", "--message", help="Of the commit.")] = None,
-    create_pr: Annotated[bool, typer.Option("--pr", help="Open a pull request instead.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show exactly what would go, and stop.")] = False,
+    space: Annotated[
+        bool,
+        typer.Option(
+            "--space", help="Upload the web demo as a Gradio Space instead of a model.", rich_help_panel=panels.MODEL
+        ),
+    ] = False,
+    requirement: Annotated[
+        str | None,
+        typer.Option(
+            help="How the Space installs this package; default: this version from PyPI.", rich_help_panel=panels.MODEL
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.", rich_help_panel=panels.OUTPUT)
+    ] = False,
+    dtype: Annotated[
+        str, typer.Option(help="float32, or float16 for half the size.", rich_help_panel=panels.MODEL)
+    ] = "float32",
+    message: Annotated[
+        str | None, typer.Option("-m", "--message", help="Message of the commit.", rich_help_panel=panels.OUTPUT)
+    ] = None,
+    create_pr: Annotated[
+        bool,
+        typer.Option("--pr", help="Open a pull request instead of a commit.", rich_help_panel=panels.OUTPUT),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would be uploaded, and stop.", rich_help_panel=panels.OUTPUT),
+    ] = False,
 ) -> None:
     """Upload a model with its card, or the demo as a Space; needs `hf auth login` or HF_TOKEN.
 
@@ -36,14 +59,14 @@ def publish(
     from ..release import publish as publishing
 
     if space == bool(name):
-        raise typer.BadParameter("give a model's name, or --space without one", param_hint="NAME")
+        raise typer.BadParameter("give the name of a model, or --space without a name", param_hint="NAME")
     if to is None and not (space and dry_run):
         raise typer.BadParameter("give the repository: user/repo", param_hint="--to")
     address = hub.parse(to).repo_id if to else "user/space"
     if dry_run:
         listed, readme = publishing.preview(name, dtype) if name else publishing.preview_space(requirement)
         place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
-        print(f"Would go to {place}{' (private)' if private else ''}:")
+        print(f"Would upload to {place}{' (private)' if private else ''}:")
         for file in listed:
             print(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
         print(f"\nREADME.md:\n\n{readme}", end="")

@@ -1,4 +1,4 @@
-"""`zoo sample`: a grid, or many images on disk."""
+"""`zoo sample`: make a grid, or many images on disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from .arguments import Name
+from . import panels
+from .arguments import Device, Dtype, Name, Weights
 
 
 class Labels(str, Enum):
@@ -19,45 +20,80 @@ class Labels(str, Enum):
 
 def sample(
     name: Name,
-    n: Annotated[int, typer.Option("-n", "--num", min=1, help="How many images.")] = 64,
+    n: Annotated[int, typer.Option("-n", "--num", min=1, help="Number of images.", rich_help_panel=panels.IMAGES)] = 64,
     label: Annotated[
         list[str] | None,
         typer.Option(
-            "--label", "-l", help='Class by index or name, several with commas, or "all"; default: drawn from the seed.'
+            "--label",
+            "-l",
+            help='Class by index or name, several separated by commas, or "all"; default: drawn from the seed.',
+            rich_help_panel=panels.IMAGES,
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same images; default: a fresh one.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="The same seed gives the same images; default: a new seed.", rich_help_panel=panels.IMAGES
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Image file (a grid), .npz, .tar, or a folder; default NAME.png."),
+        typer.Option(
+            "-o",
+            "--out",
+            help="Image file (a grid), .npz, .tar, or a folder; default: NAME.png.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
-    columns: Annotated[int | None, typer.Option(min=1, help="Images a row of the grid.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="Redraw latent elements beyond this magnitude.")] = None,
-    weights: Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".')] = "default",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    columns: Annotated[
+        int | None, typer.Option(min=1, help="Images per row of the grid.", rich_help_panel=panels.OUTPUT)
+    ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Redraw latent elements beyond this magnitude.", rich_help_panel=panels.IMAGES),
+    ] = None,
+    weights: Weights = "default",
+    device: Device = "auto",
     labels: Annotated[
         Labels,
         typer.Option(
-            help='"aligned": --label names a class, drawn by the label that `zoo align` found for it. "trained": it is '
-            "the label as the generator was trained with it."
+            help='"aligned": --label names a class, drawn by the label that `zoo align` found for it. "trained": '
+            "--label names a label of the generator's training.",
+            rich_help_panel=panels.IMAGES,
         ),
     ] = Labels.ALIGNED,
-    dtype: Annotated[str | None, typer.Option(help="float32 (default), bfloat16, float16.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time; does not change them.")] = None,
+    dtype: Dtype = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images per batch; does not change the images.", rich_help_panel=panels.COMPUTE),
+    ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="The same bits of up to 64 images whatever the number of threads; slower.")
+        bool,
+        typer.Option(
+            "--exact",
+            help="Give the same bits for up to 64 images with any number of threads; slower.",
+            rich_help_panel=panels.COMPUTE,
+        ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite existing files.", rich_help_panel=panels.OUTPUT)
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Show no progress bar and no summary.", rich_help_panel=panels.OUTPUT),
+    ] = False,
 ) -> None:
-    """Make images: a grid, or any number of them one by one.
+    """Make images: a grid, or any number of single images.
 
     zoo sample contragan/digits -n 100 --label all -o digits.png
 
     zoo sample contragan/digits -n 50000 -o digits/
 
-    A folder of PNGs, an .npz or a .tar (webdataset) takes constant memory, and the same command goes on after an
-    interruption. Several GPUs: torchrun --nproc-per-node=8 -m zoo sample ...
+    A folder of PNGs, an .npz or a .tar (webdataset) takes constant memory.
+
+    The same command continues after an interruption.
+
+    On several GPUs: torchrun --nproc-per-node=8 -m zoo sample ...
     """
     import zoo
 
@@ -92,16 +128,16 @@ def _grid(name, out, n, label, columns, loading, sampling, force, progress, say)
     from ..sampling.loading import load
 
     kind = output_kind(out)
-    if sampling["seed"] is None:  # other images than those there; say so before the work, not after
+    if sampling["seed"] is None:  # the images will differ from the existing ones; refuse before the work, not after
         refuse_overwriting([out], force)
     model = load(name, **loading)
     classes, per_class = _spread(label, n, model)
     columns = columns or (per_class if per_class and per_class <= 20 else None)
     images = model.sample(n, classes, **sampling, progress=progress)
-    is_there = out.is_file() and out.read_bytes() == encoded(images.grid(columns), kind)
-    if not is_there:
+    existed = out.is_file() and out.read_bytes() == encoded(images.grid(columns), kind)
+    if not existed:
         images.save(out, columns=columns, force=force)
-    say(_about(out, n, model, images.seed) + ("; it was there already" if is_there else ""))
+    say(_about(out, n, model, images.seed) + ("; it existed already" if existed else ""))
 
 
 def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
@@ -115,7 +151,7 @@ def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
     classes, _ = _spread(label, n, model)
     done = bulk.write(model, out, n, classes, **sampling, force=force, progress=progress)
     if ranks.rank() == 0:
-        now = f"; {done.images} made now, {done.rate:,.1f} a second" if done.images else "; all were there already"
+        now = f"; {done.images} made now, {done.rate:,.1f} images/s" if done.images else "; all existed already"
         say(_about(out, n, model, done.seed) + (now if ranks.world_size() == 1 else ""))
     ranks.stop()
 
@@ -125,7 +161,7 @@ def _about(out: Path, n: int, model, seed: int | None) -> str:
 
 
 def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:
-    """Labels for n images, class after class in equal parts, and the images a class where that comes out even."""
+    """Return labels for n images, class after class in equal parts, and the images per class where n divides evenly."""
     from ..schema.labels import spread
 
     if not label:

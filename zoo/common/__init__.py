@@ -1,1 +1,1 @@
-"""What every room uses, one of each: errors, files, locks, ranks, signals, progress."""
+"""What all rooms share: errors, files, locks, ranks, signals, progress."""

@@ -1,4 +1,4 @@
-"""Where files are kept that can be fetched or made again. A variable that is empty counts as one that is not set."""
+"""Folders of files that can be fetched or made again. An empty environment variable counts as unset."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ NO_HOME = Path(os.devnull)
 
 
 def cache_root() -> Path:
-    """$ZOO_CACHE, else $XDG_CACHE_HOME/contrastive-gan-zoo, else ~/.cache/contrastive-gan-zoo."""
+    """Return $ZOO_CACHE, else $XDG_CACHE_HOME/contrastive-gan-zoo, else ~/.cache/contrastive-gan-zoo."""
     if os.environ.get("ZOO_CACHE"):
         return user_folder(os.environ["ZOO_CACHE"])
     return cache_home() / "contrastive-gan-zoo"
 
 
 def data_root() -> Path:
-    """$ZOO_DATA, else $XDG_CACHE_HOME/contrastive-gan-zoo/data, else ~/.cache/contrastive-gan-zoo/data."""
+    """Return $ZOO_DATA, else $XDG_CACHE_HOME/contrastive-gan-zoo/data, else ~/.cache/contrastive-gan-zoo/data."""
     if os.environ.get("ZOO_DATA"):
         return user_folder(os.environ["ZOO_DATA"])
     return cache_home() / "contrastive-gan-zoo" / "data"
 
 
 def hub_root() -> Path:
-    """$HF_HUB_CACHE, else $HF_HOME/hub, else $XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub."""
+    """Return $HF_HUB_CACHE, else hub in $HF_HOME, else in $XDG_CACHE_HOME/huggingface, else in ~/.cache/huggingface."""
     home = os.environ.get("HF_HOME") or cache_home() / "huggingface"
     chosen = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
     return user_folder(os.path.expandvars(chosen))
 
 
 def torch_hub_root() -> Path:
-    """The folder of torch.hub; PyTorch itself takes an empty variable for the working directory."""
+    """Return the folder of torch.hub; PyTorch itself reads an empty variable as the working directory."""
     import torch
 
     folder = Path(torch.hub.get_dir())
@@ -42,15 +42,15 @@ def torch_hub_root() -> Path:
 
 
 def user_folder(name: str | os.PathLike) -> Path:
-    """A path from a variable or a user, "~" spelled out. Raises ZooError where that has no meaning."""
+    """Return the path that a variable or a user names, with "~" expanded; raises ZooError if there is no home."""
     try:
         return Path(name).expanduser()
     except RuntimeError as error:
-        raise ZooError(f"{name} has no meaning ({error}); set HOME, or give the whole path") from None
+        raise ZooError(f"{name} cannot be expanded ({error}); set HOME, or give the whole path") from None
 
 
 def cache_home() -> Path:
-    """$XDG_CACHE_HOME, else ~/.cache; for a user without a home a place below which there is never anything."""
+    """Return $XDG_CACHE_HOME, else ~/.cache; for a user without a home, a path below which nothing can exist."""
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:

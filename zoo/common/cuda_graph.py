@@ -1,4 +1,4 @@
-"""Work on a GPU captured as one CUDA graph: hundreds of small kernels cost one launch."""
+"""Capture work on a GPU as one CUDA graph, so that hundreds of small kernels cost one launch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TypeVar
 
 import torch
 
-WARM_UP = (
-    3  # times that work is done before it is captured: libraries pick their algorithms, optimisers make their state
-)
+WARM_UP = 3  # runs before the capture, in which libraries pick their algorithms and optimisers make their state
 
 T = TypeVar("T")
 
 
 class CapturedWork:
-    """Work on tensors that stay where they are: done a few times, then captured, then replayed."""
+    """Work on tensors at fixed addresses: run a few times, then captured, then replayed."""
 
     def __init__(self, device: torch.device):
         self._device, self._stream = device, torch.cuda.Stream(device)
@@ -26,7 +24,7 @@ class CapturedWork:
         return self._graph is not None
 
     def run_on_stream(self, work: Callable[[], T]) -> T:
-        """Do it now, on the stream that will capture it."""
+        """Run the work now, on the stream that will capture it."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -35,10 +33,10 @@ class CapturedWork:
         return result
 
     def capture(self, work: Callable[[], T], error_mode: str = "global") -> T:
-        """Capture it; what is returned holds the result of each replay.
+        """Capture the work; the returned tensors hold the result of each replay.
 
         Args:
-            error_mode: "thread_local" where other threads go on with what they do on the GPU.
+            error_mode: "thread_local" if other threads use the GPU meanwhile.
         """
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode=error_mode):
@@ -47,6 +45,6 @@ class CapturedWork:
         return result
 
     def replay(self) -> None:
-        """Do again what was captured."""
+        """Run the captured work again."""
         assert self._graph is not None, "nothing has been captured yet"
         self._graph.replay()

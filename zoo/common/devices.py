@@ -1,4 +1,4 @@
-"""Devices by name, and which of them is whose."""
+"""Pick devices by name, and assign them to processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .errors import ZooError
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """The device for a name; "auto" is CUDA, then Apple's GPU, then the CPU. Raises ZooError if it cannot be used."""
+    """Return the device for a name ("auto": CUDA, else Apple's GPU, else the CPU); raises ZooError if unusable."""
     if str(device) != "auto":
         try:
             return torch.empty(0, device=device).device
@@ -22,26 +22,26 @@ def pick_device(device: str | torch.device) -> torch.device:
 
 
 def all_devices(name: str) -> list[str]:
-    """The devices for a name; "auto" is all GPUs of the machine, where it has any."""
+    """Return the devices for a name; "auto" is all CUDA GPUs of the machine, if it has any."""
     if name == "auto" and torch.cuda.is_available():
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     return [str(pick_device(name))]
 
 
 def local_device(device: torch.device) -> torch.device:
-    """Under `torchrun`, "cuda" is the GPU of this process's local rank."""
+    """Return the device of this process; under `torchrun`, "cuda" is the GPU of its local rank."""
     index, present = torchrun.local_rank(), torch.cuda.device_count()
     if device.type != "cuda" or index is None:
         return device
     if index >= present:
         raise ZooError(
-            f"process {index} has no GPU, this machine has {present}; start at most {present} processes a node"
+            f"process {index} has no GPU, this machine has {present}; start at most {present} processes per node"
         )
     return torch.device("cuda", index)
 
 
 def rank_device(name: str) -> str:
-    """ "auto" on a machine with several GPUs is the one of this rank."""
+    """Return the device of this rank; "auto" on a machine with several GPUs is the GPU of the rank."""
     if name == "auto" and ranks.are_joined() and torch.cuda.is_available():
         local = torchrun.local_rank()
         return f"cuda:{(ranks.rank() if local is None else local) % torch.cuda.device_count()}"

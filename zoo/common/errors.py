@@ -8,11 +8,11 @@ from .text import one_line
 class ZooError(Exception):
     """Base of every error the zoo raises on purpose; the message is one clear line."""
 
-    exit_status = 1  # of a command that ends with it
+    exit_status = 1  # of a command that ends with this error
 
     def __str__(self) -> str:
-        # KeyError would show the repr of its argument; users are to read the plain message. What it quotes, such as the
-        # name of a file, may be anybody's.
+        # KeyError would show the repr of its argument; users read the plain message. What the message quotes, such as
+        # the name of a file, may hold any characters.
         return one_line(str(self.args[0])) if self.args else ""
 
 
@@ -41,4 +41,4 @@ class DataUnavailableError(ZooError, FileNotFoundError):
 
 
 class DataCorruptedError(ZooError):
-    """A file of a data set is damaged or not what it should be; the message names the file."""
+    """A file of a data set is damaged or of the wrong kind; the message names the file."""

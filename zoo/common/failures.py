@@ -1,4 +1,4 @@
-"""How a command ends: what goes wrong is one line on standard error, and an exit status."""
+"""End a command that fails: one line on standard error, and an exit status."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _ADVICE = {
 
 
 def run(command: Callable[[], None], program: str) -> None:
-    """Run it; exit status 2 for a usage error, 1 for any other."""
+    """Run a command; exit with status 2 for a usage error, 1 for any other error."""
     try:
         _require_working_directory()
         try:
             command()
         finally:
-            sys.stdout.flush()  # what cannot be written is to be known now, not when the interpreter ends
+            sys.stdout.flush()  # a failed write must show now, not when the interpreter ends
     except ZooError as error:
         sys.exit(_say(program, str(error), error.exit_status))
     except BrokenPipeError:  # `zoo list | head`
@@ -52,7 +52,7 @@ def run(command: Callable[[], None], program: str) -> None:
 
 
 def in_a_line(error: Exception) -> str | None:
-    """An error of the system as a line with advice; None for what is an error of this program."""
+    """Return an error of the system as a line with advice; None for an error of this program."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or _MEMORY.search(text):
         needed = re.search(r"(?:allocate|allocated:?) +(\d[\d.]*) ?(bytes|[KMG]iB)", text)
@@ -68,7 +68,7 @@ def in_a_line(error: Exception) -> str | None:
 
 
 def _say(program: str, message: str, status: int = 1) -> int:
-    with suppress(OSError):  # if standard error is full, there is nobody to tell; the status remains
+    with suppress(OSError):  # if standard error is full, only the status can tell
         print(f"{program}: {one_line(message)}", file=sys.stderr, flush=True)
     return status
 
@@ -81,7 +81,7 @@ def _require_working_directory() -> None:
 
 
 def _drop_stdout() -> bool:
-    """Whether it cannot be written to. What it still holds is given up, or it would fail again at the end."""
+    """Return True if standard output cannot be written; its buffer is dropped, or it would fail again at the end."""
     try:
         sys.stdout.flush()
     except OSError:

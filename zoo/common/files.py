@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and known by their sha256."""
+"""Write files whole or not at all, and verify them by their sha256."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .signals import before_forced_end
 if TYPE_CHECKING:
     from torch import Tensor
 
-OWN = ".zoo"  # marks a folder that we made and may remove
+OWN = ".zoo"  # marks a folder that this program made and may remove
 _TOKEN = re.compile(r"[0-9a-f]{8}")
 
 
@@ -40,7 +40,7 @@ def _sha256(file) -> str:  # Python 3.10 has no file_digest
 
 
 def verify_sha256(path: Path, expected: str | None, remedy: str = "fetch or install it again") -> None:
-    """Raises WeightsCorruptedError, ending with the remedy, if the file is not the expected one."""
+    """Raise WeightsCorruptedError, ending with the remedy, if the file has another sha256."""
     if expected is not None and (actual := sha256(path)) != expected:
         raise WeightsCorruptedError(
             f"{path} is damaged: its sha256 is {actual[:12]}..., expected {expected[:12]}...; {remedy}"
@@ -48,7 +48,7 @@ def verify_sha256(path: Path, expected: str | None, remedy: str = "fetch or inst
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there for us; also False where there is no access."""
+    """Return True if the file exists and can be accessed."""
     try:
         return path.is_file()
     except OSError:
@@ -56,16 +56,16 @@ def is_file(path: Path) -> bool:
 
 
 def as_size(size: int) -> str:
-    """Bytes for a person: "17.2 MB"."""
+    """Format a number of bytes, such as "17.2 MB"."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside the target, renamed to it in the end: a reader sees the old file or the new one.
+    """Yield a temporary file beside the target, and rename it at the end: readers see the old file or the new one.
 
-    Its permissions are those that `open(path, "w")` would leave: of a new file what the umask allows, of a file that is
-    replaced those that it had.
+    The permissions are those that `open(path, "w")` would leave: a new file gets what the umask allows, a replaced file
+    keeps its own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -88,8 +88,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of `replacing(path)` in processes that were killed: regular files of exactly such
-    names. For who knows, by a lock, that nobody else is writing the file."""
+    """Remove the temporary files that killed processes left in `replacing(path)`: regular files of such names.
+
+    The caller holds a lock, so that no other process is writing the file.
+    """
     for found in path.parent.iterdir() if path.parent.is_dir() else ():
         name, _, token = found.name.rpartition(".")
         if name == f".{path.name}" and _TOKEN.fullmatch(token) and found.is_file() and not found.is_symlink():
@@ -98,8 +100,10 @@ def remove_leftovers(path: Path) -> None:
 
 @contextmanager
 def building(folder: Path) -> Iterator[Path]:
-    """A new folder beside the target, with the permissions of a new folder, for what is to be moved into its place;
-    what is left of it goes in the end. Raises OSError if it cannot be made."""
+    """Yield a new folder beside the target, whose content is then moved there; its rest is removed at the end.
+
+    Raises OSError if it cannot be made.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     _unfinished.add(temporary)
@@ -116,7 +120,7 @@ def building(folder: Path) -> Iterator[Path]:
 
 
 def make_own(folder: Path) -> None:
-    """Make a folder for what can be fetched or made again, and mark it: `remove_own` removes no other."""
+    """Make and mark a folder for files that can be fetched or made again; `remove_own` removes only marked folders."""
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.iterdir()):
         (folder / OWN).touch()
@@ -127,8 +131,10 @@ def is_own(folder: Path) -> bool:
 
 
 def remove_own(folder: Path) -> None:
-    """Remove a folder that `make_own` made, with all that is in it; the mark goes last, so that this can be cut short.
-    An empty folder goes too. Any other stays."""
+    """Remove an empty folder, or one that `make_own` made, with its content; any other folder stays.
+
+    The mark is removed last, so that an interrupted removal can continue.
+    """
     if is_own(folder):
         for path in folder.iterdir():
             if path.name == OWN:
@@ -138,12 +144,12 @@ def remove_own(folder: Path) -> None:
             else:
                 path.unlink()
         (folder / OWN).unlink()
-    with suppress(OSError):  # not there, or not empty
+    with suppress(OSError):  # missing, or not empty
         folder.rmdir()
 
 
 def _name(error: OSError, path: Path) -> None:
-    """Say which file it is about; that a disk is full comes without a name."""
+    """Set the file name of an error; the error of a full disk has none."""
     temporary = str(path.with_name(f".{path.name}."))
     if error.errno and (error.filename is None or str(error.filename).startswith(temporary)):
         error.filename = str(path)
@@ -168,7 +174,7 @@ before_forced_end(_remove_unfinished)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file, or leave what was there."""
+    """Write a whole file, or leave the old one."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -180,17 +186,17 @@ def save(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] 
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file in place; for a path that nobody reads yet.
+    """Write a safetensors file in place, at a path that no process reads yet.
 
-    The library's `save_file` would make a temporary file of its own, which stays when the process is killed, and is for
-    this user alone whatever the umask.
+    The library's `save_file` would make its own temporary file, which stays when the process is killed, and which only
+    this user can read, whatever the umask.
     """
     from safetensors.torch import save
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = memoryview(save(contiguous, {"format": "pt", **(metadata or {})}))
     body = 8 + int.from_bytes(data[:8], "little")
-    # The library leaves metadata in the order of a randomised hash map; a checksum wants one order.
+    # The library orders metadata by a randomised hash map; a checksum needs a fixed order.
     header = json.loads(bytes(data[8:body]))
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()

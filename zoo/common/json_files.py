@@ -1,6 +1,6 @@
-"""JSON that somebody else may have written: how it is read, and how ours is written.
+"""Read JSON from untrusted files, and write our own.
 
-A file is read only if it is a file, and not a large one; what is in it is plain data of bounded depth.
+Only regular files of bounded size are read, and only plain data of bounded depth.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 LIMIT = 16 << 20  # bytes; an alignment of a thousand classes, the largest we write, has three million
-_DEPTH = 40  # of lists and objects in each other
-_DIGITS = 40  # of a number
-_KEYS = 10_000  # of an object
+_DEPTH = 40  # of nested lists and objects
+_DIGITS = 40  # in a number
+_KEYS = 10_000  # in an object
 
 
 class UnreadableError(ValueError):
-    """Why a file is not read, in a few words; who asked for it names the file."""
+    """Why a file is not read, in a few words; the caller adds the name of the file."""
 
 
 def read_bytes(path: str | Path, limit: int = LIMIT) -> bytes:
-    """A whole regular file.
+    """Return the bytes of a whole regular file.
 
     Raises:
-        OSError: it cannot be opened.
-        UnreadableError: it is no regular file, or has more than `limit` bytes.
+        OSError: the file cannot be opened.
+        UnreadableError: it is not a regular file, or has more than `limit` bytes.
     """
     with open_regular(path) as file:
-        data = file.read(limit + 1)  # a file may be larger than it says
+        data = file.read(limit + 1)  # a file may be larger than its stated size
     if len(data) > limit:
         raise UnreadableError(f"it has more than {limit:,} bytes")
     return data
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file, opened for reading; raises as `read_bytes` does."""
-    # A pipe that nobody writes to would be waited for.
+    """Open a regular file for reading; raises as `read_bytes` does."""
+    # Opening a pipe without a writer would block.
     file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
     try:
         check_regular(os.fstat(file.fileno()).st_mode)
@@ -48,7 +48,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def check_regular(mode: int) -> None:
-    """Raise UnreadableError unless these are the bits of a file that can be read."""
+    """Raise UnreadableError unless these mode bits are those of a regular file."""
     if stat.S_ISDIR(mode):
         raise UnreadableError("it is a folder, not a file")
     if not stat.S_ISREG(mode):
@@ -56,26 +56,26 @@ def check_regular(mode: int) -> None:
 
 
 def read_text(path: str | Path, limit: int = LIMIT) -> str:
-    """A regular file in UTF-8; raises as `read_bytes` does."""
+    """Return the text of a regular file in UTF-8; raises as `read_bytes` does."""
     return _decoded(read_bytes(path, limit))
 
 
 def read_json(path: str | Path, limit: int = LIMIT) -> Any:
-    """What is in a file of JSON.
+    """Return the content of a JSON file.
 
     Raises:
-        OSError: it cannot be opened.
-        UnreadableError: as for `read_bytes`, or it is not plain JSON.
+        OSError: the file cannot be opened.
+        UnreadableError: as for `read_bytes`, or the file is not plain JSON.
     """
     return parse_json(read_bytes(path, limit))
 
 
 def parse_json(data: bytes | str) -> Any:
-    """Plain data from JSON in UTF-8, without what two readers may understand in two ways.
+    """Parse JSON in UTF-8 into plain data; anything that two readers may read differently is refused.
 
     Raises:
-        UnreadableError: not JSON, a key that stands twice, NaN or Infinity, a number of more than 40 digits, more than
-            40 lists and objects in each other, or more than 10,000 keys in an object.
+        UnreadableError: not JSON, a duplicate key, NaN or Infinity, a number of more than 40 digits, more than 40
+            nested lists and objects, or more than 10,000 keys in an object.
     """
     text = _decoded(data) if isinstance(data, bytes) else data
     try:
@@ -91,7 +91,7 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def reason(error: OSError | ValueError) -> str:
-    """Why a file could not be read, from what these functions raise."""
+    """Return why a file could not be read, from an error of these functions."""
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
@@ -101,17 +101,17 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise UnreadableError("it is not a text in UTF-8") from None
+        raise UnreadableError("it is not UTF-8 text") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(pairs) > _KEYS:
-        raise UnreadableError(f"it has an object with {len(pairs):,} keys, and {_KEYS:,} are allowed")
+        raise UnreadableError(f"it has an object with {len(pairs):,} keys; at most {_KEYS:,} are allowed")
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise UnreadableError(f'the key "{twice[:40]}" stands in it twice')
+        raise UnreadableError(f'it has the key "{twice[:40]}" twice')
     return found
 
 
@@ -129,7 +129,7 @@ def _float(digits: str) -> float:
 
 
 def _no_number(name: str) -> None:
-    raise UnreadableError(f"it has {name}, which is no number of JSON")
+    raise UnreadableError(f"it has {name}, which is not valid JSON")
 
 
 def _check_depth(parsed: Any) -> None:
@@ -143,14 +143,14 @@ def _check_depth(parsed: Any) -> None:
 
 
 def _too_deep() -> str:
-    return f"it has more than {_DEPTH} lists and objects in each other"
+    return f"it has more than {_DEPTH} nested lists and objects"
 
 
 # ------------------------------------------------------------------------------------------------------- writing
 
 
 def as_json(value: Any, indent: str = "\n") -> str:
-    """JSON text with two spaces a level, and lists of numbers, true and false on one line."""
+    """Return JSON text with two spaces per level, and lists of numbers and booleans on one line."""
     inner = indent + "  "
     if isinstance(value, dict) and value:
         items = (f"{json.dumps(key, ensure_ascii=False)}: {as_json(item, inner)}" for key, item in value.items())

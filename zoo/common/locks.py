@@ -1,7 +1,7 @@
-"""One process at a time: one download, one builder, one training run. A lock dies with its process; none is ever stale.
+"""File locks: one process at a time downloads, prepares or trains. A lock ends with its process and is never stale.
 
-The file of a lock stays when it is released: were it removed, a process that waits for the removed file and one that
-makes it anew would both go on.
+The file of a released lock stays. If it were removed, a process that waits for the removed file and a process that
+makes a new one would both continue.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .errors import ZooError
 
 try:
     import fcntl
-except ImportError:  # Windows, where what a killed process leaves stays
+except ImportError:  # Windows, where the leftovers of a killed process stay
     fcntl = None
 
 CAN_LOCK_OPEN_FILES = fcntl is not None
@@ -23,11 +23,11 @@ CAN_LOCK_OPEN_FILES = fcntl is not None
 
 @contextmanager
 def locked(path: Path, wait_for: str | None = None, patience: float = 0, refusal: str | None = None) -> Iterator[None]:
-    """Hold the lock of this path, in a folder that exists.
+    """Hold the lock at this path, whose folder exists.
 
     Args:
-        wait_for: what the other process is doing, said on standard error after `patience` seconds of waiting for it.
-        refusal: raised as a ZooError instead of waiting.
+        wait_for: what the other process is doing, printed on standard error after `patience` seconds of waiting.
+        refusal: message of a ZooError that is raised instead of waiting.
     """
     from filelock import FileLock, Timeout
 
@@ -43,7 +43,7 @@ def locked(path: Path, wait_for: str | None = None, patience: float = 0, refusal
     except NotImplementedError:
         raise ZooError(
             f"the file system of {path.parent} has no file locks; set ZOO_CACHE, ZOO_DATA or the run's folder to a "
-            f"place on a local disk"
+            f"local disk"
         ) from None
     try:
         yield
@@ -52,9 +52,9 @@ def locked(path: Path, wait_for: str | None = None, patience: float = 0, refusal
 
 
 def lock_open_file(descriptor: int) -> None:
-    """Lock an open file, until it is closed or this process ends; raises OSError where another process has it locked.
+    """Lock an open file until it is closed or this process ends; raises OSError if another process holds the lock.
 
-    For a file that may be somebody else's, which is to be looked at before it is touched.
+    Unlike `locked`, this serves for a foreign file, which must be examined before it is changed.
     """
     assert fcntl is not None  # see CAN_LOCK_OPEN_FILES
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

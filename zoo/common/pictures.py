@@ -1,4 +1,4 @@
-"""Pictures as bytes: images and matplotlib's figures. Figures are used without pyplot, which keeps global state."""
+"""Encode images and matplotlib figures as bytes. Figures avoid pyplot, which keeps global state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def encoded(image: Image, suffix: str = ".png", **options) -> bytes:
-    """The bytes of an image file of the format with this suffix; options of Pillow's `save`."""
+    """Return the bytes of an image file in the format of this suffix; `options` go to Pillow's `save`."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -23,7 +23,7 @@ def encoded(image: Image, suffix: str = ".png", **options) -> bytes:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches; raises ZooError where matplotlib is not installed."""
+    """Return an empty figure of this size in inches; raises ZooError if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -34,16 +34,16 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def figure_png(figure: Figure, dpi: int, frames: bool = False) -> bytes:
-    """A figure as a PNG file.
+    """Return the bytes of a figure as a PNG file.
 
     Args:
-        frames: keep the upper and the right side of the frame around each plot.
+        frames: keep the top and right sides of the frame around each plot.
     """
     if not frames:
         for axes in figure.axes:
             axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of scripts that the font does not have
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # for scripts that the font lacks
         figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

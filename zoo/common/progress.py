@@ -1,4 +1,4 @@
-"""Bars on standard error while images are made, measured or prepared: done, rate and time left."""
+"""Show progress bars on standard error: count, rate and time left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ProgressCallback = Callable[[str, int, int], None]
 
 
 def bars(*columns: ProgressColumn | str, shown: bool = True, stays: bool = False) -> Bars:
-    """Bars on standard error that are gone in the end, unless they stay. Begin them with `with`, or `start()`."""
+    """Return bars on standard error, to be started by `with` or `start()`; they vanish at the end unless `stays`."""
     from rich.console import Console
     from rich.progress import Progress as Bars
 
@@ -22,11 +22,11 @@ def bars(*columns: ProgressColumn | str, shown: bool = True, stays: bool = False
 
 
 class Progress(AbstractContextManager):
-    """A bar for each task where it is wanted, nothing otherwise.
+    """One bar per task if wanted, else nothing.
 
     Args:
         wanted: whether to show bars; or a function of (title, done, total), called after each batch, which may raise to
-            end what is under way.
+            end the task.
     """
 
     def __init__(self, wanted: bool | ProgressCallback):
@@ -44,7 +44,7 @@ class Progress(AbstractContextManager):
             self._bars.start()
 
     def task(self, title: str, total: int) -> Callable[..., None]:
-        """Returns a function that advances the bar by a count.
+        """Return a function that advances the bar by a count.
 
         `made=False` marks images that already existed, so that they do not count towards the rate.
         """

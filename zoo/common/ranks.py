@@ -1,6 +1,6 @@
-"""The ranks of a torchrun: who am I, my part of the batches, and bringing features to rank 0.
+"""Ranks of torchrun: the number of this rank, its share of the batches, and the gathering of features on rank 0.
 
-Features travel as CPU tensors over gloo, so one code serves CPUs and GPUs. Without torchrun, and outside a process
+Features travel as CPU tensors over gloo, so the same code serves CPUs and GPUs. Without torchrun, and outside a process
 group, there is one rank and nothing is sent.
 """
 
@@ -19,7 +19,7 @@ _group = None  # gloo, for CPU tensors, whatever the default group's backend is
 
 
 def start() -> None:
-    """Join the process group that torchrun's environment describes, if there is one and it is not joined yet."""
+    """Join the process group that torchrun's environment describes, unless there is none or it is joined already."""
     global _group
     if torchrun.is_launched() and dist.is_available() and not dist.is_initialized():
         dist.init_process_group("gloo")
@@ -30,7 +30,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Leave the group, so that the process ends without a complaint."""
+    """Leave the group, so that the process ends without a warning."""
     global _group
     if are_joined():
         dist.destroy_process_group()
@@ -38,7 +38,7 @@ def stop() -> None:
 
 
 def are_joined() -> bool:
-    """Whether this process is one of a group."""
+    """Return True if this process belongs to a group."""
     return dist.is_available() and dist.is_initialized()
 
 
@@ -51,13 +51,13 @@ def world_size() -> int:
 
 
 def share(batches: range) -> range:
-    """The batches of this rank: a contiguous part, so that the parts in order of rank are the whole in order."""
+    """Return the batches of this rank: a contiguous part; the parts in rank order give all batches in order."""
     size, here = world_size(), rank()
     return batches[len(batches) * here // size : len(batches) * (here + 1) // size]
 
 
 def gather(part: Tensor) -> Tensor | None:
-    """Rows of all ranks (N, ...) in order of rank, on rank 0; None elsewhere."""
+    """Return the rows of all ranks (N, ...) in rank order on rank 0, None on other ranks."""
     if world_size() == 1:
         return part
     counts = [torch.zeros((), dtype=torch.int64) for _ in range(world_size())]
@@ -73,7 +73,7 @@ def gather(part: Tensor) -> Tensor | None:
 
 
 def extremes(low: float, high: float) -> tuple[float, float]:
-    """The smallest and the largest over all ranks."""
+    """Return the smallest and the largest value over all ranks."""
     if world_size() == 1:
         return low, high
     pair = torch.tensor([-low, high], dtype=torch.float64)
@@ -82,7 +82,7 @@ def extremes(low: float, high: float) -> tuple[float, float]:
 
 
 def from_first(value: Any) -> Any:
-    """What rank 0 has, on every rank."""
+    """Return the value of rank 0 on every rank."""
     if world_size() == 1:
         return value
     box = [value]
@@ -91,7 +91,7 @@ def from_first(value: Any) -> Any:
 
 
 def agree(error: Exception | None) -> None:
-    """Raise on every rank if any of them has an error, rather than wait for one that will not come."""
+    """Raise on every rank if any rank has an error, so that none waits for a rank that failed."""
     if world_size() == 1:
         if error is not None:
             raise error

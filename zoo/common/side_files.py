@@ -1,4 +1,4 @@
-"""Files that stand beside what matters: a damaged one is set aside, and what matters goes on."""
+"""Set damaged auxiliary files aside, so that the main work continues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def set_aside(path: Path, why: str, copy: bool = False) -> Path:
     """Rename a damaged file to `<name>.damaged`, or the first free number after it, and say so on standard error.
 
     Args:
-        copy: leave the file itself, for the caller to replace.
+        copy: leave the original file in place, for the caller to replace.
     """
     names = itertools.chain([f"{path.name}.damaged"], (f"{path.name}.damaged-{i}" for i in itertools.count(2)))
     aside = next(there for there in map(path.with_name, names) if not there.exists())

@@ -1,4 +1,4 @@
-"""What ends a process from outside: Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends when it is closed."""
+"""Handle the signals that end a process: Ctrl-C, SIGTERM, and SIGHUP, which a closing terminal sends."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ try:
 except ImportError:  # Windows
     termios = None
 
-GRACE = 1.5  # seconds for tidying up, once a program has been told to end
+GRACE = 1.5  # seconds for tidying up after a signal
 Handler = Callable[[int, FrameType | None], Any]
 _before_forced_end: list[Callable[[], None]] = []
 
 
 class Interrupted(KeyboardInterrupt):
-    """One of these signals; `number` says which."""
+    """One of these signals was received; `number` is its number."""
 
     def __init__(self, number: int):
         super().__init__()
@@ -32,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def ending() -> list[int]:
-    """The signals that end this process. One that was ignored at its start, as `nohup` does, stays ignored."""
+    """Return the signals that end this process; a signal that was ignored at its start (`nohup`) stays ignored."""
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
@@ -40,7 +40,7 @@ def ending() -> list[int]:
 
 @contextmanager
 def handled(handle: Handler) -> Iterator[None]:
-    """Inside, `handle` is called with the number of such a signal. Only the main thread can ask for that."""
+    """Call `handle` with the number of such a signal inside; has no effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -54,7 +54,7 @@ def handled(handle: Handler) -> Iterator[None]:
 
 @contextmanager
 def stopping_on_sigterm() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP are Ctrl-C: the first of them raises Interrupted, later ones change nothing."""
+    """Treat SIGTERM and SIGHUP as Ctrl-C inside: the first signal raises Interrupted, later ones do nothing."""
     with handled(_Once()):
         yield
 
@@ -71,7 +71,7 @@ class _Once:
 
 
 def leave_dead_terminal() -> None:
-    """Where the terminal of this process has been closed: say no more, for every word would be an error."""
+    """Detach from a terminal that has been closed, where every write would fail."""
     if termios is None:
         return
     for number in range(3):
@@ -85,12 +85,12 @@ def leave_dead_terminal() -> None:
 
 
 def before_forced_end(tidy: Callable[[], None]) -> None:
-    """Have a function called before `end_now`."""
+    """Register a function that `end_now` calls."""
     _before_forced_end.append(tidy)
 
 
 def end_now(number: int) -> NoReturn:
-    """End this process without unwinding anything; temporary files are removed."""
+    """End this process without unwinding the stack; temporary files are removed."""
     try:
         for tidy in _before_forced_end:
             tidy()
@@ -99,10 +99,10 @@ def end_now(number: int) -> NoReturn:
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """A whole program, which such a signal ends within two seconds: exit status 128 + number, never a traceback.
+    """Run a whole program, which such a signal ends within two seconds: exit status 128 + number, never a traceback.
 
-    The signal raises Interrupted. Whatever becomes of that (a library can turn it into another error, or lose it), and
-    whatever other threads still wait for, the process is gone when GRACE is over. Further signals change nothing.
+    The signal raises Interrupted. A library may turn it into another error or lose it, and other threads may still
+    wait; the process ends in any case when GRACE is over. Further signals do nothing.
     """
     program = _Program()
     try:
@@ -118,11 +118,11 @@ def run(main: Callable[[], None]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # full, or closed
             stream.flush()
-    end_now(program.received[0])  # all is unwound; the interpreter's own end waits for threads, and takes a while
+    end_now(program.received[0])  # the stack is unwound; the interpreter's own exit would wait for threads
 
 
 class _Program(_Once):
-    """The handler of a program's signals; `over`: its work is done, and the interpreter may end without its help."""
+    """The signal handler of a program; `over` means that its work is done and the interpreter may end."""
 
     over = False
 
@@ -130,14 +130,14 @@ class _Program(_Once):
         if self.over and not self.received:
             os._exit(128 + number)
         if not self.received and _is_importing(frame):
-            end_now(number)  # nothing is to be unwound, and an exception inside PyTorch's initialisation aborts
+            end_now(number)  # nothing needs unwinding, and an exception inside PyTorch's initialisation aborts
         super().__call__(number, frame)
 
     def begin(self) -> None:
         _open_standard_streams()
         for number in ending():
             signal.signal(number, self)
-        # What destructors and other threads meet while all is taken down is nobody's business.
+        # After a signal, errors of destructors and other threads are not shown.
         sys.unraisablehook, threading.excepthook = map(self._until_received, (sys.unraisablehook, threading.excepthook))
         if os.name != "nt":
             self._watch()
@@ -146,18 +146,18 @@ class _Program(_Once):
         return lambda about: None if self.received else hook(about)
 
     def _watch(self) -> None:
-        """Python also writes the number of a signal to a pipe, at once, even while the main thread is in a library."""
+        """Watch the pipe to which Python writes signals at once, even while the main thread is in a library."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         watch = threading.Thread(target=self._see_to_the_end, args=(reader,), name="signals", daemon=True)
-        with suppress(RuntimeError):  # no thread is to be had (ulimit -u): then there are none to wait for either
+        with suppress(RuntimeError):  # no thread can start (ulimit -u), so there are none to wait for
             watch.start()
             signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def _see_to_the_end(self, reader: int) -> None:
         while True:
             number = os.read(reader, 1)[0]
-            if signal.getsignal(number) is self:  # not while a training run answers, which saves first
+            if signal.getsignal(number) is self:  # a training run has its own handler, which saves first
                 time.sleep(GRACE)
                 end_now(number)
 
@@ -169,11 +169,11 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _open_standard_streams() -> None:
-    """A program may be started with them closed; what it opens next would take their numbers, and their output."""
+    """Open closed standard streams, whose numbers (and output) would otherwise go to the next opened files."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115

@@ -1,4 +1,4 @@
-"""Text of others, made harmless where it is shown: on a terminal, on one line, in Markdown, in YAML and in errors."""
+"""Make untrusted text harmless where it is shown: on a terminal, on one line, in Markdown and in errors."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Characters that move the cursor, turn the direction of writing, or do not show at all; halves of pairs; what is none.
+# Characters that move the cursor, change the writing direction or are invisible; surrogates; noncharacters.
 _ALWAYS = "\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
 _ASTRAL = "\U000e0000-\U000e007f\ud800-\udfff"
-# Joiners are part of Persian, Hindi and emoji; between Latin letters they only hide.
+# Joiners belong to Persian, Hindi and emoji; between Latin letters they are only invisible.
 HIDDEN = re.compile(f"[{_ALWAYS}{_ASTRAL}]|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])")
 
-LINE = 1900  # characters of an error; how it begins and how it ends is kept
+LINE = 1900  # characters of an error; its beginning and its end are kept
 
 
 def visible(text: str) -> str:
-    """With characters that act instead of being shown written as \\x1b and the like."""
+    """Return the text with control and invisible characters written as \\x1b and the like."""
     return HIDDEN.sub(lambda match: escaped(match[0]), text)
 
 
@@ -29,15 +29,15 @@ def escaped(character: str) -> str:
 
 
 def one_line(text: str, longest: int = LINE) -> str:
-    """The same on one line that a terminal only shows; what is too long is left out in the middle."""
-    if len(text) > longest:  # a line says what to do at its end
+    """Return the text on one harmless line; a long text loses its middle."""
+    if len(text) > longest:  # the end of an error says what to do
         end = longest // 3
         text = f"{text[: longest - end - 5]} ... {text[-end:]}"
     return visible(re.sub(r"\s*[\t\n\r\f\v]\s*", " ", text))
 
 
 def short(value: Any, longest: int = 60) -> str:
-    """How a value of any size is named in an error; a long one by its beginning."""
+    """Describe a value of any size in an error; a long value by its beginning."""
     if isinstance(value, str):
         return visible(repr(value[:longest])) + (f"... ({len(value):,} characters)" if len(value) > longest else "")
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
@@ -59,7 +59,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """For a terminal, as it is: rich takes brackets in a string for markup, and terminals act on escapes."""
+    """Return text that a terminal shows literally: rich reads brackets as markup, and terminals obey escapes."""
     from rich.text import Text
 
     return Text(visible(text), style=style)
@@ -69,9 +69,9 @@ def plain(text: str, style: str = "") -> Text:
 
 
 def markdown(text: str) -> str:
-    """Text that Markdown shows as it is, in a line or in a cell of a table: no emphasis, links, code or HTML."""
+    """Escape text so that Markdown shows it literally, in a line or a table cell: no emphasis, links, code or HTML."""
     text = visible(text).replace("\\", "\\\\")
-    # An underscore within a word is nothing but one; a "#" may begin a heading, and may end one.
+    # An underscore inside a word is literal; a "#" may begin or end a heading.
     active = r"[*`\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#"
     text = re.sub(active, lambda match: f"\\{match[0]}", text)
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;").replace("](", "]&#40;")
@@ -79,19 +79,19 @@ def markdown(text: str) -> str:
 
 
 def _not_a_block(match: re.Match) -> str:
-    """A line that begins like a heading, a quotation or a list begins none."""
+    """Escape the beginning of a line that looks like a heading, a quotation or a list."""
     space, sign, number, point = match.groups()
     return f"{space}\\{sign}" if sign else f"{space}{number}\\{point}"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A block of code, with a fence that the text cannot close."""
+    """Return a block of code with a fence that the text cannot close."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown; its cells are Markdown already."""
+    """Return a Markdown table; the cells are Markdown already."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -1,4 +1,4 @@
-"""What `torchrun` tells a process by its environment. Nothing here needs torch."""
+"""Read the environment that `torchrun` gives a process. This module does not need torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADD
 
 
 def is_launched() -> bool:
-    """Whether the environment describes a process group to join."""
+    """Return True if the environment describes a process group to join."""
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
 
 
@@ -21,5 +21,5 @@ def world_size() -> int:
 
 
 def local_rank() -> int | None:
-    """The number of this process among those of its machine; None without torchrun."""
+    """Return the number of this process on its machine; None without torchrun."""
     return int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else None

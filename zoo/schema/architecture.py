@@ -1,7 +1,7 @@
-"""What a network is made of: the `generator` and `discriminator` parts of a config.
+"""Schema of the networks: the `generator` and `discriminator` parts of a config.
 
 Every entry is a constructor argument of the module of the same name in `zoo.nets`; nothing is implicit. Sizes are
-lists, so one class serves every resolution. Block numbers count from 1, as in the papers' tables.
+lists, so one class serves every resolution. Block numbers start at 1, as in the papers' tables.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .bounds import MAX_ATTENDED, MAX_BLOCKS, MAX_FEATURES, Block, Classes, Leng
 
 
 class Part(BaseModel):
-    """Base of all config parts: immutable, and a key nobody knows is an error, not a shrug."""
+    """Base of all config parts: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -26,7 +26,7 @@ Blocks = Annotated[tuple[Block, ...], Length(MAX_BLOCKS)]
 
 
 def halved(side: int, times: int) -> int:
-    """The side of a feature map after so many strides of two, rounded up: 28 pixels become 14, 7, 4."""
+    """Return the side of a feature map after `times` strides of two, rounded up: 28 pixels become 14, 7, 4."""
     return -(-side >> times)
 
 
@@ -59,7 +59,7 @@ class _Generator(Part):
 
     @property
     def may_round_up(self) -> bool:
-        """Whether a block may end one pixel short of doubling, so that 4 become 7, 14 and 28."""
+        """True if a block may end one pixel short of doubling, so that 4 pixels become 7, 14 and 28."""
         return False
 
     @model_validator(mode="after")
@@ -69,7 +69,7 @@ class _Generator(Part):
             reached == self.resolution
             or (self.may_round_up and halved(self.resolution, self.num_blocks) == self.bottom_width),
             f"resolution is {self.resolution}, but {self.num_blocks} upsampling blocks from {self.bottom_width} pixels "
-            f"reach {reached}; give {self.resolution} // bottom_width as a power of two and one channel count a block",
+            f"reach {reached}; give {self.resolution} // bottom_width as a power of two and a channel count per block",
         )
         _check_attention(self.attention_after, self.channels[1:])
         _check_sizes(self.channels, [self.bottom_width << i for i in range(len(self.channels))], self.attention_after)
@@ -91,11 +91,11 @@ class BigGANGenerator(_Generator):
 
     architecture: Literal["biggan"] = "biggan"
     upsample: Literal["bilinear", "nearest"] = "nearest"
-    embedding_dim: Width = 128  # of the class embedding that all blocks share
+    embedding_dim: Width = 128  # of the class embedding shared by all blocks
 
     @property
     def latent_chunk(self) -> int:
-        """Length of the piece of z that each block, and the input layer, receives (20 in the ContraGAN paper)."""
+        """Length of the chunk of z for each block and for the input layer (20 in the ContraGAN paper)."""
         return self.latent_dim // (self.num_blocks + 1)
 
     @model_validator(mode="after")
@@ -124,7 +124,7 @@ class DCGANGenerator(_Generator):
     def _unconditional_input(self):
         _require(
             not (self.input_norm and self.num_classes),
-            "input_norm knows no classes: give num_classes 0 or leave it out",
+            "input_norm does not support classes: give num_classes 0, or leave input_norm out",
         )
         return self
 
@@ -228,8 +228,8 @@ class ResNetDiscriminator(_Discriminator):
     """SNGAN-style residual discriminator; BigGAN's is the same with hidden = "out" (ContraGAN Tables A4, A6, A8)."""
 
     architecture: Literal["resnet"] = "resnet"
-    downsample_blocks: Block  # the first so many blocks halve the resolution
-    hidden: Literal["in", "out"]  # width between a block's two convolutions: its input's (Mimicry) or output's
+    downsample_blocks: Block  # how many of the first blocks halve the resolution
+    hidden: Literal["in", "out"]  # width between the two convolutions of a block: that of its input (Mimicry) or output
     rectify_shortcut: bool = True  # the published runs' in-place activation also reaches the shortcut
     pooling: Literal["sum", "mean"] = "sum"
 
@@ -256,7 +256,7 @@ class DCGANDiscriminator(_Discriminator):
 
     architecture: Literal["dcgan"] = "dcgan"
     layout: Literal["paired", "strided"] = "paired"
-    leak: PositiveFloat = 0.1  # slope of leaky_relu below zero; StudioGAN's
+    leak: PositiveFloat = 0.1  # slope of leaky_relu below zero, as in StudioGAN
 
     @property
     def downsample_blocks(self) -> int:
@@ -285,16 +285,16 @@ def _check_attention(after: tuple[int, ...], channels: tuple[int, ...]) -> None:
 
 
 def _check_sizes(channels: tuple[int, ...], sides: list[int], attention_after: tuple[int, ...]) -> None:
-    """Feature maps by block, the one before the first block included, whose memory has an end."""
+    """Bound the sizes of the feature maps, by block, including the map before the first block."""
     for width, side in zip(channels, sides, strict=True):
         _require(
             width * side * side <= MAX_FEATURES,
-            f"{width} channels of {side}x{side} are more than a feature map may hold, {MAX_FEATURES:,} numbers; give "
+            f"{width} channels of {side}x{side} exceed the {MAX_FEATURES:,} numbers of a feature map; give "
             f"fewer channels where the map is large",
         )
     for block in attention_after:
         _require(
             sides[block] <= MAX_ATTENDED,
-            f"self-attention after block {block} compares all pixels of {sides[block]}x{sides[block]}; give a block "
-            f"whose map has at most {MAX_ATTENDED}x{MAX_ATTENDED}",
+            f"self-attention after block {block} compares all pairs of {sides[block]}x{sides[block]} pixels; give a "
+            f"block whose map has at most {MAX_ATTENDED}x{MAX_ATTENDED}",
         )

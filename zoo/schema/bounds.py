@@ -1,4 +1,4 @@
-"""What a value of a config may be at most: several times more than anything published, and nothing without an end."""
+"""Upper bounds of config values: several times more than anything published, and none unbounded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BeforeValidator, FailFast, Field, JsonValue
 from ..common.text import HIDDEN, escaped
 
 MAX_CLASSES = 100_000  # ImageNet-21k has 21,841
-MAX_RESOLUTION = 2048  # pixels a side
+MAX_RESOLUTION = 2048  # pixels per side
 MAX_BLOCKS = 16
 MAX_FEATURES = 1 << 28  # numbers in a feature map of one image; BigGAN's largest at 512 pixels has 25 million
-MAX_ATTENDED = 128  # pixels a side of a map with self-attention, which compares all pairs of them
+MAX_ATTENDED = 128  # pixels per side of a map with self-attention, which compares all pairs of pixels
 
 
 def shown(text: str) -> str:
@@ -25,7 +25,7 @@ def shown(text: str) -> str:
 
 
 def _not_longer(most: int) -> BeforeValidator:
-    """Before the items are looked at, each of which could be wrong."""
+    """Check the length before the items, each of which could be wrong."""
 
     def check(items: Any) -> Any:
         if isinstance(items, Sized) and not isinstance(items, str | bytes) and len(items) > most:
@@ -36,7 +36,7 @@ def _not_longer(most: int) -> BeforeValidator:
 
 
 def _plain(value: JsonValue) -> JsonValue:
-    """JSON of at most 1,000 values whose texts can be shown."""
+    """Accept JSON of at most 1,000 values whose texts can be shown."""
     waiting, seen = [value], 0
     while waiting:
         item = waiting.pop()
@@ -55,14 +55,14 @@ def _plain(value: JsonValue) -> JsonValue:
     return value
 
 
-@dataclass(unsafe_hash=True)  # to be part of a union of types
+@dataclass(unsafe_hash=True)  # a part of a union of types must be hashable
 class _FirstAlone(FailFast):
-    """Millions of wrong items would be as many errors."""
+    """Stop at the first wrong item; millions of wrong items would be millions of errors."""
 
 
 @dataclass(frozen=True)
 class Length(GroupedMetadata):
-    """Beside the type of a tuple: how many items it may have; of a long one the first that is wrong is told."""
+    """Annotation of a tuple: the bounds of its length; for a long tuple only the first wrong item is reported."""
 
     most: int
     least: int = 0
@@ -71,15 +71,15 @@ class Length(GroupedMetadata):
         yield from (MinLen(self.least), _FirstAlone(self.most > 1000), _not_longer(self.most))
 
 
-Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(shown)]  # names a thing
-Line = Annotated[str, Field(max_length=300), AfterValidator(shown)]  # stands on a line or in a cell
+Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(shown)]  # a name
+Line = Annotated[str, Field(max_length=300), AfterValidator(shown)]  # fits on a line or in a cell
 Paragraph = Annotated[str, Field(max_length=4000), AfterValidator(shown)]
 Notes = Annotated[tuple[Paragraph, ...], Length(100)]
-Facts = Annotated[dict[str, JsonValue], AfterValidator(_plain)]  # free in what it says, not in how much
+Facts = Annotated[dict[str, JsonValue], AfterValidator(_plain)]  # free content of bounded size
 
 Side = Annotated[int, Field(gt=0, le=MAX_RESOLUTION)]  # in pixels
 Width = Annotated[int, Field(gt=0, le=16_384)]  # channels of a layer, length of a vector
-Block = Annotated[int, Field(gt=0, le=MAX_BLOCKS)]  # the number of one, from 1
+Block = Annotated[int, Field(gt=0, le=MAX_BLOCKS)]  # a block number, from 1
 Classes = Annotated[int, Field(ge=0, le=MAX_CLASSES)]
 ClassIndex = Annotated[int, Field(ge=0, lt=MAX_CLASSES)]
 Count = Annotated[int, Field(gt=0, le=10**9)]  # of images, steps or runs

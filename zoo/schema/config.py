@@ -1,7 +1,7 @@
 """The schema of a model: `hub_configs/<method>/<dataset>.json`, and a Hub folder's `config.json`.
 
-A config is data. Reading one checks every key, type and combination, and a refusal names the file, the field and the
-reason. Configs are immutable; `ModelConfig.updated` makes a changed copy, checked again.
+A config is data. Reading checks every key, type and combination, and an error names the file, the field and the
+reason. Configs are immutable; `ModelConfig.updated` makes a changed copy and checks it again.
 """
 
 from __future__ import annotations
@@ -38,19 +38,21 @@ DatasetName = Literal[
 
 
 class Data(Part):
-    """What a model was trained on. Images are scaled to [-1, 1] unless `range` says otherwise."""
+    """The training data of a model. Images are scaled to [-1, 1] unless `range` says otherwise."""
 
     dataset: DatasetName | Annotated[Line, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
     resolution: Side
     split: Word = "train"
-    preparation: Literal["mimicry", "studiogan"] | None = None  # whose crop and filter; None = the data set's usual
+    preparation: Literal["mimicry", "studiogan"] | None = (
+        None  # whose crop and filter; None = the usual ones of the data set
+    )
     range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
     flip: bool = False  # random horizontal flips
     class_names: Annotated[tuple[Line, ...], Length(MAX_CLASSES)] | None = None  # None = the data set's public names
 
 
 class ModelConfig(Part):
-    """A model of the zoo: what it is, how it was trained, where its weights are, what was published about it."""
+    """A model of the zoo: its networks, its training, its weights, and its published scores."""
 
     name: Name
     title: Line
@@ -61,7 +63,9 @@ class ModelConfig(Part):
     training: Training
     default_tag: Tag | None = None  # which weights a plain name loads
     weights: Annotated[tuple[Weights, ...], Length(100)] = ()
-    alignment: LabelAlignment | None = None  # in an exported folder: of the model.safetensors beside this file
+    alignment: LabelAlignment | None = (
+        None  # in an exported folder: the alignment of the model.safetensors beside this file
+    )
     published: Annotated[tuple[Published, ...], Length(1000)] = ()
     license: Word = "MIT"
     notes: Notes = ()
@@ -89,12 +93,12 @@ class ModelConfig(Part):
 
     @property
     def default_weights(self) -> Weights | None:
-        """The entry that a plain name loads; None where no weights are listed."""
+        """The weights that a plain name loads; None if no weights are listed."""
         return next((entry for entry in self.weights if entry.tag == self.default_tag), None)
 
     @property
     def default_alignment(self) -> LabelAlignment | None:
-        """What the labels draw: of the weights beside this config, else of the default ones."""
+        """The alignment of the weights beside this config, else of the default weights."""
         return self.alignment or (self.default_weights.alignment if self.default_weights else None)
 
     @field_validator("weights")
@@ -113,7 +117,7 @@ class ModelConfig(Part):
         return self
 
     def _combinations(self) -> list[tuple[bool, str]]:
-        """(is it wrong, why) for what no single field can see."""
+        """Return (failed, problem) for each check that involves several fields."""
         g, d, data, training = self.generator, self.discriminator, self.data, self.training
         names, tags = data.class_names, self.tags
         return [
@@ -155,13 +159,13 @@ class ModelConfig(Part):
 
     @classmethod
     def from_dict(cls, data: Any, origin: str = "config") -> ModelConfig:
-        """Build a config from parsed JSON, its base resolved; `origin` names it in errors."""
+        """Build a config from parsed JSON and resolve its base; `origin` names it in errors."""
         try:
             return cls.model_validate(config_files.resolved(data, origin))
         except ValidationError as error:
             raise ConfigError(f"{origin}: {explain(error)}") from None
         except RecursionError:
-            raise ConfigError(f"{origin}: it has too many lists and objects in each other") from None
+            raise ConfigError(f"{origin}: it has too many nested lists and objects") from None
 
     @classmethod
     def from_file(cls, path: str | Path) -> ModelConfig:
@@ -169,7 +173,7 @@ class ModelConfig(Part):
         return cls.from_dict(config_files.read(path), str(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data. The networks, the data and the recipe are spelled out; elsewhere default values are left out."""
+        """Return plain data. Networks, data and recipe are spelled out; elsewhere default values are left out."""
         spelled_out = {
             "generator": {"architecture": self.generator.architecture, **self.generator.model_dump(mode="json")},
             "discriminator": {
@@ -185,16 +189,16 @@ class ModelConfig(Part):
         }
 
     def to_json(self, base: str | None = None) -> str:
-        """JSON text with lists of numbers on one line; `from_file` reads it back as an equal config.
+        """Return JSON text with lists of numbers on one line; `from_file` reads it back as an equal config.
 
         Args:
-            base: write only what differs from this config of the registry; None = spell everything out.
+            base: write only the differences to this config of the registry; None = spell everything out.
         """
         data = self.to_dict()
         return as_json(config_files.difference(data, base) if base else data) + "\n"
 
     def updated(self, changes: dict[str, Any]) -> ModelConfig:
-        """A checked copy with dotted fields replaced, such as {"training.steps": 200}."""
+        """Return a checked copy with dotted fields replaced, such as {"training.steps": 200}."""
         data = self.to_dict()
         for field, value in changes.items():
             *parents, last = field.split(".")
@@ -205,25 +209,25 @@ class ModelConfig(Part):
                 node[int(last) if isinstance(node, list) else last] = value
             except (KeyError, IndexError, TypeError, ValueError, AttributeError):
                 raise ConfigError(
-                    f"{self.name}: there is no field {field} to change; see `zoo info {self.name}`"
+                    f"{self.name}: there is no field {field}; see `zoo info {self.name} --json`"
                 ) from None
-        if data["generator"].get("num_classes") != self.num_classes:  # what labels drew is of the other classes
+        if data["generator"].get("num_classes") != self.num_classes:  # the alignment belongs to the old classes
             for holder in (data, *data.get("weights", ())):
                 holder.pop("alignment", None)
         return type(self).from_dict(data, self.name)
 
     def as_paper(self) -> ModelConfig:
-        """This config with the values the paper gives, where the run behind the published weights differs."""
+        """Return this config with the paper's values where the run of the published weights differs."""
         return self.updated(self.training.as_paper)
 
     def at_width(self, width: int) -> ModelConfig:
-        """This config with `width` channels in the narrowest layer of each network.
+        """Return this config with `width` channels in the narrowest layer of each network.
 
         The other layers keep their ratio to it, rounded to multiples of 8. Latents, class embeddings and projections
         stay as they are.
 
         Raises:
-            ConfigError: `width` is no multiple of 8 (self-attention divides channels by 8).
+            ConfigError: `width` is not a multiple of 8 (self-attention divides channels by 8).
         """
         if width < 8 or width % 8:
             raise ConfigError(f"width {width} is not usable; give a multiple of 8, such as 32")
@@ -243,7 +247,7 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
         (
             d.head.type != wanted,
             f"training.conditioning {training.conditioning.type} needs a {wanted} discriminator head, not a "
-            f"{d.head.type} one",
+            f"{d.head.type} head",
         ),
         ("infomax" in auxiliary and d.infomax is None, "training.auxiliary infomax needs discriminator.infomax"),
         (
@@ -252,7 +256,7 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
         ),
         (
             "augmented-positives" in regularizers and training.conditioning.type != "contrastive",
-            "training.regularizers augmented-positives needs training.conditioning contrastive, being part of it",
+            "training.regularizers augmented-positives needs training.conditioning contrastive, of which it is a part",
         ),
         (
             {"diff-augment", "improved-consistency"} <= regularizers,
@@ -268,7 +272,7 @@ _MEMBERS = {"resnet", "biggan", "dcgan", "none", "plain", "projection", "classif
 
 
 def explain(error: ValidationError) -> str:
-    """The first problems of one validation, each as `field: reason`, on one line of bounded length."""
+    """Return the first problems of a validation, each as `field: reason`, on one line of bounded length."""
     items = error.errors(include_url=False, include_context=False)
     lines = [_problem(item) for item in items[:_EXPLAINED]]
     if more := len(items) - len(lines):
@@ -277,7 +281,7 @@ def explain(error: ValidationError) -> str:
 
 
 def _problem(item: Any) -> str:
-    # pydantic puts the name of a union's member into the path; users know only the JSON's keys.
+    # pydantic puts the member of a union into the path; users know only the keys of the JSON.
     path = [cut(visible(str(key)), 60) for key in item["loc"] if not _INSIDE.match(str(key))]
     in_list = [
         i > 1 and path[i - 1].isdigit() and path[i - 2] in ("auxiliary", "regularizers") for i in range(len(path))

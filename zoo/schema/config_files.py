@@ -1,9 +1,9 @@
-"""The config files that ship with the package, and what `base` in a config means.
+"""Read the config files of the package, and resolve `base` in a config.
 
     {"name": "contragan/mine", "base": "contragan/cifar10", "title": "...", "training": {"batch_size": 256}}
 
-CONTRIBUTING.md has the rules ("Add a model in ten minutes"). `base` stands in files alone: it is resolved when a config
-is read, so exports, runs, cards and `zoo info --json` spell everything out.
+CONTRIBUTING.md has the rules ("Add a model in ten minutes"). `base` exists only in files: it is resolved when a
+config is read, so exports, runs, cards and `zoo info --json` spell everything out.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ..common.text import short
 
 _INHERITED = ("generator", "discriminator", "data", "training")
 _OF_ONE_RUN = ("as_paper", "notes")  # of `training`; not inherited
-_KINDS = ("type", "architecture")  # keys that say what the other keys of an object mean
+_KINDS = ("type", "architecture")  # keys that define the meaning of the other keys of an object
 
 Json = dict[str, Any]
 
 
 def hub_configs_dir() -> Path:
-    """The folder of configs: inside the installed package, or beside it in a checkout."""
+    """Return the folder of configs: inside the installed package, or beside it in a checkout."""
     return top_folder("hub_configs")
 
 
 @cache
 def paths() -> dict[str, Path]:
-    """The files of the registry by model name."""
+    """Return the files of the registry by model name."""
     root = hub_configs_dir()
     found = {f"{path.parent.name}/{path.stem}": path for path in sorted(root.glob("*/*.json"))}
     if not found:
@@ -41,7 +41,7 @@ def paths() -> dict[str, Path]:
 
 
 def read(path: str | Path) -> Any:
-    """What is in a config file, `base` unresolved; raises ConfigError naming the file and the reason."""
+    """Return the content of a config file with `base` unresolved; raises ConfigError with the file and the reason."""
     try:
         return read_json(path)
     except (OSError, ValueError) as error:
@@ -49,7 +49,7 @@ def read(path: str | Path) -> Any:
 
 
 def base_of(path: str | Path) -> str | None:
-    """The base that a config file names; None where it spells everything out."""
+    """Return the base that a config file names; None if it spells everything out."""
     return read(path).get("base")
 
 
@@ -57,14 +57,14 @@ def base_of(path: str | Path) -> str | None:
 
 
 def resolved(data: Any, origin: str) -> Any:
-    """A config without `base`: what it inherits is filled in. Data without a base are returned as they are.
+    """Return a config with its base merged in; data without a base are returned unchanged.
 
     Args:
-        data: parsed JSON, which is checked only as far as its base goes.
+        data: parsed JSON; only its base is checked.
         origin: names the config in errors.
 
     Raises:
-        ConfigError: the base is unknown or circular, or null stands for a key that it does not have.
+        ConfigError: the base is unknown or circular, or null resets a key that the base does not have.
     """
     if not isinstance(data, dict) or "base" not in data:
         return data
@@ -73,7 +73,7 @@ def resolved(data: Any, origin: str) -> Any:
 
 
 def inherited(base: Any, origin: str, below: tuple[str, ...] = ()) -> Json:
-    """The sections that a config takes from its base, resolved; `below` are the bases on the way to this one.
+    """Return the resolved sections that a config inherits from its base; `below` are the bases that led here.
 
     Raises:
         ConfigError: as in `resolved`.
@@ -102,7 +102,7 @@ def _check_base(base: Any, below: tuple[str, ...], origin: str) -> None:
 def _file(name: str) -> Json:
     data = read(paths()[name])
     if not isinstance(data, dict) or ("base" not in data and not data.keys() >= set(_INHERITED)):
-        raise ConfigError(f"{paths()[name]}: a base has {', '.join(_INHERITED)} or a base itself; correct it")
+        raise ConfigError(f"{paths()[name]}: a base needs {', '.join(_INHERITED)}, or its own base; correct it")
     return data
 
 
@@ -111,11 +111,13 @@ def _sections(data: Json) -> Json:
 
 
 def _merged(own: Json, base: Json, origin: str, where: str = "") -> Json:
-    """The base with what a config says itself; `where` begins the names of fields in errors."""
+    """Merge the keys of a config into its base; `where` is the prefix of field names in errors."""
     merged = dict(base)
     for key, value in own.items():
         if value is None and key not in base:
-            raise ConfigError(f"{origin}: {where}{key}: null resets a key of the base, which has none of this name")
+            raise ConfigError(
+                f"{origin}: {where}{key}: null resets a key of the base, but the base does not have this key"
+            )
         if value is not None and _of_one_kind(value, base.get(key)):
             merged[key] = _merged(value, base[key], origin, f"{where}{key}.")
         else:
@@ -124,7 +126,7 @@ def _merged(own: Json, base: Json, origin: str, where: str = "") -> Json:
 
 
 def _without_nulls(data: Json) -> Json:
-    """For every key that may be null this is its default, so a key that is left out means the same."""
+    """Remove null values: null is the default of every key that may be null."""
     return {
         key: _without_nulls(value) if isinstance(value, dict) and key not in _OF_ONE_RUN else value
         for key, value in data.items()
@@ -133,7 +135,7 @@ def _without_nulls(data: Json) -> Json:
 
 
 def _of_one_kind(own: Any, base: Any) -> bool:
-    """Whether two values are merged key by key: objects whose type or architecture, if any, is the same."""
+    """Return True if two values are merged key by key: objects whose type or architecture, if any, is the same."""
     both = isinstance(own, dict) and isinstance(base, dict)
     return both and all(key not in own or own[key] == base.get(key) for key in _KINDS)
 
@@ -142,7 +144,7 @@ def _of_one_kind(own: Any, base: Any) -> bool:
 
 
 def difference(config: Json, base: str) -> Json:
-    """The config with this base and only what differs; `resolved` makes an equal config of it again.
+    """Return the config as differences from this base; `resolved` turns them back into an equal config.
 
     Args:
         config: spelled out, as `ModelConfig.to_dict` returns it.

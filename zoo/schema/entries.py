@@ -1,4 +1,4 @@
-"""What a config lists: sets of weights with their places, and scores with their sources."""
+"""Schema of the lists in a config: weights with their places, and scores with their sources."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Setting = bool | Annotated[int, Field(ge=-(10**15), le=10**15)] | float | Line |
 
 
 class Score(Part):
-    """One number and the protocol that belongs to it."""
+    """One number and its protocol."""
 
     metric: Word  # "FID", "KID", "IS", ...
     value: float
-    std: float | None = None  # over seeds or runs, where the source gives it
+    std: float | None = None  # over seeds or runs, if the source gives it
     num_real: Count | None = None
     num_fake: Count | None = None
     split: Line | None = None  # of the real images
@@ -41,25 +41,25 @@ class Score(Part):
 
     @property
     def counts(self) -> str:
-        """Real and generated images, "–" where there are none or none are stated; empty where neither is."""
+        """Real and generated images, "–" for an unknown or zero count; empty if both are."""
         return f"{self.num_real or '–'} / {self.num_fake or '–'}" if self.num_real or self.num_fake else ""
 
 
 class Published(Score):
-    """A number somebody published. `tag` names the weights it was published with; None: no weights were released."""
+    """A published number. `tag` names the weights it was published with; None: no weights were released."""
 
     source: Annotated[Line, Field(min_length=1)]  # paper and table, or repository and commit
     tag: Tag | None = None
 
     @property
     def origin(self) -> str:
-        """The source, and where its settings differ from the model's recipe."""
+        """The source, with the settings that differ from the recipe of the model."""
         settings = ", ".join(f"{key} {value}" for key, value in self.settings.items())
         return self.source + (f" ({settings})" if settings else "")
 
 
 class Measured(Score):
-    """A number measured with this repository, on the weights it stands with."""
+    """A number measured with this repository, on the weights that list it."""
 
     protocol: Annotated[Line, Field(min_length=1)]
     hardware: Line | None = None
@@ -83,11 +83,11 @@ class Upstream(Part):
     google_drive_folder: DriveId | None = None  # id of a folder
     hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None
     path: Line  # file name, or pattern inside the folder or repository; newest match
-    sha256: Sha256 | None = None  # of the published file, where it is known
+    sha256: Sha256 | None = None  # of the published file, if known
 
     @property
     def address(self) -> str:
-        """Where a person finds the file with a browser."""
+        """The address of the file for a browser."""
         if self.google_drive_file:
             return f"https://drive.google.com/uc?id={self.google_drive_file}&export=download"
         if self.google_drive_folder:
@@ -102,12 +102,12 @@ class Upstream(Part):
 
 
 class NearestTraining(Part):
-    """How near generated images are to training images: root mean square differences of pixels, 0 to 255."""
+    """Distances of generated images to training images: root mean square differences of pixels, 0 to 255."""
 
     images: Count  # generated, of seed 0
     median: float  # of their distances to the nearest training image
     smallest: float
-    training_median: float  # of distances of training images to the nearest other one
+    training_median: float  # of distances of training images to the nearest other training image
     training_smallest: float
 
 
@@ -119,7 +119,7 @@ class DiscriminatorFile(Part):
 
 
 class Weights(Part):
-    """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` says where it is."""
+    """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` gives its place."""
 
     tag: Tag
     bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")] | None = (
@@ -130,10 +130,10 @@ class Weights(Part):
     upstream: Upstream | None = None
     discriminator: DiscriminatorFile | None = None
     deviations: Notes = ()  # where the run that made these weights differs from the recipe, in words
-    alignment: LabelAlignment | None = None  # what the labels draw
+    alignment: LabelAlignment | None = None  # of labels and classes
     scores: Annotated[tuple[Measured, ...], Length(1000)] = ()
     nearest: NearestTraining | None = None
-    training_record: bool = False  # log, curves and sheets of its training are beside the card
+    training_record: bool = False  # the log, curves and sheets of the training are beside the card
     note: Paragraph | None = None
 
     @property
@@ -148,5 +148,5 @@ class Weights(Part):
         if sum(p is not None for p in (self.bundled, self.hub, self.upstream)) != 1:
             raise ValueError("give exactly one of bundled, hub and upstream")
         if (self.bundled is None) != (self.sha256 is None):
-            raise ValueError("a bundled file needs its sha256, and only a bundled file has one here")
+            raise ValueError("a bundled file needs its sha256, and only a bundled file may have it here")
         return self

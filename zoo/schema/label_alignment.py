@@ -1,7 +1,7 @@
-"""Which class each label of a conditional generator really draws: the schema of what `zoo align` finds.
+"""Schema of a label alignment, the result of `zoo align`: the class that each label of a generator draws.
 
-ContraGAN's 2C loss gathers the images of a class without tying them to the class's name, so its generators permute
-their classes. What is measured about it is kept with the weights, and `sample(label=...)` heeds it.
+ContraGAN's 2C loss gathers the images of a class without tying them to the name of the class, so its generators permute
+their classes. The alignment is kept with the weights, and `sample(label=...)` applies it.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class LabelAlignment(Part):
 
     assignment: Assignment  # the class that each label draws; the identity unless labels are permuted
     verdict: Verdict
-    accuracy_asked: Share  # of the images show the class of the same number as their label
+    accuracy_asked: Share  # share of images that show the class with the number of their label
     accuracy_asked_interval: Interval
-    accuracy_assigned: Share  # of the images show the class that is assigned to their label
+    accuracy_assigned: Share  # share of images that show the class assigned to their label
     accuracy_assigned_interval: Interval
-    chance: Share  # bound on the best assignment's accuracy if labels meant nothing: mean of shuffles + 3 deviations
-    confusion: Annotated[tuple[_Counts, ...], Length(MAX_CLASSES)]  # images by label and class seen
-    images_per_class: Annotated[int, Field(ge=1, le=10**6)]  # generated, of each label
+    chance: Share  # bound on the accuracy of the best assignment of random labels: mean + 3 deviations of shuffles
+    confusion: Annotated[tuple[_Counts, ...], Length(MAX_CLASSES)]  # images by label and recognised class
+    images_per_class: Annotated[int, Field(ge=1, le=10**6)]  # generated images per label
     seed: Annotated[int, Field(ge=0, lt=2**64)]
-    classifier: Line  # who saw the classes
-    classifier_accuracy: Share | None = None  # on real images that it has not learned from
-    classifier_accuracy_note: Line | None = None  # which ones
-    discriminator_assignment: Assignment | None = None  # as the model's own discriminator sees it
-    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # of the file it was measured on
+    classifier: Line  # what recognised the classes
+    classifier_accuracy: Share | None = None  # on real images outside its training set
+    classifier_accuracy_note: Line | None = None  # describes these images
+    discriminator_assignment: Assignment | None = None  # by the model's discriminator
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # of the measured file
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -77,44 +77,46 @@ class LabelAlignment(Part):
 
     @property
     def main_classes(self) -> tuple[int, ...]:
-        """The class seen most often for each label; several labels may share one."""
+        """The class seen most often for each label; several labels may share a class."""
         return tuple(max(range(len(row)), key=row.__getitem__) for row in self.confusion)
 
     @property
     def undrawn_classes(self) -> tuple[int, ...]:
-        """Classes that are not seen most often for any label."""
+        """The classes that are not the main class of any label."""
         return tuple(sorted(set(range(len(self.assignment))) - set(self.main_classes)))
 
     @property
     def mixed_labels(self) -> tuple[int, ...]:
-        """Labels that draw a mixture: their main class is seen in less than half as many of their images as the
-        classifier is right on real ones (less than half, where that is not known)."""
+        """The labels that draw a mixture: the share of their main class is less than half of the classifier's accuracy.
+
+        An unknown accuracy counts as 1.
+        """
         least = _MIXED * (self.classifier_accuracy or 1.0)
         return tuple(label for label, row in enumerate(self.confusion) if max(row) < least * max(1, sum(row)))
 
     @property
     def agreement(self) -> int | None:
-        """For how many labels the discriminator's assignment is the same; None where there is none."""
+        """The number of labels that the discriminator assigns to the same class; None if it assigns none."""
         if self.discriminator_assignment is None:
             return None
         return sum(a == b for a, b in zip(self.assignment, self.discriminator_assignment, strict=True))
 
     def also_seen(self, label: int, most: int = 3) -> list[int]:
-        """The classes seen for a label beside the one it is assigned to, the most frequent ones first."""
+        """Return the classes seen for a label besides its assigned class, the most frequent first."""
         counts = self.confusion[label]
         seen = (cls for cls, count in enumerate(counts) if count and cls != self.assignment[label])
         return sorted(seen, key=lambda cls: (-counts[cls], cls))[:most]
 
     @property
     def right_on_real(self) -> str:
-        """How often the classifier is right, in words: "right on 85.1% of 10,000 test images"; empty if not known."""
+        """The classifier's accuracy in words: "right on 85.1% of 10,000 test images"; empty if unknown."""
         if self.classifier_accuracy is None:
             return ""
         return f"right on {self.classifier_accuracy:.1%} of {self.classifier_accuracy_note or 'held-out real images'}"
 
     @property
     def summary(self) -> str:
-        """The verdict and what speaks for it, in one line."""
+        """The verdict and its evidence, in one line."""
         if self.verdict != PERMUTED:
             return f"{self.verdict}: {self.accuracy_asked:.1%} of the images show the class asked for"
         return (
@@ -123,17 +125,17 @@ class LabelAlignment(Part):
         )
 
     def of_weights(self, sha256: str) -> LabelAlignment:
-        """The same for another file of the same weights, such as an export in another precision."""
+        """Return the alignment for another file of the same weights, such as an export in another precision."""
         fields = {name: getattr(self, name) for name in LabelAlignment.model_fields}
         return LabelAlignment.model_validate(fields | {"weights_sha256": sha256})
 
 
 def as_line(text: str) -> str:
-    """A text, such as a path, as an alignment may hold it."""
+    """Turn a text, such as a path, into a line that an alignment may hold."""
     return cut(re.sub(r"[<>`|]", "?", visible(text)), 300)
 
 
 def percent(count: int, total: int) -> str:
-    """Whole percents, halves rounded up; "<1%" for less than half of one."""
+    """Format whole percents, halves rounded up; "<1%" for less than half a percent."""
     rounded = (200 * count + total) // (2 * total)
     return f"{rounded}%" if rounded or not count else "<1%"

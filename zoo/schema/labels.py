@@ -1,4 +1,4 @@
-"""Classes by index, name or WordNet id."""
+"""Resolve classes by index, name or WordNet id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def class_names(config: ModelConfig) -> tuple[str, ...]:
-    """Names in label order; empty for an unconditional model, the numbers where no names are public."""
+    """Return class names in label order: empty for an unconditional model, numbers if no names are public."""
     if not config.conditional:
         return ()
     names = config.data.class_names or public_names.class_names(config.data.dataset)
@@ -26,13 +26,13 @@ def class_names(config: ModelConfig) -> tuple[str, ...]:
 
 
 def index(config: ModelConfig, label: int | str) -> int:
-    """The index of one class.
+    """Return the index of one class.
 
     Raises:
-        LabelError: out of range, unknown, or ambiguous; the message says what is possible.
+        LabelError: the label is out of range, unknown or ambiguous; the message lists the choices.
     """
     if not config.conditional:
-        raise LabelError(f"{config.name} is unconditional and takes no label; leave label out")
+        raise LabelError(f"{config.name} is unconditional and takes no label; omit label")
     if isinstance(label, str):
         return _named(config, label)
     last = config.num_classes - 1
@@ -41,14 +41,14 @@ def index(config: ModelConfig, label: int | str) -> int:
     try:
         position = label.__index__()
     except TypeError:  # a tensor of floats, or of several numbers
-        raise LabelError(f"label {short(label)} is no index; give 0 to {last} or a class name") from None
+        raise LabelError(f"label {short(label)} is not an index; give 0 to {last} or a class name") from None
     if not 0 <= position <= last:
         raise LabelError(f"label {short(position)} is out of range; {config.name} has classes 0 to {last}")
     return position
 
 
 def indices(config: ModelConfig, label, n: int) -> Tensor | None:
-    """Labels (n,) int64 for one label, a sequence of n, or "all" for every class in equal parts; None for None."""
+    """Return labels (n,) int64 for one label, a sequence of n, or "all" (every class in equal parts); None for None."""
     import torch
 
     if label is None:
@@ -60,15 +60,15 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
     try:
         items = label.tolist() if hasattr(label, "tolist") else list(label)
     except TypeError:
-        index(config, label)  # raises with what a label may be
+        index(config, label)  # raises, with the valid labels
         raise
     if len(items) != n:
-        raise LabelError(f"{len(items)} labels for {n} images; give one label, or one for each image")
+        raise LabelError(f"{len(items)} labels for {n} images; give one label, or one per image")
     return torch.tensor([index(config, item) for item in items], dtype=torch.int64)
 
 
 def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int]:
-    """Labels for n images, class after class in equal parts; "all" stands for every class.
+    """Return labels for n images, class after class in equal parts; "all" stands for every class.
 
     Raises:
         LabelError: a class is unknown, none is given, or there are more classes than images.
@@ -105,19 +105,21 @@ def _named(config: ModelConfig, label: str) -> int:
 
 
 def plain(name: str) -> str:
-    """A name without case and punctuation."""
+    """Return a name in lower case without punctuation."""
     return "".join(c for c in name.lower() if c.isalnum())
 
 
 def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:
-    """Why the labels of a model may not mean what they say, in one line; None if nothing speaks against them.
+    """Return why the labels of a model may be wrong, in one line; None if there is no reason for doubt.
 
-    Without a measurement only the 2C loss gives no reason to trust them: it gathers the images of a class, and hardly
-    minds which class embedding they gather around (studies/contragan-labels).
+    Without a measurement only the 2C loss is a reason: it gathers the images of a class, but hardly ties them to the
+    embedding of that class (studies/contragan-labels).
     """
     if alignment is not None:
         told_apart = alignment.verdict != UNKNOWN
-        return None if told_apart else f"{name} draws no classes that could be told apart when zoo align looked"
+        return None if told_apart else f"{name} draws no classes that zoo align could tell apart"
     if config.conditional and config.training.conditioning.type == "contrastive":
-        return f"the labels of {name} may be permuted, as its 2C loss allows; measure it with: zoo align {quote(name)}"
+        return (
+            f"the labels of {name} may be permuted, as its 2C loss allows; measure them with: zoo align {quote(name)}"
+        )
     return None

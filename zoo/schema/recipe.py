@@ -1,4 +1,4 @@
-"""How a model is trained: the `training` part of a config. The papers' hyper-parameter tables, one to one."""
+"""Schema of the training recipe: the `training` part of a config, one to one with the papers' tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClassifierConditioning(Part):
 
     type: Literal["classifier"] = "classifier"
     weight: PositiveFloat = 1.0
-    fakes_in_discriminator: bool = False  # the discriminator learns the classes of generated images too (ACGAN Eq. 3)
+    fakes_in_discriminator: bool = False  # the discriminator also learns the classes of generated images (ACGAN Eq. 3)
 
 
 class ContrastiveConditioning(Part):
@@ -39,12 +39,12 @@ class ContrastiveConditioning(Part):
     weight: PositiveFloat = 1.0  # lambda
     temperature: PositiveFloat = 1.0
     same_class_in_numerator: bool = True  # False is ContraGAN Eq. 7: only the class embedding attracts
-    self_in_numerator: bool = False  # as Eq. 8 is printed; the code behind the published weights leaves it out
+    self_in_numerator: bool = False  # as in the printed Eq. 8; the code of the published weights leaves it out
 
     @model_validator(mode="after")
     def _one_equation(self):
         if self.self_in_numerator and not self.same_class_in_numerator:
-            raise ValueError("self_in_numerator needs same_class_in_numerator: an image is of its own class")
+            raise ValueError("self_in_numerator needs same_class_in_numerator: an image belongs to its own class")
         return self
 
 
@@ -55,7 +55,7 @@ class D2DCEConditioning(Part):
     weight: PositiveFloat
     temperature: PositiveFloat
     positive_margin: float  # m_p; the margin of the negatives is 1 - m_p
-    shift_negatives: bool = True  # the released code shifts the negatives' scores alone by the row's largest
+    shift_negatives: bool = True  # the released code shifts only the scores of negatives by the largest of the row
 
 
 Conditioning = Annotated[
@@ -72,8 +72,10 @@ class InfoMax(Part):
     type: Literal["infomax"] = "infomax"
     alpha: NonNegativeFloat = 0.2  # weight in the generator loss
     beta: NonNegativeFloat = 0.2  # weight in the discriminator loss
-    negatives: Literal["other-images", "all"] = "other-images"  # "all" is Eq. 4; the released code leaves out the own
-    # Share of each feature map's vectors that is drawn at random and used; half of them in the ablation of A.5.
+    negatives: Literal["other-images", "all"] = (
+        "other-images"  # "all" is Eq. 4; the released code leaves out the image itself
+    )
+    # Share of the vectors of each feature map that are drawn at random and used; 0.5 in the ablation of A.5.
     sampled_locations: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
@@ -112,7 +114,7 @@ class WeightClipping(Part):
     bound: PositiveFloat = 0.01
 
 
-Shifts = Literal["any", "ends"]  # whole pixels up to an eighth of the side: any number, or an eighth or none
+Shifts = Literal["any", "ends"]  # by up to an eighth of the side: any whole number of pixels, or all or nothing
 
 
 class Consistency(Part):
@@ -120,7 +122,7 @@ class Consistency(Part):
 
     type: Literal["consistency"] = "consistency"
     weight: PositiveFloat = 10.0
-    scores: Literal["all", "logits"] = "all"  # the code adds embeddings and class logits to the CR paper's logits
+    scores: Literal["all", "logits"] = "all"  # the code adds embeddings and class logits to the logits of the CR paper
     shifts: Shifts = "any"
 
 
@@ -198,7 +200,7 @@ class Ema(Part):
 Adversarial = Literal[
     "hinge",
     "non-saturating",
-    "non-saturating-floored",  # Mimicry's DCGAN: the generator's loss ends at 18.42
+    "non-saturating-floored",  # Mimicry's DCGAN: the generator loss is at most 18.42
     "non-saturating-shifted",  # StudioGAN until November 2021: the discriminator compares generated images with 1
     "wasserstein",
     "least-squares",
@@ -220,14 +222,16 @@ class Training(Part):
     lr_decay: Literal["none", "linear"] = "none"  # linear: to zero over all steps
     ema: Ema | None = None
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # bfloat16: autocast, weights and losses in float32
-    sync_batch_norm: bool = False  # among several processes: statistics of the whole batch, not of a process's rows
-    track_statistics_in_discriminator_step: bool = True  # since September 2021 StudioGAN leaves G's alone there
-    as_paper: Facts = {}  # what the paper says where the run differs, by dotted field
+    sync_batch_norm: bool = (
+        False  # with several processes: statistics of the whole batch, not of the rows of one process
+    )
+    track_statistics_in_discriminator_step: bool = True  # since September 2021 StudioGAN keeps those of G fixed there
+    as_paper: Facts = {}  # the paper's values where the run differs, by dotted field
     notes: Notes = ()
 
     @property
     def objective(self) -> str:
-        """The losses and regularisers by name, such as "hinge + infomax"."""
+        """The names of the losses and regularisers, such as "hinge + infomax"."""
         parts = (self.conditioning, *self.auxiliary, *self.regularizers)
-        names = (getattr(part, "name", part.type) for part in parts)  # a custom part has a name of its own
+        names = (getattr(part, "name", part.type) for part in parts)  # a custom part has its own name
         return " + ".join([self.adversarial, *(name for name in names if name != "none")])

@@ -1,8 +1,8 @@
-"""Names to configs. A name in any spelling, a glob, a tag (`name@tag`), or a user's own model.
+"""Resolve names to configs: a name in any spelling, a tag (`name@tag`), or a user's own model.
 
-Two spellings are one name if they agree once case and punctuation are dropped: `ContraGAN-TinyImageNet` is
-`contragan/tiny-imagenet`. Only the config that is asked for is read. A registered name is that model, whatever lies in
-the working directory: a folder of the same name is written `./name`.
+Two spellings are the same name if they agree without case and punctuation: `ContraGAN-TinyImageNet` is
+`contragan/tiny-imagenet`. Only the requested config is read. A registered name is that model, whatever the working
+directory holds: a folder of the same name is written `./name`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from . import config_files
 from .config import ModelConfig
 from .labels import plain
 
-_registered: dict[str, ModelConfig] = {}  # by name; a user's models
-_LONGEST_NAME = 200  # characters; the longest here has 40
-_announced_names: set[str] = set()  # names of which it was said that there is also a folder
+_registered: dict[str, ModelConfig] = {}  # a user's models by name
+_LONGEST_NAME = 200  # characters; the longest name in the registry has 40
+_announced_names: set[str] = set()  # names for which the note about a folder was printed
 
 
 @cache
@@ -28,18 +28,18 @@ def _builtin(name: str) -> ModelConfig:
     config = ModelConfig.from_file(config_files.paths()[name])
     if config.name != name:
         raise ConfigError(
-            f"{config_files.paths()[name]}: name is {config.name}, but the file stands for {name}; correct it"
+            f"{config_files.paths()[name]}: name is {config.name}, but the file is that of {name}; correct it"
         )
     return config
 
 
 def names() -> list[str]:
-    """All model names, sorted."""
+    """Return all model names, sorted."""
     return sorted({*config_files.paths(), *_registered})
 
 
 def split_tag(name: str) -> tuple[str, str]:
-    """("name", "tag"); without @ the tag is "default"."""
+    """Split "name@tag" into name and tag; without @ the tag is "default"."""
     if len(name) > _LONGEST_NAME:
         raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
     base, at, tag = name.partition("@")
@@ -51,10 +51,10 @@ def split_tag(name: str) -> tuple[str, str]:
 
 
 def resolve(name: str) -> str:
-    """The canonical name for any spelling of it (without tag).
+    """Return the canonical name for any spelling (without tag).
 
     Raises:
-        UnknownModelError: nothing has this name; the message names the nearest.
+        UnknownModelError: no model has this name; the message names the nearest.
     """
     if not isinstance(name, str):
         raise UnknownModelError(f"a model name is a string such as contragan/cifar10, not {name!r}")
@@ -62,7 +62,7 @@ def resolve(name: str) -> str:
         raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
     if _is_path(name):
         raise UnknownModelError(
-            f"there is no folder {name!r} with a model in it; check the path, or give a model's name"
+            f"there is no folder {name!r} with a model; check the path, or give the name of a model"
         )
     wanted = plain(name)
     known = {plain(known): known for known in names()}
@@ -75,7 +75,7 @@ def resolve(name: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text, tag or not, names exactly one model."""
+    """Return True if a text, with or without a tag, names a model."""
     try:
         resolve(split_tag(text)[0])
     except ZooError:
@@ -84,9 +84,9 @@ def is_name(text: str) -> bool:
 
 
 def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
-    """The folder that is meant; None where it is a name, or nothing.
+    """Return the folder that is meant; None for the name of a model, or if there is no such folder.
 
-    A folder of a registered model's name is meant by `./name` or a Path; where both exist, a line says so once.
+    A folder with the name of a registered model needs `./name` or a Path; if both exist, a note is printed once.
     """
     if not isinstance(name_or_folder, (str, os.PathLike)):
         raise UnknownModelError(
@@ -96,7 +96,7 @@ def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
     try:
         if not text or not folder.is_dir():
             return None
-    except OSError:  # too long for a path
+    except OSError:  # the text is too long for a path
         return None
     if not isinstance(name_or_folder, str) or _is_path(text) or not is_name(text):
         return folder
@@ -108,39 +108,39 @@ def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
 
 
 def argument_for(folder: str | os.PathLike) -> str:
-    """How a folder is written where a name could stand too."""
+    """Return how a folder is written as an argument that may also be a name."""
     text = os.fspath(folder)
     return f"./{text}" if is_name(text) else text
 
 
 def _is_path(text: str) -> bool:
-    """Whether a text can only be a path."""
+    """Return True if a text can only be a path."""
     return text.startswith((".", "/", "~")) or text.endswith("/") or Path(text).is_absolute()
 
 
 def exported(name_or_folder: str | os.PathLike) -> ModelConfig | None:
-    """The config of an exported folder; None if this is no folder with config.json in it."""
+    """Return the config of an exported folder; None if this is not a folder with a config.json."""
     folder = folder_of(name_or_folder)
     path = folder / "config.json" if folder else None
     return ModelConfig.from_file(path) if path and path.is_file() else None
 
 
 def config(name: str) -> ModelConfig:
-    """The config of a model, by name in any spelling; a tag is allowed and ignored."""
+    """Return the config of a model, by name in any spelling; a tag is allowed and ignored."""
     canonical = resolve(split_tag(name)[0])
     return _registered.get(canonical) or _builtin(canonical)
 
 
 def register(path_or_config: str | os.PathLike | ModelConfig, replace: bool = False) -> str:
-    """Add a model of one's own for this process; returns its name.
+    """Add a user's own model for this process; returns its name.
 
     Args:
-        path_or_config: a config file, an exported folder with config.json in it, or a ModelConfig.
-        replace: allow a name that exists.
+        path_or_config: a config file, an exported folder with a config.json, or a ModelConfig.
+        replace: allow an existing name.
 
     Raises:
         ConfigError: the config is refused.
-        ZooError: a model has this name, in this or another spelling.
+        ZooError: a model already has this name, in this or another spelling.
     """
     if isinstance(path_or_config, ModelConfig):
         new = path_or_config
@@ -149,7 +149,7 @@ def register(path_or_config: str | os.PathLike | ModelConfig, replace: bool = Fa
         new = ModelConfig.from_file(path / "config.json" if path.is_dir() else path)
     taken = {plain(name): name for name in names()}.get(plain(new.name))
     if taken and not replace:
-        raise ZooError(f"a model is called {taken} already; give another name, or replace=True")
+        raise ZooError(f"a model named {taken} exists; give another name, or replace=True")
     if taken and taken != new.name:
         _registered.pop(taken, None)
     _registered[new.name] = new

@@ -140,7 +140,7 @@ def test_the_newest_fitting_file_of_a_hub_repository(config, published, tmp_path
         assert not list((tmp_path / "hf").rglob("*.pth")), "the original is not kept"
         state.faults.append(stand_in_hub.Fault(stand_in_hub.other_bytes, path=r".*\.pth"))
         fresh = {**environment, "ZOO_CACHE": str(tmp_path / "cache2")}
-        words = ["sha256", "the place it came from"]
+        words = ["sha256", "its server states"]
         _fails(children.run(_locate, model, environment=fresh), *words, error="WeightsCorruptedError")
         assert children.run(_locate, model, environment=fresh).error is None, "the wrong one was not kept"
 
@@ -152,7 +152,7 @@ def test_eight_processes_make_one_download(drive, config):
     outcomes = [child.result() for child in running]
     assert {outcome.value for outcome in outcomes} == {str(_converted(environment)[0])}, outcomes
     assert state.sent == 1
-    assert sum("on record now" in outcome.stderr for outcome in outcomes) == 1
+    assert sum("recorded and enforced" in outcome.stderr for outcome in outcomes) == 1
     assert any("waiting for it" in outcome.stderr for outcome in outcomes)
 
 
@@ -225,7 +225,7 @@ def test_a_busy_server_is_asked_again(drive, config):
         (stand_in_drive.status(500, Retry_After="0"), ["HTTP 500", "try again later"]),
         (stand_in_drive.status(429, Retry_After="0"), ["HTTP 429", "try again later"]),
         (stand_in_drive.status(403), ["HTTP 403", "in a browser"]),
-        (stand_in_drive.status(404), ["HTTP 404", "any more"]),
+        (stand_in_drive.status(404), ["HTTP 404", "no longer has"]),
         (stand_in_drive.quota, ["Too many users have viewed", "in a browser"]),
     ],
     ids=["500", "429", "403", "404", "quota"],
@@ -263,7 +263,7 @@ def test_the_first_download_is_the_one_that_counts(drive, config, published):
     assert children.run(_locate, config, environment=environment).value == first
     pinned = config.updated({"weights.0.upstream.sha256": hashlib.sha256(published).hexdigest()})
     children.run(_clear, True, environment=environment)
-    _fails(children.run(_locate, pinned, environment=environment), "its authors", error="WeightsCorruptedError")
+    _fails(children.run(_locate, pinned, environment=environment), "the published file", error="WeightsCorruptedError")
 
 
 def _clear(forget: bool) -> int:

@@ -97,7 +97,7 @@ def test_what_is_said_of_modes(plain, infomax, short, says):
 
 
 def test_a_study_begins_goes_on_or_refuses(tmp_path):
-    with pytest.raises(ZooError, match="no study to go on with"):
+    with pytest.raises(ZooError, match="no study to continue"):
         options.begin(tmp_path / "x", resume=True)
     work = options.begin(tmp_path / "x", resume=False)
     with pytest.raises(ZooError, match="--resume"):

@@ -110,7 +110,7 @@ def test_a_sweep_from_file_to_page_in_two_goes(file, tmp_path, command, monkeypa
     assert "finished: 1 run;" in done.stdout
     again = command("sweep", "run", path, "--out", out, "--device", "cpu")
     assert again.returncode == 1
-    assert "go on with --resume" in again.stderr
+    assert "continue with --resume" in again.stderr
     trained = []
     train = sweep_runs.runs.train
     monkeypatch.setattr(sweep_runs.runs, "train", lambda c, o, h: trained.append(o.out.name) or train(c, o, h))

@@ -1,4 +1,4 @@
-"""Published checkpoints of other libraries: their networks as our specs, their tensors under our names.
+"""Convert published checkpoints of other libraries: their networks to our specs, their tensors to our names.
 
 ours = zoo.upstream.convert(torch.load("netG.pth", weights_only=True), source="mimicry", config=config.generator)
 """
@@ -20,12 +20,12 @@ _SOURCES = {"mimicry": mimicry, "studiogan": studiogan}
 
 
 def convert(state_dict: Mapping[str, Any], source: str, config: Any) -> dict[str, Tensor]:
-    """Another library's state dict as ours, every tensor by name, shapes checked; no value is changed.
+    """Convert another library's state dict to ours, every tensor by name, shapes checked, values unchanged.
 
     Args:
-        state_dict: theirs, or the checkpoint dictionary that holds it; prefixes of DataParallel are accepted.
+        state_dict: the other library's, or the checkpoint that holds it; prefixes of DataParallel are accepted.
         source: "mimicry" or "studiogan".
-        config: what it is the state of: a ModelConfig (its generator), or a generator or discriminator spec.
+        config: the network of the state dict: a ModelConfig (its generator), or a generator or discriminator spec.
 
     Raises:
         WeightsCorruptedError: tensors are missing, left over or of another shape; the message lists them.

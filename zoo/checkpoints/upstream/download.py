@@ -1,7 +1,7 @@
-"""Fetching a checkpoint from where its authors put it.
+"""Download a checkpoint from the place where its authors published it.
 
-Google Drive through gdown (extra `upstream`), the Hugging Face Hub through its client. What a server calls a file
-decides nothing here: a download always has the same name, in a folder of its own.
+Google Drive is read through gdown (extra `upstream`), the Hugging Face Hub through its client. A download always gets
+the same file name, in its own folder, whatever name the server gives.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .. import hub
 from .pickles import MAX_BYTES
 
 _FILE = "original.pth"
-_PART = f"{_FILE}download.part"  # gdown takes it for one of its own: eight characters and ".part"
-_SIZE = "size"  # of the whole file, as the server gave it when the download began
+_PART = f"{_FILE}download.part"  # a name like gdown's own (eight characters and ".part"), so that gdown resumes it
+_SIZE = "size"  # of the whole file, as the server stated it when the download began
 _TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
 
@@ -36,17 +36,17 @@ class Original:
     """A checkpoint as its authors published it."""
 
     path: Path  # on this machine
-    name: str  # as they call it
+    name: str  # as its authors named it
     address: str  # where it came from
-    sha256: str | None = None  # where the place it came from gives one
+    sha256: str | None = None  # where its server states one
     revision: str | None = None  # commit of its repository
 
 
 def fetch(upstream: Upstream, partial: Path) -> Original:
-    """Download into a folder of its own in `partial`, going on with what is there of the same file.
+    """Download into a separate folder in `partial`; a partial download of the same file is continued.
 
     Raises:
-        WeightsUnavailableError: it cannot be had; the message says why.
+        WeightsUnavailableError: the download is impossible; the message says why.
     """
     if upstream.hub_repo:
         return _from_hub(upstream, upstream.hub_repo, partial)
@@ -60,9 +60,9 @@ def fetch(upstream: Upstream, partial: Path) -> Original:
 
 
 def newest(pattern: str, paths: list[str], place: str) -> str:
-    """The path that fits the pattern; of several the one whose numbers (dates, steps) are highest.
+    """Return the path that fits the pattern; of several, the path with the highest numbers (dates, steps).
 
-    A pattern without folders fits a file in any folder. Paths that would lead out of a folder fit nothing.
+    A pattern without folders fits a file in any folder. Paths that lead out of a folder never fit.
     """
     inside = [path for path in paths if not {"", ".", ".."} & set(re.split(r"[/\\]", path))]
     fits = [
@@ -85,7 +85,7 @@ def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
 
 
 def _folder_of(partial: Path, *identity: str) -> Path:
-    """The folder for the download of one file, so that none goes on with the bytes of another."""
+    """Make the folder for the download of one file, so that no download continues another file."""
     folder = partial / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     files.make_own(folder)
     return folder
@@ -94,12 +94,12 @@ def _folder_of(partial: Path, *identity: str) -> Path:
 def _drive_file(file_id: str, partial: Path) -> Path:
     folder = _folder_of(partial, "drive", file_id)
     target = folder / _FILE
-    if target.exists():  # complete, but not converted: the process or the disk came to an end
+    if target.exists():  # complete, but not converted: the process was killed, or the disk was full
         return target
     gdown = _gdown()
-    if not (folder / _SIZE).exists():  # of which file the beginning is cannot be known
+    if not (folder / _SIZE).exists():  # the beginning may belong to another file
         _begin_anew(folder)
-    (folder / _PART).touch()  # gdown goes on with it; its own would be for this user alone, whatever the umask
+    (folder / _PART).touch()  # gdown continues it; its own file would ignore the umask
     with _progress(folder) as progress:
         _persistently(
             lambda: gdown.download(
@@ -118,7 +118,7 @@ def _drive_file(file_id: str, partial: Path) -> Path:
 
 
 def _drive_folder(folder_id: str) -> list[tuple[str, str]]:
-    """(id, path) of all files of a folder, without downloading any."""
+    """Return (id, path) of all files of a folder, without downloading any."""
     gdown = _gdown()
     url = f"https://drive.google.com/embeddedfolderview?id={folder_id}"
     listed = _persistently(
@@ -135,14 +135,13 @@ def _gdown():
         import gdown
     except ImportError:
         raise WeightsUnavailableError(
-            "files on Google Drive are fetched by gdown, which is not installed (pip install "
-            "'contrastive-gan-zoo[upstream]')"
+            "files on Google Drive need gdown, which is not installed (pip install 'contrastive-gan-zoo[upstream]')"
         ) from None
     return gdown
 
 
 def _persistently(request: Callable, url: str, folder: Path | None = None):
-    """The result of a request of gdown, made again while it gets further, or while Google asks to wait."""
+    """Return the result of a gdown request, retried while it makes progress, or while Google asks to wait."""
     waits, received, restarted = iter(WAITS), _received(folder), False
     while True:
         try:
@@ -153,14 +152,14 @@ def _persistently(request: Callable, url: str, folder: Path | None = None):
             if not _of_gdown(error):
                 raise
             before, received = received, _received(folder)
-            if received > before:  # cut on the way: the rest comes next
+            if received > before:  # the connection broke; request the rest
                 waits = iter(WAITS)
                 continue
             status, headers = _ask(url)
             wait = next(waits, None)
             if wait is not None and (status in TEMPORARY or (status is None and received)):
                 time.sleep(pause(headers, wait))
-            elif status is not None and status < 400 and received and not restarted:  # no rest to be had: all again
+            elif status is not None and status < 400 and received and not restarted:  # the rest is refused; start again
                 restarted, received = True, 0
                 _begin_anew(folder)
             else:
@@ -175,7 +174,7 @@ def _of_gdown(error: Exception) -> bool:
 
 
 class _AnotherFileError(Exception):
-    """The file has another size than when its download began: its authors have replaced it."""
+    """The file has another size than when its download began, as its authors have replaced it."""
 
 
 def _received(folder: Path | None) -> int:
@@ -183,14 +182,14 @@ def _received(folder: Path | None) -> int:
 
 
 def _begin_anew(folder: Path | None) -> None:
-    if folder is None:  # nothing is kept
+    if folder is None:  # nothing was kept
         return
     (folder / _SIZE).unlink(missing_ok=True)
     (folder / _PART).write_bytes(b"")
 
 
 def _ask(url: str) -> tuple[int | None, Mapping[str, str]]:
-    """Status and headers that an address answers with, which gdown keeps to itself; None where no answer comes."""
+    """Return HTTP status and headers of an address, which gdown does not report; status None without an answer."""
     import requests
 
     try:
@@ -204,19 +203,19 @@ def _refusal(error: Exception, status: int | None, url: str) -> str:
     if status is None:
         return f"Google Drive cannot be reached ({in_short(error)}); check the network and the proxy"
     if status in (401, 403):
-        return f"Google Drive does not give {url} to everybody (HTTP {status}); open it in a browser"
+        return f"Google Drive restricts {url} (HTTP {status}); open it in a browser"
     if status == 404:
-        return f"Google Drive has no {url} any more (HTTP 404)"
+        return f"Google Drive no longer has {url} (HTTP 404)"
     if status in TEMPORARY:
-        return f"Google Drive is busy or in trouble (HTTP {status} for {url}); try again later"
+        return f"Google Drive is busy or failing (HTTP {status} for {url}); try again later"
     # gdown's message is a paragraph with the reason in the middle
     text = re.sub(r"^Failed to retrieve file url:|You may still be able to.*", "", " ".join(str(error).split()))
-    return f"Google Drive does not give {url} ({in_short(Exception(text.strip()))}); open it in a browser"
+    return f"Google Drive refuses {url} ({in_short(Exception(text.strip()))}); open it in a browser"
 
 
 @contextmanager
 def _progress(folder: Path) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on a terminal; in any case a limit, and a look at whether the file is still the one that was begun."""
+    """Yield a progress callback that enforces the size limit and the unchanged size; on a terminal it shows a bar."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("Google Drive"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -225,7 +224,9 @@ def _progress(folder: Path) -> Iterator[Callable[[int, int | None], None]]:
 
         def show(received: int, total: int | None) -> None:
             if max(received, total or 0) > MAX_BYTES:
-                raise WeightsUnavailableError(f"the file is larger than {MAX_BYTES >> 30} GiB, which is no checkpoint")
+                raise WeightsUnavailableError(
+                    f"the file is larger than {MAX_BYTES >> 30} GiB, too large for a checkpoint"
+                )
             if total is not None:
                 _check_size(folder / _SIZE, total)
             bar.update(task, completed=received, total=total)

@@ -1,6 +1,6 @@
-"""A published checkpoint, downloaded here or by hand, converted once into our cache.
+"""Convert a published checkpoint, downloaded by us or by hand, once into our cache.
 
-The first time that a file is seen its sha256 is recorded; from then on a file of that name has to be the same one.
+The sha256 of a file is recorded when it is first seen; after that, a file of that name must have the same sha256.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def import_checkpoint(
     """Convert a downloaded checkpoint of `name` or `name@tag`; returns the safetensors file in the cache.
 
     Args:
-        source: the checkpoint, or a folder that holds it.
-        force: replace an earlier import, also by another file than the one on record.
+        source: the checkpoint, or its folder.
+        force: replace an earlier import, even by another file than the recorded one.
 
     Raises:
-        WeightsUnavailableError: no such file, or the tag is not one that is imported.
-        WeightsCorruptedError: the file is damaged, belongs to another model, or is not the one that is known.
+        WeightsUnavailableError: there is no such file, or the weights of this tag are not imported.
+        WeightsCorruptedError: the file is damaged, belongs to another model, or differs from the recorded file.
         ZooError: these weights were imported before.
     """
     base, tag = registry.split_tag(name)
@@ -60,11 +60,11 @@ def import_checkpoint(
 def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | os.PathLike | None = None) -> Path:
     """Fetch a published checkpoint and convert it; returns the safetensors file in the cache.
 
-    However many processes ask, one downloads. A download that was cut goes on where it stopped, also in another run.
+    Of several processes, one downloads. An interrupted download continues where it stopped, even in another process.
 
     Raises:
-        WeightsUnavailableError: it cannot be had; the message says why.
-        WeightsCorruptedError: the file is damaged, belongs to another model, or is not the one that is known.
+        WeightsUnavailableError: the download is impossible; the message says why.
+        WeightsCorruptedError: the file is damaged, belongs to another model, or differs from the recorded file.
     """
     target, upstream = cache.weights_path(config, entry.tag, cache_dir), entry.upstream
     assert upstream is not None
@@ -75,7 +75,7 @@ def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | os
         original = download.fetch(upstream, partial)
         try:
             path = _convert(config, entry, upstream, original, target).store(target)
-        except WeightsCorruptedError:  # going on with it would lead here again
+        except WeightsCorruptedError:  # continuing with this file would fail again
             cache.clear_partial(partial)
             raise
         cache.clear_partial(partial)
@@ -90,15 +90,15 @@ class _Converted:
     provenance: dict[str, str]
     original: download.Original
     sha256: str  # of the original
-    is_new: bool  # nothing was known of the original before
+    is_new: bool  # no sha256 of the original was known before
 
     def store(self, target: Path) -> Path:
         cache.store(target, self.tensors, self.provenance, self.sha256, self.original.address)
         if self.is_new:
             size = files.as_size(self.original.path.stat().st_size)
             print(
-                f"zoo: {self.name} is {self.original.name}, {size}, sha256 {self.sha256}; this is on record now and "
-                f"will be enforced",
+                f"zoo: {self.name} is {self.original.name}, {size}, sha256 {self.sha256}; the sha256 is recorded and "
+                f"enforced from now on",
                 file=sys.stderr,
             )
         if doubt := labels.doubt(self.config, self.name, None):
@@ -116,11 +116,11 @@ def _convert(
 ) -> _Converted:
     name, digest, known = f"{config.name}@{entry.tag}", files.sha256(original.path), cache.Record.read(target)
     again = "download it again"
-    _enforce(original, digest, original.sha256, f"that is what the place it came from says; {again}")
-    _enforce(original, digest, upstream.sha256, f"that is the file its authors published; {again}")
+    _enforce(original, digest, original.sha256, f"the sha256 that its server states; {again}")
+    _enforce(original, digest, upstream.sha256, f"the sha256 of the published file; {again}")
     if known and not trust_anew:
         remedy = f"if you trust the new file, forget the old one: zoo cache clear {name} --forget, then load it again"
-        _enforce(original, digest, known.original_sha256, f"as on its first download; {remedy}")
+        _enforce(original, digest, known.original_sha256, f"the sha256 of its first download; {remedy}")
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
     tensors = convert(state, upstream.source, config.generator)
     is_new = known is None and upstream.sha256 is None
@@ -139,7 +139,7 @@ def _checkpoint(source: Path, upstream: Upstream) -> Path:
     if source.is_file():
         return source
     if not source.is_dir():
-        raise WeightsUnavailableError(f"{source} does not exist; give the downloaded file, or the folder that holds it")
+        raise WeightsUnavailableError(f"{source} does not exist; give the downloaded file, or its folder")
     pattern = upstream.path.rpartition("/")[2]
     found = sorted(path for path in source.rglob("*") if path.is_file() and fnmatch.fnmatchcase(path.name, pattern))
     if len(found) != 1:
@@ -148,7 +148,7 @@ def _checkpoint(source: Path, upstream: Upstream) -> Path:
             if found
             else f"no file in {source} is called {pattern}"
         )
-        raise WeightsUnavailableError(f"{what}; give the file itself")
+        raise WeightsUnavailableError(f"{what}; give the path of the file")
     return found[0]
 
 

@@ -1,7 +1,7 @@
-"""From another library's state dict to ours: every tensor by name, none left over, shapes checked.
+"""Map another library's state dict to ours: every tensor by name, none left over, shapes checked.
 
-A `KeyMap` says, for each tensor name of ours, where it may be found among theirs; `apply` fills a network's layout
-from it and reports what is missing, what is left over and what has the wrong shape, all at once.
+A `KeyMap` lists, for each of our tensor names, its possible names in the other library. `apply` fills the layout of a
+network from it, and reports all tensors that are missing, left over or of the wrong shape.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rename:
-    """One possible source of a tensor: its name (or a pattern for exactly one name), and how to reshape it."""
+    """One possible source of a tensor: its name (or a pattern that fits exactly one name), and a reshaping."""
 
     name: str | re.Pattern
     reshape: Callable[[Tensor], Tensor] | None = None
@@ -33,7 +33,7 @@ class Rename:
 
 @dataclass
 class KeyMap:
-    """Sources for each of our tensor names; the first that exists is taken."""
+    """The sources of each of our tensor names; `apply` takes the first that exists."""
 
     sources: dict[str, list[Rename]] = field(default_factory=dict)
     ignored: list[re.Pattern] = field(default_factory=list)
@@ -42,11 +42,11 @@ class KeyMap:
         self.sources.setdefault(ours, []).extend(sources)
 
     def ignore(self, pattern: re.Pattern) -> None:
-        """Names that hold nothing of ours and may be left over."""
+        """Accept left-over tensors with these names."""
         self.ignored.append(pattern)
 
     def layer(self, ours: str, theirs: str | re.Pattern) -> None:
-        """A convolution, linear layer or embedding, with or without torch's spectral norm (or Mimicry's own)."""
+        """Map a convolution, linear layer or embedding, with or without spectral norm (torch's or Mimicry's)."""
         for part, names in (
             ("weight", ("weight_orig", "weight")),
             ("bias", ("bias",)),
@@ -63,7 +63,7 @@ class KeyMap:
             self.add(f"{ours}.{part}", Rename(f"{theirs}.{part}"))
 
     def apply(self, state: Mapping[str, Tensor], layout: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-        """Our state dict with the names and shapes of `layout`; raises WeightsCorruptedError with all that is wrong."""
+        """Return our state dict, shaped like `layout`; raises WeightsCorruptedError with all problems."""
         result, used, problems = {}, set(), []
         for ours, want in layout.items():
             found = [(rename, name) for rename in self.sources.get(ours, ()) if (name := rename.find(state))]

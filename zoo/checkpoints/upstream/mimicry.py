@@ -1,7 +1,8 @@
-"""Mimicry (github.com/kwotsin/mimicry, MIT): its constructors as our specs, its state dicts as ours.
+"""Map Mimicry (github.com/kwotsin/mimicry, MIT): its constructors to our specs, its state dicts to ours.
 
-Its networks are classes named <family><Generator|Discriminator><resolution>; here one table says what they share and
-where they differ. Layer names: `l1`, `block2`, `block3`, ... and a last norm and convolution, numbered on.
+Its networks are classes named <family><Generator|Discriminator><resolution>; the tables below say what the families
+share and where they differ. Its layers are named `l1`, `block2`, `block3`, ... and the last norm and convolution
+continue the numbers.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _parse(class_name: str, network: str) -> tuple[str, int]:
 def generator(
     class_name: str, nz: int = 128, ngf: int | None = None, bottom_width: int | None = None, num_classes: int = 0, **_
 ) -> architecture.ResNetGenerator:
-    """The spec of a Mimicry generator class with these constructor arguments (losses and scales are ignored)."""
+    """Return the spec of a Mimicry generator class with these arguments (losses and scales are ignored)."""
     family, resolution = _parse(class_name, "Generator")
     bottom_width = bottom_width or _BOTTOM[resolution]
     ngf = ngf or _GENERATOR_WIDTH[resolution]
@@ -65,7 +66,7 @@ def generator(
 def discriminator(
     class_name: str, ndf: int | None = None, nrkhs: int = 1024, num_classes: int = 0, **_
 ) -> architecture.ResNetDiscriminator:
-    """The spec of a Mimicry discriminator class with these constructor arguments."""
+    """Return the spec of a Mimicry discriminator class with these constructor arguments."""
     family, resolution = _parse(class_name, "Discriminator")
     facts = _FAMILIES[family]
     ndf = ndf or (128 if resolution == 32 or facts.get("conditional") else 1024)
@@ -88,7 +89,7 @@ def discriminator(
 
 
 def generator_keys(spec: architecture.ResNetGenerator) -> KeyMap:
-    """Mimicry's names of a generator's tensors, for each of ours."""
+    """Return Mimicry's names of the tensors of a generator, for each of our names."""
     last = spec.num_blocks + 2
     keys = KeyMap()
     keys.layer("input", "l1")
@@ -109,7 +110,7 @@ def generator_keys(spec: architecture.ResNetGenerator) -> KeyMap:
 
 
 def discriminator_keys(spec: architecture.ResNetDiscriminator) -> KeyMap:
-    """Mimicry's names of a discriminator's tensors, for each of ours."""
+    """Return Mimicry's names of the tensors of a discriminator, for each of our names."""
     keys = KeyMap()
     for i in range(spec.num_blocks):
         theirs = _discriminator_block(spec, i)
@@ -117,7 +118,7 @@ def discriminator_keys(spec: architecture.ResNetDiscriminator) -> KeyMap:
             keys.layer(f"blocks.{i}.{ours}", f"{theirs}.{name}")
     for block in spec.attention_after:
         _attention(keys, f"attention.{block}")
-    # The last layer's number is that of the class: SNGAN 48 calls it l5 although five blocks precede it.
+    # The number of the last layer depends on the class: in SNGAN 48 it is l5, although five blocks precede it.
     logit = "linear" if spec.infomax else re.compile(r"l\d+")
     keys.layer("heads.logit", logit)
     keys.layer("heads.embedding", "l_y")
@@ -126,7 +127,7 @@ def discriminator_keys(spec: architecture.ResNetDiscriminator) -> KeyMap:
         for ours, theirs in (("hidden", "a"), ("output", "b"), ("shortcut", "sc")):
             keys.layer(f"heads.critics.local_critic.{ours}", f"local_nrkhs_{theirs}")
             keys.layer(f"heads.critics.global_critic.{ours}", f"global_nrkhs_{theirs}")
-    # The library's own spectral norm stores its last estimate, which every forward computes again.
+    # The library's own spectral norm stores its last estimate, which every forward pass recomputes.
     keys.ignore(re.compile(r".*\.sn_sigma"))
     return keys
 
@@ -139,7 +140,7 @@ def _discriminator_block(spec: architecture.ResNetDiscriminator, i: int) -> str:
 
 
 def _conditional_norm(keys: KeyMap, ours: str, theirs: str) -> None:
-    """One embedding (classes, 2 * channels) holds the gains, then the biases."""
+    """Map one embedding (classes, 2 * channels), which holds the gains, then the biases."""
     keys.batch_norm(f"{ours}.norm", f"{theirs}.bn", affine=False)
     keys.add(f"{ours}.gain.weight", Rename(f"{theirs}.embed.weight", lambda t: t.chunk(2, dim=1)[0].t()))
     keys.add(f"{ours}.bias.weight", Rename(f"{theirs}.embed.weight", lambda t: t.chunk(2, dim=1)[1].t()))

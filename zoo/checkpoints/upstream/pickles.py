@@ -1,8 +1,8 @@
-"""Opening a checkpoint that somebody else pickled, without trusting it.
+"""Open an untrusted pickled checkpoint.
 
-A pickle is a program, and an archive can be larger than it looks. So a file is read twice: first by an unpickler that
-builds nothing, which refuses every name that a state dict does not need and every size that the file does not have;
-then by `torch.load(weights_only=True)`. Nothing outside this folder opens pickles.
+A pickle is a program, and an archive can unpack to more than its size. So a file is read twice: first by an unpickler
+that builds nothing, which refuses every name that a state dict does not need and every size that the file does not
+have; then by `torch.load(weights_only=True)`. Only this folder opens pickles.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _ZIP, _LEGACY = b"PK\x03\x04", b"\x80"  # torch.save since version 1.6, and befo
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The object in a file of torch.save: tensors and plain data.
+    """Return the object in a file of torch.save: tensors and plain data.
 
     Raises:
-        WeightsCorruptedError: the file is damaged, asks for code, or is larger inside than outside.
+        WeightsCorruptedError: the file is damaged, asks for code, or unpacks to more than its size.
     """
     import torch
 
@@ -42,13 +42,13 @@ def read(path: Path) -> dict[str, Any]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsCorruptedError:
         raise
-    except Exception as error:  # a dozen unrelated types, for a file that is not what it says
+    except Exception as error:  # a damaged file raises a dozen unrelated types
         raise _refusal(path, _reason(error)) from None
     if not isinstance(loaded, dict):
         raise _refusal(path, f"it holds a {type(loaded).__name__}, not a state dict")
     for tensor in _tensors(loaded, torch):
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise _refusal(path, "a tensor in it is larger than its bytes")
+            raise _refusal(path, "it has a tensor that is larger than its storage")
     return loaded
 
 
@@ -57,13 +57,13 @@ def _inspect(path: Path) -> None:
         size = os.fstat(file.fileno()).st_size
         start = file.read(4)
     if size > MAX_BYTES:
-        raise _refusal(path, f"it has {size / 2**30:.1f} GiB, and {MAX_BYTES >> 30} are allowed")
+        raise _refusal(path, f"it has {size / 2**30:.1f} GiB; at most {MAX_BYTES >> 30} are allowed")
     if start == _ZIP:
         _inspect_zip(path, size)
     elif start.startswith(_LEGACY):
         _inspect_legacy(path, size)
     elif tarfile.is_tarfile(path):
-        raise _refusal(path, "it is a tar archive; save it again with a PyTorch since 1.6, where it came from")
+        raise _refusal(path, "it is a tar archive; save it again with PyTorch 1.6 or later")
     else:
         raise _refusal(path, "it is neither a zip archive nor a pickle")
 
@@ -71,15 +71,15 @@ def _inspect(path: Path) -> None:
 def _inspect_zip(path: Path, size: int) -> None:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
-        # torch.save stores its entries as they are: whatever unpacks to more than the file has is a bomb.
+        # torch.save does not compress, so an archive that unpacks to more than its size is a bomb.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise _refusal(path, "its entries are compressed, which PyTorch's are not")
+            raise _refusal(path, "its entries are compressed, unlike those of PyTorch")
         if sum(entry.file_size for entry in entries) > size:
             raise _refusal(path, "its entries are larger than the file")
         programs = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
         if len(programs) != 1 or programs[0].file_size > _MAX_PICKLE:
             raise _refusal(path, "it is a zip archive, but not one of PyTorch")
-        if damaged := archive.testzip():  # PyTorch does not look at the checksums
+        if damaged := archive.testzip():  # PyTorch does not verify the checksums
             raise _refusal(path, f"{damaged} in it is damaged")
         folder = programs[0].filename.removesuffix("data.pkl")
         sizes = {entry.filename: entry.file_size for entry in entries}
@@ -87,13 +87,13 @@ def _inspect_zip(path: Path, size: int) -> None:
             storages = _Inspector.run(program, path)
     for key, declared in storages.items():
         if sizes.get(f"{folder}data/{key}") != declared:
-            raise _refusal(path, f"storage {key} in it is not of the size that it should have")
+            raise _refusal(path, f"storage {key} in it has the wrong size")
 
 
 def _inspect_legacy(path: Path, size: int) -> None:
-    """Pickles one after the other: magic number, version, system, the object, the order of storages; then their bytes.
+    """Inspect consecutive pickles: magic number, version, system, the object, the order of storages; then raw bytes.
 
-    The file is mapped, so that a length that lies costs nothing.
+    The file is mapped, so that a false length costs nothing.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as program:
         storages: dict[str, int] = {}
@@ -106,16 +106,17 @@ def _inspect_legacy(path: Path, size: int) -> None:
 
 
 class _Nothing:
-    """What a name in a pickle stands for during inspection: it can be called, and does nothing."""
+    """Stands for a name in a pickle during inspection; calling it does nothing."""
 
     def __init__(self, *_):
         pass
 
 
 class _Inspector(pickle._Unpickler):
-    """Runs a pickle with every name replaced by nothing, and notes the sizes of the storages.
+    """Runs a pickle with inert names, and notes the sizes of the storages.
 
-    The unpickler in Python, because the one in C keeps its memo in an array: a few bytes could ask for gigabytes.
+    This is the unpickler in Python; the unpickler in C keeps its memo in an array, so that a few bytes could allocate
+    gigabytes.
     """
 
     path: Path
@@ -135,23 +136,23 @@ class _Inspector(pickle._Unpickler):
             return _Nothing
         if module == "torch" and name in _STORAGES:
             return name
-        raise _refusal(self.path, f"it asks for {module}.{name}, which is code and not data; nothing was run")
+        raise _refusal(self.path, f"it asks for {module}.{name}, which is code, not data; nothing was run")
 
     def persistent_load(self, pid: Any) -> Any:
-        """pid: ("storage", type, key, device, number of elements, ...)."""
+        """Note the size of a storage; pid is ("storage", type, key, device, number of elements, ...)."""
         try:
             kind, name, key, _, count = pid[:5]
             declared = _STORAGES[name] * count
         except (TypeError, ValueError, KeyError):
-            raise _refusal(self.path, "it describes a storage in no known way") from None
+            raise _refusal(self.path, "it describes a storage in an unknown way") from None
         if kind != "storage" or not isinstance(count, int) or count < 0:
-            raise _refusal(self.path, "it describes a storage in no known way")
+            raise _refusal(self.path, "it describes a storage in an unknown way")
         self.storages[str(key)] = declared
         return _Nothing()
 
 
 def _tensors(value: Any, torch) -> list:
-    """All tensors in nested dictionaries and lists."""
+    """Return all tensors in nested dictionaries and lists."""
     found, waiting, seen = [], [value], set()
     while waiting:
         item = waiting.pop()
@@ -168,4 +169,4 @@ def _reason(error: Exception) -> str:
 
 
 def _refusal(path: Path, reason: str) -> WeightsCorruptedError:
-    return WeightsCorruptedError(f"{path} is no checkpoint that can be opened safely: {reason}; download it again")
+    return WeightsCorruptedError(f"{path} cannot be opened safely as a checkpoint: {reason}; download it again")

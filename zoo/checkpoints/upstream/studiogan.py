@@ -1,8 +1,8 @@
-"""PyTorch-StudioGAN (github.com/POSTECH-CVLab/PyTorch-StudioGAN, MIT): its settings as our specs, its state as ours.
+"""Map PyTorch-StudioGAN (github.com/POSTECH-CVLab/PyTorch-StudioGAN, MIT): settings to our specs, state to ours.
 
-Its names changed over time. Today's are those of commit 947b35e (2023-08); before January 2022 the class-conditional
-resnet and deep_conv generators kept one embedding per gain and bias, and some discriminators named a few layers
-otherwise (`zoo.upstream` accepts all of them).
+Its names changed over time. The current names are those of commit 947b35e (2023-08). Before January 2022 the
+class-conditional resnet and deep_conv generators had one embedding per gain and bias, and some discriminators used
+other names for a few layers (`zoo.upstream` accepts all of them).
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _HEADS = {"W/O": "plain", "PD": "projection", "AC": "classifier", "2C": "contras
 
 def _choose(table: Mapping[Any, Any], value: Any, what: str) -> Any:
     if value not in table:
-        raise ConfigError(f"StudioGAN's {what} {value!r} is not among the networks here ({', '.join(map(str, table))})")
+        raise ConfigError(f"StudioGAN's {what} {value!r} is not supported; give one of: {', '.join(map(str, table))}")
     return table[value]
 
 
 def generator(settings: Mapping[str, Any], width_divisor: int = 1) -> architecture.Generator:
-    """The spec of a generator from StudioGAN's settings (`MODEL` keys, `img_size`, `num_classes`).
+    """Return the spec of a generator from StudioGAN's settings (`MODEL` keys, `img_size`, `num_classes`).
 
     Args:
-        width_divisor: divides the channel counts that deep_conv has built in.
+        width_divisor: divides the built-in channel counts of deep_conv.
     """
     s, resolution = settings, settings["img_size"]
     common = {
@@ -73,7 +73,7 @@ def generator(settings: Mapping[str, Any], width_divisor: int = 1) -> architectu
 
 
 def discriminator(settings: Mapping[str, Any], width_divisor: int = 1) -> architecture.Discriminator:
-    """The spec of a discriminator from StudioGAN's settings; see `generator`."""
+    """Return the spec of a discriminator from StudioGAN's settings; see `generator`."""
     s, resolution = settings, settings["img_size"]
     head: dict[str, Any] = {"type": _choose(_HEADS, s["d_cond_mtd"], "d_cond_mtd")}
     if head["type"] == "classifier":
@@ -107,7 +107,7 @@ def discriminator(settings: Mapping[str, Any], width_divisor: int = 1) -> archit
 
 
 def generator_keys(spec: architecture.Generator) -> KeyMap:
-    """StudioGAN's names of a generator's tensors, for each of ours."""
+    """Return StudioGAN's names of the tensors of a generator, for each of our names."""
     keys = KeyMap()
     keys.layer("input", "linear0")
     keys.layer("embedding", "shared")
@@ -127,12 +127,12 @@ def generator_keys(spec: architecture.Generator) -> KeyMap:
 
 
 def discriminator_keys(spec: architecture.Discriminator) -> KeyMap:
-    """StudioGAN's names of a discriminator's tensors, for each of ours."""
+    """Return StudioGAN's names of the tensors of a discriminator, for each of our names."""
     keys = KeyMap()
     names = _block_names(spec.num_blocks, spec.attention_after)
     for i, theirs in enumerate(names):
         if spec.architecture == "dcgan":
-            last = i == spec.num_blocks - 1  # lies outside their blocks; called conv and bn in January 2021
+            last = i == spec.num_blocks - 1  # outside its blocks; named conv and bn in January 2021
             for j in range(1 if last else 2):
                 convs, norms = (
                     (("conv1", "conv"), ("bn1", "bn")) if last else ((f"{theirs}.conv{j}",), (f"{theirs}.bn{j}",))
@@ -143,7 +143,7 @@ def discriminator_keys(spec: architecture.Discriminator) -> KeyMap:
             continue
         for ours, name in (("conv1", "conv2d1"), ("conv2", "conv2d2"), ("shortcut", "conv2d0")):
             keys.layer(f"blocks.{i}.{ours}", f"{theirs}.{name}")
-        # The first block has no norm before its first convolution, so its bn1 is what bn2 is elsewhere.
+        # The first block has no norm before its first convolution, so its bn1 is bn2 of the other blocks.
         norms = (("norm2", "bn1"),) if i == 0 else (("norm1", "bn1"), ("norm2", "bn2"))
         for ours, name in (*norms, ("shortcut_norm", "bn0")):
             keys.batch_norm(f"blocks.{i}.{ours}", f"{theirs}.{name}")
@@ -158,7 +158,7 @@ def discriminator_keys(spec: architecture.Discriminator) -> KeyMap:
 
 
 def _block_names(num_blocks: int, attention_after: tuple[int, ...]) -> list[str]:
-    """Their blocks and attention layers share one list, each in a list of its own."""
+    """Return the names of the blocks; blocks and attention layers share one list, each in its own inner list."""
     names, position = [], 0
     for number in range(1, num_blocks + 1):
         names.append(f"blocks.{position}.0")
@@ -181,7 +181,7 @@ def _norm(keys: KeyMap, spec: architecture.Generator, ours: str, theirs: str) ->
     keys.batch_norm(f"{ours}.norm", f"{theirs}.bn", affine=False)
     for part, old in (("gain", "embed0"), ("bias", "embed1")):
         keys.layer(f"{ours}.{part}", f"{theirs}.{part}")
-        # Until 2022 an embedding (classes, channels): the transposed weight, so u and v trade places.
+        # Until 2022 an embedding (classes, channels) held the transposed weight, so u and v are swapped.
         for name in ("weight_orig", "weight"):
             keys.add(f"{ours}.{part}.weight", Rename(f"{theirs}.{old}.{name}", lambda t: t.t()))
         keys.add(f"{ours}.{part}.u", Rename(f"{theirs}.{old}.weight_v"))

@@ -9,21 +9,21 @@ from ...common.package_data import data_path
 
 @cache
 def class_names(dataset: str) -> tuple[str, ...]:
-    """The public class names of a data set in label order; empty where it has none.
+    """Return the public class names of a data set in label order; empty if it has none.
 
-    ImageNet's two "crane" and two "maillot" appear as they are: a name that is not unique needs its WordNet id.
+    ImageNet has two "crane" and two "maillot": a name that is not unique needs its WordNet id.
     """
     return tuple(name for name, _ in _classes(dataset))
 
 
 @cache
 def class_ids(dataset: str) -> tuple[str, ...]:
-    """The WordNet ids of the classes in label order; empty where the data set has none."""
+    """Return the WordNet ids of the classes in label order; empty if the data set has none."""
     return tuple(wnid for _, wnid in _classes(dataset) if wnid)
 
 
 def _classes(dataset: str) -> list[tuple[str, str]]:
-    """(name, WordNet id or "") of each class, from a table with one class a line."""
+    """Return (name, WordNet id or "") of each class, from a table with one class per line."""
     table = data_path(__name__, f"{dataset}.txt")
     if not table.is_file():
         return []
