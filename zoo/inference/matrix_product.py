@@ -24,7 +24,8 @@ def _has_onednn() -> bool:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear` without gradients: x (..., I), weight (O, I), bias (O,) to (..., O)."""
-    in_a_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()  # which is to run elsewhere
+    # A graph is to run elsewhere. `is_tracing` is documented, if not in the module's __all__.
+    in_a_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
     if x.device.type == "cpu" and x.dtype == torch.float32 and _has_onednn() and not in_a_graph:
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)
