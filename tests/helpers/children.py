@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["torch", "safetensors.torch", "zoo.sampling.loading", "zoo.checkpoints.upstream.importer", "filelock"]
-)
+_OURS = ["torch", "safetensors.torch", "zoo.sampling.loading", "zoo.checkpoints.upstream.importer", "filelock"]
+# What huggingface_hub and gdown import, which read their settings later; each child would do that again.
+_THEIRS = ["anyio", "bs4", "httpx", "httpx2", "requests", "tqdm.auto", "tqdm.contrib.concurrent", "trio", "yaml"]
+_CONTEXT.set_forkserver_preload([*_OURS, *_THEIRS])
 _OFFLINE = ("HF_HUB_OFFLINE", "ZOO_OFFLINE", "TRANSFORMERS_OFFLINE")
 _UNSET = (*_OFFLINE, "HF_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 

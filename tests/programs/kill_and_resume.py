@@ -25,7 +25,7 @@ from training.run.trainer import Options, train
 from zoo.checkpoints import weights
 from zoo.schema import registry
 
-STEPS, SAVE_EVERY = 12, 2
+STEPS, SAVE_EVERY = 8, 2
 
 
 def run(config, out: Path) -> None:

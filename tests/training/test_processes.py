@@ -3,14 +3,20 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 import two_processes
+from narrow import short
 
 from training.processes import Processes
+from training.run import trainer
+from training.run.trainer import Options, train
 from zoo.checkpoints import weights
+from zoo.common.errors import ZooError
+from zoo.schema.config import ModelConfig
 
 NAMES = ("infomax-gan/cifar10", "contragan/cifar10", "ssgan/cifar10", "acgan/cifar10", "wgan-gp/cifar10")
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -57,26 +63,18 @@ def test_losses_gradients_and_statistics_are_those_of_one_process(name, found_by
 
 def test_a_run_of_two_processes_and_its_resumption(tmp_path):
     out = tmp_path / "run"
-    command = [
-        "-m",
-        "training",
-        "infomax-gan/digits",
-        "--device",
-        "cpu",
-        "--batch-size",
-        "8",
-        "--steps",
-        "2",
-        "-o",
-        out,
-    ]
-    done = torchrun(*command)
+    size = ["--batch-size", "8", "--steps", "2"]
+    done = torchrun("-m", "training", "infomax-gan/digits", "--device", "cpu", *size, "-o", out)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("trained; sample with") == 1, "one process speaks"
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 1
-    alone = subprocess.run([sys.executable, *map(str, command), "--resume"], capture_output=True, text=True)
-    assert alone.returncode == 1
-    assert "made with processes 2, not 1" in alone.stderr
-    odd = torchrun(*command[:-1], tmp_path / "odd", "--batch-size", "7")
-    assert odd.returncode != 0
-    assert "does not divide into 2 processes" in odd.stderr
+    config, options = ModelConfig.from_file(out / "config.json"), Options(out, device="cpu", resume=True)
+    with pytest.raises(ZooError, match="made with processes 2, not 1"):
+        train(config, options)
+
+
+def test_a_batch_that_does_not_divide_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "joined", lambda device: nullcontext(Processes(0, 2)))
+    with pytest.raises(ZooError, match="does not divide into 2 processes"):
+        train(short("infomax-gan/digits", **{"training.batch_size": 7}), Options(tmp_path / "odd", device="cpu"))
+    assert not (tmp_path / "odd").exists()

@@ -89,7 +89,7 @@ def bundle(
     reports = [_report(run, config, given, len(real), pair, seeds, device, pair == counts[-1]) for pair in counts]
     model = zoo.load(run, device=device)
     generated = model.sample(_COMPARED, seed=0, exact=True).uint8
-    bundled = repository / "zoo" / "bundled"
+    bundled = repository / "zoo" / "checkpoints" / "bundled"
     written = _write(run / "model.safetensors", bundled / f"{config.slug}.safetensors")
     entry = Weights(
         tag=TAG,
