@@ -48,18 +48,18 @@ def flip_and_shift(images: Tensor, flip: Tensor, up: Tensor, left: Tensor) -> Te
 
 
 def _moved(size: int, by: Tensor) -> Tensor:
-    """(N, size): where each output row or column comes from; beyond 0 ... size - 1 outside of the image."""
+    """The source of each output row or column, (N, size); values outside 0 ... size - 1 lie outside the image."""
     return torch.arange(size, device=by.device) + by[:, None]
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
-    """Indices beyond 0 or size - 1, mirrored there; the outermost pixel is not repeated."""
+    """Mirror the indices outside 0 ... size - 1; the outermost pixel is not repeated."""
     last = size - 1
     return last - (last - index.abs()).abs()
 
 
 def _pick(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """The pixels of image n at rows row[n] (H,) and columns column[n] (W,)."""
+    """Return the pixels of image n at rows row[n] (H,) and columns column[n] (W,)."""
     image = torch.arange(len(images), device=images.device)
     pixels = images.permute(0, 2, 3, 1)  # channels last, and so is the gradient
     return pixels[image[:, None, None], row[:, :, None], column[:, None, :]].permute(0, 3, 1, 2)
@@ -69,7 +69,7 @@ def _pick(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
 
 
 def diff_augment(images: Tensor, noise: Noise, policy: Collection[str] = ("color", "translation", "cutout")) -> Tensor:
-    """Differentiable augmentation of images (N, C, H, W), each with draws of its own, in the order of the policy."""
+    """Differentiable augmentation of images (N, C, H, W), each with its own draws, in the order of the policy."""
     n, _, height, width = images.shape
     for name in policy:
         if name == "color":
@@ -105,7 +105,7 @@ def translate(images: Tensor, up: Tensor, left: Tensor) -> Tensor:
 
 
 def cut_out(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Set to zero a rectangle half as high and wide as each image, around (N,) rows and columns; edges cut it off."""
+    """Set to zero a rectangle half as high and wide as each image, around (N,) rows and columns, clipped at edges."""
 
     def hole(side: int, centre: Tensor) -> Tensor:
         first = (centre - _hole(side) // 2)[:, None]

@@ -1,7 +1,7 @@
 """Whether a run compiles its step (`--compile auto | on | off`), and where the compiler keeps what it made.
 
 The choice is part of what makes resuming exact: compiled and eager steps agree to rounding, not to the bit. So it is
-written into every checkpoint, and "auto" goes on as the checkpoint was made.
+written into every checkpoint, and "auto" continues as the checkpoint was made.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WARM_UP = 8  # steps of a start that are not timed where more follow: in the fo
 
 
 def obstacle(device: torch.device, terms: Sequence[Term], processes: Processes) -> str | None:
-    """Why a step cannot be compiled here; None where it can."""
+    """Return why a step cannot be compiled here, or None if it can."""
     if processes.size > 1:
         return "several processes train together"
     twice = [term.name for term in terms if term.differentiates_twice]
@@ -64,19 +64,19 @@ def _missing_compiler(device: torch.device) -> str | None:
 def keep_compiled_code() -> None:
     """Let the compiler keep its code in the zoo's cache, unless $TORCHINDUCTOR_CACHE_DIR says where.
 
-    To be called before the compiler is looked for, which chooses a folder of temporary files otherwise.
+    Call this before the compiler is looked for; otherwise it chooses a temporary folder.
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_root() / "inductor"))
 
 
 @dataclass
 class Compiling:
-    """One start's decision.
+    """The decision of one start whether to compile.
 
     Args:
         choice: what the user asked for.
-        find_obstacle: says why a step cannot be compiled here, if so; asked only where that matters.
-        trusted: whether "auto" may compile; not where losses are a user's own, which may differentiate twice.
+        find_obstacle: returns why a step cannot be compiled here, or None; called only where that matters.
+        trusted: whether "auto" may compile; False with a user's own losses, which may differentiate twice.
     """
 
     choice: Choice
@@ -98,9 +98,9 @@ class Compiling:
         return self.find_obstacle()
 
     def follow(self, header: dict[str, str]) -> str | None:
-        """Go on as a checkpoint was made, unless told otherwise; returns a line where the bits will differ."""
+        """Continue as a checkpoint was made unless the user chose otherwise; return a line if the bits will differ."""
         before = {"yes": True, "undecided": None}.get(header.get(KEY, "no"), False)
-        if before is None:  # it was made while "auto" looked, and a run that looks again goes on as it would have
+        if before is None:  # it was made before "auto" decided, so a run that decides now continues as it would have
             return None
         if self.choice == "auto":
             self.is_on = before and not self.obstacle
@@ -111,16 +111,16 @@ class Compiling:
         return f"its steps were {word}, and are {why} from here on ({reason}): the same to rounding, not to the bit"
 
     def complaint(self) -> str | None:
-        """A line where compiling was asked for and cannot be."""
+        """Return a line if compiling was asked for and is not possible."""
         return f"steps are not compiled: {self.obstacle}" if self.choice == "on" and self.obstacle else None
 
     def begin(self, step: int) -> None:
-        """The next step that this start takes is `step`."""
+        """Start timing; the next step is `step`."""
         self._first = step
         self._timed_from = step, time.perf_counter()
 
     def decide(self, done: int, total: int) -> bool:
-        """After each step, of which `done` of `total` are done: whether steps are compiled from now on, told once."""
+        """Return True once, when steps are compiled from now on; call after each step, with `done` of `total` done."""
         if self.is_on is not None:
             return False
         if done < DECIDES_AFTER:
@@ -137,5 +137,5 @@ class Compiling:
         return time.perf_counter()
 
     def record(self) -> dict[str, str]:
-        """For a checkpoint's header."""
+        """Return the entry of a checkpoint's header."""
         return {KEY: "undecided" if self.is_on is None else "yes" if self.is_on else "no"}

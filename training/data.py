@@ -1,4 +1,4 @@
-"""Batches as a pure function of the run's seed and a counter, so that a run can stop and go on anywhere."""
+"""Batches as a pure function of the run's seed and a counter, so that a run can stop and continue anywhere."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class Batches:
     # ------------------------------------------------------------------------------------------------ real images
 
     def real(self, k: int) -> Real:
-        """This process's rows of the k-th batch of real images.
+        """Return this process's rows of the k-th batch of real images.
 
         Images come in a fresh random order every epoch; a batch may straddle two epochs.
         """
         return self._reals(k, 1)[0]
 
     def _reals(self, first: int, count: int) -> list[Real]:
-        """Batches first ... first + count - 1, looked up together."""
+        """Return batches first ... first + count - 1, looked up together."""
         start, n = first * self.batch_size, count * self.batch_size
         indices = self._own_rows(self._order.take(start, n))
         images = self.images[indices]
@@ -92,18 +92,18 @@ class Batches:
         return [Real(*pair) for pair in zip(images, labels, strict=True)]
 
     def _own_rows(self, values: Tensor) -> Tensor:
-        """Of values for whole global batches, one after the other, those of this process's rows."""
+        """Select this process's rows from the values of consecutive global batches."""
         return values.view(-1, self.batch_size)[:, self.processes.rows(self.batch_size)].flatten()
 
     def _permutation(self, epoch: int) -> Tensor:
-        """Where the images of an epoch are in the data."""
+        """Return the indices of an epoch's images in the data."""
         size = len(self.images)
         return philox.words(self.seed, epoch * size, size, _ORDER).argsort(stable=True)
 
     # ------------------------------------------------------------------------------------------------ fake inputs
 
     def fake(self, k: int) -> Fake:
-        """This process's rows of the k-th batch of latents, with uniform labels."""
+        """Return this process's rows of the k-th batch of latents, with uniform labels."""
         rows = self.processes.rows(self.batch_size)
         place = k * self.batch_size + rows.start, rows.stop - rows.start
         return Fake(self._latents.take(*place), self._fake_labels.take(*place) if self.config.conditional else None)
@@ -111,8 +111,8 @@ class Batches:
     # --------------------------------------------------------------------------------------------------- one step
 
     def of_step(self, step: int) -> tuple[list[Real], list[Fake]]:
-        """All batches of one generator step: real and fake ones of each discriminator update, then fake ones of the
-        generator's; `accumulation` batches an update."""
+        """Return all batches of one generator step: the real and fake batches of each discriminator update, then the
+        fake batches of the generator update; `accumulation` batches per update."""
         accumulation = self.config.training.accumulation
         fake = self._real_batches + accumulation
         return self._fetched(step), [self.fake(k) for k in range(step * fake, (step + 1) * fake)]
@@ -126,20 +126,20 @@ class Batches:
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """A copy on the device, of which a GPU's kernels that are still queued need not hear."""
+    """Copy to the device without waiting for a GPU's queued kernels."""
     if device.type == "cuda" and values.device.type == "cpu":
         return values.pin_memory().to(device, non_blocking=True)
     return values.to(device)
 
 
 def in_range(images: Tensor, config: ModelConfig) -> Tensor:
-    """uint8 images (N, C, H, W) as floats in the range that the networks expect."""
+    """Convert uint8 images (N, C, H, W) to floats in the range that the networks expect."""
     images = images.float()
     return images / 127.5 - 1 if config.data.range == "[-1, 1]" else images / 255
 
 
 def fits(images: Tensor, device: torch.device) -> bool:
-    """Whether the images may live on the device as they are: on a CPU if they are in memory already."""
+    """Return True if the images may stay on the device: on a CPU, if they are in memory already."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return images.numel() < _DEVICE_SHARE * free

@@ -23,7 +23,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take in the model as it is after generator step `step`, counted from 0."""
+        """Add the model's state after generator step `step`, counted from 0."""
         decay = self.decay if step >= self.start else 0.0
         self._find(model)
         averages, current = self._floating
@@ -31,7 +31,7 @@ class Ema:
         copy_all(*self._counters)
 
     def _find(self, model: nn.Module) -> None:
-        """The tensors of the average, each with the model's: they stay where they are, so they are listed once."""
+        """List the tensors of the average and of the model once; they do not move."""
         if self._of is not model:
             current = model.state_dict()
             pairs = [(tensor, current[name]) for name, tensor in self.module.state_dict().items()]

@@ -30,15 +30,15 @@ Shown = tuple[Tensor, Tensor | None]  # images (N, C, H, W) and labels (N,)
 
 
 class Engine:
-    """Runs steps of one objective on given batches; nothing is drawn but by terms, from `noise`.
+    """Runs steps of one objective on given batches; only terms draw random numbers, from `noise`.
 
     Args:
         config: the model and its recipe.
-        networks: what is trained, in place.
-        noise: None: counted, of seed 0.
-        processes: who else trains on other rows of the same batches.
+        networks: the networks to train, in place.
+        noise: the random draws of terms; None: counted noise with seed 0.
+        processes: the processes that train on the other rows of the same batches.
         fold_resampling: compute convolutions beside a resampling as one folded convolution.
-        together: few large operations: all fakes of a step's discriminator updates in one generator pass, real and
+        together: use few large operations: all fakes of a step's discriminator updates in one generator pass, real and
             generated images in one discriminator pass where it has no batch norm, and all layers' power iterations at
             once; None: on GPUs.
     """
@@ -70,10 +70,10 @@ class Engine:
                 nets.synchronise(network, self.processes.mean)
 
     def compile(self, backend: str = "inductor") -> None:
-        """Compute both networks' passes, and all power iterations, by compiled code from now on.
+        """Compile both networks' passes and all power iterations.
 
         Args:
-            backend: of torch.compile; the code is made in the next step, one form for each shape and mode in it.
+            backend: of torch.compile; the next step compiles the code, one form per shape and mode.
         """
         self.together = True
         for network in (self.networks.generator, self.networks.discriminator):
@@ -82,10 +82,10 @@ class Engine:
             self._forwards[network] = torch.compile(network.forward, dynamic=False, backend=backend)
 
     def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
-        """One generator step (counted from 0) on the batches that `Batches.of_step` gives for it.
+        """Run one generator step (counted from 0) on the batches that `Batches.of_step` gives for it.
 
-        Returns what was lost, by name, each a tensor () on the device: of the last discriminator update, and of the
-        generator's.
+        Returns the losses by name, as scalar tensors on the device: those of the last discriminator update and of the
+        generator update.
         """
         self.prepare(step)
         metrics = self.updates(reals, fakes)
@@ -93,7 +93,7 @@ class Engine:
         return metrics
 
     def prepare(self, step: int) -> None:
-        """What a step takes from its number: learning rates, and where the noise begins."""
+        """Set what depends on the step number: the learning rates and the start of the noise."""
         training, n = self.config.training, self.networks
         decay = 1 - step / training.steps if training.lr_decay == "linear" else 1.0
         set_learning_rate(n.generator_optimizer, training.optimizer.generator_lr * decay)
@@ -101,7 +101,7 @@ class Engine:
         self.noise.begin(step * (training.discriminator_steps + 1))
 
     def updates(self, reals: Sequence[Real], fakes: Sequence[Fake]) -> Metrics:
-        """All optimiser updates of a step."""
+        """Run all optimiser updates of a step."""
         size = self.config.training.accumulation
         metrics: Metrics = {}
         with self._as_compiled():
@@ -118,13 +118,13 @@ class Engine:
     # ----------------------------------------------------------------------------------------- single updates
 
     def discriminator_step(self, real: Tensor, real_labels, z: Tensor, fake_labels) -> Metrics:
-        """One update of the discriminator on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
+        """Update the discriminator once on images (N, C, H, W) in the data's range and latents (N, latent_dim)."""
         fake = Fake(z, fake_labels)
         with self._as_compiled():
             return self._update_discriminator([(Real(real, real_labels), fake, self._generated([fake])[0])])
 
     def generator_step(self, z: Tensor, fake_labels, step: int) -> Metrics:
-        """One update of the generator, and of its average; `step` counts generator updates from 0."""
+        """Update the generator once, and its average; `step` counts generator updates from 0."""
         with self._as_compiled():
             metrics = self._update_generator([Fake(z, fake_labels)])
         self.average(step)
@@ -132,9 +132,9 @@ class Engine:
 
     @torch.no_grad()
     def _generated(self, fakes: Sequence[Fake]) -> list[Tensor]:
-        """Images for each batch of latents, without gradients, as one generator forward each would make them.
+        """Generate images for each batch of latents, without gradients, as one generator forward per batch would.
 
-        Made together, all batches share the spectral norms of the last of these forwards.
+        When generated together, all batches share the spectral norms of the last of these forwards.
         """
         generator = self.networks.generator
         track = self.config.training.track_statistics_in_discriminator_step
@@ -169,7 +169,7 @@ class Engine:
         return _mean(metrics)
 
     def _discriminated(self, real: Shown, fake: Shown) -> Sequence[nets.DiscriminatorOutput]:
-        """What the discriminator says of real and of generated images, after a power iteration for each.
+        """Return the discriminator's outputs for real and for generated images, after a power iteration for each.
 
         In one pass, both see the spectral norms of the second. Batch norm would mix the two.
         """
@@ -198,7 +198,7 @@ class Engine:
         return _mean(metrics)
 
     def discriminate(self, real: Real, terms: Mapping[str, Callable[[objectives.Batch], Tensor]]) -> Metrics:
-        """One update of the discriminator on real images alone, by the sum of these losses instead of the config's."""
+        """Update the discriminator once on real images alone, with the sum of these losses instead of the config's."""
         n = self.networks
         n.discriminator_optimizer.zero_grad(set_to_none=True)
         with self.autocast():
@@ -225,7 +225,7 @@ class Engine:
         )
 
     def _around(self, rows: int) -> dict[str, Any]:
-        """What is the same in all batches of so many rows."""
+        """Return the fields that all batches with this number of rows share."""
         return {
             "discriminator": self.networks.discriminator,
             "noise": self.noise,
@@ -242,17 +242,17 @@ class Engine:
     # ---------------------------------------------------------------------------------------------- many processes
 
     def leave(self) -> None:
-        """Let go of the other processes; no step can follow."""
+        """Detach from the other processes; no step can follow."""
         del self._generator, self._discriminator
 
     def _replicated(self, network: nn.Module) -> nn.Module:
-        """The network, its gradients averaged over processes at the end of each backward pass that began here."""
+        """Wrap the network so that each backward pass averages its gradients over processes."""
         if self.processes.size == 1:
             return network
         return DistributedDataParallel(network, gradient_as_bucket_view=True)
 
     def _synchronised_last(self, network: nn.Module, batches: Sequence) -> Iterable:
-        """The batches of one update; gradients travel with the last of them only."""
+        """Yield the batches of one update; gradients are exchanged with the last one only."""
         for number, batch in enumerate(batches, start=1):
             is_last = number == len(batches)
             with network.no_sync() if isinstance(network, DistributedDataParallel) and not is_last else nullcontext():
@@ -260,7 +260,7 @@ class Engine:
 
     @contextmanager
     def _as_compiled(self) -> Iterator[None]:
-        """Inside, the networks compute by compiled code, if there is any; outside they are plain and can be copied."""
+        """Inside, the networks use their compiled code, if any; outside they are plain and can be copied."""
         if not self._forwards:
             yield
             return
@@ -274,7 +274,7 @@ class Engine:
                 del network.forward
 
     def autocast(self):
-        """The context in which networks are called: bfloat16 where the recipe says so."""
+        """Return the context in which networks are called: bfloat16 where the recipe says so."""
         if self._precision != "bfloat16":
             return nullcontext()
         return torch.autocast(self.networks.device.type, torch.bfloat16)

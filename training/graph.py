@@ -16,7 +16,7 @@ from .engine import Engine, Metrics
 class GraphedEngine:
     """Runs `Engine.step` with everything but learning rates and the average replayed from a graph.
 
-    The first steps run eagerly (on the stream that captures); all steps are steps of the run, none is thrown away.
+    The first steps run eagerly (on the stream that captures); all of them are steps of the run.
     Batches are copied into the buffers that the graph reads.
     """
 
@@ -26,7 +26,7 @@ class GraphedEngine:
         self._done = 0
 
     def step(self, reals: Sequence[Real], fakes: Sequence[Fake], step: int) -> Metrics:
-        """As `Engine.step`; the metrics' tensors are overwritten by the next step."""
+        """Run a step as `Engine.step` does; the next step overwrites the metrics' tensors."""
         self.engine.prepare(step)
         if not self._work.is_captured and self._done < WARM_UP:
             metrics = self._work.run_on_stream(lambda: self.engine.updates(reals, fakes))

@@ -2,7 +2,7 @@
 
 InfoMax-GAN: Lee, Tran, Cheung, WACV 2021 (arXiv 2007.04589). ContraGAN: Kang, Park, NeurIPS 2020 (arXiv 2006.12681).
 Where a paper and the code behind its published checkpoints differ, an argument chooses and its default is the code.
-No function asks what is in its tensors, so all of them can be captured in a CUDA graph.
+No function depends on tensor values in Python, so all of them can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
@@ -89,11 +89,11 @@ def infonce(local: Tensor, global_: Tensor, negatives: str = "other-images") -> 
 
     Args:
         local: projected local features (N, R, ...), with any number of axes for their L locations.
-        global_: projected global features (N, R); or (N, R, ...), G vectors an image, each of which asks the question
+        global_: projected global features (N, R); or (N, R, ...), G vectors per image, each of which asks the question
             (the local-local design of A.5).
-        negatives: "all" is the paper: an image's vector at one location against all N * L vectors, its own other
-            locations included. "other-images" is the released code: against the other images' vectors, while its own
-            locations stand in the denominator with a constant score of -10.
+        negatives: "all" is the paper: an image's vector at one location against all N * L vectors, including those of
+            its own other locations. "other-images" is the released code: against the other images' vectors, while its
+            own locations stand in the denominator with a constant score of -10.
     """
     with torch.autocast(local.device.type, enabled=False):
         scores, own, is_own = critic_scores(local.float(), global_.float())
@@ -111,7 +111,7 @@ def critic_scores(local: Tensor, global_: Tensor) -> tuple[Tensor, Tensor, Tenso
 
     Returns:
         scores (N, G, N, L); those of an image's own locations (N, G, L), the positives; and where in `scores` these
-        are, a mask (N, 1, N, 1).
+        are, as a mask (N, 1, N, 1).
     """
     local, global_ = local.flatten(2), global_[..., None].flatten(2)  # (N, R, L), (N, R, G)
     n, _, locations = local.shape
@@ -191,7 +191,7 @@ def d2d_ce(
 
 
 def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Which pairs of images are of one class, and which are one image: (N, N) bool each."""
+    """Return masks (N, N) of the pairs with the same class, and of the pairs of an image with itself."""
     return labels[:, None] == labels[None, :], torch.eye(len(labels), dtype=torch.bool, device=labels.device)
 
 
@@ -221,36 +221,36 @@ def rotate_quarters(images: Tensor, first: int = 0, total: int | None = None) ->
 
 
 def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
-    """alpha * real + (1 - alpha) * fake: where WGAN-GP looks at the gradient."""
+    """alpha * real + (1 - alpha) * fake: the points where WGAN-GP takes the gradient."""
     return alpha * real + (1 - alpha) * fake
 
 
 def perturb(real: Tensor, deviation: Tensor, alpha: Tensor, noise: Tensor) -> Tensor:
-    """real + alpha * deviation / 2 * noise: where DRAGAN looks at the gradient, in the form of StudioGAN's code.
+    """real + alpha * deviation / 2 * noise: where DRAGAN takes the gradient, in the form of StudioGAN's code.
 
     Args:
         real: images (N, C, H, W).
         deviation: standard deviation of all values of the batch, a scalar.
-        alpha: in [0, 1), one an image (N, 1, 1, 1).
-        noise: in [0, 1), one a value (N, C, H, W).
+        alpha: in [0, 1), one per image (N, 1, 1, 1).
+        noise: in [0, 1), one per value (N, C, H, W).
     """
     return real + alpha * (0.5 * deviation * noise)
 
 
 def deviation(means: Tensor, squares: Tensor, count: int) -> Tensor:
-    """Standard deviation, with Bessel's correction, of all values of a batch from what each image says of its own.
+    """Standard deviation, with Bessel's correction, of all values of a batch, from the statistics of each image.
 
     Args:
         means: mean of each image's values (N,).
         squares: sum of each image's squared distances from its mean (N,).
-        count: values an image.
+        count: values per image.
     """
     between = count * (means - means.mean()).square().sum()
     return ((squares.sum() + between) / (len(means) * count - 1)).sqrt()
 
 
 def gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
-    """|d logits / d images|, one norm an image (N,), itself differentiable."""
+    """|d logits / d images|, one norm per image (N,), itself differentiable."""
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return torch.linalg.vector_norm(gradient, dim=tuple(range(1, gradient.dim())))
 

@@ -24,7 +24,7 @@ class Networks:
 
     @classmethod
     def build(cls, config: ModelConfig, device: torch.device | str = "cpu") -> Networks:
-        """Fresh networks from torch's current random state."""
+        """Build new networks from torch's current random state."""
         device = torch.device(device)
         generator = nets.build_generator(config.generator).to(device).to(memory_format=torch.channels_last)
         discriminator = nets.build_discriminator(config.discriminator).to(device).to(memory_format=torch.channels_last)
@@ -50,17 +50,17 @@ class Networks:
         return next(self.generator.parameters()).device
 
     def sampler(self) -> nn.Module:
-        """A copy of the generator to sample from, in eval mode: of the average where there is one.
+        """Return a copy of the generator (of its average, if there is one) in eval mode, to sample from.
 
-        The averages of spectral norm vectors are no singular vectors, so these are brought back to the averaged
-        weights. (StudioGAN iterates while it samples, to the same end.)
+        The averages of spectral norm vectors are not singular vectors, so power iterations fit them to the averaged
+        weights. (StudioGAN iterates while it samples, for the same purpose.)
         """
         sampler = copy.deepcopy(self.ema.module if self.ema else self.generator).eval()
         nets.settle_spectral_norm(sampler)
         return sampler
 
     def are_finite(self) -> bool:
-        """Whether every weight of both networks is a number."""
+        """Return True if every weight of both networks is finite."""
         parameters = [*self.generator.parameters(), *self.discriminator.parameters()]
         return bool(torch.stack([p.detach().isfinite().all() for p in parameters]).all())
 

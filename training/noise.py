@@ -2,8 +2,8 @@
 
 An update is one optimisation step of one network. Within it draws are numbered in the order of the calls, so draw k of
 update s depends on no other draw, on no earlier update and on no process: rows belong to images by their index in the
-whole batch, so two processes with 32 images each draw what one with 64 does. The update's number is a tensor on the
-device, so a captured CUDA graph draws anew in every replay.
+whole batch, so two processes with 32 images each draw the same numbers as one with 64. The update's number is a tensor
+on the device, so a captured CUDA graph draws anew in every replay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DRAWS = 1 << 25  # purposes of random words from here on, beside those of zoo.s
 
 
 class Noise(Protocol):
-    """Where a term draws from. Row i of every result belongs to image i of this process."""
+    """The source of a term's random draws. Row i of every result belongs to image i of this process."""
 
     def uniform(self, n: int, *shape: int) -> Tensor:
         """Numbers in [0, 1), (n, *shape) float32."""
@@ -44,7 +44,7 @@ class Noise(Protocol):
         """Draw for this update from now on, the first draw first."""
 
     def advance(self) -> None:
-        """Go on to the next update."""
+        """Continue with the next update."""
 
 
 class CountedNoise:
@@ -72,7 +72,7 @@ class CountedNoise:
         return _fraction(self._words(n, shape))
 
     def normal(self, n: int, *shape: int) -> Tensor:
-        """By Box-Muller, from two words a number."""
+        """By Box-Muller, from two words per number."""
         radius, angle = self._words(n, (*shape, 2)).unbind(-1)
         return (-2 * (1 - _fraction(radius)).log()).sqrt() * (2 * math.pi * _fraction(angle)).cos()
 

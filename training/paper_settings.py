@@ -37,7 +37,7 @@ _NOT_OF_THE_RECIPE = ("implementation", "reported_by")
 
 
 def changes(config: ModelConfig, score: Published) -> dict[str, Any]:
-    """What `config.updated` takes to make the recipe that a published score was measured with.
+    """Return the changes that turn a config into the recipe that a published score was measured with.
 
     Empty where the score says nothing about the recipe.
     """
@@ -62,5 +62,5 @@ def _local_local(config: ModelConfig) -> dict[str, Any]:
 
 
 def as_options(changes: dict[str, Any]) -> str:
-    """Changes as options of the command line: "--set training.optimizer.beta1=0.5 ..."."""
+    """Format changes as command line options: "--set training.optimizer.beta1=0.5 ..."."""
     return " ".join(f"--set {field}={str(value).lower()}" for field, value in changes.items())

@@ -1,7 +1,7 @@
-"""The processes of one run, under `torchrun` or alone: who am I, and what do we say to each other.
+"""The processes of one run, under `torchrun` or alone: their ranks and the tensors they exchange.
 
-A batch is global: `training.batch_size` images, of which each process takes its rows. Losses that look across the
-batch see all of it (`gather`), so 2 processes x 32 images are 1 x 64.
+A batch is global: `training.batch_size` images, and each process takes its rows. Losses that compare images
+see the whole batch (`gather`), so 2 processes x 32 images equal 1 x 64.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from zoo.common.errors import ZooError
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among `size`; the defaults are a run alone."""
+    """This process among `size`; by default the only one."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def is_writer(self) -> bool:
-        """One process writes files and speaks."""
+        """True for the one process that writes files and prints."""
         return self.rank == 0
 
     def rows(self, batch_size: int) -> slice:
-        """This process's rows of a global batch."""
+        """Return this process's rows of a global batch."""
         share = batch_size // self.size
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """The tensors of all processes, concatenated in rank order; gradients flow back to each."""
+        """Concatenate the tensors of all processes in rank order; gradients flow back to each."""
         return tensor if self.size == 1 else _Gather.apply(tensor)
 
     def mean(self, tensor: Tensor) -> Tensor:
-        """The mean over all processes, differentiable."""
+        """Return the mean over all processes, differentiable."""
         return tensor if self.size == 1 else _Mean.apply(tensor)
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true for one of us."""
+        """True if the flag is true on any process."""
         if self.size == 1:
             return flag
         flags = torch.tensor(float(flag), device=_collective_device())
@@ -94,10 +94,10 @@ def _collective_device() -> str:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
-    """This process's place as `torchrun` says; alone without it. NCCL on GPUs, gloo elsewhere.
+    """Join the processes of `torchrun`, or run alone without it; NCCL on GPUs, gloo elsewhere.
 
-    What holds a DistributedDataParallel is to be gone before the end: with one alive, gloo's end aborts the process now
-    and then as it exits ("terminate called without an active exception", torch 2.14).
+    Release every DistributedDataParallel before the end: while one is alive, gloo sometimes aborts the process as it
+    exits ("terminate called without an active exception", torch 2.14).
     """
     if torchrun.world_size() == 1:
         yield Processes()

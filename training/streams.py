@@ -1,4 +1,4 @@
-"""Numbers that a counter determines (orders, flips, latents), made in blocks and kept where they are used.
+"""Numbers that a counter determines (orders, flips, latents), made in blocks and kept on the device that uses them.
 
 On a GPU a step must not wait for the host: the next block is made by another thread while the present one is used, and
 travels from pinned memory, so nothing waits for the kernels that are still queued.
@@ -20,9 +20,9 @@ class Stream:
     """Elements 0, 1, 2, ... of an endless tensor.
 
     Args:
-        block: how many elements are made together.
-        make: elements k * block ... (k + 1) * block - 1, for k; on the CPU.
-        device: where they are kept.
+        block: number of elements made together.
+        make: returns elements k * block ... (k + 1) * block - 1 for k, on the CPU.
+        device: the device that keeps them.
     """
 
     def __init__(self, block: int, make: Callable[[int], Tensor], device: torch.device):
@@ -31,7 +31,7 @@ class Stream:
         self._ahead = Ahead(self._made) if device.type == "cuda" else None
 
     def take(self, first: int, n: int) -> Tensor:
-        """Elements first ... first + n - 1, on the device."""
+        """Return elements first ... first + n - 1, on the device."""
         parts = []
         while n:
             k, offset = divmod(first, self.block)
@@ -52,7 +52,7 @@ class Stream:
 
 
 class Ahead(Generic[T]):
-    """Calls a function of 0, 1, 2, ... in a thread, one ahead of what is asked for."""
+    """Calls a function of 0, 1, 2, ... in a thread, one call ahead of the request."""
 
     def __init__(self, function: Callable[[int], T]):
         self._function = function

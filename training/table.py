@@ -31,7 +31,7 @@ TITLES = {  # of the fields in which runs and papers differ, in the order of the
     "data.flip": "random flips of training images",
     "training.steps": "generator steps",
     "training.batch_size": "batch",
-    "training.discriminator_steps": "discriminator steps a generator step",
+    "training.discriminator_steps": "discriminator steps per generator step",
     "training.ema": "moving average of the generator",
     "training.ema.start": "moving average starts at step",
     "generator.spectral_norm": "spectral norm in the generator",
@@ -41,7 +41,7 @@ TITLES = {  # of the fields in which runs and papers differ, in the order of the
 
 
 def render() -> str:
-    """Everything between the two marks of training/README.md."""
+    """Return the text between the two marks of training/README.md."""
     configs = [registry.config(name) for name in registry.names()]
     return f"{BEGIN}\n\n{_differences(configs)}\n\n{_ablations(configs)}\n\n{_settings()}\n\n{END}"
 
@@ -74,7 +74,7 @@ def _settings() -> str:
 
 
 def _get(config: ModelConfig, field: str) -> Any:
-    """The value of a dotted field."""
+    """Return the value of a dotted field."""
     node: Any = config
     for key in field.split("."):
         node = node[int(key)] if key.isdigit() else getattr(node, key)
@@ -92,7 +92,7 @@ def _value(value: Any) -> str:
 
 
 def _models(names: list[str]) -> str:
-    """Names, with a star for most of the models of a method."""
+    """List model names, with a star for most of the models of a method."""
     shown = []
     for method in dict.fromkeys(name.split("/")[0] for name in names):
         of_method = [name for name in registry.names() if name.split("/")[0] == method]

@@ -1,7 +1,7 @@
 """A training objective, composed from a config: a list of terms, each of which knows its weight.
 
 A term sees batches (`Batch`) and returns its part of the discriminator's or the generator's loss, or None. The
-engine adds up what it is given and logs every part by name.
+engine adds up the parts and logs each by name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def build(config: ModelConfig) -> list[Term]:
-    """The terms of a config's objective.
+    """Build the terms of a config's objective.
 
     Raises:
         ConfigError: a custom term is not registered or refuses its arguments, or two terms share a name.
@@ -55,7 +55,7 @@ def build(config: ModelConfig) -> list[Term]:
 
 
 def _terms_of(part, positives) -> list[Term]:
-    """The terms of one part of `training`: a conditioning, an auxiliary loss or a regulariser."""
+    """Build the terms of one part of `training`: a conditioning, an auxiliary loss or a regulariser."""
     match part.type:
         case "none" | "projection" | "augmented-positives":  # positives belong to the 2C loss
             return []

@@ -24,7 +24,7 @@ class InfoMax(Term):
         return self.real_loss(real)
 
     def real_loss(self, real: Batch) -> Tensor:
-        """The discriminator's loss, which looks at real images alone."""
+        """Return the discriminator's loss, which depends on real images alone."""
         return self.part.beta * self._loss(real)
 
     def generator_loss(self, fake: GeneratedBatch) -> Tensor:
@@ -40,7 +40,7 @@ class InfoMax(Term):
 
 
 def sample_locations(features: Tensor, share: float, noise: Noise) -> Tensor:
-    """A random share of each image's local vectors, (N, R, L) out of (N, R, H, W); a vector (N, R) is left alone."""
+    """A random share of each image's local vectors, (N, R, L) out of (N, R, H, W); a vector (N, R) stays as it is."""
     if features.dim() == 2:
         return features
     features = features.flatten(2)
@@ -50,7 +50,7 @@ def sample_locations(features: Tensor, share: float, noise: Noise) -> Tensor:
 
 
 class Rotation(Term):
-    """SSGAN: a quarter of the batch per rotation, in a forward of its own."""
+    """SSGAN: a quarter of the batch per rotation, in a separate forward."""
 
     name = "rotation"
 

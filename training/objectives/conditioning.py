@@ -25,7 +25,7 @@ class Adversarial(Term):
 
 
 class Classifier(Term):
-    """ACGAN (arXiv 1610.09585) Eq. 3: cross entropy of the class logits, of generated images in both turns if asked."""
+    """ACGAN (arXiv 1610.09585) Eq. 3: cross entropy of class logits; if asked, of generated images in both turns."""
 
     name = "classifier"
 
@@ -52,8 +52,8 @@ class Contrastive(Term):
     fair coin and shifted, and `losses.contrastive_2c` pulls an image to its augmentation. This is the form of the
     code that was released with the paper (PyTorch-StudioGAN 895f378), which keeps the class embeddings, and the
     generator's loss as it is. Its shift and flip were a fixed function of an image's index in the data set; here they
-    are drawn. The text of Section 4.5 replaces the class embeddings by augmented positives: then they are left out of
-    the loss, and the generator's images are augmented too.
+    are drawn. The text of Section 4.5 replaces the class embeddings by augmented positives: in that form the loss
+    omits the class embeddings, and the generator's images are augmented too.
     """
 
     name = "contrastive"

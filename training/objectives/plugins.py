@@ -19,7 +19,7 @@ _factories: dict[str, Callable[..., Term]] = {}
 def register(name: str) -> Callable:
     """Decorate a function of keyword arguments, or a class, that makes a `Term`; configs choose it by this name.
 
-    A name that is registered again means the newer one.
+    A name that is registered again replaces the older entry.
     """
 
     def remember(factory: Callable[..., Term]) -> Callable[..., Term]:
@@ -33,11 +33,11 @@ def load_plugin(path: str | Path) -> None:
     """Execute a user's Python file, which registers its terms.
 
     Raises:
-        ConfigError: there is no such file, or it fails.
+        ConfigError: the file does not exist, or running it fails.
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file; give --plugin a Python file that registers terms")
+        raise ConfigError(f"{path}: the file does not exist; give --plugin a Python file that registers terms")
     try:
         runpy.run_path(str(path))
     except Exception as error:
@@ -45,7 +45,7 @@ def load_plugin(path: str | Path) -> None:
 
 
 def make(name: str, arguments: dict[str, JsonValue]) -> Term:
-    """The term that a config's custom part describes; raises ConfigError for an unknown name or wrong arguments."""
+    """Build the term of a config's custom part; raises ConfigError for an unknown name or wrong arguments."""
     if name not in _factories:
         known = ", ".join(sorted(_factories)) or "none"
         raise ConfigError(

@@ -69,7 +69,7 @@ class WeightClipping(Term):
 
 
 class Consistency(Term):
-    """CR: what the discriminator says about a real image should not change when the image is flipped and shifted."""
+    """CR: the discriminator's outputs for a real image should not change when the image is flipped and shifted."""
 
     name = "consistency"
 
@@ -103,7 +103,7 @@ class ImprovedConsistency(Term):
         return -self.part.latent_generator_weight * losses.consistency([fake.images], [self._moved(fake)])
 
     def _moved(self, fake: GeneratedBatch) -> Tensor:
-        """Images of the latents after a normal step with deviation `latent_radius`."""
+        """Generate images of the latents after a normal step with deviation `latent_radius`."""
         z = fake.latents
         return fake.generate(z + self.part.latent_radius * fake.noise.normal(*z.shape))
 
@@ -121,7 +121,7 @@ class DiffAugment(Term):
 
 
 def _change(batch: Batch, kinds: str = "all", shifts: str = "any") -> Tensor:
-    """How the discriminator's outputs differ between images and the same images flipped and shifted."""
+    """Measure the change of the discriminator's outputs when images are flipped and shifted."""
     images = batch.images
     moved = augment.flip_and_shift(images, *augment.draw_flip_and_shift(images, batch.noise, shifts))
     return losses.consistency(_scores(batch.out, kinds), _scores(batch.discriminator(moved, batch.labels), kinds))

@@ -1,4 +1,4 @@
-"""What a part of the objective sees (`Batch`, `GeneratedBatch`) and what it is (`Term`)."""
+"""The parts of an objective (`Term`) and the batches they receive (`Batch`, `GeneratedBatch`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _here(tensor: Tensor) -> Tensor:
 
 @dataclass(kw_only=True)
 class Batch:
-    """Images, real or generated, and what the discriminator said about them."""
+    """Images, real or generated, and the discriminator's outputs for them."""
 
     discriminator: Discriminator
     images: Tensor  # (N, C, H, W) in the data's range, as the discriminator saw them
@@ -35,20 +35,20 @@ class GeneratedBatch(Batch):
     """Generated images, which carry no gradient in the discriminator's turn."""
 
     latents: Tensor  # z of the images (N, latent_dim)
-    generate: Callable[[Tensor], Tensor]  # images of other latents and the same labels, made as these
+    generate: Callable[[Tensor], Tensor]  # images of other latents and the same labels, generated in the same way
 
 
 def required(tensor: Tensor | None) -> Tensor:
-    """A part of a batch that is there in every model whose config has the term: its checks see to that."""
+    """Return a tensor that the checks of the config guarantee for every model with this term."""
     assert tensor is not None
     return tensor
 
 
 class Term:
-    """One part of the objective. A term that has nothing to say to a network returns None.
+    """One part of the objective. A term without a loss for a network returns None.
 
-    A term draws random numbers from a batch's `noise` alone, and never asks in Python what is in a tensor: steps are
-    captured in CUDA graphs and repeated exactly. A loss that compares images passes what it compares through the
+    A term draws random numbers from a batch's `noise` alone, and never reads tensor values in Python: steps are
+    captured in CUDA graphs and repeated exactly. A loss that compares images passes its inputs through the
     batch's `gather`.
     """
 
@@ -56,16 +56,16 @@ class Term:
     differentiates_twice = False  # whether its loss is a function of gradients; such steps are not compiled
 
     def augment(self, images: Tensor, noise: Noise) -> Tensor:
-        """What the discriminator is shown instead of images (N, C, H, W), real or generated; differentiable."""
+        """Return the images that the discriminator sees instead of `images` (N, C, H, W); differentiable."""
         return images
 
     def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor | None:
-        """A scalar, part of the discriminator's loss."""
+        """Return a scalar, part of the discriminator's loss, or None."""
         return None
 
     def generator_loss(self, fake: GeneratedBatch) -> Tensor | None:
-        """A scalar, part of the generator's loss."""
+        """Return a scalar, part of the generator's loss, or None."""
         return None
 
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
-        """For regularisers that act on the weights."""
+        """Change the weights after a discriminator update."""

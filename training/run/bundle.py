@@ -2,8 +2,8 @@
 
 python -m training.run.bundle runs/infomax --hardware "one H100"
 
-Scores are those of protocol clean with the offline extractor, each kept in RUN/evaluation-N as soon as it is there, so
-that a second start goes on. Nothing is written into the repository before all of them are.
+Scores follow protocol clean with the offline extractor. Each is kept in RUN/evaluation-N as soon as it exists, so that
+a second start continues. Nothing is written into the repository before all scores exist.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Counts = tuple[int, int]  # real, generated
 TAG = "zoo"
 LARGEST = 32 << 20  # bytes of a bundled file
 _COMPARED = 1000  # images for rounding and nearest neighbours
-_SHOWN, _NEIGHBOURS = 8, 9  # of them in the picture, and nearest training images of each
+_SHOWN, _NEIGHBOURS = 8, 9  # generated images in the picture, and nearest training images of each
 
 
 def bundle(
@@ -61,15 +61,15 @@ def bundle(
     """Measure a finished run and make it the default weights of its model; returns the new config.
 
     Args:
-        run: a run folder of a model of the registry, trained to the end of its recipe. A checkpoint need not be left;
-            without one nothing is said about what rounding to float16 changes.
+        run: a run folder of a model of the registry, trained to the end of its recipe. A checkpoint is
+            optional; without one the note does not say what rounding to float16 changes.
         repository: a checkout, with hub_configs, model_cards and zoo/checkpoints/bundled.
         counts: real and generated images of each evaluation, all real ones where there are fewer; precision, recall
             and classes are measured with the last.
-        data: where the real images are; None: where training on them would look.
-        hardware: that the scores were measured on; None: what the report says.
-        notes: what looking at the pictures has shown, for the card.
-        name: of the model, where the run goes by another: one of a sweep has the name that its recipe was changed from.
+        data: location of the real images; None: the location that training would use.
+        hardware: the hardware that measured the scores; None: as stated in the report.
+        notes: observations on the pictures, for the card.
+        name: name of the model, if the run has another: a run of a sweep has the name of the recipe it changes.
         deviations: allow a run whose `training` differs from the registry's recipe; the fields that differ are stated
             with the weights, and these lines after them. None refuses such a run.
 
@@ -112,11 +112,11 @@ def bundle(
 
 
 def _deviations(run: Path, config: ModelConfig, further: Sequence[str] | None) -> tuple[str, ...]:
-    """Where a finished run differs from the recipe, in words; raises ZooError if it may not."""
+    """Describe how a finished run differs from the recipe; raises ZooError if it may not differ."""
     trained = ModelConfig.from_file(run / "config.json")
     step = weights.read_metadata(run / "model.safetensors")["step"]
     if step != str(trained.training.steps):
-        raise ZooError(f"{run} is at step {step} of {trained.training.steps}; go on with --resume first")
+        raise ZooError(f"{run} is at step {step} of {trained.training.steps}; continue with --resume first")
     fields = differences(_recipe(config), _recipe(trained))
     allowed = further is not None and all(field.startswith("training.") for field in fields)
     if fields and not allowed:
@@ -147,7 +147,7 @@ def _recipe(config: ModelConfig) -> dict[str, Any]:
 
 
 def _align(run: Path, config: ModelConfig, data, device: str) -> LabelAlignment | None:
-    """What the labels of a conditional run draw, kept in its folder; by its real images where no classifier ships."""
+    """Align a conditional run's labels, keep the result in its folder; uses its real images if no classifier ships."""
     if not config.conditional:
         return None
     data = None if classifiers.need_no_data(config) else data
@@ -189,13 +189,13 @@ def _check_sizes(run: Path) -> None:
 
 
 def _write(source: Path, path: Path) -> Path:
-    """The run's weights with the revision of the code that trained them; returns where they are now."""
+    """Write the run's weights with the revision of the code that trained them; returns their path."""
     files.save(path, weights.read(source), weights.read_metadata(source) | _revision(source.parent))
     return path
 
 
 def _write_discriminator(run: Path, path: Path) -> DiscriminatorFile | None:
-    """The run's discriminator; None where the run has none."""
+    """Write the run's discriminator; returns None if the run has none."""
     source = run / "discriminator.safetensors"
     if not source.is_file():
         return None
@@ -203,7 +203,7 @@ def _write_discriminator(run: Path, path: Path) -> DiscriminatorFile | None:
 
 
 def _revision(run: Path) -> dict[str, str]:
-    """The revisions of the code that trained the run, as far as its starts have noted any."""
+    """Return the revisions of the code that trained the run, as far as its starts noted them."""
     starts = RunFolder(run).starts()
     known = dict.fromkeys(start["revision"] for start in starts if start.get("revision"))
     return {"revision": ", ".join(known)} if known else {}
@@ -215,7 +215,7 @@ def _weights_description(run: Path) -> str:
 
 
 def _rounding(run: Path, config: ModelConfig, rounded: torch.Tensor, device: str) -> str:
-    """What float16 changes in the images, against the float32 weights of the last checkpoint."""
+    """Measure what float16 changes in the images, compared with the float32 weights of the last checkpoint."""
     newest = checkpoint.newest(run / "checkpoints")
     if newest is None:
         return "its float32 weights are not kept, so what rounding changes in the images could not be measured"
@@ -231,7 +231,7 @@ def _rounding(run: Path, config: ModelConfig, rounded: torch.Tensor, device: str
 
 
 def _nearest(generated: torch.Tensor, real, config: ModelConfig, picture: Path) -> NearestTraining:
-    """The distances, and a picture of the first images with the training images nearest to them, to look at."""
+    """Measure nearest distances, and write a picture of the first images with their nearest training images."""
     found = nearest(generated, real.images, _NEIGHBOURS, config.data.flip)
     own = usual_distances(real.images, _COMPARED)
     rows = {

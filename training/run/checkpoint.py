@@ -1,6 +1,6 @@
-"""The whole state of a run in one safetensors file: written whole or not at all, verified when read, exact to the bit.
+"""The whole state of a run in one safetensors file, written atomically, verified when read, exact to the bit.
 
-A file holds both networks, both optimisers and the average, all float32, and in its header the step, what the run was
+A file holds both networks, both optimisers and the average, all float32, and in its header the step, the run's identity
 (seed, precision, data, config) and a sha256 of all tensors.
 """
 
@@ -39,13 +39,13 @@ def save(folder: Path, step: int, networks: Networks, about: dict[str, str]) -> 
         last = newest(folder)
         kept = f"the last good checkpoint is {last}" if last else "there is no earlier checkpoint"
         raise ZooError(
-            f"{path} cannot be written ({error.strerror}); {kept}. Make room, then go on with --resume"
+            f"{path} cannot be written ({error.strerror}); {kept}. Make room, then continue with --resume"
         ) from None
     return path
 
 
 def load(path: Path, networks: Networks) -> dict[str, str]:
-    """Give the networks their state back; returns the header.
+    """Restore the networks' state; returns the header.
 
     Raises:
         WeightsCorruptedError: the file is damaged, or belongs to other networks.
@@ -58,7 +58,7 @@ def load(path: Path, networks: Networks) -> dict[str, str]:
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps that have a checkpoint, oldest first."""
+    """List the steps that have a checkpoint, oldest first."""
     found = (int(match[1]) for path in folder.glob("*") if (match := _NAME.fullmatch(path.name)))
     return sorted(step for step in found if path_of(folder, step).is_file())
 
@@ -87,7 +87,7 @@ def config_digest(config_json: str) -> str:
 
 
 def state(networks: Networks) -> dict[str, Tensor]:
-    """Every tensor that training changes, by name."""
+    """Return every tensor that training changes, by name."""
     tensors = {}
     for part, module in _modules(networks).items():
         tensors |= {f"{part}/{name}": tensor for name, tensor in module.state_dict().items()}
@@ -118,7 +118,7 @@ def _restore(networks: Networks, tensors: dict[str, Tensor], path: Path) -> None
 
 
 def _like(parameter: Tensor, key: str, value: Tensor) -> Any:
-    """An optimiser's tensor where the optimiser keeps it; moments share the parameter's memory layout."""
+    """Move an optimiser's tensor to its device; moments share the parameter's memory layout."""
     value = value.to(parameter.device)
     return value if key == "step" else torch.empty_like(parameter).copy_(value)
 

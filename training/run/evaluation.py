@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every so many steps, the Frechet distance of the sampling generator to the training images.
+    """Measures the Frechet distance of the sampling generator to the training images every `every` steps.
 
-    The score is logged under the metric's name with its extractor, and the checkpoint of the best is kept, whatever its
-    age, with its generator as best.safetensors. Images are those of seed 0, so scores differ by the weights alone. All
-    processes of a run share the work.
+    The score is logged under the metric's name with its extractor, and the best checkpoint is kept, whatever its
+    age, with its generator as best.safetensors. All scores use the images of seed 0, so they differ by the weights
+    alone. All processes of a run share the work.
     """
 
     every: int  # generator steps
@@ -32,7 +32,7 @@ class Evaluation:
         return {metric: value}
 
     def score(self, run: Run) -> tuple[str, float]:
-        """The metric's name and its value now; less is better."""
+        """Return the metric's name and its value now; lower is better."""
         import zoo
 
         report = zoo.evaluate(

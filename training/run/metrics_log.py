@@ -1,4 +1,4 @@
-"""What a run writes down: metrics.jsonl, and TensorBoard events where the package is installed."""
+"""The log of a run: metrics.jsonl, and TensorBoard events if the package is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .run_folder import RunFolder
 
 
 class MetricsLog:
-    """The open log of one start; only the process that `writes` does so."""
+    """The open log of one start; it writes only if `writes` is set."""
 
     def __init__(self, folder: RunFolder, step: int, writes: bool):
         self.folder, self.start, self.writes = folder, step, writes
@@ -23,7 +23,7 @@ class MetricsLog:
         return self
 
     def write(self, step: int, values: dict[str, float], rate: float) -> None:
-        """One line: the step, seconds of training over all starts, and every loss."""
+        """Write one line: the step, seconds of training over all starts, and every loss."""
         if not self.writes:
             return
         seconds = round(self._seconds + (step - self.start) / max(rate, 1e-9), 1)

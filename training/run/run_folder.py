@@ -2,11 +2,11 @@
 
 config.json         the resolved config
 environment.json    versions, device, data and git revision of each start
-metrics.jsonl       losses, one line every so many steps
-best.safetensors    the generator that scored best, and its score, where scores are taken; best.json says it too
-losses.png          the same as a plot; tensorboard/ has it as events
+metrics.jsonl       losses, one line per logged step
+best.safetensors    the generator that scored best, and its score, if scores are measured; best.json repeats the score
+losses.png          the losses as a plot; tensorboard/ has them as events
 samples/            sheets of fixed latents over time
-checkpoints/        the whole state, to go on from, whatever has become of the other files
+checkpoints/        the whole state, to resume from even if other files are lost
 model.safetensors   the sampling generator; discriminator.safetensors beside it
 """
 
@@ -50,14 +50,14 @@ class RunFolder:
         self.best_weights = path / "best.safetensors"
 
     def create(self, config: ModelConfig) -> None:
-        """Begin a run here; raises ZooError where one is, or anything else."""
+        """Begin a run here; raises ZooError if the folder holds a run or anything else."""
         self.check_new()
         files.write_atomically(self.path / "config.json", config.to_json().encode())
 
     def check_new(self) -> None:
-        """Raises ZooError unless the folder is empty or does not exist: a run shares its folder with nobody's files."""
+        """Raises ZooError unless the folder is empty or missing: a run does not share its folder with other files."""
         if self.exists():
-            raise ZooError(f"{self.path} holds a run already; go on with it by --resume, or give another folder")
+            raise ZooError(f"{self.path} holds a run already; continue it with --resume, or give another folder")
         if self.path.exists() and not self.path.is_dir():
             raise ZooError(f"{self.path} is a file; give a folder")
         found = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
@@ -66,7 +66,7 @@ class RunFolder:
             raise ZooError(f"{self.path} holds {others[0]}, which no run has written; give an empty or a new folder")
 
     def keep_plugins(self, plugins: Sequence[Path]) -> None:
-        """Copies of the files that define the run's own losses."""
+        """Copy the files that define the run's own losses."""
         for file in plugins:
             files.write_atomically(self.path / "plugins" / file.name, file.read_bytes())
 
@@ -74,7 +74,7 @@ class RunFolder:
         return (self.path / "config.json").exists()
 
     def check_same(self, config: ModelConfig) -> None:
-        """Raises ZooError, naming the fields, where the run here is of another config."""
+        """Raises ZooError, naming the fields, if the run here has another config."""
         if not self.exists():
             raise ZooError(f"{self.path} holds no run to resume; start one without --resume")
         here = ModelConfig.from_file(self.path / "config.json")
@@ -87,7 +87,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Inside, no other process on this machine trains into this folder; a killed one no longer counts."""
+        """Inside, no other process on this machine trains into this folder; the lock of a killed one is released."""
         self.path.mkdir(parents=True, exist_ok=True)
         refusal = f"another process is training into {self.path}; stop it, or give another folder"
         with locked(self.path / _LOCK, refusal=refusal):
@@ -96,7 +96,7 @@ class RunFolder:
             yield
 
     def _remove_leftovers(self) -> None:
-        """Remove the temporary files of writes that a kill cut short: those of a run's own names, and nothing else."""
+        """Remove the temporary files of writes that a kill cut short: only those with a run's own file names."""
         for folder in (self.path, self.checkpoints, self.path / "samples"):
             for path in folder.iterdir() if folder.is_dir() else ():
                 if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink():
@@ -110,7 +110,7 @@ class RunFolder:
         files.write_atomically(self.environment, text.encode())
 
     def starts(self) -> list[dict[str, Any]]:
-        """What each start noted; a damaged file is set aside, and they are none."""
+        """Return the notes of each start; a damaged file is set aside and gives an empty list."""
         try:
             starts = read_json(self.environment)["starts"]
             if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
@@ -123,7 +123,7 @@ class RunFolder:
         return []
 
     def best(self) -> dict[str, Any] | None:
-        """The best score so far, as the weights that have it tell: {"step", "metric", "value"}."""
+        """Return the best score so far, as its weights file records it: {"step", "metric", "value"}."""
         if not self.best_weights.exists():
             return None
         try:
@@ -134,13 +134,13 @@ class RunFolder:
             return None
 
     def keep_best(self, tensors: dict[str, torch.Tensor], about: dict[str, str], metric: str, value: float) -> None:
-        """Keep weights as the best so far."""
+        """Save weights as the best so far."""
         score = {"metric": metric, "value": float(value)}
         files.save(self.best_weights, tensors, about | {key: str(found) for key, found in score.items()})
         self._tell_best({"step": int(about["step"])} | score)
 
     def mend_best(self) -> None:
-        """Let best.json say what the best weights say."""
+        """Make best.json agree with the best weights."""
         best, path = self.best(), self.path / "best.json"
         if path.exists() and not _is_best(path):
             set_aside(path, f"{self.best_weights.name} tells what it should say")
@@ -151,7 +151,7 @@ class RunFolder:
         files.write_atomically(self.path / "best.json", json.dumps(best).encode())
 
     def rewind(self, step: int) -> None:
-        """Forget the metrics after a step, which will be measured again; of a damaged file a copy is kept."""
+        """Remove the metrics after a step, which will be measured again; a copy of a damaged file is kept."""
         if not self.metrics.exists():
             return
         if not self.metrics.is_file():
@@ -164,11 +164,11 @@ class RunFolder:
         files.write_atomically(self.metrics, "".join(lines).encode())
 
     def records(self) -> list[dict[str, float]]:
-        """All lines of metrics.jsonl but the damaged ones; a last line that a kill cut short is left out."""
+        """Return all lines of metrics.jsonl except damaged ones and a last line that a kill cut short."""
         return read_log(self.metrics)[0]
 
     def clear_the_way(self) -> None:
-        """Set aside what stands where a run writes, and is of another kind."""
+        """Set aside what blocks a run's paths because it is of another kind (a folder or a file)."""
         for folder in ("checkpoints", "samples", "tensorboard"):
             if (self.path / folder).exists() and not (self.path / folder).is_dir():
                 set_aside(self.path / folder, "it is no folder")
@@ -185,7 +185,7 @@ def _is_best(path: Path) -> bool:
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:
-    """The dotted fields in which two configs' plain data differ."""
+    """List the dotted fields in which two configs' plain data differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         keys = [*a, *(key for key in b if key not in a)]
         return [
@@ -197,7 +197,7 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, machine and revision of the code: what one needs to run this again."""
+    """Return versions, machine and revision of the code: what a repetition of the run needs."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "zoo": zoo.__version__,
@@ -214,7 +214,7 @@ def device_name(device: torch.device) -> str:
 
 
 def _revision() -> str | None:
-    """The git revision of this code, "+changes" where files differ from it; None outside a checkout."""
+    """Return the git revision of this code, "+changes" where files differ from it; None outside a checkout."""
     here = Path(__file__).parents[1]
     try:
         top = _git(here, "rev-parse", "--show-toplevel")

@@ -1,4 +1,4 @@
-"""What a run shows while it runs: a live bar on a terminal, a line every so often elsewhere."""
+"""The progress of a run: a live bar on a terminal, a line from time to time elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.common.progress import bars
 
 
 class RunProgress:
-    """Counts generator steps; shows losses, images a second and the time left. Silent unless `shown`."""
+    """Counts generator steps; shows losses, images per second and the time left. Silent unless `shown`."""
 
     def __init__(self, start: int, total: int, images_per_step: int, shown: bool):
         self.start, self.total, self.images_per_step, self.shown = start, total, images_per_step, shown
@@ -40,7 +40,7 @@ class RunProgress:
             self._bar.stop()
 
     def rate(self, step: int) -> float:
-        """Generator steps a second since this start."""
+        """Return generator steps per second since this start."""
         return (step - self.start) / max(time.monotonic() - self.started, 1e-9)
 
     def advance(self, step: int) -> None:
@@ -65,13 +65,13 @@ class RunProgress:
             self._print(message)
 
     def _print(self, line: str) -> None:
-        """A log that is full, or a terminal that is gone, does not end a run; metrics.jsonl has it all."""
+        """Print; a full log or a closed terminal does not end a run, since metrics.jsonl has everything."""
         try:
             print(line, flush=True)
         except OSError as error:
             self.shown = False
             with suppress(OSError):
-                print(f"standard output: {error.strerror}; the run goes on in silence", file=sys.stderr, flush=True)
+                print(f"standard output: {error.strerror}; the run continues in silence", file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

@@ -23,12 +23,12 @@ class RunStoppedError(ZooError):
 
 @contextmanager
 def stop_signals(minutes: float | None = None) -> Iterator[Callable[[], int]]:
-    """SIGINT, SIGTERM and SIGHUP, once received, are what the function returns; a second one ends the process at once.
+    """Yield a function that returns the SIGINT, SIGTERM or SIGHUP received, else 0; a second one ends the process.
 
-    One that was ignored when the process began stays so: `nohup zoo train` goes on when the terminal is closed.
+    A signal that was ignored when the process began stays ignored: `nohup zoo train` survives a closed terminal.
 
     Args:
-        minutes: after which it returns SIGALRM's number, as if that had come.
+        minutes: minutes after which the function returns SIGALRM's number.
     """
     received: list[int] = []
     end = math.inf if minutes is None else time.monotonic() + 60 * minutes

@@ -1,4 +1,4 @@
-"""A run from its config to its weights: begin or go on, step, log, save, stop when told to."""
+"""A run from its config to its weights: begin or resume, step, log, save, stop on a signal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .stopping import RunStoppedError, stop_signals
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, as opposed to what to train, which is the config's."""
+    """How to run; the config says what to train."""
 
     out: Path
     data: Path | None = None  # .npz file, image folder, or the folder of torchvision's files
@@ -52,8 +52,8 @@ class Options:
     plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
     cuda_graph: bool = True  # on GPUs
     compile: Choice = "auto"  # the step: "auto" where the run is long enough to pay for it
-    minutes: float | None = None  # of this start: then save and stop, as after a signal
-    classes: int | None = None  # only the first so many classes of the data; None: all
+    minutes: float | None = None  # of this start; then save and stop, as after a signal
+    classes: int | None = None  # use only this number of first classes; None: all
 
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
@@ -64,12 +64,13 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
 
     Args:
         hooks: called with the run after each generator step (`run.step` have been done); what they return is logged
-            with the losses. A hook looks; if it changes or draws anything, resuming is as exact as the hook is.
+            with the losses. A hook only measures; if it changes state or draws random numbers, resuming is only as
+            exact as the hook.
 
     Raises:
         ZooError: the folder holds a run already, or (with `resume`) none, or one of another config, seed, data or
             number of processes; a loss is not finite; the disk is full.
-        DataUnavailableError: the data set is not here.
+        DataUnavailableError: the data set is not available offline.
         RunStoppedError: SIGINT or SIGTERM came; everything is saved.
     """
     keep_compiled_code()
@@ -135,7 +136,7 @@ class Run:
         )
 
     def start(self) -> None:
-        """Make the folder, or take the state from it."""
+        """Create the folder, or restore the state from it."""
         message = self._resume() if self.options.resume else None
         if self.processes.is_writer:
             if not self.options.resume:
@@ -151,7 +152,7 @@ class Run:
                     print(line, flush=True)
 
     def _resume(self) -> str:
-        """The newest checkpoint that is whole; a damaged one is named, never passed over in silence."""
+        """Restore the newest intact checkpoint; the message names each damaged one."""
         damaged = []
         for step in reversed(checkpoint.steps(self.folder.checkpoints)):
             path = checkpoint.path_of(self.folder.checkpoints, step)
@@ -162,7 +163,7 @@ class Run:
                 continue
             self._check_identity(header, path)
             self.step = step
-            lines = [*damaged, f"going on from step {step} ({path})", self.compiling.follow(header)]
+            lines = [*damaged, f"continuing from step {step} ({path})", self.compiling.follow(header)]
             return "\n".join(line for line in lines if line)
         if damaged:
             raise ZooError(f"no checkpoint of {self.folder.path} can be read: {'; '.join(damaged)}")
@@ -180,7 +181,7 @@ class Run:
     # ---------------------------------------------------------------------------------------------------- the loop
 
     def train_remaining(self) -> None:
-        """All steps that are left."""
+        """Run all remaining steps."""
         training, options = self.config.training, self.options
         total = training.steps
         self.compiling.begin(self.step)
@@ -209,14 +210,15 @@ class Run:
                 if stopping and self.step < total:
                     raise RunStoppedError(
                         stopped() or signal.SIGTERM,
-                        f"stopped after step {self.step} of {total}, saved; go on with the same command and --resume",
+                        f"stopped after step {self.step} of {total}, saved; continue with the same command "
+                        f"and --resume",
                     )
                 progress.advance(self.step)
         if self.processes.is_writer:
             self._export_if_missing()
 
     def _stepping(self) -> Engine | GraphedEngine:
-        """The engine in the form that the steps from here on take."""
+        """Return the engine in the form that the next steps use."""
         if self.compiling.is_on:
             torch._dynamo.reset()  # what earlier runs of this process compiled counts against a limit of forms
             self.engine.compile()
@@ -224,11 +226,11 @@ class Run:
         return GraphedEngine(self.engine) if graphed else self.engine
 
     def _asks(self, regular: bool) -> bool:
-        """Several processes agree on a stop now and then; one alone looks after every step."""
+        """Return True if the processes check for a stop now: one alone does so after every step, several every ten."""
         return regular or self.processes.size == 1 or self.step % 10 == 0
 
     def _values(self, metrics: dict[str, torch.Tensor]) -> dict[str, float]:
-        """The metrics over all processes as numbers; raises ZooError where one is not finite."""
+        """Return the metrics over all processes as numbers; raises ZooError if one is not finite."""
         stacked = self.processes.mean(torch.stack([value.float() for value in metrics.values()]))
         values = dict(zip(metrics, stacked.tolist(), strict=True))
         bad = [name for name, value in values.items() if not math.isfinite(value)]
@@ -243,7 +245,7 @@ class Run:
     # -------------------------------------------------------------------------------------------------------- saving
 
     def save(self) -> None:
-        """A checkpoint, a sheet of fixed latents, the loss plot and the exported generator."""
+        """Save a checkpoint, a sheet of fixed latents, the loss plot and the exported generator."""
         if not self.processes.is_writer:
             return
         if not self.networks.are_finite():
@@ -255,7 +257,7 @@ class Run:
         self.export()
 
     def offer_best(self, metric: str, value: float) -> None:
-        """Keep the present state if its score, of which less is better, is the best so far."""
+        """Keep the present state if its score is the best so far (lower is better)."""
         best = self.folder.best()
         if best and best["value"] <= value and best["step"] != self.step:
             return
@@ -279,7 +281,7 @@ class Run:
         except OSError as error:
             raise ZooError(
                 f"{error.filename or path} cannot be written ({error.strerror}); the checkpoint of step {self.step} is "
-                f"saved. Make room, then go on with --resume"
+                f"saved. Make room, then continue with --resume"
             ) from None
 
     def _provenance(self) -> dict[str, str]:
@@ -292,14 +294,14 @@ class Run:
         }
 
     def _export_if_missing(self) -> None:
-        """For a run that was killed between its last checkpoint and its export, or whose files were damaged since."""
+        """Export if the run was killed between its last checkpoint and its export, or its files were damaged since."""
         names = ("model.safetensors", "discriminator.safetensors")
         if any(_step_of(self.folder.path / name) != self.step for name in names):
             self.export()
 
 
 def _step_of(path: Path) -> int | None:
-    """The step whose weights a file holds; None where it is missing or damaged."""
+    """Return the step whose weights a file holds; None if it is missing or damaged."""
     try:
         return int(weights.read_metadata(path)["step"])
     except (WeightsCorruptedError, KeyError, ValueError):
@@ -307,16 +309,16 @@ def _step_of(path: Path) -> int | None:
 
 
 def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
-    """rows x 10 images of seed 0 from a generator in eval mode; a column a class where there are up to ten."""
+    """rows x 10 images of seed 0 from a generator in eval mode; one column per class, for up to ten classes."""
     n = rows * 10
     labels = [i % min(config.num_classes, 10) for i in range(n)] if config.conditional else None
     return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0, exact=True)
 
 
 def set_precision(precision: str) -> None:
-    """float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast.
+    """Compute float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast.
 
-    By the older switches: PyTorch's newer ones, once set, make whoever reads these fail, torch.export among them.
+    Uses the older switches: once PyTorch's newer ones are set, reading the older ones fails, in torch.export too.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Please use the new API settings")  # torch 2.9
@@ -326,7 +328,7 @@ def set_precision(precision: str) -> None:
 
 
 def own_config(config: ModelConfig) -> ModelConfig:
-    """The run's own config: nothing that belongs to other weights goes with it."""
+    """Return the run's own config, without anything that belongs to other weights."""
     return config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
 
 

@@ -1,7 +1,7 @@
 """`python -m training.studies.cost`: what the InfoMax objective costs (InfoMax-GAN, Figure 5).
 
 Time for 100 generator steps of SNGAN and of InfoMax-GAN, which is SNGAN with the objective, for 1, 2 and 5
-discriminator updates a step. The images are random: time does not depend on them.
+discriminator updates per step. The images are random: time does not depend on them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .study_report import Figure, Report, Table
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 4.2 and Figure 5"
 WITHOUT, WITH = "SNGAN", "InfoMax-GAN"
 _PAPER_SAYS = "less than 0.1 %"
-_STEPS = 100  # that times are given for
+_STEPS = 100  # generator steps of a reported time
 _IMAGES = 1024
 
 
@@ -47,9 +47,9 @@ class Timed:
         self.engine = GraphedEngine(engine) if device.type == "cuda" else engine
 
     def seconds(self, steps: int) -> float:
-        """Seconds a generator step, over so many further ones, batches included.
+        """Measure seconds per generator step over `steps` further steps, batches included.
 
-        On a CPU these are seconds of the processor: what else runs on the machine does not count.
+        On a CPU this is processor time: other processes on the machine do not count.
         """
         clock = time.perf_counter if self.device.type == "cuda" else time.process_time
         self._wait()
@@ -66,7 +66,7 @@ class Timed:
 
 
 def in_turns(models: dict[str, Timed], turns: int, steps: int) -> dict[str, list[float]]:
-    """Seconds a step of each model, one number a turn; the models take turns, so that a busy machine is so for all."""
+    """Measure seconds per step of each model, one number per turn; turns spread a machine's load over all models."""
     times: dict[str, list[float]] = {name: [] for name in models}
     for turn in range(turns):
         names = list(models) if turn % 2 == 0 else list(reversed(models))
@@ -76,7 +76,7 @@ def in_turns(models: dict[str, Timed], turns: int, steps: int) -> dict[str, list
 
 
 def overhead(without: list[float], with_: list[float]) -> tuple[float, float]:
-    """Median and half the interquartile range, over turns, of the share of time that is added."""
+    """Return the median and half the interquartile range, over turns, of the added share of time."""
     shares = [b / a - 1 for a, b in zip(without, with_, strict=True)]
     low, middle, high = statistics.quantiles(shares, n=4) if len(shares) > 1 else shares * 3
     return middle, (high - low) / 2
@@ -117,7 +117,7 @@ def study(
 
 
 def make_report(measured, precision: str, turns: int, steps: int, device, seconds: float) -> Report:
-    """The page, from seconds a step by (data set, n_dis), model and turn."""
+    """Make the page from seconds per step by (data set, n_dis), model and turn."""
     rows, shares, results = [], {}, {}
     for (dataset, count), times in measured.items():
         per_100 = {name: _STEPS * statistics.median(values) for name, values in times.items()}

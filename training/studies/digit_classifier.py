@@ -1,6 +1,6 @@
 """The digit classifier that counts modes; `python -m training.studies.digit_classifier` trains it again.
 
-The file beside this one was made by that command; its header says from what, and how right it is on MNIST's test
+That command made the file beside this one; its header states the training data and the accuracy on MNIST's test
 images.
 """
 
@@ -42,7 +42,7 @@ class DigitClassifier(nn.Sequential):
 
 
 def load(device: str | torch.device = "cpu", path: Path = BUNDLED) -> DigitClassifier:
-    """The trained classifier in eval mode.
+    """Load the trained classifier in eval mode.
 
     Raises:
         WeightsCorruptedError: the file is not this network's.
@@ -56,7 +56,7 @@ def load(device: str | torch.device = "cpu", path: Path = BUNDLED) -> DigitClass
 
 
 def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Share of grey images (N, 1, 28, 28) in [0, 1] that are classified as labelled."""
+    """Return the share of grey images (N, 1, 28, 28) in [0, 1] that are classified as labelled."""
     with torch.no_grad():
         says = torch.cat([classifier(part).argmax(dim=1) for part in images.split(1000)])
     return (says == labels).float().mean().item()
@@ -64,10 +64,10 @@ def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 @torch.no_grad()
 def digits_of(images: Tensor, classifier: nn.Module) -> Tensor:
-    """The digit on each image, (N,) int64; other sizes than 28x28 are resized.
+    """Classify the digit on each image, (N,) int64; sizes other than 28x28 are resized.
 
     Args:
-        images: uint8 (N, C, H, W), white on black; the mean of the channels is looked at.
+        images: uint8 (N, C, H, W), white on black; the mean of the channels is classified.
     """
     x = images.to(next(classifier.parameters()).device).float().mean(dim=1, keepdim=True) / 255
     if x.shape[2:] != (28, 28):
@@ -76,12 +76,12 @@ def digits_of(images: Tensor, classifier: nn.Module) -> Tensor:
 
 
 def grey(dataset: Dataset, device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
-    """Images (N, 1, 28, 28) in [0, 1] and labels (N,) of MNIST as the zoo loads it, with three equal channels."""
+    """Return images (N, 1, 28, 28) in [0, 1] and labels (N,) of MNIST as the zoo loads it (three equal channels)."""
     return dataset.images[:, :1].to(device).float() / 255, dataset.labels.to(device)
 
 
 def train(images: Tensor, labels: Tensor, epochs: int, seed: int = 0) -> DigitClassifier:
-    """Adam with a linearly falling rate; images shifted by up to two pixels, anew in every epoch."""
+    """Train by Adam with a linearly falling rate, on images shifted anew by up to two pixels in every epoch."""
     torch.manual_seed(seed)
     classifier = DigitClassifier().to(images.device).to(memory_format=torch.channels_last).train()
     steps = epochs * (len(images) // _BATCH)
@@ -128,7 +128,7 @@ def command(
         "zoo": zoo.__version__,
     }
     files.save(out, {name: t.cpu() for name, t in half.items()}, provenance)
-    print(f"{out}: {right:.2%} of the test images are classified rightly")
+    print(f"{out}: {right:.2%} of the test images are classified correctly")
 
 
 if __name__ == "__main__":

@@ -28,20 +28,20 @@ from ..run.stopping import RunStoppedError, stop_signals
 from ..run.trainer import set_precision
 
 _SAVE_EVERY = 500  # steps
-_SHOWN = 4  # numbers in a line of progress; all are in metrics.jsonl
+_SHOWN = 4  # numbers in a progress line; metrics.jsonl has all
 
 
 class DiscriminatorRun:
-    """`config.training.steps` updates of the config's discriminator, in a run folder.
+    """Trains the config's discriminator for `config.training.steps` updates, in a run folder.
 
-    The generator is built, so that the initial weights are those of a GAN of this seed, and is left alone.
+    The generator is built, so that the initial weights are those of a GAN of this seed, and is not changed.
 
     Args:
-        terms: the losses by name, of real images; they are the objective.
-        batch_of: the images and labels of a step, a function of its number alone.
-        probe: after each step, with the discriminator in eval mode (`measured`) or as it is: numbers for the log, or
-            None.
-        data: what stands for the images in the checkpoint, so that others are refused.
+        terms: the objective: losses of real images, by name.
+        batch_of: returns the images and labels of a step, from its number alone.
+        probe: called after each step, with the discriminator in eval mode (`measured`) or as it is; returns numbers for
+            the log, or None.
+        data: identifies the images in the checkpoint, so that others are refused.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class DiscriminatorRun:
         }
 
     def train_remaining(self) -> list[dict[str, float]]:
-        """All steps, or those that are left in a folder that was begun; returns what the probes said.
+        """Run all steps that remain in the folder; returns the records of the probes.
 
         Raises:
             ZooError: the folder is of another config, seed, objective or data.
@@ -121,13 +121,13 @@ class DiscriminatorRun:
                     checkpoint.prune(self.folder.checkpoints, keep=1)
                 if stopped() and step < total:
                     raise RunStoppedError(
-                        stopped() or signal.SIGTERM, f"stopped after step {step}, saved; go on with --resume"
+                        stopped() or signal.SIGTERM, f"stopped after step {step}, saved; continue with --resume"
                     )
                 progress.advance(step)
 
 
 def in_eval(measure: Callable[[Discriminator, int], dict[str, float]], steps: set[int]):
-    """A probe that measures after the given steps, in eval mode and without gradients."""
+    """Make a probe that measures after the given steps, in eval mode and without gradients."""
 
     def probe(discriminator: Discriminator, step: int) -> dict[str, float] | None:
         if step not in steps:
@@ -142,7 +142,7 @@ def in_eval(measure: Callable[[Discriminator, int], dict[str, float]], steps: se
 
 
 def described(config: ModelConfig) -> dict[str, str]:
-    """What a report says of the settings of such a run, beside the paper's where they may differ."""
+    """Describe the settings of such a run for a report, with the paper's where they may differ."""
     training, discriminator, infomax = config.training, config.discriminator, config.discriminator.infomax
     assert infomax is not None
     adam, side = training.optimizer, config.data.resolution

@@ -33,8 +33,8 @@ from .study_report import Figure, Report, Table, mean_and_spread
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.2 and Figure 2"
 WITHOUT, WITH = "without InfoMax", "with InfoMax"
 _TRAIN, _TEST = (1 << 24) + 12, (1 << 24) + 13  # purposes of random words
-_TEST_IMAGES = 300  # a measurement, half of them of the class
-_MEASURED = 10  # times a task
+_TEST_IMAGES = 300  # per measurement, half of them of the class
+_MEASURED = 10  # measurements per task
 _TASKS, _CYCLES = 10, 2
 
 SMALL_TASK, PAPER_TASK = 200, 1000  # updates until the class changes
@@ -75,17 +75,17 @@ class Tasks:
             self.test_batches.append(self._images(test, chosen))
 
     def task_of(self, step: int) -> int:
-        """The class at a step (counted from 0)."""
+        """Return the class at a step (counted from 0)."""
         return step // self.task_steps % len(self.members)
 
     def batch(self, step: int) -> Real:
-        """Images (N, 3, S, S), of which the first half is of the class, and labels (N,) 1 and 0."""
+        """Draw images (N, 3, S, S), the first half of the class, and labels (N,) 1 and 0."""
         label, size = self.task_of(step), self.config.training.batch_size
         chosen = self._draw(self.members[label], self.others[label], step, size, _TRAIN)
         return Real(self._images(self.train, chosen), _ones_then_zeros(size, self.device))
 
     def measure(self, discriminator: nn.Module, step: int) -> dict[str, float]:
-        """Accuracy on test images of the task that update `step` (counted from 1) belonged to, chance 0.5."""
+        """Measure accuracy on test images of the task that update `step` (counted from 1) belonged to, chance 0.5."""
         label = self.task_of(step - 1)
         says = discriminator(self.test_batches[label]).logits > 0
         right = says == _ones_then_zeros(_TEST_IMAGES, self.device).bool()
@@ -102,7 +102,7 @@ class Tasks:
 
 
 def _split_by_class(dataset: Dataset) -> tuple[list[Tensor], list[Tensor]]:
-    """For every class, the indices of its images, and those of all others."""
+    """Return, for every class, the indices of its images and those of all others."""
     of_class = [dataset.labels == label for label in range(dataset.num_classes)]
     return [m.nonzero()[:, 0] for m in of_class], [(~m).nonzero()[:, 0] for m in of_class]
 
@@ -150,7 +150,7 @@ def study(
 
 
 def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = _TASKS) -> dict[str, float]:
-    """What a curve says, from records of the accuracy after so many steps.
+    """Summarise a curve from records of the accuracy by step.
 
     Returns:
         "mean" accuracy over all measurements; "first" after each change of class, at the first measurement, by cycle
@@ -169,7 +169,7 @@ def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = _
 
 
 def verdict(gains: list[float], after_changes: list[float]) -> str:
-    """Whether InfoMax helps: a seed has to gain both on average and after changes in the second cycle.
+    """Say whether InfoMax helps: a seed has to gain both on average and after changes in the second cycle.
 
     Args:
         gains, after_changes: accuracy with InfoMax less that without it, by seed.
@@ -192,7 +192,7 @@ def make_report(
     seeds: list[int],
     device,
 ) -> Report:
-    """The page of all finished runs."""
+    """Make the page of all finished runs."""
     summaries = {run: summary(found, task_steps) for run, found in records.items()}
     keys = {
         "mean": "mean",
@@ -254,7 +254,7 @@ def make_report(
 
 
 def _curves(records: dict[tuple[str, int], list[dict]], seeds: list[int]) -> tuple[dict, dict]:
-    """Mean accuracy over seeds by step, and the range."""
+    """Return the mean accuracy over seeds by step, and the range."""
     series, bands = {}, {}
     for name in (WITHOUT, WITH):
         steps = [record["step"] for record in records[name, seeds[0]]]
@@ -269,7 +269,7 @@ def _differences(a: list[float], b: list[float]) -> list[float]:
 
 
 def _dip(found: dict[str, list[float]]) -> str:
-    """Accuracy that a change costs in the second cycle."""
+    """Format the accuracy that a change costs in the second cycle."""
     return f"{statistics.fmean(_differences(found['last 2'], found['first 2'])):.1%}"
 
 

@@ -1,10 +1,10 @@
-"""The linear classifier of CIFAR-10 that `zoo align` judges by; this command makes its file again.
+"""The linear classifier of CIFAR-10 that `zoo align` uses; this command makes its file again.
 
 python -m training.studies.label_classifier --data cifar10.npz -o cifar10.safetensors
 
 A multinomial logistic regression on the 1,280 features of EfficientNet-lite0 (the offline extractor) of all training
-images. Its regularisation is chosen on a tenth of them; the file's header says how right it is on the test images,
-with the float16 weights that the file holds.
+images. Its regularisation is chosen on a tenth of them; the file's header states the accuracy of its float16 weights on
+the test images.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from zoo.evaluation.alignment import classifiers
 from zoo.evaluation.features import extractors
 
 _STRENGTHS = (0.0003, 0.001, 0.003, 0.01)  # inverse strengths of the regularisation that are tried
-_CHOSEN_ON = 10  # one training image in so many
+_CHOSEN_ON = 10  # one training image in ten
 
 
 def features_of(images: Tensor, device: str = "cpu", batch_size: int = 250) -> np.ndarray:
-    """(N, 1280) float32 of uint8 images (N, 3, H, W)."""
+    """Return features (N, 1280) float32 of uint8 images (N, 3, H, W)."""
     extract = classifiers.feature_extractor(str(pick_device(device)), "fid")
     parts = list(images.split(batch_size))
     shown = track(parts, "features", disable=not sys.stderr.isatty(), transient=True)
@@ -40,7 +40,7 @@ def features_of(images: Tensor, device: str = "cpu", batch_size: int = 250) -> n
 
 
 def fit(x: np.ndarray, y: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (K, D) and biases (K,) on features as they are: the standardisation is folded in."""
+    """Fit weights (K, D) and biases (K,) for unscaled features: the standardisation is folded in."""
     from sklearn.linear_model import LogisticRegression
 
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-8
@@ -54,7 +54,7 @@ def accuracy(weight: np.ndarray, bias: np.ndarray, x: np.ndarray, y: np.ndarray)
 
 
 def choose_strength(x: np.ndarray, y: np.ndarray) -> float:
-    """The strength that is best on a tenth of the images, learned on the others."""
+    """Return the strength that is best on a tenth of the images, learned on the others."""
     held_out = np.random.RandomState(0).permutation(len(y)) % _CHOSEN_ON == 0
     found = {s: accuracy(*fit(x[~held_out], y[~held_out], s), x[held_out], y[held_out]) for s in _STRENGTHS}
     for strength, value in found.items():
@@ -91,7 +91,7 @@ def main(
         "zoo": zoo.__version__,
     }
     files.save(out, {"weight": weight, "bias": bias}, about)
-    print(f"{out}: {right:.2%} of the {len(test):,} test images are classified rightly")
+    print(f"{out}: {right:.2%} of the {len(test):,} test images are classified correctly")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Does the loss that conditions a generator prefer that it draws the right class? What a discriminator says.
+"""Does the loss that conditions a generator prefer the right class? A discriminator's losses under several labels.
 
 A trained discriminator embeds generated images, and the loss of the generator's turn is computed for the labels that
-were asked for, for the classes that are really drawn, and for random permutations of the labels. In all three the
-images that share a label are the same ones; only the class embedding that a label names is another.
+were asked for, for the classes that are drawn, and for random permutations of the labels. In all three the
+images that share a label are the same ones; only the class embedding of each label differs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class UnderLabels:
 
 @dataclass(frozen=True)
 class LabelLosses:
-    """What a discriminator with class embeddings says about generated images.
+    """The losses of a discriminator with class embeddings on generated images.
 
     Attributes:
         own: the loss that the generator was trained with.
@@ -59,7 +59,7 @@ def measure(
     conditioning: Conditioning,
     batch_size: int = 64,
 ) -> LabelLosses:
-    """The losses of the generator's turn.
+    """Compute the losses of the generator's turn.
 
     Args:
         discriminator: in eval mode, with a contrastive head.
@@ -108,7 +108,7 @@ def _loss(embedded: Tensor, embeddings: Tensor, labels: Tensor, part: Conditioni
 
 
 def _embedding_share(embedded: Tensor, own: Tensor, labels: Tensor) -> float:
-    """Of exp(cosine) over the class embedding and the other images of the same label (Eq. 8 at temperature 1)."""
+    """Return the class embedding's share of exp(cosine) beside the label's other images (Eq. 8 at temperature 1)."""
     to_own = (embedded * own).sum(dim=1).exp()
     others = (labels[:, None] == labels[None, :]) & ~torch.eye(len(labels), dtype=torch.bool)
     to_others = ((embedded @ embedded.t()).exp() * others).sum(dim=1)

@@ -1,4 +1,4 @@
-"""The part of a sweep's page that is about labels: what they draw in the end and over time, and what the losses say."""
+"""The part of a sweep's page that is about labels: what they draw in the end and over time, and the losses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .sweep import PlannedRun, Sweep
 from .sweep_runs import SweepSetup
 
 GROWN = "contragan-snresgan/cifar10"  # the bundled model whose discriminator ships
-_EACH, _SEED = 100, 0  # images of a label
+_EACH, _SEED = 100, 0  # images per label
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class LabelInspection:
 
 
 def inspect_labels(model: GAN, classify=None) -> LabelInspection:
-    """Look at a model with its discriminator.
+    """Inspect the labels of a model with its discriminator.
 
     Args:
-        classify: uint8 images to classes; None: the discriminator is the judge.
+        classify: maps uint8 images to classes; None: the discriminator classifies.
     """
     labels = torch.arange(model.num_classes).repeat_interleave(_EACH)
     images = model.sample(len(labels), labels, seed=_SEED, labels="trained", exact=True).uint8
@@ -67,7 +67,7 @@ def inspect_labels(model: GAN, classify=None) -> LabelInspection:
 
 
 def inspect_runs(setup: SweepSetup, runs: Sequence[PlannedRun]) -> dict[str, list[LabelInspection]]:
-    """Looks at finished runs by what they are called, over seeds."""
+    """Inspect finished runs: a list over seeds for each setting."""
     found: dict[str, list[LabelInspection]] = {}
     classifier = digit_classifier.load()
     for run in runs:
@@ -82,7 +82,7 @@ def inspect_runs(setup: SweepSetup, runs: Sequence[PlannedRun]) -> dict[str, lis
 
 
 def findings(found: dict[str, list[LabelInspection]]) -> list[str]:
-    """A sentence for each setting."""
+    """Write a sentence for each setting."""
     lines = []
     for name, seeds in found.items():
         permuted, right = (sum(one.verdict == verdict for one in seeds) for verdict in (PERMUTED, RIGHT))
@@ -96,7 +96,7 @@ def findings(found: dict[str, list[LabelInspection]]) -> list[str]:
 
 
 def tables(definition: Sweep, found: dict[str, list[LabelInspection]], grown: LabelInspection | None) -> list[Table]:
-    """What the labels draw; the losses under three sets of labels; what was published."""
+    """Make the tables: what the labels draw, the losses under three sets of labels, the published scores."""
     embedding = {name: seeds for name, seeds in found.items() if seeds[0].losses}
     if grown:
         embedding[f"{GROWN} (bundled)"] = [grown]
@@ -156,7 +156,7 @@ def _mean_losses(seeds: Sequence[UnderLabels]) -> list[str]:
 
 
 def figures(definition: Sweep, setup: SweepSetup, runs: Sequence[PlannedRun]) -> list[Figure]:
-    """Shares over time, of the first seed: solid as asked, dashed as assigned."""
+    """Plot shares over time for the first seed: solid as asked, dashed as assigned."""
     first = [run for run in runs if run.seed == runs[0].seed]
     suffix = "" if any(ASKED in record for record in RunFolder(setup.folder(first[0])).records()) else BY_DISCRIMINATOR
     series: dict[str, list[tuple[float, float]]] = {}
@@ -183,13 +183,13 @@ def figures(definition: Sweep, setup: SweepSetup, runs: Sequence[PlannedRun]) ->
 
 
 def results(found: dict[str, list[LabelInspection]], grown: LabelInspection | None) -> dict[str, list[dict]]:
-    """The looks for a program, a list over seeds for each setting."""
+    """Return the inspections as plain data, a list over seeds for each setting."""
     every = {**found, **({GROWN: [grown]} if grown else {})}
     return {name: [asdict(one) for one in seeds] for name, seeds in every.items()}
 
 
 def inspect_bundled_model() -> LabelInspection | None:
-    """The look at the bundled model, by its own discriminator; None where it is not installed."""
+    """Inspect the bundled model by its own discriminator; None if it is not installed."""
     if GROWN not in zoo.list_models(available="offline"):
         return None
     model = zoo.load(GROWN, device="cpu")

@@ -1,8 +1,8 @@
 """What the labels of a conditional generator draw while it trains: a hook of `trainer.train`.
 
-For images of one seed, as many of each label, it notes how many show the class asked for, and how many the class that
-the best assignment of labels to classes gives their label: as the run's own discriminator sees them, and as a
-classifier of real images does where there is one.
+For images of one seed, equally many per label, it records how many show the class asked for, and how many the class
+that the best assignment of labels to classes gives their label: by the run's own discriminator, and by a classifier
+of real images if there is one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Classifier = Callable[[Tensor], Tensor]  # uint8 images (N, 3, H, W) to classes 
 
 @dataclass(frozen=True)
 class LabelProbe:
-    """Looks every so many steps, and after the last; what it notes are shares from 0 to 1."""
+    """Measures every `every` steps and after the last; the records are shares from 0 to 1."""
 
     every: int  # generator steps
     classifier: Classifier | None = None
@@ -49,7 +49,7 @@ class LabelProbe:
             return self.label_shares(model, discriminator)
 
     def label_shares(self, model: GAN, discriminator: Discriminator) -> dict[str, float]:
-        """The shares by name.
+        """Return the shares by name.
 
         Args:
             discriminator: in eval mode, with a head that knows classes.
@@ -74,14 +74,14 @@ class LabelProbe:
 
 @torch.no_grad()
 def twins(discriminator: Discriminator) -> float:
-    """Share of the classes whose embedding has a cosine above 0.9 with that of another class."""
+    """Return the share of the classes whose embedding has a cosine above 0.9 with that of another class."""
     embeddings = discriminator.heads.class_embeddings()
     return float(((embeddings @ embeddings.t()) > _TWIN).sum(dim=1).gt(1).float().mean())
 
 
 @contextmanager
 def in_eval_mode(network: Network) -> Iterator[Network]:
-    """Inside, the network is in eval mode, so that looking at it changes nothing."""
+    """Inside, the network is in eval mode, so that measuring it changes nothing."""
     was = network.training
     network.eval()
     try:

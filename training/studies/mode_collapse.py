@@ -31,7 +31,7 @@ from .study_report import Figure, Report, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.3 and Figure 3"
 ALL, ONE_CLASS, ONE_IMAGE = "all classes", "one class", "one image"
-_BATCHES, _IMAGES = 8, 4  # batches of each kind a measurement; images that fill a batch each
+_BATCHES, _IMAGES = 8, 4  # batches of each kind per measurement; images that fill a batch each
 _TEST = (1 << 24) + 11  # purpose of random words, beside those of zoo.sampling.latents and training.data
 
 SMALL = {  # a quarter of the width and of R
@@ -46,7 +46,7 @@ PAPER = {"training.lr_decay": "none", "training.steps": 100_000}  # steps: this 
 
 
 def contrastive_accuracy(local: Tensor, global_: Tensor) -> tuple[float, float]:
-    """How well a batch solves the contrastive task against the vectors of other images.
+    """Measure how well a batch solves the contrastive task against the vectors of other images.
 
     Every local vector of an image is a question: does the image's global vector score it above every local vector of
     the other images? The image's other locations are no wrong answers here, as in the released code: among all N * L
@@ -68,7 +68,7 @@ def contrastive_accuracy(local: Tensor, global_: Tensor) -> tuple[float, float]:
 
 
 def collapsed_batches(labels: Tensor, num_classes: int, batch_size: int, seed: int = 0) -> dict[str, list[Tensor]]:
-    """Indices (batch_size,) of test images for each simulated generator; "one class" is there once a class.
+    """Indices (batch_size,) of test images for each simulated generator; "one class" occurs once per class.
 
     Raises:
         ZooError: a class has fewer images than a batch, so that it would repeat some.
@@ -143,12 +143,12 @@ def study(
 
 
 def _measured(total: int) -> set[int]:
-    """Steps that are measured: 25 evenly spaced ones, and some early ones, where the curves rise."""
+    """Return the steps to measure: 25 evenly spaced ones, and some early ones, where the curves rise."""
     return {max(1, total * k // 25) for k in range(1, 26)} | {max(1, total * k // 250) for k in (1, 3, 5)}
 
 
 def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...], seed: int, device) -> Report:
-    """The page of a finished run, from what its probes said."""
+    """Make the page of a finished run from the records of its probes."""
     classes = [f"{ONE_CLASS} {label}" for label in range(len(names))]
     steps = [record["step"] for record in records]
     mean = [statistics.fmean(record[name] for name in classes) for record in records]

@@ -48,7 +48,7 @@ SMALL = {
     "training.optimizer.discriminator_lr": 0.004,
 }
 SMALL_PROJECTION = {"discriminator.infomax.projection_dim": 128}
-SMALL_IMAGES, PAPER_IMAGES = 10_000, 25_600  # generated a count; PacGAN's repeat of the experiment has 25,600
+SMALL_IMAGES, PAPER_IMAGES = 10_000, 25_600  # generated per count; PacGAN's repeat of the experiment has 25,600
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ModeCount:
         return {"modes": float(modes.recovered(counts)), "KL": modes.kl_to_uniform(counts)}
 
     def counts(self, model: GAN) -> Tensor:
-        """Images a mode, (1000,)."""
+        """Count images per mode, (1000,)."""
         batches = model.stream(self.num_images, seed=_SAMPLES_SEED, exact=True)
         return losses.total(modes.counts_of(modes.modes_of(batch.uint8, self.classifier)) for batch in batches)
 
@@ -92,11 +92,11 @@ def study(
     numbers = options.numbers(seeds)
     wanted = [size.strip() for size in sizes.split(",")]
     if not wanted or set(wanted) - {size for size, _ in MODELS}:
-        raise ZooError(f'"{sizes}" is no list of sizes; give 1/4, 1/2 or both with a comma')
+        raise ZooError(f'"{sizes}" is not a list of sizes; give 1/4, 1/2 or both with a comma')
     changes = options.changes(SMALL, {}, paper, precision=precision, steps=steps)
     right = float(weights.read_metadata(digit_classifier.BUNDLED)["accuracy"].split()[0])
     if right < _LEAST_ACCURACY:
-        raise ZooError(f"the digit classifier is right {right:.1%} of the time; train one that reaches 99 %")
+        raise ZooError(f"the digit classifier has an accuracy of {right:.1%}; train one that reaches 99 %")
     work = options.begin(out, resume)
     where = pick_device(device)
     classifier, records, configs = digit_classifier.load(where), {}, {}
@@ -128,7 +128,7 @@ def make_report(
     accuracy: float,
     device,
 ) -> Report:
-    """The page of all finished runs."""
+    """Make the page of all finished runs."""
     last = {
         (cell, metric): [records[(*cell, seed)][-1][metric] for seed in seeds] for cell in configs for metric in METRICS
     }
@@ -196,7 +196,7 @@ def make_report(
 
 
 def _finding(size: str, plain: list[float], infomax: list[float], short: bool = False) -> str:
-    """One sentence on which method recovered more modes, and whether the seeds agree.
+    """Write one sentence on which method recovered more modes, and whether the seeds agree.
 
     Args:
         plain, infomax: modes of 1000 by seed.
@@ -222,7 +222,7 @@ def _infomax(config: ModelConfig) -> tuple[recipe.InfoMax, InfoMaxCritics]:
 
 
 def _contrast(size: str, config: ModelConfig, losses: list[float]) -> str:
-    """One sentence on how far the discriminator has learnt the contrastive task.
+    """Write one sentence on how far the discriminator has learnt the contrastive task.
 
     Args:
         losses: the weighted loss at the end, by seed.

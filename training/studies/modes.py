@@ -1,4 +1,4 @@
-"""Modes of Stacked MNIST: which of the 1000 an image belongs to, how many are there, how evenly (InfoMax-GAN, A.4)."""
+"""Modes of Stacked MNIST: which of the 1000 an image shows, how many occur, how evenly (InfoMax-GAN, A.4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MODES = 1000
 
 @torch.no_grad()
 def modes_of(images: Tensor, classifier: nn.Module, batch_size: int = 64) -> Tensor:
-    """The mode 100 a + 10 b + c of each image, whose channels are classified as the digits a, b and c.
+    """Return the mode 100 a + 10 b + c of each image, whose channels are classified as the digits a, b and c.
 
     Args:
         images: (N, 3, 28, 28) uint8.
@@ -28,17 +28,17 @@ def modes_of(images: Tensor, classifier: nn.Module, batch_size: int = 64) -> Ten
 
 
 def counts_of(modes: Tensor) -> Tensor:
-    """How many images each mode has, (1000,) int64."""
+    """Count the images of each mode, (1000,) int64."""
     return modes.bincount(minlength=MODES)
 
 
 def recovered(counts: Tensor) -> int:
-    """Modes that at least one image belongs to."""
+    """Count the modes that at least one image shows."""
     return int((counts > 0).sum())
 
 
 def kl_to_uniform(counts: Tensor) -> float:
-    """KL(p || q) in nats of the modes' shares p to the uniform q, 0 ... ln 1000 = 6.908 (Table 5)."""
+    """Return KL(p || q) in nats of the modes' shares p to the uniform q, 0 ... ln 1000 = 6.908 (Table 5)."""
     p = counts.double() / counts.sum()
     p = p[p > 0]
     return max(0.0, float((p * (p * len(counts)).log()).sum()))

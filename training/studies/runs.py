@@ -1,4 +1,4 @@
-"""Runs of the trainer inside a study or a sweep: each begun, gone on with, or found finished."""
+"""Runs of the trainer inside a study or a sweep: each is started, resumed or already finished."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..run.trainer import Hook, Options, own_config, train
 
 
 def is_finished(config: ModelConfig, options: Options) -> bool:
-    """Whether the run folder holds the exported model of the last step of this config.
+    """Return True if the run folder holds the exported model of the last step of this config.
 
     Raises:
         ZooError: the folder holds a run of another config.
@@ -27,7 +27,7 @@ def is_finished(config: ModelConfig, options: Options) -> bool:
 
 
 def train_to_end(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> list[dict[str, float]]:
-    """Train, or train on, or do nothing, until the run is finished; returns the lines of its log.
+    """Start or resume the run unless it is finished; returns the records of its log.
 
     Raises:
         ZooError: as `trainer.train` does.

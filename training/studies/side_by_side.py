@@ -1,4 +1,4 @@
-"""Several runs of a sweep at a time, each a process of its own on this machine."""
+"""Several runs of a sweep at a time, each in its own process on this machine."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .sweep import PlannedRun
 from .sweep_runs import SweepSetup, scores_of
 
 _MOST_ON_A_CPU = 8  # runs at a time unless told otherwise; one has about a gigabyte
-_POLL, _LOOK = 0.1, 2.0  # seconds: whether a process has ended, how far it is
+_POLL, _LOOK = 0.1, 2.0  # seconds between checks: whether a process has ended, how far it is
 
 
 def devices(names: str, jobs: int | None = None) -> list[str]:
-    """The device of each run at a time, from names with commas.
+    """Parse comma-separated device names, one per concurrent run.
 
     Args:
         jobs: runs at a time on each device; None for one on an accelerator and one a thread of PyTorch's on a CPU, but
@@ -56,7 +56,7 @@ class _Running:
 
 
 def run_side_by_side(setup: SweepSetup, planned: Sequence[PlannedRun], devices: Sequence[str]) -> None:
-    """Runs as processes of their own, one on each device at a time; a device may be listed more than once.
+    """Run each in its own process, one on each device at a time; a device may be listed more than once.
 
     Those on the CPU share its threads. What a process prints is in work/<run>.log. Stopped by SIGINT or SIGTERM, all
     processes save and end.
@@ -86,7 +86,7 @@ def run_side_by_side(setup: SweepSetup, planned: Sequence[PlannedRun], devices: 
         for one in running:
             one.process.wait()
         if stopped():
-            raise RunStoppedError(stopped(), f"stopped, {len(running)} runs saved; go on with --resume")
+            raise RunStoppedError(stopped(), f"stopped, {len(running)} runs saved; continue with --resume")
     if failed:
         reasons = "; ".join(f"{run.id}: {_last_line(_log(setup, run))}" for run in failed)
         raise ZooError(f"{len(failed)} of {len(unfinished)} runs failed: {reasons}")
@@ -102,7 +102,7 @@ def _start(setup: SweepSetup, run: PlannedRun, device: str, threads: int) -> sub
     log = _log(setup, run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
-        # A session of its own: Ctrl-C reaches the parent alone, which then asks every child to save.
+        # In its own session: Ctrl-C reaches the parent alone, which then asks every child to save.
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env=its_own)
 
 
@@ -116,7 +116,7 @@ def _last_line(log: Path) -> str:
 
 
 class _SweepProgress:
-    """Steps of all runs together, as a live bar on a terminal; a line for every run that ends."""
+    """Shows the steps of all runs together as a live bar on a terminal, and a line for every run that ends."""
 
     def __init__(self, setup: SweepSetup, planned: Sequence[PlannedRun]):
         self.setup, self.ends = setup, 0
@@ -143,7 +143,7 @@ class _SweepProgress:
         self._bar.stop()
 
     def show(self, running: Iterable[PlannedRun]) -> None:
-        """See and show how far the runs are, every two seconds."""
+        """Update the bar, at most every two seconds."""
         if time.monotonic() < self._looked + _LOOK:
             return
         self._looked, now = time.monotonic(), []

@@ -21,7 +21,7 @@ def curves(
     markers: bool = False,
     first: str | None = None,
 ) -> bytes:
-    """Lines by name, of which the `first` is black; a band lies under the line of its name, `marks` are vertical."""
+    """Plot lines by name, the `first` in black; a band lies under the line of its name, `marks` are vertical."""
     figure = new_figure(7, 4)
     axes = figure.add_subplot()
     for mark in marks:
@@ -44,7 +44,7 @@ def curves(
 
 
 def paired(series: Mapping[str, Points], x: str, y: str, dashed: str) -> bytes:
-    """Lines in pairs of one colour, the second dashed: of those whose name ends in `dashed`, which the legend omits."""
+    """Plot lines in pairs of one colour; those whose name ends in `dashed` are dashed and not in the legend."""
     figure = new_figure(7, 4)
     axes = figure.add_subplot()
     for number, (name, points) in enumerate(series.items()):
@@ -68,7 +68,7 @@ def bars(
     errors: Mapping[str, Sequence[float]] | None = None,
     line: tuple[str, float] | None = None,
 ) -> bytes:
-    """One bar a series in each group; `line` is a horizontal one with a name."""
+    """Plot one bar per series in each group; `line` is a horizontal line with a name."""
     figure = new_figure(max(6.0, 0.4 * len(groups) * len(series) + 2), 4)
     axes = figure.add_subplot()
     width = 0.8 / len(series)

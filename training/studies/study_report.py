@@ -1,4 +1,4 @@
-"""What a study leaves behind: one page of Markdown, its numbers as JSON, and its plots."""
+"""The results of a study: one page of Markdown, its numbers as JSON, and its plots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.common.files import write_atomically
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, with a line above."""
+    """A table of text cells, with a caption."""
 
     caption: str
     head: Sequence[str]
@@ -57,7 +57,7 @@ class Report:
     seconds: float | None = None  # of all training and measuring
 
     def write(self, folder: Path) -> Path:
-        """Write README.md, results.json and the plots; results.json last, for it says that the study is finished."""
+        """Write README.md, results.json and the plots; results.json last, since it marks the study as finished."""
         for figure in self.figures:
             write_atomically(folder / f"{figure.name}.png", figure.png)
         write_atomically(folder / "README.md", self.markdown().encode())
@@ -92,7 +92,7 @@ class Report:
 
 
 def mean_and_spread(values: Sequence[float], digits: int = 2) -> str:
-    """ "12.30 ± 0.40": the mean and, of several values, the standard deviation (of a population, as numpy's)."""
+    """Format as "12.30 ± 0.40": the mean and, for several values, the population standard deviation (as numpy's)."""
     text = f"{statistics.fmean(values):.{digits}f}"
     return text + (f" ± {statistics.pstdev(values):.{digits}f}" if len(values) > 1 else "")
 
@@ -106,7 +106,7 @@ def duration(seconds: float) -> str:
 
 
 def hardware(device: torch.device) -> str:
-    """The processor in words: "NVIDIA H100", "1 of 2 cores of an Intel(R) Xeon(R) Processor with AMX"."""
+    """Name the processor: "NVIDIA H100", "1 of 2 cores of an Intel(R) Xeon(R) Processor with AMX"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -121,7 +121,7 @@ def hardware(device: torch.device) -> str:
 
 
 def _command() -> str:
-    """How this process was started, with file names instead of paths."""
+    """Return the command line of this process, with file names instead of paths."""
     name = sys.argv[0]
     module = re.search(r"(training/studies/\w+)\.py$", name.replace(os.sep, "/"))
     start = f"python -m {module[1].replace('/', '.')}" if module else "zoo"

@@ -1,4 +1,4 @@
-"""A sweep: one file that says which runs there are, what is measured, and what the paper found.
+"""A sweep: one file that defines the runs, the measurements and the paper's results.
 
 The product of the axes' options is the list of runs; each option may name a model of the registry, change fields of
 its config, or both. A sweep has two sizes: `small`, which a CPU finishes, and `paper`.
@@ -49,15 +49,15 @@ class Size(Part):
     ] = {}  # axis -> the options that are run; others: all
     seeds: Annotated[tuple[CountOrNone, ...], Length(1000, least=1)] = (0,)
     extractor: Annotated[Word, Field(pattern=r"^[\w.-]+$")] = "inception"  # part of file names
-    num_fake: Count = 10_000  # generated images of a score
+    num_fake: Count = 10_000  # generated images per score
     num_real: Count | None = None  # at most; None: as many as generated
     split: Word | None = None  # of the real ones; None: what the model is trained on
-    as_paper: bool = False  # begin with what the paper says where the published run differs
+    as_paper: bool = False  # begin with the paper's values where the published run differs
     note: Paragraph | None = None  # what this size leaves out
 
 
 class PublishedCell(Part):
-    """A number of the paper. `where` says of which option of every axis."""
+    """A number of the paper; `where` gives the option of every axis."""
 
     where: OptionsByAxis
     metric: Word = "fid"
@@ -67,7 +67,7 @@ class PublishedCell(Part):
 
 
 class Claim(Part):
-    """What the paper reports of two places: the metric is less, or greater, in one than in the other, or alike."""
+    """A comparison that the paper reports: the metric is less, greater or alike in one place than in another."""
 
     text: Paragraph
     metric: Word = "fid"
@@ -77,7 +77,7 @@ class Claim(Part):
 
 
 class Sweep(Part):
-    """See the files in `sweeps/`."""
+    """A sweep, as the files in `sweeps/` state it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     title: Line
@@ -115,7 +115,7 @@ class Sweep(Part):
         return self.paper if paper else self.small
 
     def runs(self, paper: bool = False) -> list[PlannedRun]:
-        """All runs of a size, seeds last.
+        """Return all runs of a size, seeds last.
 
         Raises:
             ConfigError: a change does not fit its model; UnknownModelError: there is no such model.
@@ -149,7 +149,7 @@ class Sweep(Part):
             raise ConfigError(f"sweep {self.name}, {_label(where)}: {error}") from None
 
     def cell(self, where: OptionsByAxis, metric: str) -> PublishedCell | None:
-        """What the paper prints for a run; None where it prints nothing."""
+        """Return what the paper prints for a run; None if it prints nothing."""
         return next((p for p in self.published if p.metric == metric and matches(where, p.where)), None)
 
 
@@ -161,11 +161,11 @@ class PlannedRun:
     where: OptionsByAxis
     seed: int
     config: ModelConfig
-    classes: int | None = None  # of the data, the first so many
+    classes: int | None = None  # the number of first classes of the data
 
     @property
     def id(self) -> str:
-        """Its folder's name: letters, digits, dots and hyphens."""
+        """The name of its folder: letters, digits, dots and hyphens."""
         words = [f"{axis}-{option}" for axis, option in self.where.items()]
         return re.sub(r"[^a-z0-9.]+", "-", "-".join(words).lower()).strip("-.") + f"-seed{self.seed}"
 
@@ -183,12 +183,12 @@ def _label(where: OptionsByAxis) -> str:
 
 
 def names() -> list[str]:
-    """The sweeps that ship."""
+    """List the sweeps that ship."""
     return sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def load(name: str | Path) -> Sweep:
-    """A sweep by name, or from a file.
+    """Load a sweep by name, or from a file.
 
     Raises:
         ConfigError: the file is no sweep; the message says which field and why.

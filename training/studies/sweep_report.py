@@ -1,4 +1,4 @@
-"""The page of a sweep: a table and a plot of all finished runs, and whether the paper's directions are seen."""
+"""The page of a sweep: a table and a plot of all finished runs, and whether they reproduce the paper's directions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Scores = list[tuple[PlannedRun, dict[str, float]]]
 
 
 def make_report(setup: SweepSetup) -> Report:
-    """The page of what is finished; runs that are not are counted."""
+    """Make the page of the finished runs; it counts the others."""
     definition = sweep.load(setup.name)
     planned = definition.runs(setup.paper)
     done: Scores = [(run, found) for run in planned if (found := scores_of(setup, run)) is not None]
@@ -70,7 +70,7 @@ def make_report(setup: SweepSetup) -> Report:
 
 
 def title_of(kind: str, size: Size) -> str:
-    """A score's name with its extractor, such as "FD efficientnet-lite0"."""
+    """Return a score's name with its extractor, such as "FD efficientnet-lite0"."""
     is_distance = {"fid", "kid", "is"} & set(kind.split())
     return metric_name(kind, size.extractor) if is_distance else kind
 
@@ -80,7 +80,7 @@ def values(done: Scores, where: OptionsByAxis, metric: str) -> list[float]:
 
 
 def judge(claim: Claim, done: Scores, size: Size) -> str:
-    """One sentence: what the paper says, what is measured here, and whether the two agree."""
+    """Write one sentence: what the paper says, what is measured here, and whether the two agree."""
     a, b = values(done, claim.where, claim.metric), values(done, claim.than, claim.metric)
     text = markdown(claim.text)
     if not a or not b:
@@ -112,7 +112,7 @@ def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
 
 
 def _blind(done: Scores) -> list[str]:
-    """A line on which settings do not draw the classes that they are asked for; none where all do."""
+    """Write a line on the settings that do not draw the classes asked for; none if all do."""
     above: dict[str, list[float]] = {}  # options -> accuracy above that of a guess, of each seed
     for run, scores in done:
         if "class accuracy" in scores:
@@ -150,7 +150,7 @@ def _settings(definition: Sweep, run: PlannedRun, size: Size, setup: SweepSetup)
 
 
 def _cells(done: Scores) -> list[OptionsByAxis]:
-    """The combinations that have a run, in order."""
+    """Return the combinations that have a run, in order."""
     return list({run.label: run.where for run, _ in done}.values())
 
 
@@ -170,7 +170,7 @@ def _table(definition: Sweep, size: Size, done: Scores, kinds: Sequence[str]) ->
 
 
 def _bars(definition: Sweep, size: Size, done: Scores, kind: str) -> Figure:
-    """The first axis side by side, a bar for each combination of the others."""
+    """Plot the first axis side by side, with a bar for each combination of the others."""
     first, *others = definition.axes
     cells = _cells(done)
     groups = list(dict.fromkeys(where[first] for where in cells))
@@ -187,7 +187,7 @@ def _bars(definition: Sweep, size: Size, done: Scores, kind: str) -> Figure:
 
 
 def _curves(definition: Sweep, setup: SweepSetup, done: Scores) -> Figure:
-    """Parts of the losses over time; where several seeds were run, of the first."""
+    """Plot parts of the losses over time, for the first seed."""
     series = {}
     for run, _ in done:
         if run.seed != definition.size(setup.paper).seeds[0]:
@@ -208,7 +208,7 @@ def _results(done: Scores) -> list[dict]:
 
 
 def show(definition: Sweep) -> str:
-    """What `zoo sweep show` prints: the question, both sizes and all runs of the small one."""
+    """Return the text of `zoo sweep show`: the question, both sizes and all runs of the small one."""
     lines = [f"{definition.name}: {definition.title}", f"{definition.source}. {definition.question}", ""]
     for paper in (False, True):
         size, planned = definition.size(paper), definition.runs(paper)

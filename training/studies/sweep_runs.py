@@ -1,4 +1,4 @@
-"""The runs of a sweep, one by one in this process; side_by_side.py has several at a time.
+"""The runs of a sweep, one by one in this process; side_by_side.py runs several at a time.
 
 `run_one` is a plain function of plain arguments, so any scheduler can call it (README.md, "On a cluster").
 """
@@ -24,12 +24,12 @@ from . import digit_classifier, runs, sweep
 from .label_probe import LabelProbe
 from .sweep import PlannedRun, Size, Sweep
 
-_LOOKS = 25  # at the labels, over a run
+_LOOKS = 25  # measurements of the labels per run
 
 
 @dataclass(frozen=True)
 class SweepSetup:
-    """Where and how the runs of a sweep are made; `name` is of the sweep, or its file."""
+    """Where and how to run a sweep; `name` is the name of the sweep or its file."""
 
     name: str
     out: Path
@@ -41,10 +41,10 @@ class SweepSetup:
         return self.out / "work" / run.id
 
     def planned(self, only: Sequence[str] = ()) -> list[PlannedRun]:
-        """All runs, or those whose options `only` ("axis=option") names.
+        """Return all runs, or those whose options `only` ("axis=option") names.
 
         Raises:
-            ZooError: an axis or option is unknown, or nothing is left.
+            ZooError: an axis or option is unknown, or no run matches.
         """
         found = (definition := sweep.load(self.name)).runs(self.paper)
         for item in only:
@@ -59,7 +59,7 @@ class SweepSetup:
 
 
 def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
-    """Train and score one run, or what is left of it; returns its scores.
+    """Train and score one run, or the rest of it; returns its scores.
 
     Raises:
         ZooError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
@@ -89,7 +89,7 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
 
 
 def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
-    """With the digit classifier as judge where the images are digits."""
+    """Make the label probe, with the digit classifier if the images are digits."""
     if config.data.dataset != "mnist":
         return LabelProbe(every)
     classifier = digit_classifier.load(pick_device(device))
@@ -97,13 +97,13 @@ def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
 
 
 def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
-    """The scores of a finished run; None for one that is not."""
+    """Return the scores of a finished run; None for an unfinished one."""
     path = setup.folder(run) / "scores.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _score(definition: Sweep, size: Size, run: PlannedRun, setup: SweepSetup) -> dict[str, float]:
-    """Scores by kind ("fid", "kid", ..., "class accuracy"), and the names they go by."""
+    """Measure scores by kind ("fid", "kid", ..., "class accuracy"), and the names they go by."""
     if not definition.metrics:
         return {}
     data = datasets.load_for(run.config, size.split, root=setup.data)
@@ -126,7 +126,7 @@ def _score(definition: Sweep, size: Size, run: PlannedRun, setup: SweepSetup) ->
 
 
 def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:
-    """All runs one after the other in this process; finished ones cost nothing."""
+    """Run all one after the other in this process; finished ones cost nothing."""
     for number, run in enumerate(planned, start=1):
         done = scores_of(setup, run) is not None
         print(f"run {number} of {len(planned)}: {run.id}{' (finished)' if done else ''}", flush=True)
@@ -135,5 +135,5 @@ def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:
 
 
 def device_of_rank(device: str) -> str:
-    """The device of this process under torchrun: its own GPU where GPUs are meant."""
+    """Return the device of this process under torchrun: its own GPU if GPUs are meant."""
     return str(local_device(torch.device(pick_device(device))))

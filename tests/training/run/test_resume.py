@@ -66,7 +66,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(stopped, capsy
     train(short("contragan/digits", 5), stopped)
     told = capsys.readouterr().out
     assert f"{newest} is damaged" in told
-    assert "going on from step 2" in told
+    assert "continuing from step 2" in told
 
 
 def test_when_every_checkpoint_is_damaged_nothing_starts_over(stopped):
@@ -81,7 +81,7 @@ def test_when_every_checkpoint_is_damaged_nothing_starts_over(stopped):
     [
         ({"training.optimizer.beta1": 0.3}, {}, r"another config \(different: training.optimizer.beta1\)"),
         ({}, {"seed": 1}, "made with seed 0, not 1"),
-        ({}, {"resume": False}, "holds a run already; go on with it by --resume"),
+        ({}, {"resume": False}, "holds a run already; continue it with --resume"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_touched(stopped, config, options, message):
@@ -153,7 +153,7 @@ def test_a_run_folder_is_enough_to_go_on(stopped):
     command = [sys.executable, "-m", "training", stopped.out, "--resume", "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "going on from step 3" in done.stdout
+    assert "continuing from step 3" in done.stdout
     assert checkpoint.steps(stopped.out / "checkpoints")[-1] == 5
 
 

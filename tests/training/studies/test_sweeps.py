@@ -202,7 +202,7 @@ def test_a_stopped_sweep_saves_its_runs(file, tmp_path):
 
     thread = threading.Thread(target=stop_when_it_trains)
     thread.start()
-    with pytest.raises(RunStoppedError, match="stopped, 1 runs saved; go on with --resume") as stopped:
+    with pytest.raises(RunStoppedError, match="stopped, 1 runs saved; continue with --resume") as stopped:
         side_by_side.run_side_by_side(setup, setup.planned(), ["cpu"])
     thread.join()
     assert stopped.value.exit_status == 128 + signal.SIGTERM
