@@ -289,7 +289,7 @@ def test_without_a_home(no_home, command, tmp_path, monkeypatch):
         assert command(*arguments).returncode == 0, arguments
     assert command("sample", "contragan/digits", "-n", "1", "-o", "x.png").returncode == 0
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    with pytest.raises(WeightsUnavailableError, match=r"there is no home folder.*set HOME, or ZOO_CACHE"):
+    with pytest.raises(WeightsUnavailableError, match=r"there is no home folder.*set HOME, or set ZOO_CACHE"):
         zoo.load("sngan/cifar10@mimicry")
     with pytest.raises(WeightsUnavailableError, match=r"there is no home folder.*HF_HOME"):
         hub.download("me/gan", "config.json", "main")

@@ -124,14 +124,12 @@ def test_classes_that_do_not_fit_are_explained(tmp_path):
 
     right = image_folder(tmp_path / "data" / "images", [f"{i}/1.png" for i in range(10)])
     datasets.check_classes(config, datasets.load("custom", resolution=20, root=right))
-    message = (
-        f"the data has 1 class; there is one folder level too many: 10 class folders lie in {right}; give that one"
-    )
+    message = f"the data has 1 class; there is one folder level too many: 10 class folders are in {right}; give {right}"
     assert message in refusal(right.parent)
     below_train = image_folder(tmp_path / "parts", [f"train/images/{i}/1.png" for i in range(10)])
-    assert f"10 class folders lie in {below_train / 'train' / 'images'}" in refusal(below_train)
+    assert f"10 class folders are in {below_train / 'train' / 'images'}" in refusal(below_train)
     flat = image_folder(tmp_path / "flat", ["1.png"])
-    assert f"put the images of each class in a folder of its own below {flat}" in refusal(flat)
+    assert f"put the images of each class into a separate folder below {flat}" in refusal(flat)
     unlabelled = npz(tmp_path / "x.npz", images=noise(4, 20, 20, 3))
     assert f"add labels to {unlabelled}" in refusal(unlabelled)
     six = npz(tmp_path / "six.npz", train_images=np.zeros((6, 28, 28), np.uint8), train_labels=np.arange(6))
@@ -181,9 +179,13 @@ def test_the_commands(zoo_data, tmp_path, data_root):
     ("arguments", "status", "words"),
     [
         (["prepare", "imagenet"], 1, "its terms allow no automatic download"),
-        (["prepare", "cifar11"], 1, "is no data set (cifar10, "),
-        (["prepare", "custom", "--root", "."], 1, "custom has no usual resolution; give one (--resolution 64)"),
-        (["prepare", "cifar10", "--split", "val"], 1, "it has train, test"),
+        (["prepare", "cifar11"], 1, "is not a data set (cifar10, "),
+        (
+            ["prepare", "custom", "--root", "."],
+            1,
+            "custom has no usual resolution; give a resolution (--resolution 64)",
+        ),
+        (["prepare", "cifar10", "--split", "val"], 1, "give train or test"),
         (["prepare", "digits", "--resolution", "0"], 2, "--resolution"),
         (["prepare"], 2, "Missing argument"),
     ],

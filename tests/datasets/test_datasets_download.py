@@ -229,9 +229,9 @@ def test_lsun_from_its_database(data_root, tmp_path):
         ("imagenet", "train", "imagenet is not in {root} and cannot be downloaded; its terms allow no automatic"),
         ("lsun-bedroom", "train", "bedroom_train_lmdb.zip (43 GB) from http://dl.yf.io/lsun/scenes and extract it in"),
         ("celeba", "all", "get img_align_celeba.zip and list_eval_partition.txt from https://mmlab.ie.cuhk.edu.hk"),
-        ("cifar10", "val", "cifar10 has no val split; it has train, test; choose one of these"),
-        ("digits", "test", "digits has no test split; it has train"),
-        ("photographs", "train", "photographs is no data set of the zoo (cifar10, "),
+        ("cifar10", "val", "cifar10 has no val split; give train or test"),
+        ("digits", "test", "digits has no test split; give train"),
+        ("photographs", "train", "photographs is not a data set of the zoo (cifar10, "),
     ],
 )
 def test_what_is_not_here_says_where_to_get_it(data_root, monkeypatch, name, split, words):

@@ -42,7 +42,7 @@ def test_flat_folders_and_splits(tmp_path):
     assert datasets.load("custom", "val", 20, parts).labels.tolist() == [0, 1]
     assert datasets.load("custom", "valid", 20, parts).labels.tolist() == [0, 1]
     assert datasets.load("custom", "all", 20, parts).labels.tolist() == [0, 0, 1, 1, 1]
-    with pytest.raises(DataUnavailableError, match="no test split; it has Validation, train"):
+    with pytest.raises(DataUnavailableError, match="no test split; give Validation or train"):
         datasets.load("custom", "test", 20, parts)
 
     toys = image_folder(tmp_path / "toys", ["train/1.png", "car/2.png"])
@@ -82,9 +82,9 @@ def test_a_changed_folder_is_prepared_again(tmp_path, data_root):
 @pytest.mark.parametrize(
     ("names", "error", "words"),
     [
-        ([], DataUnavailableError, "holds no images"),
-        (["a/1.png", "2.png"], DataCorruptedError, "holds 1 images beside folders of images"),
-        (["a/1.png", "b/"], DataCorruptedError, "b holds no images"),
+        ([], DataUnavailableError, "has no images"),
+        (["a/1.png", "2.png"], DataCorruptedError, "has 1 images beside folders of images"),
+        (["a/1.png", "b/"], DataCorruptedError, "b has no images"),
         (["train/a/1.png", "val/b/1.png"], DataCorruptedError, "different class folders"),
     ],
 )

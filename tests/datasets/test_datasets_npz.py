@@ -76,12 +76,16 @@ def test_npz_is_prepared_again_only_if_its_content_changes(tmp_path, data_root):
 @pytest.mark.parametrize(
     ("arrays", "split", "words"),
     [
-        ({"train_images": noise(2, 8, 8)}, "test", "has no test_images and no images; it holds train_images"),
+        ({"train_images": noise(2, 8, 8)}, "test", "has no test_images and no images; it has train_images"),
         ({"images": noise(2, 3, 8, 8)}, "train", r"images are uint8 \(2, 3, 8, 8\); make them uint8 \(N, H, W, 3\)"),
         ({"images": np.zeros((2, 8, 8, 3), np.float32)}, "train", "images are float32"),
         ({"images": noise(0, 8, 8, 3)}, "train", r"images are uint8 \(0, 8, 8, 3\)"),
         ({"images": noise(2, 8, 8, 3), "labels": np.arange(3)}, "train", r"labels are int64 \(3,\)"),
-        ({"images": noise(2, 8, 8, 3), "labels": np.array([0, -1])}, "train", "one integer from 0 for each of the 2"),
+        (
+            {"images": noise(2, 8, 8, 3), "labels": np.array([0, -1])},
+            "train",
+            "give each of the 2 images one integer from 0",
+        ),
         ({"images": noise(2, 8, 8, 3), "labels": np.array([0.0, 1.0])}, "train", "labels are float64"),
     ],
 )

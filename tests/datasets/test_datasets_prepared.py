@@ -90,12 +90,12 @@ def test_a_full_disk_is_said_before_and_while_writing(tmp_path, data_root, monke
     limit = 1 << 20
     builder = start(folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     _, error = builder.communicate(timeout=120)
-    assert "ZooError: 2.2 MB are needed in" in error
+    assert "needs 2.2 MB of free space" in error
     assert "File too large" in error
     assert "set ZOO_DATA to a folder on another disk" in error
     assert prepared(data_root) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10**6))
-    with pytest.raises(ZooError, match=r"are needed in .*\(1.0 MB are free\)"):
+    with pytest.raises(ZooError, match=r"of free space \(1.0 MB are free\)"):
         datasets.load("custom", resolution=32, root=folder)
 
 
@@ -118,7 +118,7 @@ def test_damage_to_what_is_prepared(tmp_path, data_root):
     flipped = bytearray(pixels.read_bytes())
     flipped[0] ^= 1
     pixels.write_bytes(flipped)  # of the right size: only reading it all tells
-    with pytest.raises(DataCorruptedError, match=r"uint8 is damaged; remove .*, and it is prepared again"):
+    with pytest.raises(DataCorruptedError, match=r"uint8 is damaged; remove .*, so that it is prepared again"):
         datasets.prepare("custom", resolution=20, root=folder)
 
 

@@ -37,11 +37,11 @@ def claiming(path: Path, shape: str, dtype: str = "|u1", data: bytes = b"", comp
 @pytest.mark.parametrize(
     ("shape", "dtype", "reason"),
     [
-        ("(1000000000, 64, 64, 3)", "|u1", "12,288,000,000,000 bytes, and the archive has"),
+        ("(1000000000, 64, 64, 3)", "|u1", "12,288,000,000,000 bytes, the archive has"),
         (f"({'9' * 3000}, 8, 8, 3)", "|u1", "impossible shape"),
         ("(-1, 8, 8, 3)", "|u1", "impossible shape"),
         ("(2, 8, 8, 3)", "|O", "Python objects"),
-        ("(2, 8, 8, 3)", "|V1000000000", "and the archive has"),
+        ("(2, 8, 8, 3)", "|V1000000000", "bytes, the archive has"),
         ("(" * 200, "|u1", "damaged"),
         ("(2, 8, 8, 3)", "|u1, |u1", "damaged"),
         ("(2.0, 8, 8, 3)", "|u1", "damaged"),
@@ -79,7 +79,7 @@ def test_a_bomb_is_refused_unread_and_small_black_images_are_read(tmp_path):
     outcome = children.run(_read_within, bomb(tmp_path / "bomb.npz", 300), 64 << 20, environment={})
     assert (outcome.error, "unpacked from" in outcome.message) == ("DataCorruptedError", True), outcome
     outcome = children.run(_read_within, bomb(tmp_path / "large.npz", 100), 64 << 20, environment={})
-    assert (outcome.error, "more than there is memory" in outcome.message) == ("DataCorruptedError", True), outcome
+    assert (outcome.error, "does not fit into memory" in outcome.message) == ("DataCorruptedError", True), outcome
     assert read_arrays(tmp_path / "large.npz")[0].shape == (100, 1024, 1024, 1)
 
 
@@ -104,7 +104,9 @@ def test_a_bomb_is_refused_unread_and_small_black_images_are_read(tmp_path):
 def test_labels_are_checked_before_they_are_cast(tmp_path, labels):
     path = npz(tmp_path / "x.npz", images=noise(4, 8, 8, 3), labels=labels)
     for read in (read_arrays, sources.from_npz, lambda path: datasets.load("custom", resolution=8, root=path)):
-        with pytest.raises(DataCorruptedError, match=r"x\.npz: labels are .* one integer from 0 for each of the 4"):
+        with pytest.raises(
+            DataCorruptedError, match=r"x\.npz: labels are .* give each of the 4 images one integer from 0"
+        ):
             read(path)
     right = npz(tmp_path / "y.npz", images=noise(4, 8, 8, 3), labels=np.array([2, 0, 1, 99_999], np.uint32))
     assert read_arrays(right)[1].tolist() == [2, 0, 1, 99_999]
@@ -153,7 +155,7 @@ def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, kind):
 def test_links_that_lead_round_in_circles(tmp_path):
     folder = image_folder(tmp_path / "photographs", ["a/1.png", "b/1.png"])
     (folder / "a" / "up").symlink_to("..")
-    with pytest.raises(DataCorruptedError, match="round in circles"):
+    with pytest.raises(DataCorruptedError, match="form a circle"):
         datasets.load("custom", resolution=8, root=folder)
     (folder / "a" / "up").unlink()
     (folder / "a" / "self").symlink_to("self")
@@ -170,7 +172,7 @@ def test_many_folders_of_a_few_links_end(tmp_path, monkeypatch):
         if i:
             (tmp_path / f"f{i}" / "x").symlink_to(f"../f{i - 1}")
             (tmp_path / f"f{i}" / "y").symlink_to(f"../f{i - 1}")
-    with pytest.raises(DataCorruptedError, match="round in circles"):
+    with pytest.raises(DataCorruptedError, match="form a circle"):
         datasets.load("custom", resolution=8, root=tmp_path / "f11")
 
 
@@ -260,5 +262,5 @@ def test_a_pipe_among_public_files_is_not_waited_for(tmp_path):
     for folder, name in (("MNIST/raw", "mnist"), ("cifar-10-batches-py", "cifar10"), ("stl10_binary", "stl10")):
         (tmp_path / folder).mkdir(parents=True)
         os.mkfifo(tmp_path / folder / "train-images-idx3-ubyte")
-        with pytest.raises(DataCorruptedError, match="is no file; remove it"):
+        with pytest.raises(DataCorruptedError, match="is not a regular file; remove it"):
             datasets.load(name, root=tmp_path)

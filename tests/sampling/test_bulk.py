@@ -104,7 +104,7 @@ def test_stopped_and_resumed_is_never_stopped(model, tmp_path, out, label, monke
     for batches in (2, 1):
         with monkeypatch.context() as patch:
             stop_after(model, batches, patch, KeyboardInterrupt())
-            with pytest.raises(bulk.StoppedError, match="the same command goes on") as stopped:
+            with pytest.raises(bulk.StoppedError, match="the same command continues") as stopped:
                 bulk.write(model, tmp_path / out, N, label, seed=5, batch_size=16)
         assert stopped.value.exit_status == 130
         assert out == "d" or not (tmp_path / out).exists()
@@ -118,7 +118,7 @@ def test_stopped_and_resumed_is_never_stopped(model, tmp_path, out, label, monke
 def test_a_full_disk_is_one_line_and_nothing_half_written(model, tmp_path, out, monkeypatch):
     with monkeypatch.context() as patch:
         stop_after(model, 2, patch, OSError(28, "No space left on device"))
-        with pytest.raises(ZooError, match=r"no space left for .*; make some, and the same command goes on"):
+        with pytest.raises(ZooError, match=r"no space left for .*; free some space, then the same command continues"):
             bulk.write(model, tmp_path / out, N, seed=5, batch_size=16)
     assert all(png_folder._has_end(p) for p in tmp_path.rglob("*.png"))
     assert bulk.write(model, tmp_path / out, N).images < N
@@ -162,7 +162,7 @@ def test_an_image_that_was_changed_is_not_overwritten(model, tmp_path):
     before = content(tmp_path / "d")
     Image.new("RGB", (32, 32)).save(tmp_path / "d" / "000003.png")
     edited = (tmp_path / "d" / "000003.png").read_bytes()
-    with pytest.raises(ZooError, match=r"000003\.png is there, and not the image that this command"):
+    with pytest.raises(ZooError, match=r"000003\.png exists and differs from the image of this command"):
         bulk.write(model, tmp_path / "d", 8, seed=5)
     assert (tmp_path / "d" / "000003.png").read_bytes() == edited
     bulk.write(model, tmp_path / "d", 8, seed=5, force=True)
@@ -207,7 +207,7 @@ def test_a_damaged_record_is_set_aside(model, tmp_path, text, capsys):
     for seed in (6, 5):
         (tmp_path / "d" / "sample.json").write_bytes(text)
         if seed == 6:
-            with pytest.raises(ZooError, match=r"000000\.png is there, and not the image that this command makes"):
+            with pytest.raises(ZooError, match=r"000000\.png exists and differs from the image of this command"):
                 bulk.write(model, tmp_path / "d", 20, seed=6)
             shutil.rmtree(tmp_path / "d" / ".zoo-sample")
         else:
@@ -292,7 +292,7 @@ def test_a_signal_is_one_line(tmp_path, number):
         _, stderr = process.communicate()
         alarm.cancel()
     assert process.returncode == 128 + number
-    assert stderr.splitlines() == [f"zoo: stopped; the same command goes on with {tmp_path / 'd'} where it was"]
+    assert stderr.splitlines() == [f"zoo: stopped; the same command continues {tmp_path / 'd'}"]
 
 
 def test_weights_that_are_random_are_not_gone_on_with(tmp_path):
@@ -316,7 +316,7 @@ def test_a_record_that_claims_too_much_removes_nothing_of_others(model, tmp_path
     for name in others:
         (tmp_path / "d" / name).write_bytes(b"mine")
     if parts[:1] and "999999999999" in parts[0]:
-        with pytest.raises(ZooError, match=r"000005\.png to 123456\.png are not all as they were written"):
+        with pytest.raises(ZooError, match=r"000005\.png to 123456\.png have changed since they were written"):
             bulk.write(model, tmp_path / "d", 4, seed=6, force=True)
     else:
         bulk.write(model, tmp_path / "d", 4, seed=6, force=True)
@@ -331,7 +331,9 @@ def test_what_others_have_put_among_the_images_stays(model, tmp_path, kind):
     image.write_bytes(b"mine") if kind == "file" else image.mkdir()
     before = content(tmp_path / "d")
     for n, seed in ((5, 6), (17, 5)):
-        with pytest.raises(ZooError, match=r"to 000019\.png are not all as they were written.*; move away what"):
+        with pytest.raises(
+            ZooError, match=r"to 000019\.png have changed since they were written.*; move your files away"
+        ):
             bulk.write(model, tmp_path / "d", n, seed=seed, force=True)
         assert content(tmp_path / "d") == before
     image.rename(tmp_path / "mine")
@@ -347,7 +349,7 @@ def test_a_record_of_another_program_is_refused(model, tmp_path):
     for text in ("[]", '{"mine": 1}', '{"images": "x"}'):
         (tmp_path / "d" / "sample.json").write_text(text)
         for force in (False, True):
-            with pytest.raises(ZooError, match=r"sample\.json is not of this program"):
+            with pytest.raises(ZooError, match=r"sample\.json was not written by this program"):
                 bulk.write(model, tmp_path / "d", 3, seed=5, force=force)
         assert content(tmp_path / "d") == {"sample.json": text.encode()}
 

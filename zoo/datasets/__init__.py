@@ -1,12 +1,12 @@
 """Data sets by name or path, each as one uint8 tensor (N, 3, S, S) and labels (N,).
 
     datasets.load("cifar10")                                      # downloaded by torchvision
-    datasets.load("celeba", "all", 64)                            # downloaded, or found where `zoo data list` says
+    datasets.load("celeba", "all", 64)                            # downloaded, or found (see `zoo data list`)
     datasets.load("custom", resolution=64, root="photographs")    # any folder of images, or an .npz file
 
-Images are decoded, cropped and resized once, as `preparation` says, and kept below `default_root()`; from then on they
-are mapped into memory and cost nothing until they are looked at. Two kinds are made anew each time instead, which is as
-fast: the digits, and .npz files whose images have the size already (up to 256 MB).
+Images are decoded, cropped and resized once, as `preparation` says, and kept below `default_root()`. After that they
+are mapped into memory, so that loading is instant. Two kinds are prepared at each load instead, which is as fast: the
+digits, and .npz files of up to 256 MB whose images already have the size.
 """
 
 from __future__ import annotations
@@ -48,19 +48,20 @@ def load(
     progress: bool = False,
     preparation: ReferenceCode | None = None,
 ) -> Dataset:
-    """One split, cropped and resized to (resolution, resolution), as RGB.
+    """Load one split, cropped and resized to (resolution, resolution), as RGB.
 
     Args:
         dataset: a name of `CATALOGUE`; any other name needs `root`.
-        root: an .npz file, a folder of images, or the folder that the publisher's archives are in or belong in; default
-            `default_root()`, or any full copy of the split that has been prepared before.
-        progress: a bar on standard error while images are prepared.
+        root: an .npz file, a folder of images, or the folder of the publisher's archives; default: `default_root()`, or
+            any full copy of the split that was prepared before.
+        progress: show a bar on standard error while images are prepared.
         preparation: whose crop and filter, "mimicry" or "studiogan"; None = the usual ones of the data set.
 
     Raises:
-        DataUnavailableError: it is not here and cannot be downloaded; the message says where to get and to put it.
-        DataCorruptedError: a file is damaged or not what it should be.
-        ZooError: there is no room for it.
+        DataUnavailableError: the data set is not on this machine and cannot be downloaded; the message says where to
+            get it and where to put it.
+        DataCorruptedError: a file is damaged or of the wrong kind.
+        ZooError: the disk is full.
     """
     from .loader import load_split
 
@@ -70,7 +71,7 @@ def load(
 def load_for(
     config: ModelConfig, split: str | None = None, root: str | os.PathLike | None = None, progress: bool = False
 ) -> Dataset:
-    """The data that a model is trained on, or another split of it, at its resolution and with its preparation."""
+    """Load the training data of a model, or another split of it, at its resolution and with its preparation."""
     data = config.data
     return load(data.dataset, split or data.split, data.resolution, root, progress, data.preparation)
 
@@ -82,26 +83,26 @@ def prepare(
     root: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> Dataset:
-    """Load a data set, or the data of a model; what was prepared before is read whole and verified.
+    """Load a data set, or the data of a model; data that was prepared before is read whole and verified.
 
     Args:
-        name: of a data set, or of a model or its config file, whose split, resolution and preparation are the defaults.
+        name: a data set, a model or a config file; the split, resolution and preparation of a model are the defaults.
 
     Raises:
-        DataCorruptedError: what was prepared earlier has been damaged since.
-        ZooError: nothing has this name, or it has no usual resolution and none is given.
+        DataCorruptedError: the prepared data has been damaged.
+        ZooError: nothing has this name, or it has no usual resolution and `resolution` is None.
     """
     from .loader import defaults_of, load_split
 
     name, own_split, own_resolution, preparation = defaults_of(name)
     resolution = resolution or own_resolution
     if not resolution:
-        raise ZooError(f"{name} has no usual resolution; give one (--resolution 64)")
+        raise ZooError(f"{name} has no usual resolution; give a resolution (--resolution 64)")
     return load_split(name, split or own_split, resolution, root, progress, preparation, verify=True)
 
 
 def overview() -> list[dict]:
-    """Every data set of the catalogue: what it is, where its files are here, and what has been prepared of it."""
+    """Describe every data set of the catalogue: its splits, the place of its files, and its prepared versions."""
     from .loader import overview
 
     return overview()

@@ -1,4 +1,4 @@
-"""Data sets that are a few arrays: CIFAR, STL-10 and MNIST by torchvision, Stacked MNIST made of it, and the digits."""
+"""Data sets that are a few arrays: CIFAR, STL-10 and MNIST (read by torchvision), Stacked MNIST, and the digits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "stl10": "STL10"}
-_PURPOSE = (1 << 24) + 9  # of random words, beside those of zoo.sampling.latents and training.data
+_PURPOSE = (1 << 24) + 9  # of random words; others are in zoo.sampling.latents and training.data
 
 
 class Torchvision(Arrays):
-    """CIFAR-10, CIFAR-100, STL-10 or MNIST, read by torchvision from its folder, where it downloads what is missing."""
+    """CIFAR-10, CIFAR-100, STL-10 or MNIST, read and, if missing, downloaded by torchvision."""
 
     official = True
 
@@ -31,12 +31,12 @@ class Torchvision(Arrays):
         self.origin = visible(str(root.resolve()))
 
     def locate(self) -> Path | None:
-        """The folder of the files; None if there is none."""
+        """Return the folder of the files; None if it does not exist."""
         folder = self.root / CATALOGUE[self.dataset].folder
         return folder if folder.is_dir() else None
 
     def can_fetch(self) -> bool:
-        """Whether this is a place to download it to."""
+        """Return True if the data set may be downloaded to this place."""
         return not has_images(self.root)
 
     def fingerprint(self) -> str:
@@ -68,25 +68,25 @@ class Torchvision(Arrays):
         return self.root / CATALOGUE[self.dataset].folder
 
     def _check_files(self) -> None:
-        """torchvision opens whatever has the right name, and would wait for a pipe."""
+        """Refuse special files: torchvision opens whatever has the right name, and would block on a pipe."""
         for path in self._folder.rglob("*"):
             if not path.is_file() and not path.is_dir():
-                raise DataCorruptedError(f"{path} is no file; remove it")
+                raise DataCorruptedError(f"{path} is not a regular file; remove it")
 
     def _check(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """MNIST's files carry no checksum: their headers say what shape they have."""
+        """Check the shapes, as the files of MNIST have no checksum, only shapes in their headers."""
         classes, rank = len(class_names(self.dataset)), 3 if self.dataset == "mnist" else 4
         if labels.shape != images.shape[:1] or images.ndim != rank or not 0 <= labels.max(initial=-1) < classes:
             raise DataCorruptedError(
                 f"{self._folder} is damaged (images {images.shape}, labels {labels.shape} up to "
-                f"{labels.max(initial=-1)}); remove it, and it is downloaded again if there is a network"
+                f"{labels.max(initial=-1)}); remove it, so that it is downloaded again"
             )
 
     def _open(self, cls, which: dict):
         try:
             try:
                 return cls(self.root, download=False, **which)
-            except RuntimeError:  # not there, or not with the publisher's checksums
+            except RuntimeError:  # missing, or without the publisher's checksums
                 self.root.mkdir(parents=True, exist_ok=True)
                 with locked(self.root / f".{self.dataset}.lock"):
                     return cls(self.root, download=True, **which)
@@ -95,16 +95,16 @@ class Torchvision(Arrays):
         except (ValueError, EOFError, KeyError, AssertionError) as error:
             folder = self.root / CATALOGUE[self.dataset].folder
             raise DataCorruptedError(
-                f"{folder} is damaged ({error}); remove it, and it is downloaded again if there is a network"
+                f"{folder} is damaged ({error}); remove it, so that it is downloaded again"
             ) from None
 
 
 def unavailable(dataset: str, root: Path, reason: str) -> DataUnavailableError:
-    """Where to get a data set and where to put it."""
-    reason = reason if len(reason) < 160 else f"{reason[:160]}...)"  # a network library can say a lot
+    """Return an error that says where to get a data set and where to put it."""
+    reason = reason if len(reason) < 160 else f"{reason[:160]}...)"  # errors of network libraries can be long
     return DataUnavailableError(
-        f"{dataset} is not in {root} and {reason}; {CATALOGUE[dataset].instructions.format(root=root)}, or give the "
-        f"path of an .npz file or of a folder of images as the data"
+        f"{dataset} is not in {root} and {reason}; {CATALOGUE[dataset].instructions.format(root=root)}, or give "
+        f"an .npz file or a folder of images as the data"
     )
 
 
@@ -121,10 +121,10 @@ def _import_torchvision(dataset: str):
 class StackedMnist(Arrays):
     """Three random MNIST digits a, b, c as red, green and blue; the label is 100 a + 10 b + c.
 
-    After Metz et al. ("Unrolled GANs", arXiv 1611.02163), whom InfoMax-GAN follows (appendix A.4) without a number of
-    images; PacGAN's repeat of that experiment draws as it trains. Here the draws are fixed: 128,000 of the training
-    digits and 26,000 of the test digits, the numbers of PacGAN's other experiment (arXiv 1712.04086, VEEGAN's
-    setting). Which digits image i is made of depends on (seed, i) and on the order of the digits alone.
+    The data set follows Metz et al. ("Unrolled GANs", arXiv 1611.02163), as InfoMax-GAN does (appendix A.4) without
+    giving a number of images; PacGAN's repetition of that experiment draws while it trains. Here the draws are fixed:
+    128,000 images of the training digits and 26,000 of the test digits, the numbers of PacGAN's other experiment (arXiv
+    1712.04086, VEEGAN's setting). The digits of image i depend only on (seed, i) and on the order of the digits.
     """
 
     def __init__(self, mnist: Arrays, split: str, seed: int = 0):
@@ -158,7 +158,7 @@ class StackedMnist(Arrays):
 
     @cached_property
     def choice(self) -> np.ndarray:
-        """Which three digits each image is made of, (N, 3) int64."""
+        """The three digits of each image, (N, 3) int64."""
         from ..common import philox
 
         words = philox.words(self.seed, 0, 3 * self.count, _PURPOSE)
@@ -168,7 +168,7 @@ class StackedMnist(Arrays):
     def labels(self) -> np.ndarray:
         digits = self.mnist.labels
         if digits.max() > 9:
-            raise DataCorruptedError(f"{self.origin}: labels are up to {digits.max()}; give digits, 0 to 9")
+            raise DataCorruptedError(f"{self.origin}: the largest label is {digits.max()}; give digits, 0 to 9")
         return digits[self.choice] @ [100, 10, 1]
 
     def __len__(self) -> int:
@@ -206,7 +206,7 @@ class Digits(Arrays):
         return (pixels.reshape(-1, 8, 8) * (255 / 16)).round().astype("uint8"), labels.astype("int64")
 
     def ready(self, side: int) -> np.ndarray:
-        """Resized in floating point, as for the models that ship with the package; Pillow would clip between passes."""
+        """Resize in floating point, as for the bundled models; Pillow would clip between its passes."""
         import torch
         import torch.nn.functional as F
 

@@ -18,16 +18,16 @@ from .source import Source
 if TYPE_CHECKING:
     import numpy as np
 
-_CHUNK = 32  # images a task
+_CHUNK = 32  # images per task
 
 
 def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, progress: bool) -> str:
-    """Write (N, side, side, 3) uint8, image after image; returns the sha256 of what was written.
+    """Write (N, side, side, 3) uint8, image after image; returns the sha256 of the written bytes.
 
-    Threads suffice: Pillow decodes and resizes without Python's lock.
+    Threads suffice, as Pillow releases Python's lock while it decodes and resizes.
 
     Raises:
-        DataCorruptedError: an image cannot be read; the first such one is named.
+        DataCorruptedError: an image cannot be read; the message names the first one.
     """
     digest = hashlib.sha256()
     with Progress(progress) as bar:
@@ -40,7 +40,7 @@ def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, pr
 
 
 def _blocks(source: Source, how: Preparation, side: int) -> Iterator[np.ndarray]:
-    """(up to 32, side, side, 3) uint8 in order, with a few in the making."""
+    """Yield (up to 32, side, side, 3) uint8 in order, while the next blocks are prepared."""
     import numpy as np
 
     def prepared(start: int) -> np.ndarray:
@@ -56,7 +56,7 @@ def _blocks(source: Source, how: Preparation, side: int) -> Iterator[np.ndarray]
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
-        finally:  # on an error, a signal, or a full disk, what has not begun never will
+        finally:  # on an error, a signal or a full disk, tasks that have not begun are cancelled
             pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -66,7 +66,7 @@ def _prepared(source: Source, i: int, how: Preparation, side: int) -> np.ndarray
 
 
 def sampled_sizes(source: Source, n: int = 16) -> list[tuple[int, int]]:
-    """(width, height) of n evenly spaced images."""
+    """Return (width, height) of n evenly spaced images."""
     sizes = []
     for i in range(min(n, len(source))):
         with _opened(source, i * len(source) // min(n, len(source))) as image:
@@ -81,7 +81,7 @@ def _opened(source: Source, i: int):
             yield image
     except MemoryError:
         raise
-    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
+    except Exception as error:  # on damaged files Pillow raises anything from SyntaxError to struct.error
         raise DataCorruptedError(
             f"{source.where(i)} cannot be read as an image ({error}); repair or remove it"
         ) from error

@@ -1,4 +1,4 @@
-"""The data sets that have a name: their splits, where their files are looked for, and how one gets them."""
+"""The named data sets: their splits, the places of their files, and how to get them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 class Entry:
     """One data set of the catalogue."""
 
-    splits: dict[str, int]  # split -> number of images; the first is the one that models are trained on
-    resolution: int  # that models are trained at most often
+    splits: dict[str, int]  # split -> number of images; models are trained on the first split
+    resolution: int  # the most frequent one of the models
     how: str  # "download", "by hand" or "installed"
     instructions: str  # one sentence: where to get it and where to put it; {root} is the folder
-    folder: str = ""  # of its files, below the root
+    folder: str = ""  # of the files, below the root
     classes: bool = True  # False = every label is 0
 
     @property
@@ -48,7 +48,7 @@ CATALOGUE = {
         64,
         "download",
         "get img_align_celeba.zip and list_eval_partition.txt from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html "
-        "(non-commercial research only) and extract them in {root}/celeba; or run pip install gdown, and they are "
+        "(non-commercial research only) and extract them in {root}/celeba; or run pip install gdown to have them "
         "downloaded from Google Drive",
         "celeba",
         classes=False,
@@ -67,7 +67,7 @@ CATALOGUE = {
         "by hand",
         "its terms allow no automatic download: get ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and "
         "ILSVRC2012_devkit_t12.tar.gz from https://image-net.org (an account is needed) and put them, or the folders "
-        "train and val with one folder a class, in {root}/imagenet",
+        "train and val with one folder per class, in {root}/imagenet",
         "imagenet",
     ),
     "tiny-imagenet": Entry(

@@ -1,4 +1,4 @@
-"""One split of a data set as tensors, and what it is worth knowing about it before it is trained on."""
+"""One split of a data set as tensors, its description, and its checks before training."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LOOKED_AT = 10_000  # images of which `describe` reads the pixels
 class Dataset:
     """All images of one split."""
 
-    images: Tensor  # (N, 3, S, S) uint8, in memory as (N, S, S, 3); mapped from disk, so read where it is looked at
-    labels: Tensor  # (N,) int64; all 0 where the data has no classes
+    images: Tensor  # (N, 3, S, S) uint8, in memory as (N, S, S, 3); mapped from disk and read on access
+    labels: Tensor  # (N,) int64; all 0 if the data has no classes
     num_classes: int
-    checksum: str = ""  # sha256 that stands for data set, split, preparation, labels and pixels
-    class_names: tuple[str, ...] = ()  # in label order; empty where the classes have no names
+    checksum: str = ""  # sha256 of data set, split, preparation, labels and pixels
+    class_names: tuple[str, ...] = ()  # in label order; empty if the classes have no names
     source: str = ""  # where the images came from
 
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class Dataset:
 
 
 def describe(dataset: Dataset) -> str:
-    """What is in it, in a few lines: source, number and size, images a class, range and mean of the pixels."""
+    """Describe a data set in a few lines: source, number and size, images per class, range and mean of the pixels."""
     import torch
 
     n, side = len(dataset), dataset.images.shape[-1]
@@ -52,7 +52,7 @@ def describe(dataset: Dataset) -> str:
 
 
 def _classes(dataset: Dataset) -> str:
-    """How many images each class has, or for many classes the smallest and the largest."""
+    """Describe the number of images per class; for many classes, of the smallest and the largest."""
     import torch
 
     if dataset.num_classes == 1:
@@ -77,13 +77,15 @@ def _name(dataset: Dataset, label: int) -> str:
 
 
 def first_classes(dataset: Dataset, count: int) -> Dataset:
-    """The images of the classes 0 ... count - 1, copied into memory.
+    """Return the images of the classes 0 ... count - 1, copied into memory.
 
     Raises:
         ZooError: the data has fewer classes.
     """
     if not 1 <= count <= dataset.num_classes:
-        raise ZooError(f"{count} classes are asked for, the data has {dataset.num_classes}")
+        raise ZooError(
+            f"{count} classes requested, the data has {dataset.num_classes}; give 1 to {dataset.num_classes}"
+        )
     if count == dataset.num_classes:
         return dataset
     chosen = dataset.labels < count
@@ -98,7 +100,7 @@ def first_classes(dataset: Dataset, count: int) -> Dataset:
 
 
 def check_classes(config: ModelConfig, dataset: Dataset) -> None:
-    """Refuse data whose classes are not the model's, with the reason if it can be seen.
+    """Refuse data whose classes do not fit the model, with the reason if it can be found.
 
     Raises:
         ZooError: the model is conditional and the data has another number of classes.
@@ -118,11 +120,11 @@ def check_classes(config: ModelConfig, dataset: Dataset) -> None:
 
 
 def _how_to_have_classes(source: Path) -> str | None:
-    """Why a source has a single class: one folder level too many, a flat folder, or no labels."""
+    """Advise on a source with a single class: one folder level too many, a flat folder, or no labels."""
     from .folder import has_images, split_folders, subfolders
 
     if source.suffix == ".npz":
-        return f"add labels to {source}, one integer for each image"
+        return f"add labels to {source}, one integer per image"
     if not source.is_dir():
         return None
     source = split_folders(source, "all")[0]
@@ -130,5 +132,7 @@ def _how_to_have_classes(source: Path) -> str | None:
     if len(below) == 1:
         classes = [folder for folder in subfolders(below[0]) if has_images(folder)]
         if len(classes) > 1:
-            return f"there is one folder level too many: {len(classes)} class folders lie in {below[0]}; give that one"
-    return f"put the images of each class in a folder of its own below {source}"
+            return (
+                f"there is one folder level too many: {len(classes)} class folders are in {below[0]}; give {below[0]}"
+            )
+    return f"put the images of each class into a separate folder below {source}"

@@ -1,4 +1,4 @@
-"""From what a user says, a name and perhaps a path, to the source of the images."""
+"""Find the source of images for a name and, optionally, a path."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyIma
 
 
 def find(dataset: str, split: str, root: str | os.PathLike | None) -> Source:
-    """The source of one split; reads and downloads nothing yet.
+    """Return the source of one split; nothing is read or downloaded yet.
 
-    A path is an .npz file, the folder that the archives of a public data set belong in, or a folder of images.
+    A path is an .npz file, the folder of the archives of a public data set, or a folder of images.
 
     Raises:
-        DataUnavailableError: unknown name or split, or nothing of use at the path.
+        DataUnavailableError: the name or split is unknown, or there is nothing usable at the path.
     """
     entry = CATALOGUE.get(dataset)
     if root is None:
         if entry is None:
             raise DataUnavailableError(
-                f"{dataset} is no data set of the zoo ({', '.join(CATALOGUE)}), so its path is needed: a folder of "
+                f"{dataset} is not a data set of the zoo ({', '.join(CATALOGUE)}), so give its path: a folder of "
                 f"images, or an .npz file with {split}_images (N, H, W, 3) uint8 and {split}_labels (N,)"
             )
         _check_split(dataset, split)
@@ -51,7 +51,7 @@ def find(dataset: str, split: str, root: str | os.PathLike | None) -> Source:
 
 
 def public(dataset: str, split: str, root: Path, anywhere: bool) -> Source:
-    """The publisher's files below a root."""
+    """Return the source of the publisher's files below a root."""
     if dataset == "digits":
         return Digits()
     if dataset == "lsun-bedroom":
@@ -66,4 +66,4 @@ def public(dataset: str, split: str, root: Path, anywhere: bool) -> Source:
 def _check_split(dataset: str, split: str) -> None:
     splits = CATALOGUE[dataset].splits
     if split not in splits:
-        raise DataUnavailableError(f"{dataset} has no {split} split; it has {', '.join(splits)}; choose one of these")
+        raise DataUnavailableError(f"{dataset} has no {split} split; give {' or '.join(splits)}")

@@ -1,4 +1,4 @@
-"""A folder of images: flat, or one folder a class, or either of these below train, val and test."""
+"""A folder of images: flat, or one folder per class, or either of these below train, val and test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
-_MOST_FOLDERS = 300_000  # ImageNet-21k has 21,841; links can make many more of a few
+_MOST_FOLDERS = 300_000  # ImageNet-21k has 21,841; links can multiply a few folders without end
 _SPLITS = [("train", "training"), ("val", "valid", "validation"), ("test", "testing")]
 
 
@@ -37,13 +37,13 @@ class File(NamedTuple):
 class Folder(Source):
     """The images of one split below a folder, in the order of torchvision's ImageFolder.
 
-    Labels too are in its order, that of the names of the class folders, unless these are numbers (2 before 10), or the
-    public class names or WordNet ids of the data set (whose order is public as well).
+    Labels follow the sorted names of the class folders, as there, unless the names are numbers (2 before 10), or the
+    public class names or WordNet ids of the data set (whose order is public, too).
 
     Args:
-        path: it is the split itself, unless its folders are called train, val or test.
-        dataset: whose class names or WordNet ids the folders may have, for the order of the labels.
-        classes: False = all labels are 0 however the files are filed.
+        path: the split itself, unless it has folders called train, val or test.
+        dataset: its class names or WordNet ids define the order of the labels, if the folders are named so.
+        classes: False = all labels are 0, whatever the folders.
     """
 
     def __init__(self, path: Path, split: str, dataset: str = "custom", classes: bool = True):
@@ -52,7 +52,7 @@ class Folder(Source):
 
     @cached_property
     def folders(self) -> list[Path]:
-        """Where the images of the split are; several if the split is "all"."""
+        """The folders of the images of the split; several if the split is "all"."""
         return split_folders(self.path, self.split)
 
     def fingerprint(self) -> str:
@@ -88,17 +88,17 @@ class Folder(Source):
 
 
 def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[list[File], tuple[str, ...]]:
-    """All image files of these folders, class after class, and the class names (none if the images lie flat).
+    """Return all image files of these folders, class after class, and the class names (none for flat folders).
 
     Raises:
         DataUnavailableError: there are no images.
-        DataCorruptedError: images beside class folders, an empty class folder, or folders that disagree on the classes.
+        DataCorruptedError: there are images beside class folders, an empty class folder, or folders with other classes.
     """
     found = [_images(folder) for folder in folders]
     if not any(found):
         raise DataUnavailableError(
-            f"{folders[0]} holds no images ({', '.join(SUFFIXES)}); give a folder of images, flat or with one "
-            f"folder a class"
+            f"{folders[0]} has no images ({', '.join(SUFFIXES)}); give a folder of images, flat or with one "
+            f"folder per class"
         )
     names = _class_folders(folders, found, dataset) if classes else ()
     index = {name: label for label, name in enumerate(names)}
@@ -113,17 +113,19 @@ def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[
 
 
 def _class_folders(folders: list[Path], found: list[list], dataset: str) -> tuple[str, ...]:
-    """The names of the class folders in label order, which are the same in all folders; none if the images lie flat."""
+    """Return the names of the class folders, the same in all folders, in label order; none for flat folders."""
     filed = [{name.partition(os.sep)[0] for name, _, _ in images if os.sep in name} for images in found]
     names = filed[0]
     for folder, images, own in zip(folders, found, filed, strict=True):
         if own and (loose := sum(os.sep not in name for name, _, _ in images)):
-            raise DataCorruptedError(f"{folder} holds {loose} images beside folders of images; move them into a class")
+            raise DataCorruptedError(
+                f"{folder} has {loose} images beside folders of images; move them into a class folder"
+            )
         if own != names:
             raise DataCorruptedError(f"{folder} and {folders[0]} have different class folders; make them the same")
         if own and (empty := {path.name for path in subfolders(folder)} - own):
             raise DataCorruptedError(
-                f"{folder / min(empty)} holds no images, and every folder beside it is a class; fill or remove it"
+                f"{folder / min(empty)} has no images, but the folders beside it are classes; fill or remove it"
             )
     for public in (class_ids(dataset), class_names(dataset)):
         if names and names == set(public):
@@ -132,9 +134,9 @@ def _class_folders(folders: list[Path], found: list[list], dataset: str) -> tupl
 
 
 def split_folders(path: Path, split: str) -> list[Path]:
-    """The folder of a split, as the path itself where it has no folders called train, val or test.
+    """Return the folders of a split, or the path itself if it has no folders called train, val or test.
 
-    A class may be called "train" too; it is one if other folders beside it hold images.
+    A folder called "train" is a class if other folders beside it have images.
     """
     if not path.is_dir():
         raise DataUnavailableError(f"{path} does not exist; give a folder of images, or an .npz file")
@@ -148,13 +150,11 @@ def split_folders(path: Path, split: str) -> list[Path]:
     for folder in splits:
         if folder.name.lower() in split_names(split):
             return [folder]
-    raise DataUnavailableError(
-        f"{path} has no {split} split; it has {', '.join(folder.name for folder in splits)}; choose one of these"
-    )
+    raise DataUnavailableError(f"{path} has no {split} split; give {' or '.join(folder.name for folder in splits)}")
 
 
 def split_names(split: str) -> tuple[str, ...]:
-    """What the folder of a split may be called."""
+    """Return the possible folder names of a split."""
     return next((aliases for aliases in _SPLITS if split in aliases), (split,))
 
 
@@ -163,12 +163,12 @@ def subfolders(path: Path) -> list[Path]:
 
 
 def has_images(path: Path) -> bool:
-    """Whether there is an image in this folder or below it."""
+    """Return True if there is an image in this folder or below it."""
     return next(_walk(path), None) is not None
 
 
 def _images(folder: Path) -> list[tuple[str, int, int]]:
-    """(relative path, bytes, modification time) of the images below a folder."""
+    """Return (relative path, bytes, modification time) of the images below a folder."""
     found, start = [], len(f"{folder}{os.sep}")
     for entry in _walk(folder):
         stat = entry.stat()
@@ -177,11 +177,11 @@ def _images(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def _walk(folder: str | Path) -> Iterator[os.DirEntry]:
-    """Image files below a folder, links followed.
+    """Yield the image files below a folder, following links.
 
     Raises:
         DataUnavailableError: a folder cannot be read.
-        DataCorruptedError: what has the name of an image is no file, or a link leads back to a folder above it.
+        DataCorruptedError: an entry named like an image is not a file, or a link leads back to a folder above it.
     """
     waiting: list[tuple[str, tuple]] = [(os.fspath(folder), ())]
     for visited in itertools.count(1):
@@ -194,7 +194,7 @@ def _walk(folder: str | Path) -> Iterator[os.DirEntry]:
             raise DataUnavailableError(f"{place} cannot be read ({error.strerror}); check it") from None
         here = status.st_dev, status.st_ino
         if here in above or visited > _MOST_FOLDERS:
-            raise DataCorruptedError(f"{place}: links lead round in circles there; remove them")
+            raise DataCorruptedError(f"{place}: its links form a circle; remove them")
         for entry in found:
             if _is_folder(entry):
                 waiting.append((entry.path, (*above, here)))

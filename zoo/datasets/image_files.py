@@ -1,4 +1,4 @@
-"""Public data sets that come as files of one image each: CelebA, ImageNet, Tiny ImageNet, and LSUN in its database."""
+"""Public data sets of single image files (CelebA, ImageNet, Tiny ImageNet), and LSUN in its database."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _CELEBA_SPLITS = {"train": "0", "valid": "1", "test": "2"}
 
 
 class Collection(Folder):
-    """A public data set below a root, where its archives put it; fetched there if that is possible.
+    """A public data set below a root, where its archives put it; it is fetched to that place if possible.
 
     Args:
-        anywhere: the user has named no root, so this is the default one, which holds other data sets too.
+        anywhere: the user named no root, so this is the default root, which also has other data sets.
     """
 
     official = True
@@ -46,7 +46,7 @@ class Collection(Folder):
         if found is None:
             self.path.mkdir(parents=True, exist_ok=True)
             with locked(self.path / f".{self.dataset}.lock"):
-                if self.locate() is None:  # another process may have fetched it meanwhile
+                if self.locate() is None:  # another process may have fetched the data set meanwhile
                     self.fetch()
             found = self.locate()
         if found is None:
@@ -54,7 +54,7 @@ class Collection(Folder):
         return split_folders(found, self.split)
 
     def locate(self) -> Path | None:
-        """The folder of the images or of the splits; None if there is none."""
+        """Return the folder of the images or of the splits; None if it does not exist."""
         folder = self.path / CATALOGUE[self.dataset].folder
         for place in (folder,) if self.anywhere else (folder, self.path):
             if any((place / name).is_dir() for name in split_names(self.split)):
@@ -62,18 +62,18 @@ class Collection(Folder):
         return None
 
     def can_fetch(self) -> bool:
-        """Whether this is a place to download or extract it to."""
+        """Return True if the data set may be downloaded or extracted to this place."""
         return not has_images(self.path)
 
     def fetch(self) -> None:
-        """Download or extract what is missing, if it can be had."""
+        """Download or extract missing files, if possible."""
 
 
 class ImageNet(Collection):
     """ILSVRC 2012, as the folders train and val, or as the archives, which torchvision extracts."""
 
     def archives(self) -> Path | None:
-        """The folder of the archives; None if there is none."""
+        """Return the folder of the archives; None if there are none."""
         places = (self.path / "imagenet", self.path)
         return next((place for place in places if any(place.glob("ILSVRC2012_img_*.tar"))), None)
 
@@ -99,11 +99,11 @@ class TinyImageNet(Collection):
     md5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
     def fetch(self) -> None:
-        extracted = self.path / ".tiny-imagenet-200.part"  # renamed when whole
+        extracted = self.path / ".tiny-imagenet-200.part"  # renamed when complete
         try:
             from torchvision.datasets.utils import download_and_extract_archive
 
-            files.remove_own(extracted)  # of a process that was killed
+            files.remove_own(extracted)  # left by a killed process
             files.make_own(extracted)
             download_and_extract_archive(self.url, self.path, extracted, "tiny-imagenet-200.zip", self.md5)
             (extracted / "tiny-imagenet-200").replace(self.path / "tiny-imagenet-200")
@@ -162,7 +162,7 @@ class CelebA(Collection):
 
 
 def _lines(table: Path) -> list[str]:
-    """Of a table that belongs to a data set; CelebA's has 4 MB."""
+    """Read the lines of a table of a data set; that of CelebA has 4 MB."""
     try:
         return read_text(table, _LARGEST_TABLE).splitlines()
     except (OSError, ValueError) as error:
@@ -172,7 +172,7 @@ def _lines(table: Path) -> list[str]:
 class LsunBedroom(Source):
     """LSUN's bedrooms in their LMDB, in the order of the keys.
 
-    Read with lmdb itself: torchvision's LSUN leaves a pickle of the keys in the working folder.
+    lmdb reads them directly, as torchvision's LSUN leaves a pickle of the keys in the working folder.
     """
 
     official = True
@@ -182,7 +182,7 @@ class LsunBedroom(Source):
         self.origin = visible(str(root.resolve()))
 
     def locate(self) -> Path | None:
-        """The folder of the database; None if there is none."""
+        """Return the folder of the database; None if it does not exist."""
         name = f"bedroom_{self.split}_lmdb"
         places = [self.path, self.path / name, self.path / "lsun" / name]
         return next((place for place in places if (place / "data.mdb").is_file()), None)

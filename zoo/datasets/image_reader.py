@@ -1,4 +1,4 @@
-"""Opening a file that may be an image: what it is, and how large, is known before anything is decoded."""
+"""Open a file that may be an image, checking its format and size before decoding."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from ..common.json_files import check_regular
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of the other formats that Pillow reads, some run programs (EPS), and none is what a data set is made of.
+# Pillow's other formats are not used for data sets, and some of them run programs (EPS).
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF")
 
 
 def open_image(source: str | Path | bytes) -> Image:
-    """The image of a file or of its bytes, which is decoded as it is used; to be closed by who asked for it.
+    """Open the image of a file or of its bytes, which is decoded on access; the caller closes it.
 
     Raises:
-        OSError: it cannot be opened, or is no image.
-        UnreadableError: it is no regular file.
-        ValueError: it has more pixels than PIL.Image.MAX_IMAGE_PIXELS.
-        Exception: what Pillow makes of damaged files, which has no common base.
+        OSError: the file cannot be opened, or is not an image.
+        UnreadableError: the file is not a regular file.
+        ValueError: the image has more pixels than PIL.Image.MAX_IMAGE_PIXELS.
+        Exception: Pillow's errors for damaged files have no common base.
     """
     from PIL import Image
 
     if isinstance(source, bytes):
         image = Image.open(io.BytesIO(source), formats=_formats())
     else:
-        check_regular(Path(source).stat().st_mode)  # a pipe would be waited for
+        check_regular(Path(source).stat().st_mode)  # a pipe would block
         image = Image.open(source, formats=_formats())
     (width, height), limit = image.size, Image.MAX_IMAGE_PIXELS
     if limit is not None and width * height > limit:
         image.close()
-        raise ValueError(f"it has {width}x{height} pixels, and {limit:,} are allowed; make it smaller")
+        raise ValueError(f"it has {width}x{height} pixels; at most {limit:,} are allowed; make it smaller")
     return image
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those that this Pillow was built with."""
+    """Return the formats that this Pillow was built with."""
     from PIL import Image
 
-    # Pillow warns where the size is between once and twice the limit, which is refused here.
+    # Pillow only warns at up to twice the limit, which is refused above.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)

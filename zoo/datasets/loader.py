@@ -1,4 +1,4 @@
-"""Ties a source, its preparation and the cache together."""
+"""Load a split from its source or from the cache of prepared data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_split(
     code: preparation.ReferenceCode | None,
     verify: bool = False,
 ) -> Dataset:
-    """See `zoo.datasets.load`; `verify` reads what was prepared before and raises if it is damaged."""
+    """Load a split as `zoo.datasets.load` does; `verify` reads prepared data and raises if it is damaged."""
     if resolution < 1:
         raise ZooError(f"resolution {resolution} is not usable; give a number of pixels")
     request = cache.Request(dataset, split, resolution, preparation.standard(dataset, code))
@@ -38,7 +38,7 @@ def load_split(
         found.verify()
     try:
         return _mapped(found or cache.build(request, source, progress))
-    except FileNotFoundError:  # another process has just prepared a changed source, and removed the older pixels
+    except FileNotFoundError:  # another process has prepared a changed source and removed the older pixels
         return _mapped(cache.build(request, source, progress))
 
 
@@ -81,7 +81,7 @@ def _dataset(pixels, labels, *about) -> Dataset:
 
 
 def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceCode | None]:
-    """Data set, split, resolution and preparation that belong to a data set, a model or a config file of this name.
+    """Return data set, split, resolution and preparation of the data set, model or config file of this name.
 
     Raises:
         ZooError: nothing has this name.
@@ -96,12 +96,12 @@ def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceC
     try:
         data = (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)).data
     except UnknownModelError as error:
-        raise ZooError(f"{name} is no data set ({', '.join(CATALOGUE)}, custom) and no model: {error}") from None
+        raise ZooError(f"{name} is not a data set ({', '.join(CATALOGUE)}, custom) and not a model: {error}") from None
     return data.dataset, data.split, data.resolution, data.preparation
 
 
 def overview() -> list[dict]:
-    """One row a data set, and one for each that a user has prepared from a path of his own."""
+    """Return one row per data set of the catalogue, and one per data set that was prepared from a user's path."""
     prepared: dict[str, list[cache.Prepared]] = {name: [] for name in CATALOGUE}
     for found in cache.everything():
         prepared.setdefault(found.manifest["dataset"], []).append(found)

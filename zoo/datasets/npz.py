@@ -1,4 +1,4 @@
-"""An .npz file: `<split>_images` and `<split>_labels`, or `images` and `labels` as `zoo sample -o x.npz` writes."""
+"""Read an .npz file: `<split>_images` and `<split>_labels`, or `images` and `labels` as `zoo sample` writes them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .source import Arrays, fingerprint_of_files
 if TYPE_CHECKING:
     import numpy as np
 
-_IN_MEMORY = 256 << 20  # bytes; beyond it, even images that fit as they are go through the cache
-_SMALL = 256 << 20  # bytes that an array may have however well it is packed
+_IN_MEMORY = 256 << 20  # bytes; larger arrays go through the cache, even if their images need no resizing
+_SMALL = 256 << 20  # bytes that an array may have at any compression
 _DIMENSIONS, _LONGEST = 8, 1 << 40
-_PACKED = 200  # times that a larger one may have been packed; photographs are about 1, drawings up to 50
+_PACKED = 200  # compression ratio that a larger array may have; photographs have about 1, drawings up to 50
 
 
 class Header(NamedTuple):
-    """What an array in the file says of itself."""
+    """What an array in the file declares."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -35,7 +35,7 @@ class Header(NamedTuple):
 
 
 class Npz(Arrays):
-    """One split of an .npz file. One with plain `images` is the split that is asked for; labels may be missing."""
+    """One split of an .npz file. Plain `images` are the requested split, whatever it is; labels may be missing."""
 
     def __init__(self, path: Path, split: str):
         if not path.is_file():
@@ -83,14 +83,14 @@ class Npz(Arrays):
 
 
 def read_arrays(path: Path, prefixes: Sequence[str] = ("",)) -> tuple[np.ndarray, np.ndarray | None]:
-    """The images (N, H, W, 1, 3 or 4) or (N, H, W) uint8, and the labels (N,) int64 from 0, None where there are none.
+    """Read the images (N, H, W, 1, 3 or 4) or (N, H, W) uint8, and the labels (N,) int64 from 0, None if missing.
 
     Args:
-        prefixes: of the names `images` and `labels`; the first one counts that the file has.
+        prefixes: of the names `images` and `labels`; the first one in the file counts.
 
     Raises:
-        DataUnavailableError: there are no images in it.
-        DataCorruptedError: it is damaged, claims more than it holds, or holds something else; nothing of that was read.
+        DataUnavailableError: the file has no images.
+        DataCorruptedError: the file is damaged, declares more than it holds, or holds something else.
     """
     with _opened(path, prefixes) as (archive, prefix):
         found = _header(archive, f"{prefix}images")
@@ -104,7 +104,7 @@ def read_arrays(path: Path, prefixes: Sequence[str] = ("",)) -> tuple[np.ndarray
 
 
 def image_shape(path: Path, prefixes: Sequence[str] = ("",)) -> tuple[int, ...]:
-    """Of the images, which are not read; raises as `read_arrays` does."""
+    """Return the shape of the images without reading them; raises as `read_arrays` does."""
     with _opened(path, prefixes) as (archive, prefix):
         found = _header(archive, f"{prefix}images")
     _check_images(path, found)
@@ -112,20 +112,20 @@ def image_shape(path: Path, prefixes: Sequence[str] = ("",)) -> tuple[int, ...]:
 
 
 def as_classes(labels: np.ndarray, origin: str) -> np.ndarray:
-    """Integers of any kind as int64; raises DataCorruptedError where one is no class."""
+    """Convert integer labels to int64; raises DataCorruptedError if a label is not a class."""
     import numpy as np
 
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < MAX_CLASSES:
         raise DataCorruptedError(
-            f"{origin}: labels are {labels.min()} to {labels.max()}; make them one integer from 0 for each of the "
-            f"{len(labels)} images, and less than {MAX_CLASSES:,}"
+            f"{origin}: labels are {labels.min()} to {labels.max()}; give each of the {len(labels)} images one "
+            f"integer from 0 to {MAX_CLASSES - 1:,}"
         )
     return labels.astype(np.int64)
 
 
 @contextmanager
 def _opened(path: Path, prefixes: Sequence[str]) -> Iterator[tuple[zipfile.ZipFile, str]]:
-    """The archive, and the prefix of the arrays."""
+    """Open the archive; yields it with the prefix of the arrays."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -134,7 +134,7 @@ def _opened(path: Path, prefixes: Sequence[str]) -> Iterator[tuple[zipfile.ZipFi
                 wanted = " and no ".join(f"{p}images" for p in prefixes)
                 held = cut(", ".join(name.removesuffix(".npy") for name in names[:20]), 200) or "nothing"
                 raise DataUnavailableError(
-                    f"{path} has no {wanted}; it holds {held}. Make one with: zoo sample -o X.npz"
+                    f"{path} has no {wanted}; it has {held}; make a valid file with: zoo sample -o X.npz"
                 )
             yield archive, prefix
     except ZooError:
@@ -142,26 +142,26 @@ def _opened(path: Path, prefixes: Sequence[str]) -> Iterator[tuple[zipfile.ZipFi
     except (OSError, ValueError) as error:
         raise DataCorruptedError(f"{path} is damaged or not an .npz file ({reason(error)}); make it again") from None
     except MemoryError:
-        raise DataCorruptedError(f"{path} holds more than there is memory; make a smaller one") from None
-    except Exception as error:  # a dozen unrelated types, from zipfile, zlib and numpy, for a file that is damaged
+        raise DataCorruptedError(f"{path} does not fit into memory; make a smaller file") from None
+    except Exception as error:  # a damaged file raises a dozen unrelated types of zipfile, zlib and numpy
         raise DataCorruptedError(f"{path} is damaged or not an .npz file ({error}); make it again") from None
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> Header:
-    """What an array says of itself, which is to agree with the archive before memory is asked for."""
+    """Return what an array declares, after checking it against the archive and before allocating memory."""
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
         shape, dtype = _read_header(file)
         start = file.tell()
     if len(shape) > _DIMENSIONS or not all(0 <= length <= _LONGEST for length in shape):
-        raise ValueError(f"{name} would have an impossible shape")
+        raise ValueError(f"{name} declares an impossible shape")
     nbytes = math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
         raise ValueError(f"{name} are Python objects, which are not read")
     if start + nbytes != entry.file_size:
-        raise ValueError(f"{name} would have {nbytes:,} bytes, and the archive has {entry.file_size:,} for them")
+        raise ValueError(f"{name} declares {nbytes:,} bytes, the archive has {entry.file_size:,}")
     if nbytes > max(_SMALL, _PACKED * entry.compress_size):
-        raise ValueError(f"{name} would have {nbytes:,} bytes, unpacked from {entry.compress_size:,}")
+        raise ValueError(f"{name} declares {nbytes:,} bytes, unpacked from {entry.compress_size:,}")
     return Header(shape, dtype, nbytes)
 
 
@@ -170,18 +170,18 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"an array of version {version} of NumPy's format")
+        raise ValueError(f"an array has the unknown version {version} of NumPy's format")
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     return shape, dtype
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """For an array whose header was checked."""
+    """Read an array whose header was checked."""
     from numpy.lib import format as npy
 
     with archive.open(f"{name}.npy") as file:
         array = npy.read_array(file, allow_pickle=False)
-        file.read(1)  # to the end, where zipfile compares the checksum
+        file.read(1)  # at the end, zipfile compares the checksum
     return array
 
 
@@ -197,7 +197,7 @@ def _check_images(path: Path, found: Header) -> None:
 def _check_labels(path: Path, found: Header, count: int) -> None:
     if found.shape != (count,) or found.dtype.kind not in "iu":
         raise DataCorruptedError(
-            f"{path}: labels are {_described(found)}; make them one integer from 0 for each of the {count} images"
+            f"{path}: labels are {_described(found)}; give each of the {count} images one integer from 0"
         )
 
 

@@ -1,13 +1,14 @@
-"""From an image of any size and mode to (S, S, 3) uint8, once and for all runs.
+"""Prepare an image of any size and mode as (S, S, 3) uint8, once for all runs.
 
-Published scores depend on the crop and the filter, so these are the reference codes':
+Published scores depend on the crop and the filter, so these follow the reference code:
 
-- Mimicry (torch_mimicry/datasets/data_utils.py) crops the centre (CelebA 178, ImageNet 224, LSUN 256 pixels; black is
-  added where an image is smaller, which some of ImageNet are) and resizes with Pillow's bilinear filter. Its ImageNet
-  32 is made so too, from the full images; it is not the downsampled ImageNet of Chrabaszcz et al. (arXiv 1707.08819).
-- StudioGAN (src/data_util.py) crops the centred square of the short side and resizes with Pillow's Lanczos filter (its
-  README's command for ImageNet; before February 2022 it was bilinear). Of CelebA's 178 x 218 pixels that is the same
-  crop as Mimicry's. CIFAR and Tiny ImageNet are taken as they are.
+- Mimicry (torch_mimicry/datasets/data_utils.py) crops the centre (CelebA 178, ImageNet 224, LSUN 256 pixels; smaller
+  images, of which ImageNet has some, are padded with black) and resizes with Pillow's bilinear filter. Its ImageNet 32
+  is made in the same way from the full images; it is not the downsampled ImageNet of Chrabaszcz et al. (arXiv
+  1707.08819).
+- StudioGAN (src/data_util.py) crops the centred square of the short side and resizes with Pillow's Lanczos filter (as
+  in its README's command for ImageNet; before February 2022 the filter was bilinear). For CelebA's 178 x 218 pixels the
+  crop is the same as Mimicry's. CIFAR and Tiny ImageNet are not cropped or resized.
 
 Pillow's filters widen with the reduction (they are antialiased), work in 8 bits, and give the same bytes everywhere.
 """
@@ -32,24 +33,24 @@ class Preparation:
 
     crop: int | None  # side in pixels; None = the short side of the image
     filter: Literal["bilinear", "bicubic", "lanczos"]
-    upright: bool = False  # turn photographs by their EXIF orientation, as viewers do and the reference codes do not
+    upright: bool = False  # apply the EXIF orientation of photographs, unlike the reference code
 
     def record(self) -> dict:
-        """What goes into the manifest and the checksum."""
+        """Return the fields for the manifest and the checksum."""
         return asdict(self)
 
     def fitted(self, sizes: list[tuple[int, int]], side: int) -> Preparation:
-        """This preparation for images of which a sample has these (width, height).
+        """Return this preparation for images of which a sample has these (width, height).
 
-        If all have the wanted size, or are smaller than the crop, they have been prepared before: another crop would
-        enlarge them, or frame them in black.
+        If all have the target size, or are smaller than the crop, they were prepared before: another crop would enlarge
+        them or pad them with black.
         """
         if all(size == (side, side) or max(size) < (self.crop or 0) for size in sizes):
             return replace(self, crop=None)
         return self
 
     def apply(self, image: Image, side: int) -> np.ndarray:
-        """(side, side, 3) uint8."""
+        """Return the prepared image, (side, side, 3) uint8."""
         import numpy as np
         from PIL import Image
 
@@ -67,15 +68,15 @@ _MIMICRY = {
     "lsun-bedroom": Preparation(256, "bilinear"),
 }
 _STUDIOGAN = Preparation(None, "lanczos")
-_DIGITS = Preparation(None, "bicubic")  # this repository's: 8 and 28 pixels become 32
+_DIGITS = Preparation(None, "bicubic")  # of this repository: 8 and 28 pixels become 32
 _DEFAULTS = {**_MIMICRY, "tiny-imagenet": _STUDIOGAN, "mnist": _DIGITS, "stacked-mnist": _DIGITS, "digits": _DIGITS}
 _OWN = Preparation(None, "lanczos", upright=True)  # a user's images
 
 
 def standard(dataset: str, code: ReferenceCode | None = None) -> Preparation:
-    """The preparation of a data set by one of the reference codes; None: the one its scores were published with.
+    """Return the preparation of a data set by Mimicry or StudioGAN; None: that of its published scores.
 
-    ImageNet's were published with both: the models' configs say which, and the default is Mimicry's.
+    Scores on ImageNet were published with both: the configs of the models say which, and the default is Mimicry's.
 
     Raises:
         ZooError: Mimicry has no such data set.
@@ -92,7 +93,7 @@ def standard(dataset: str, code: ReferenceCode | None = None) -> Preparation:
 
 
 def centre_crop(image: Image, side: int) -> Image:
-    """The centred square, rounded as torchvision's CenterCrop rounds; black where the image does not reach."""
+    """Return the centred square, rounded like torchvision's CenterCrop; black outside the image."""
     left, top = (_offset(length, side) for length in image.size)
     return image.crop((left, top, left + side, top + side))
 
@@ -102,10 +103,10 @@ def _offset(length: int, side: int) -> int:
 
 
 def to_rgb(image: Image, upright: bool = False) -> Image:
-    """RGB from grey, 16-bit grey, palette, CMYK, or anything transparent, which is laid on white.
+    """Convert grey, 16-bit grey, palette, CMYK or transparent images to RGB; transparency becomes white.
 
     Raises:
-        ValueError: floating-point pixels, whose range nobody can know.
+        ValueError: the pixels are floating-point numbers, whose range is unknown.
     """
     import numpy as np
     from PIL import Image, ImageOps

@@ -1,11 +1,11 @@
-"""Prepared data sets on disk: one file of pixels, which is memory-mapped, and one manifest.
+"""Prepared data sets on disk: one memory-mapped file of pixels, and one manifest.
 
     <root>/prepared/<data set>-<split>-<side>-<key>/manifest.json      source, count, labels, checksums, preparation
                                                    /<sha256>.uint8     (N, S, S, 3), C order, no header
 
 The pixels are written under a temporary name, flushed to the disk and renamed; the manifest follows in the same way and
-is what makes them count. So a process may be killed at any moment: there is a manifest and its pixels are whole, or
-there is none. Builders of the same folder take turns by a lock, and remove what a dead one left.
+makes them valid. So a process may be killed at any moment: there is a manifest with whole pixels, or no manifest.
+Builders of the same folder take turns by a lock, and remove the leftovers of killed builders.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 _UNNAMED = "building.uint8"  # pixels whose checksum is not known yet
 _PIXELS = re.compile(r"[0-9a-f]{16}\.uint8")
-VERSION = 1  # of the layout and of what preparing means; another one is prepared again
+VERSION = 1  # of the layout and of the preparation; data of another version is prepared again
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for."""
+    """The requested data."""
 
     dataset: str
     split: str
@@ -51,7 +51,7 @@ class Request:
         return f"{_plain(self.dataset)}-{_plain(self.split)}-{self.resolution}"
 
     def folder(self, origin: str) -> Path:
-        """Where it is kept if it comes from this origin."""
+        """Return the folder of the prepared data from this origin."""
         identity = json.dumps([VERSION, self.dataset, self.split, self.resolution, self.preparation.record(), origin])
         return home() / f"{self.stem()}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
@@ -72,7 +72,7 @@ class Prepared:
         return self.folder / self.manifest["pixels"]
 
     def pixels(self) -> np.ndarray:
-        """(N, S, S, 3) uint8, mapped: read where it is looked at. Writing to it changes this process's copy only."""
+        """Map the pixels (N, S, S, 3) uint8, which are read on access; writing changes only this process's copy."""
         import numpy as np
 
         return np.memmap(self.path, np.uint8, mode="c", shape=self.shape)
@@ -84,9 +84,9 @@ class Prepared:
         return np.zeros(self.manifest["count"], np.int64) if labels is None else np.array(labels, np.int64)
 
     def verify(self) -> None:
-        """Read all pixels; raises DataCorruptedError if they are not those that were written."""
+        """Read all pixels; raises DataCorruptedError if they have changed since they were written."""
         if sha256(self.path) != self.manifest["sha256"]:
-            raise DataCorruptedError(f"{self.path} is damaged; remove {self.folder}, and it is prepared again")
+            raise DataCorruptedError(f"{self.path} is damaged; remove {self.folder}, so that it is prepared again")
 
 
 def home() -> Path:
@@ -94,7 +94,7 @@ def home() -> Path:
 
 
 def checksum(request: Request, how: Preparation, labels: np.ndarray, pixels_sha256: str) -> str:
-    """Identifies data set, split, preparation, labels and pixels, wherever they came from."""
+    """Return a checksum of data set, split, preparation, labels and pixels, whatever their origin."""
     digest = hashlib.sha256(
         json.dumps([VERSION, request.dataset, request.split, request.resolution, how.record(), pixels_sha256]).encode()
     )
@@ -106,7 +106,7 @@ def checksum(request: Request, how: Preparation, labels: np.ndarray, pixels_sha2
 
 
 def complete(request: Request) -> Prepared | None:
-    """The whole public split, prepared in this way from anywhere; None if there is none."""
+    """Return the whole public split with this preparation, from any origin; None if there is none."""
     for folder in sorted(home().glob(f"{request.stem()}-*")):
         found = read(folder)
         if found and found.manifest["complete"] and found.manifest["requested"] == request.preparation.record():
@@ -115,7 +115,7 @@ def complete(request: Request) -> Prepared | None:
 
 
 def current(request: Request, source: Source) -> Prepared | None:
-    """What was prepared from this very source, unless the source has changed since."""
+    """Return the data prepared from this source; None if there is none or the source has changed since."""
     found = read(request.folder(source.origin))
     if found is None or (source.anywhere and not found.manifest["complete"]):
         return None
@@ -129,13 +129,13 @@ def current(request: Request, source: Source) -> Prepared | None:
 
 
 def everything() -> list[Prepared]:
-    """All that is prepared."""
+    """Return all prepared data."""
     found = (read(folder) for folder in sorted(home().glob("*")))
     return [prepared for prepared in found if prepared]
 
 
 def read(folder: Path) -> Prepared | None:
-    """What a folder holds; None if nothing that counts."""
+    """Return the prepared data in a folder; None if there is no valid data."""
     try:
         found = Prepared(folder, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
         if found.manifest["version"] != VERSION or found.path.stat().st_size != _bytes(found.shape):
@@ -152,8 +152,8 @@ def build(request: Request, source: Source, progress: bool = False) -> Prepared:
     """Prepare a source, unless another process has just done so.
 
     Raises:
-        DataUnavailableError: the images are not here and cannot be had.
-        DataCorruptedError: one cannot be read, or the public split is not whole.
+        DataUnavailableError: the images are not on this machine and cannot be fetched.
+        DataCorruptedError: an image cannot be read, or the public split is not whole.
         ZooError: the disk is full.
     """
     folder = request.folder(source.origin)
@@ -200,7 +200,7 @@ def _build(request: Request, source: Source, folder: Path, progress: bool) -> Pr
 
 
 def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, progress: bool) -> tuple[str, str]:
-    """The name of the finished file and its sha256; nothing stays behind if it is not finished."""
+    """Write the pixels; returns the file name and the sha256. A failure leaves nothing behind."""
     from .builder import write_pixels
 
     try:
@@ -209,7 +209,7 @@ def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, pro
         name = f"{digest[:16]}.uint8"
         (folder / _UNNAMED).replace(folder / name)
     except BaseException as error:
-        with suppress(OSError):  # unless there is something older in it
+        with suppress(OSError):  # unless it has older content
             folder.rmdir()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             _no_room(folder.parent, _bytes((len(source), side, side, 3)), error.strerror or str(error))
@@ -224,9 +224,7 @@ def _in_a_place_for_data() -> Iterator[None]:
         yield
     except OSError as error:
         reason = "there is no home folder" if NO_HOME in home().parents else f"{home()}: {error.strerror}"
-        raise ZooError(
-            f"prepared images cannot be kept ({reason}); set ZOO_DATA to a folder that can be written"
-        ) from None
+        raise ZooError(f"prepared images cannot be kept ({reason}); set ZOO_DATA to a writable folder") from None
 
 
 def _refuse_without_room(folder: Path, needed: int) -> None:
@@ -237,8 +235,8 @@ def _refuse_without_room(folder: Path, needed: int) -> None:
 
 def _no_room(folder: Path, needed: int, reason: str) -> NoReturn:
     raise ZooError(
-        f"{_size(needed)} are needed in {folder} ({reason}); free some room, or set ZOO_DATA to a folder on "
-        f"another disk"
+        f"{folder} needs {_size(needed)} of free space ({reason}); free some space, or set ZOO_DATA to a folder "
+        f"on another disk"
     ) from None
 
 
@@ -248,9 +246,9 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what a killed builder left, and pixels of an older source: files of the names that builders give.
+    """Remove the leftovers of killed builders and the pixels of an older source, by the names that builders use.
 
-    Who has those mapped keeps them: the system frees a removed file when the last process lets go of it.
+    Processes that have mapped a removed file keep it: the system frees it when the last one unmaps it.
     """
     prepared = read(folder)
     for name in ("manifest.json", _UNNAMED):
@@ -262,7 +260,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make renames durable, in order."""
+    """Make renames in a folder durable, in order."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(handle)
@@ -284,5 +282,5 @@ def _pillow_version() -> str:
 
 
 def _plain(name: str) -> str:
-    """A name without what a file name cannot hold."""
+    """Return a name without characters that file names cannot have."""
     return re.sub(r"[^A-Za-z0-9+]+", "_", name)

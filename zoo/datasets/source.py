@@ -1,4 +1,4 @@
-"""What every kind of source is to the builder: a sequence of images with labels, and a fingerprint."""
+"""The interface of sources: a sequence of images with labels, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """Images of one split before cropping and resizing. Making one reads nothing; a kind fills in the rest."""
+    """Images of one split before cropping and resizing. Constructing a source reads nothing."""
 
-    origin: str  # where the images are, for people and for the name of the cache
-    official = False  # the publisher's files, so that a full count means the full split
-    anywhere = False  # the user named no path: a full split prepared earlier will do, wherever it came from
+    origin: str  # where the images are; shown to users, and part of the cache key
+    official = False  # True for the publisher's files, of which a full count means the full split
+    anywhere = False  # True if the user named no path, so that any full split prepared earlier serves
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """(N,) int64."""
+        """Labels (N,) int64."""
         raise NotImplementedError
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """As many as there are classes; empty where they have no names."""
+        """The names of all classes; empty if they have no names."""
         return ()
 
     @property
@@ -41,31 +41,31 @@ class Source:
         return len(self.labels)
 
     def fingerprint(self) -> str:
-        """Changes when the source changes; cheap."""
+        """Return a text that changes when the source changes; cheap."""
         raise NotImplementedError
 
     def locate(self) -> Path | None:
-        """Where the files of a public data set are; None if they are not there, or have no place of their own."""
+        """Return the place of the files of a public data set; None if they are missing, or have no fixed place."""
         return None
 
     def can_fetch(self) -> bool:
-        """Whether this is a place to download or extract a public data set to."""
+        """Return True if a public data set may be downloaded or extracted to this place."""
         return False
 
     def content(self) -> str | None:
-        """A checksum that tells whether only times have changed; None where the fingerprint has to do."""
+        """Return a checksum that ignores modification times; None if only the fingerprint is available."""
         return None
 
     def image(self, i: int) -> Image:
-        """Image i, which is decoded as it is used; to be closed by who asked for it."""
+        """Open image i, which is decoded on access; the caller closes it."""
         raise NotImplementedError
 
     def where(self, i: int) -> str:
-        """What to call image i in an error."""
+        """Return the name of image i for errors."""
         return f"image {i} of {self.origin}"
 
     def ready(self, side: int) -> np.ndarray | None:
-        """All images (N, side, side, 3) uint8 if that takes no work worth keeping, else None."""
+        """Return all images (N, side, side, 3) uint8 if preparing them is so fast that it needs no cache, else None."""
         return None
 
 
@@ -77,7 +77,7 @@ class Arrays(Source):
         return self.read()
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, H, W) or (N, H, W, 3 or 4) uint8 and labels (N,) int64."""
+        """Read images (N, H, W) or (N, H, W, 3 or 4) uint8 and labels (N,) int64."""
         raise NotImplementedError
 
     @property
@@ -95,23 +95,23 @@ class Arrays(Source):
 
 
 def is_full_split(dataset: str, split: str, source: Source) -> bool:
-    """Whether this is the publisher's split with all its images.
+    """Return True if this is the publisher's split with all its images.
 
     Raises:
-        DataCorruptedError: it is a part of it, and nobody has asked for that.
+        DataCorruptedError: some images are missing, and the user gave no path.
     """
     entry = CATALOGUE.get(dataset)
     expected = entry.splits.get(split) if entry and source.official else None
     if source.anywhere and expected is not None and len(source) != expected:
         raise DataCorruptedError(
             f"{dataset} in {source.origin} has {len(source):,} {split} images instead of {expected:,}; extract its "
-            f"archives again, or give its path as the data to use it as it is"
+            f"archives again, or give its path as the data to use it anyway"
         )
     return len(source) == expected
 
 
 def fingerprint_of(files: Iterable[tuple[str, int, int]]) -> str:
-    """sha256 of names, sizes in bytes and modification times in nanoseconds."""
+    """Return the sha256 of names, sizes in bytes and modification times in nanoseconds."""
     digest = hashlib.sha256()
     for name, size, modified in files:
         digest.update(f"{name}\0{size}\0{modified}\n".encode(errors="surrogateescape"))

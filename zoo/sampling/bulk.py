@@ -1,8 +1,8 @@
-"""Many images of one seed on disk: a folder of PNGs, an .npz or a .tar.
+"""Write many images of one seed to disk: a folder of PNGs, an .npz or a .tar.
 
-The images are made in parts of a fixed number. A part is on disk whole or not at all, so memory is constant, a run that
-was stopped goes on where it was, and the ranks of a torchrun share the parts. What is written does not depend on any of
-this: image i is `model.sample(..., start=i)`'s, and files hold no times.
+The images are made in parts of a fixed size. A part is on disk whole or not at all, so memory is constant, an
+interrupted run continues where it stopped, and the ranks of a torchrun share the parts. The output does not depend on
+any of this: image i is that of `model.sample(..., start=i)`, and files contain no times.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ if TYPE_CHECKING:
     from .labelled import Label, Labels
 
 FORMATS: dict[str, type[Format]] = {"": PngFolder, ".npz": Npz, ".tar": Tar}  # by suffix
-PART_PIXELS = 1 << 20  # about as many pixels a part: 1,024 images of 32x32
+PART_PIXELS = 1 << 20  # approximate pixels per part: 1,024 images of 32x32
 _JOURNAL = ".zoo-sample"
-_ENCODERS = 4  # threads; compression lets go of the interpreter's lock
+_ENCODERS = 4  # threads; compression releases the interpreter's lock
 
 
 class StoppedError(ZooError):
-    """Ctrl-C, or SIGTERM, while images were written."""
+    """Ctrl-C or SIGTERM stopped the writing of images."""
 
     exit_status = 130
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a call of `write` did, on this rank."""
+    """What a call of `write` did on this rank."""
 
     seed: int
-    images: int  # made now; the others were there already
+    images: int  # made by this call; the others existed already
     seconds: float
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds
 
 
 def is_bulk(path: Path) -> bool:
-    """Whether images go to this path one by one, as opposed to a grid."""
+    """Return True if this path gets single images, as opposed to a grid."""
     return path.suffix.lower() in FORMATS
 
 
@@ -75,27 +75,28 @@ def write(
     force: bool = False,
     progress: bool = False,
 ) -> Written:
-    """Write n images; called again after an interruption, with the same arguments, it goes on.
+    """Write n images; after an interruption, the same call continues.
 
-    Under torchrun every rank calls this with the same arguments; the first one puts the parts together.
+    Under torchrun every rank calls this with the same arguments; rank 0 joins the parts.
 
     Args:
-        model: the generator; the other arguments without a word here are those of `GAN.sample`.
-        out: a folder, which gets 000000.png and so on and sample.json, which says what they are; an .npz with `images`
-            (N, H, W, 3) uint8, `labels` and `seed`; or a .tar in webdataset's layout: 000000.png, 000000.cls. Their
-            labels are those of `Images.labels`: classes, or with `labels="trained"` the generator's own.
-        seed: None goes on with the seed of an interrupted run, or draws one.
-        force: overwrite what is there, rather than go on with it.
+        model: the generator; arguments that are not listed here are those of `GAN.sample`.
+        out: a folder, which gets 000000.png and so on and a sample.json that describes them; an .npz with `images`
+            (N, H, W, 3) uint8, `labels` and `seed`; or a .tar in webdataset's layout: 000000.png, 000000.cls. The
+            labels are those of `Images.labels`: classes, or the generator's own labels with `labels="trained"`.
+        seed: None continues with the seed of an interrupted run, or draws a seed.
+        force: overwrite existing images, rather than continue them.
 
     Raises:
-        ZooError: other images are there already, the disk is full, or (StoppedError) Ctrl-C; what to do next is said.
+        ZooError: other images exist, or the disk is full.
+        StoppedError: Ctrl-C, or SIGTERM.
     """
     out = Path(out)
     label = _numbers(model, label, n, labels)
     if out.suffix and out.is_dir():
         raise ZooError(f"{out} is a folder; give a file, or a folder without a suffix")
     if out.suffix and out.is_symlink() and out.exists():
-        out = out.resolve()  # the file is written, the link stays
+        out = out.resolve()  # write the file and keep the link
     journal = Journal(out / _JOURNAL if not out.suffix else out.parent / f".{out.name}{_JOURNAL}")
     format = FORMATS[out.suffix.lower()](out, journal)
     each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
@@ -120,22 +121,22 @@ def write(
                         for written in format.write_part(command, part, batches, pool):
                             made += written
                             advance(written)
-                ranks.agree(None)  # all parts are there
+                ranks.agree(None)  # all parts are written
                 if ranks.rank() == 0:
                     format.finalize(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
                     journal.end()
                 ranks.agree(None)
     except KeyboardInterrupt:
-        raise StoppedError(f"stopped; the same command goes on with {out} where it was") from None
+        raise StoppedError(f"stopped; the same command continues {out}") from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise ZooError(f"no space left for {out}; make some, and the same command goes on where it was") from None
+        raise ZooError(f"no space left for {out}; free some space, then the same command continues") from None
     return Written(drawn, made, time.perf_counter() - start)
 
 
 def _numbers(model: GAN, label, n: int, labels: str) -> int | list[int] | None:
-    """The classes by number, one for all or one for each; refuses them before anything is written."""
+    """Return the classes by number, one for all images or one per image; refuses them before anything is written."""
     chosen = model.check_label(label, n, labels)
     if chosen is None or isinstance(label, int):
         return label
@@ -146,7 +147,7 @@ def _numbers(model: GAN, label, n: int, labels: str) -> int | list[int] | None:
 def _record(
     model: GAN, n: int, label, seed: int | None, truncation: float | None, labels: str, format: Format
 ) -> dict[str, Any]:
-    """What the images depend on. A folder can grow, where the labels allow it; a file cannot."""
+    """Return what the images depend on. A folder can grow, if the labels allow it; a file cannot."""
     digest = hashlib.sha256()
     for name, tensor in model.generator.state_dict().items():
         digest.update(name.encode())
@@ -170,9 +171,9 @@ def _record(
 def _begun(
     record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
 ) -> Iterator[tuple[Command, list[range] | None]]:
-    """(the command, what is missing of its parts; None if its output is whole), the same on all ranks.
+    """Yield (the command, its missing parts or None if the output is whole), the same on all ranks.
 
-    The first rank has looked at what is there and holds the journal's lock.
+    Rank 0 examines the output and holds the lock of the journal.
     """
     with ExitStack() as held:
         error, found = None, None
@@ -187,7 +188,7 @@ def _begun(
         ranks.agree(error)
         command, missing = ranks.from_first(found)
         if command.record["weights"] != record["weights"]:
-            error = ZooError("the ranks have different weights; give them a model with weights that are not random")
+            error = ZooError("the ranks have different weights; give a model whose weights are not random")
         ranks.agree(error)
         yield command, missing
 
@@ -195,7 +196,7 @@ def _begun(
 def _finished(
     record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
 ) -> tuple[Command, None] | None:
-    """The command if all of its images are there already; `force` without a seed asks for others."""
+    """Return the command if all its images exist already; `force` without a seed asks for other images."""
     if format.journal.begun() or (force and record["seed"] is None):
         return None
     try:
@@ -205,7 +206,7 @@ def _finished(
     if there is None or there.images != n or not there.makes(record) or not format.is_complete(parts):
         return None
     if format.journal.folder.exists():
-        with format.journal.locked(format.out):  # what a kill has left is removed
+        with format.journal.locked(format.out):  # removes the leftovers of a killed process
             pass
     return there, None
 
@@ -213,13 +214,13 @@ def _finished(
 def _begin(
     record: dict[str, Any], format: Format, parts: list[range], n: int, force: bool
 ) -> tuple[Command, list[range]]:
-    """Begin, or go on; for the holder of the lock."""
+    """Begin or continue; the caller holds the lock."""
     begun, finished, is_damaged = format.journal.begun(), None, False
     try:
         finished = format.finished()
     except DamagedRecordError as error:
         is_damaged = True
-        side_files.set_aside(error.path, "it does not say of which command the images are")
+        side_files.set_aside(error.path, "it does not name the command of the images")
     there = begun or finished
     if record["seed"] is None and there and (begun or not force):
         record["seed"] = there.record.get("seed")
@@ -244,7 +245,7 @@ def _begin(
 def _earlier(
     record: dict[str, Any], format: Format, n: int, begun: Command | None, finished: Command | None
 ) -> list[Part]:
-    """The parts that go: of other commands all, of this one those beyond n images."""
+    """Return the parts to remove: all parts of other commands, and those of this command beyond n images."""
     parts = []
     if begun is not None and begun.makes(record):
         parts += begun.replaced
@@ -257,19 +258,19 @@ def _earlier(
 
 
 def _refuse_others(record: dict[str, Any], there: Command, format: Format, n: int) -> None:
-    """Raises ZooError where another command's images are."""
+    """Raise ZooError if the output has images of another command."""
     differing = [key for key in record if record[key] != there.record.get(key)]
     if not differing and there.images > n:
         differing = [f"number, {there.images}"]
     if differing:
         raise ZooError(
             f"{format.out} was begun with another {' and '.join(differing)}; give another path, or force=True "
-            f"(--force) to begin anew"
+            f"(--force) to start again"
         )
 
 
 def _missing(parts: list[range], done: list[Part]) -> Iterator[range]:
-    """What is left of each part after the images at its beginning that are done."""
+    """Yield the rest of each part after its finished first images."""
     stops = {part.first: part.stop for part in sorted(done, key=lambda part: part.stop)}
     for part in parts:
         first = part.start
@@ -280,7 +281,7 @@ def _missing(parts: list[range], done: list[Part]) -> Iterator[range]:
 
 
 def _labels(model: GAN, n: int, label, seed: int, labels: Labels):
-    """(n,) int64, or None without classes."""
+    """Return labels (n,) int64, or None without classes."""
     import torch
 
     if label is None:

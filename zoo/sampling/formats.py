@@ -1,4 +1,4 @@
-"""How `zoo.sampling.bulk` writes images into one file: an .npz, or a .tar in webdataset's layout."""
+"""Formats of `zoo.sampling.bulk` for one file: an .npz, or a .tar in webdataset's layout."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _BLOCK = 1 << 20
 
 
 class Format:
-    """A way to write images. A finished output says by which command it was made.
+    """A way to write images. A finished output records the command that made it.
 
     Attributes:
         out: the folder or file.
-        journal: of the same file system.
-        images_alone: every image is a file of its own, so that an output can grow.
+        journal: in the same file system.
+        images_alone: every image is a separate file, so that an output can grow.
     """
 
     images_alone = False
@@ -42,37 +42,37 @@ class Format:
         self.out, self.journal = out, journal
 
     def targets(self, n: int) -> list[Path]:
-        """The files that n images end up in."""
+        """Return the final files of n images."""
         return [self.out]
 
     def finished(self) -> Command | None:
-        """The command that made what is there; None if nothing is, or something else."""
+        """Return the command that made the existing output; None if there is none, or it is foreign."""
         record = self._record()
         return command_of(record) if record else None
 
     def is_complete(self, parts: list[range]) -> bool:
-        """Whether what is there is, byte for byte, what its command wrote."""
+        """Return True if the output is, byte for byte, what its command wrote."""
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Remove the record of a finished output, where it is a file of its own."""
+        """Remove the record of a finished output, if it is a separate file."""
 
     def earlier_parts(self, command: Command | None) -> list[Part]:
-        """The images in files of their own that a command has left."""
+        """Return the parts of a command whose images are separate files."""
         return []
 
     def check_room(self, command: Command) -> None:
-        """Raise ZooError where what `command` replaces cannot be told from files of others."""
+        """Raise ZooError if the images that `command` replaces may include foreign files."""
 
     def make_room(self, command: Command) -> None:
         """Remove the parts that `command` replaces."""
 
     def done(self, command: Command) -> list[Part]:
-        """The parts that are there, their content checked."""
+        """Return the finished parts whose content is intact."""
         return [part for part in self.journal.parts(command) if sha256(self.journal.path(command, part)) == part.sha256]
 
     def write_part(self, command: Command, part: range, batches: Iterable[Images], pool: Executor) -> Iterator[int]:
-        """Write a part, and tell after each batch how many images it was."""
+        """Write a part; yields the number of images after each batch."""
         digest = hashlib.sha256()
         writing = self.journal.writing(command, f"{part.start}-{part.stop}")
         with writing.open("wb") as file:
@@ -83,7 +83,7 @@ class Format:
         writing.replace(self.journal.path(command, Part(part.start, part.stop, digest.hexdigest())))
 
     def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
-        """Put the parts together; the output gets its name when it is whole."""
+        """Join the parts; the output gets its name when it is whole."""
         known = {(part.first, part.stop): part for part in self.journal.parts(command)}
         files = [self.journal.path(command, known[part.start, part.stop]) for part in parts]
         record = command.record | {"images": command.images, "content": _content_of(files)}
@@ -105,9 +105,9 @@ class Format:
 
 
 class Npz(Format):
-    """`images` (N, H, W, 3) uint8, and `labels` and `seed`; stored as they are, for pixels hardly compress.
+    """`images` (N, H, W, 3) uint8, `labels` and `seed`; stored without compression, which hardly helps pixels.
 
-    The record is the archive's comment, where git keeps a revision.
+    The record is the comment of the archive, where git keeps a revision.
     """
 
     def _record(self) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ class Npz(Format):
 
 
 class Tar(Format):
-    """000000.png and, with classes, 000000.cls, and so on: what webdataset reads.
+    """000000.png and, with classes, 000000.cls, and so on, as webdataset reads them.
 
     The record is the comment of a global header, where git keeps a revision; readers skip it.
     """
@@ -188,18 +188,18 @@ class Tar(Format):
     def _put_together(self, record: dict[str, Any], parts: list[Path], labels, resolution: int, file) -> None:
         header = {"comment": json.dumps(record)}
         with tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT, pax_headers=header) as archive:
-            archive.offset += _copy(parts, file)  # then come the blocks that end an archive
+            archive.offset += _copy(parts, file)  # the blocks that end an archive follow
 
 
 def png(image: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 as a PNG file."""
+    """Encode (H, W, 3) uint8 as a PNG file."""
     from PIL import Image
 
     return encoded(Image.fromarray(image), compress_level=COMPRESSION)
 
 
 def _member(name: str, data: bytes) -> bytes:
-    """One file of a tar archive, without owner or time."""
+    """Return one file of a tar archive, without owner or time."""
     info = tarfile.TarInfo(name)
     info.size = len(data)
     return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
@@ -209,7 +209,7 @@ def _member(name: str, data: bytes) -> bytes:
 
 
 def parsed(text: bytes) -> dict[str, Any] | None:
-    """The record in a finished output; None if there is none, or it is damaged."""
+    """Return the record of a finished output; None if there is none, or it is damaged."""
     try:
         record = parse_json(text)
     except UnreadableError:
@@ -222,13 +222,13 @@ def is_record(value: Any) -> bool:
 
 
 def command_of(record: dict[str, Any]) -> Command:
-    """The command of a finished output's record."""
+    """Return the command of the record of a finished output."""
     depends = {key: value for key, value in record.items() if key not in ("images", "parts", "content")}
     return Command(depends, record["images"])
 
 
 def _content_of(parts: list[Path]) -> dict[str, Any]:
-    """What a file's record says of the bytes of all parts, after a look at each."""
+    """Return size and sha256 of the bytes of all parts, after verifying each part."""
     whole, size = hashlib.sha256(), 0
     for path in parts:
         digest = hashlib.sha256()
@@ -238,12 +238,12 @@ def _content_of(parts: list[Path]) -> dict[str, Any]:
                 whole.update(block)
                 size += len(block)
         if not path.name.endswith(f".{digest.hexdigest()}.part"):
-            raise ZooError(f"{path} has changed on disk; the same command makes it again")
+            raise ZooError(f"{path} has changed on disk; run the same command again")
     return {"bytes": size, "sha256": whole.hexdigest()}
 
 
 def _is_content(record: dict[str, Any] | None, file) -> bool:
-    """Whether the next bytes of a file are those of which its record tells."""
+    """Return True if the next bytes of a file are those of its record."""
     content = (record or {}).get("content")
     if not isinstance(content, dict) or not isinstance(content.get("bytes"), int):
         return False
@@ -254,7 +254,7 @@ def _is_content(record: dict[str, Any] | None, file) -> bool:
 
 
 def _copy(parts: list[Path], file) -> int:
-    """Write all parts; returns their bytes."""
+    """Write all parts; returns their size in bytes."""
     size = 0
     for path in parts:
         with path.open("rb") as part:
@@ -264,7 +264,7 @@ def _copy(parts: list[Path], file) -> int:
 
 
 def _blocks(file, size: int | None = None) -> Iterator[bytes]:
-    """The rest of a file, or its next `size` bytes."""
+    """Yield the rest of a file, or its next `size` bytes."""
     while block := file.read(_BLOCK if size is None else min(_BLOCK, size)):
         size = None if size is None else size - len(block)
         yield block

@@ -1,4 +1,4 @@
-"""A generator with its config, and what one does with it: sample, stream, generate, interpolate."""
+"""A generator with its config: sample, stream, generate, interpolate."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
         return torch.float32
     chosen = _DTYPES.get(str(dtype).removeprefix("torch."))
     if chosen is None:
-        raise ZooError(f"dtype {dtype} is not known; give one of {', '.join(_DTYPES)}")
+        raise ZooError(f"dtype {dtype} is unknown; give one of {', '.join(_DTYPES)}")
     return chosen
 
 
 class GAN(Labelled, Pretrained):
-    """A generator with its config. The network is moved to its device and fused when it is first used.
+    """A generator with its config. The network is moved to its device and fused on first use.
 
     Attributes:
         config: the ModelConfig.
-        device, dtype: where and in which precision it computes.
-        tag: which of the config's weights these are; None for weights of one's own.
-        provenance: what the weights file says about itself, such as the source, its sha256 and the converter.
-        alignment: which class each label draws, as far as `zoo.align` has measured it; None where nothing is known.
-            `sample` heeds it. `zoo.align(model)` sets it, and so may anybody.
+        device, dtype: device and precision of the computation.
+        tag: the tag of these weights in the config; None for a user's own weights.
+        provenance: the metadata of the weights file, such as the source, its sha256 and the converter.
+        alignment: the class that each label draws, as measured by `zoo.align`; None if unknown. `sample` applies it.
+            `zoo.align(model)` sets it, and so may the user.
     """
 
     def __init__(
@@ -67,12 +67,16 @@ class GAN(Labelled, Pretrained):
         doubt: str | None = None,
         discriminator_file: Expected | None = None,
     ):
-        """`settle`: bring the vectors of spectral norm to their fixed point first, as StudioGAN's sampling does.
-        `doubt`: a line on why labels may not mean what they say, printed when classes are first asked for.
-        `discriminator_file`: of the discriminator that was trained with these weights."""
+        """Wrap a generator.
+
+        Args:
+            settle: first iterate the vectors of spectral norm to their fixed point, as StudioGAN's sampling does.
+            doubt: a line on why labels may be wrong, printed when classes are first requested.
+            discriminator_file: weights of the discriminator that was trained with this generator.
+        """
         self.config = config
         self.alignment = alignment
-        self._doubt = doubt  # after the alignment, which ends any doubt
+        self._doubt = doubt  # set after the alignment, whose setter clears it
         self._discriminator_file = discriminator_file
         self.device, self.dtype = pick_device(device), _pick_dtype(dtype)
         if self.dtype != torch.float32 and not fuse:
@@ -82,7 +86,7 @@ class GAN(Labelled, Pretrained):
 
     @cached_property
     def generator(self) -> nn.Module:
-        """The plain module in eval mode, weights as they were trained."""
+        """The plain module in eval mode, with its trained weights."""
         with preparing(self.device):
             generator = self._given.to(self.device)
             in_aligned_memory(generator)
@@ -93,18 +97,18 @@ class GAN(Labelled, Pretrained):
 
     @property
     def has_discriminator(self) -> bool:
-        """Whether the discriminator that was trained with these weights is on this machine."""
+        """True if the discriminator that was trained with these weights is on this machine."""
         return self._discriminator_file is not None
 
     @cached_property
     def discriminator(self) -> Discriminator:
         """The discriminator that was trained with these weights, in eval mode, loaded on first use.
 
-        Call it with images (N, C, H, W) in the data's range, and labels (N,) as the generator was trained with them
-        where its head needs them; see `zoo.nets.DiscriminatorOutput`.
+        Call it with images (N, C, H, W) in the range of the data and, if its head needs them, the generator's own
+        labels (N,); see `zoo.nets.DiscriminatorOutput`.
 
         Raises:
-            WeightsUnavailableError: these weights come without one, or it is not on this machine.
+            WeightsUnavailableError: these weights have no discriminator on this machine.
         """
         from .loading import load_discriminator
 
@@ -121,7 +125,7 @@ class GAN(Labelled, Pretrained):
 
     @property
     def chunk(self) -> int:
-        """How many images the generator computes at once, where the bits of image i are to depend on nothing else."""
+        """Number of images computed at once when the bits of image i must not depend on the batch."""
         return chunk_of(self.device, self.config.generator.architecture)
 
     @property
@@ -151,25 +155,25 @@ class GAN(Labelled, Pretrained):
         labels: Labels = "aligned",
         exact: bool = False,
     ) -> Images:
-        """n images. The same seed gives the same images, whatever the batch size, and image i stays as n grows.
+        """Generate n images. The same seed gives the same images for any batch size, and image i does not depend on n.
 
-        Of more than 64 images the bits depend on nothing but the seed, whatever n, the batch size and the number of
-        threads. Of fewer, a CPU computes some by all threads together: these are the same within 1/255, in a few of
+        The bits of more than 64 images depend only on the seed, not on n, the batch size or the number of threads. For
+        fewer images, a CPU computes some with all threads together: these agree within 1/255, differing in a few of
         100,000 values, and to the bit with `exact`.
 
         Args:
-            n: how many.
-            label: a class by index or name, a sequence of n of them, or "all" for every class in equal parts, one
-                after the other; None draws classes uniformly from the seed.
-            seed: an integer, or None for a fresh one (see `images.seed`).
+            n: number of images.
+            label: a class by index or name, a sequence of n classes, or "all" for every class in equal parts, class
+                after class; None draws classes uniformly from the seed.
+            seed: an integer, or None for a new seed (see `images.seed`).
             truncation: draw each latent element again until its magnitude is at most this; None = never.
-            batch_size: images held on the device at once; on a CPU no fewer than a chunk for each thread.
+            batch_size: images on the device at once; on a CPU at least one chunk per thread.
             progress: show a progress bar.
             start: index of the first image in the seed's sequence.
-            labels: "aligned": `label` is a class, drawn by the label that an alignment found for it, where the model
-                has one. "trained": `label` is the label itself, as the generator was trained with it. Either way
-                `images.labels` holds what was asked for, and for None what was drawn.
-            exact: the same bits also for a few images, at the price of as much time as eight of them take.
+            labels: "aligned": `label` is a class, drawn by the label that the model's alignment, if any, assigns to it.
+                "trained": `label` is the generator's own label. In both cases `images.labels` holds the requested
+                labels, or the drawn ones for None.
+            exact: give the same bits for a few images, too; then a few take as long as eight.
 
         Raises:
             LabelError: a label is unknown, out of range, or given to a model without classes.
@@ -189,7 +193,7 @@ class GAN(Labelled, Pretrained):
         labels: Labels = "aligned",
         exact: bool = False,
     ) -> Iterator[Images]:
-        """The images of `sample` in batches of batch_size, in constant memory; arguments as there."""
+        """Yield the images of `sample` in batches of batch_size, in constant memory; same arguments."""
         _check_count("n", n, minimum=0)
         _check_count("start", start, minimum=0)
         batch_size = batch_size if batch_size is not None else self._default_batch_size()
@@ -201,7 +205,7 @@ class GAN(Labelled, Pretrained):
 
     def _stream(self, n, chosen, labels, seed, truncation, batch_size, progress, start, exact) -> Iterator[Images]:
         begun = self._begun(n, chosen, labels, seed, truncation, batch_size, start, exact)
-        if self.device.type == "cuda":  # it is at work on the next batch while this one is looked at
+        if self.device.type == "cuda":  # the GPU computes the next batch while the caller uses this one
             begun = one_ahead(begun)
         with Progress(progress) as bar:
             advance = bar.task(self.config.name, n)
@@ -210,15 +214,15 @@ class GAN(Labelled, Pretrained):
                 advance(len(images))
 
     def _begun(self, n, chosen, labels, seed, truncation, batch_size, start, exact) -> Iterator[Callable[[], Images]]:
-        """Batches that are computed, or on a GPU begun, when they are yielded; called, they wait for the images."""
-        # Whole chunks, so that no image is computed twice; on a CPU as many as there are threads, or times that.
+        """Yield batches that are computed (on a GPU: begun); calling one waits for its images."""
+        # Whole chunks, so that no image is computed twice; on a CPU a multiple of the number of threads.
         step = self._renderer.step
         each = step * -(-batch_size // step)
         few = 0 if exact else self._renderer.few(n, start)
         first = 0
         while first < n:
             count = n if few == n else min(each - (start + first) % each, n - first)
-            # On a thread of the pool: the threads that a large operation here would wake wait for more by spinning.
+            # On a thread of the pool: a large operation here would wake threads that then spin while they wait.
             [z] = one_thread_each(latents.normal, [(seed, start + first, count, self.latent_dim, truncation)])
             if chosen is None:
                 shown = self.drawn_labels(count, seed, start + first, labels)
@@ -230,40 +234,40 @@ class GAN(Labelled, Pretrained):
             first += count
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
-        """The latents (n, latent_dim) float32 that `sample` would use for images start ... start + n - 1."""
+        """Return the latents (n, latent_dim) float32 that `sample` uses for images start ... start + n - 1."""
         _check_count("n", n, minimum=0)
         return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
 
     def generate(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None, *, exact: bool = True) -> Tensor:
-        """Images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z, without gradients.
+        """Generate images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z, without gradients.
 
         For gradients with respect to z, call `model.generator`.
 
         Args:
             z: latents (N, latent_dim), standard normal in training.
-            y: labels (N,) or one label for all, as the generator was trained with them, so that they are never
-                mapped (`trained_labels` finds those of classes); needed exactly for conditional models.
-            exact: the bits of an image do not depend on N. False: up to 64 images as fast as `sample` makes them.
+            y: the generator's own labels (N,), or one label for all; they are never mapped (`trained_labels` finds the
+                labels of classes). Conditional models need y, others refuse it.
+            exact: the bits of an image do not depend on N. False: up to 64 images are as fast as in `sample`.
         """
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
         if y is None and self.num_classes:
-            raise LabelError(f"{self.config.name} is conditional: give y, one label or one for each latent")
+            raise LabelError(f"{self.config.name} is conditional: give y, one label or one per latent")
         few = 0 if exact else self._renderer.few(len(z))
         return self._images(z, class_labels.indices(self.config, y, len(z)), 0, few).to(z.device)
 
     def _images(self, z: Tensor, y: Tensor | None, start: int, few: int) -> Tensor:
-        """Images start ... start + N - 1 as float32 (N, 3, H, W) in [-1, 1]; `few` as in `Renderer`."""
+        """Compute images start ... start + N - 1, float32 (N, 3, H, W) in [-1, 1]; `few` as in `Renderer`."""
         images = self._renderer(z, y, start, few).expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
     def interpolate(self, a: int, b: int, steps: int, label: Label = None, labels: Labels = "aligned") -> Images:
-        """Images along the great circle between the latents of seeds a and b, both ends included.
+        """Generate images along the great circle between the latents of seeds a and b, both ends included.
 
         Args:
             a, b: seeds; the ends are image 0 of each.
-            steps: how many images, at least 2.
-            label: a class by index or name, or a sequence of `steps` of them; None takes the class drawn for seed a.
+            steps: number of images, at least 2.
+            label: a class by index or name, or a sequence of `steps` classes; None takes the class drawn for seed a.
             labels: as in `sample`.
         """
         _check_count("steps", steps, minimum=2)
@@ -278,7 +282,7 @@ class GAN(Labelled, Pretrained):
     # ----------------------------------------------------------------------------------------------------- private
 
     def _default_batch_size(self) -> int:
-        """Whole chunks of about half a million pixels."""
+        """Return a batch size of whole chunks with about half a million pixels."""
         return self.chunk * max(1, (1 << 19) // self.resolution**2 // self.chunk)
 
     def _empty(self, seed: int | None) -> Images:
@@ -297,10 +301,10 @@ def _check_count(name: str, value: int, minimum: int) -> None:
 
 
 def _slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Points (steps, D) on the great circle from a to b (1, D); the length goes from |a| to |b| evenly."""
+    """Return points (steps, D) on the great circle from a to b (1, D); lengths go linearly from |a| to |b|."""
     norm_a, norm_b = a.norm(), b.norm()
     angle = torch.arccos(((a / norm_a) * (b / norm_b)).sum().clamp(-1, 1))
-    if angle < 1e-4:  # nearly the same direction: a straight line is the circle
+    if angle < 1e-4:  # almost the same direction: the arc is a straight line
         return a + t * (b - a)
     direction = (torch.sin((1 - t) * angle) * a / norm_a + torch.sin(t * angle) * b / norm_b) / torch.sin(angle)
     return direction * (norm_a + t * (norm_b - norm_a))

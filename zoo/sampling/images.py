@@ -1,4 +1,4 @@
-"""A batch of generated images, and what one does with it: look, save, index, hand on."""
+"""A batch of generated images: show, save, index, convert."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Images:
     """Images (N, 3, H, W) as uint8 on the CPU, with the seed and labels that made them.
 
     `images[i]` and iteration give PIL images, a slice or index list gives `Images`; `np.asarray(images)` is the same
-    (N, 3, H, W) array as `images.uint8`. In a notebook the batch shows itself as a grid.
+    (N, 3, H, W) array as `images.uint8`. A notebook shows the batch as a grid.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class Images:
 
     @classmethod
     def from_float(cls, images: torch.Tensor, **about: Any) -> Images:
-        """From generator output (N, 1 or 3, H, W) in [-1, 1]: scaled to 0 ... 255, halves rounded up (as StudioGAN)."""
+        """Convert generator output (N, 1 or 3, H, W) in [-1, 1] to 0 ... 255, halves rounded up (as in StudioGAN)."""
         from ..common import quantise
 
         return cls(quantise.fixed(images).expand(-1, 3, -1, -1), **about)
 
     @classmethod
     def cat(cls, parts: Sequence[Images]) -> Images:
-        """One batch of several, in order, such as the pieces of `model.stream`."""
+        """Join several batches in order, such as those of `model.stream`."""
         import torch
 
         if not parts:
-            raise ZooError("there are no images to put together; give at least one batch")
+            raise ZooError("there are no images to join; give at least one batch")
         first = parts[0]
         labels = None if first.labels is None else torch.cat([part.labels for part in parts if part.labels is not None])
         return cls(
@@ -75,7 +75,7 @@ class Images:
         )
 
     def float(self) -> torch.Tensor:
-        """(N, 3, H, W) float32 in [0, 1]."""
+        """Return (N, 3, H, W) float32 in [0, 1]."""
         return self.uint8.float() / 255
 
     def __len__(self) -> int:
@@ -115,14 +115,14 @@ class Images:
         return array.copy() if copy else array
 
     def pil(self) -> list[Image]:
-        """One PIL image each."""
+        """Return the images as a list of PIL images."""
         return list(self)
 
     def grid(self, columns: int | None = None, padding: int = 2) -> Image:
-        """All images in one PIL image, row by row, on white.
+        """Arrange all images in one PIL image, row by row, on white.
 
         Args:
-            columns: images a row; default about the square root of their number.
+            columns: images per row; default: about the square root of their number.
             padding: pixels between and around the images.
         """
         import torch
@@ -141,10 +141,10 @@ class Images:
         return _pil(sheet)
 
     def save(self, path: str | Path, *, columns: int | None = None, force: bool = False) -> Path:
-        """Write a grid (a path that ends in an image format), an .npz, or one PNG each into a folder.
+        """Write a grid (for an image suffix), an .npz, or a folder with one PNG per image.
 
-        The .npz holds `images` (N, H, W, 3) uint8, and `labels` and `seed` where known. A folder gets 000000.png and
-        so on, numbered by `start`. Nothing is overwritten unless `force`.
+        The .npz has `images` (N, H, W, 3) uint8, and `labels` and `seed` if known. A folder gets 000000.png and so on,
+        numbered from `start`. Existing files are only overwritten with `force`.
         """
         path = Path(path)
         suffix = output_kind(path)
@@ -181,7 +181,7 @@ class Images:
 
 
 def sent_to_host(images: torch.Tensor) -> Callable[[], torch.Tensor]:
-    """Begin to copy a tensor to the CPU; the function that is returned waits for it."""
+    """Begin to copy a tensor to the CPU; the returned function waits for the copy."""
     import torch
 
     if images.device.type != "cuda":
@@ -199,7 +199,7 @@ def sent_to_host(images: torch.Tensor) -> Callable[[], torch.Tensor]:
 
 
 def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """Each item when the next one has been begun."""
+    """Yield each item after the next one has begun."""
     waiting = list(itertools.islice(items, 1))
     for item in items:
         waiting.append(item)
@@ -208,7 +208,7 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def recut(batches: Iterator[Images], size: int) -> Iterator[Images]:
-    """The same images in batches of `size`, the last one smaller."""
+    """Yield the same images in batches of `size`; the last batch may be smaller."""
     held: Images | None = None
     for batch in batches:
         batch = batch if held is None else Images.cat([held, batch])
@@ -225,7 +225,7 @@ def recut(batches: Iterator[Images], size: int) -> Iterator[Images]:
 
 
 def output_kind(path: Path) -> str:
-    """The suffix of a path that images can be written to: of an image, ".npz", or "" for a folder."""
+    """Return the suffix of a path for images: that of an image format, ".npz", or "" for a folder."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS | {"", ".npz"}:
         known = ", ".join(sorted(_FORMATS))
@@ -234,7 +234,7 @@ def output_kind(path: Path) -> str:
 
 
 def targets_of(path: Path, start: int, n: int) -> list[Path]:
-    """The files that images start ... start + n - 1 are written to: the path itself, or one PNG each in a folder."""
+    """Return the files of images start ... start + n - 1: the path itself, or one PNG per image in a folder."""
     return [path] if output_kind(path) else [path / f"{start + i:06d}.png" for i in range(n)]
 
 

@@ -1,7 +1,7 @@
-"""The classes of a model, and the labels of its generator that draw them: a mixin of GAN.
+"""Mixin of GAN: the classes of a model, and the labels of its generator that draw them.
 
-A class is what a user asks for, by index or name. A label is what the generator was trained with. They are the same
-unless an alignment says otherwise (`zoo.align`).
+Users request classes, by index or name. The generator was trained with labels. A class and its label have the same
+number unless an alignment (`zoo.align`) says otherwise.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Labelled:
 
     config: ModelConfig
     _alignment: LabelAlignment | None
-    _doubt: str | None  # about the labels, not told yet
+    _doubt: str | None  # about the labels; None once it was printed
 
     @property
     def num_classes(self) -> int:
@@ -42,7 +42,7 @@ class Labelled:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names in class order; empty for an unconditional model."""
+        """The names in class order; empty for an unconditional model."""
         return class_labels.class_names(self.config)
 
     @property
@@ -52,11 +52,11 @@ class Labelled:
     @alignment.setter
     def alignment(self, found: LabelAlignment | None) -> None:
         if found is not None and not isinstance(found, LabelAlignment):
-            raise ZooError(f"an alignment is what zoo.align returns, not a {type(found).__name__}")
+            raise ZooError(f"a {type(found).__name__} is not an alignment; give what zoo.align returns")
         if found is not None and len(found.assignment) != self.num_classes:
             raise ZooError(
                 f"the alignment has {len(found.assignment)} labels, {self.config.name} has {self.num_classes}; give "
-                f"the one that zoo.align found for this model"
+                f"the alignment of this model"
             )
         self._alignment = found
         if found is not None:
@@ -71,11 +71,11 @@ class Labelled:
         return self.alignment.assignment if self.alignment else tuple(range(self.num_classes))
 
     def trained_labels(self, label: Label, n: int, labels: Labels = "aligned") -> Tensor | None:
-        """The labels (n,) int64 for `generate` that draw the classes asked for; None for None.
+        """Return the labels (n,) int64 for `generate` that draw the requested classes; None for None.
 
         Args:
             label, labels: as in `sample`.
-            n: how many images.
+            n: number of images.
         """
         return self._trained(self.check_label(label, n, labels), labels)
 
@@ -86,12 +86,14 @@ class Labelled:
 
     @property
     def is_permuted(self) -> bool:
-        """Whether classes are drawn by other labels than those of their number."""
+        """True if some class is drawn by a label with another number."""
         return self.label_map != tuple(range(self.num_classes))
 
     def drawn_labels(self, n: int, seed: int, start: int = 0, labels: Labels = "aligned") -> Tensor | None:
-        """The classes (n,) int64 of images start ... start + n - 1 of a seed where none are asked for; None without
-        classes. They are uniform; with labels="trained", the labels that the generator is given."""
+        """Draw the classes (n,) int64 of images start ... start + n - 1 of a seed, uniformly; None without classes.
+
+        With labels="trained", the result is the generator's own labels.
+        """
         _check(labels)
         if not self.num_classes:
             return None
@@ -101,7 +103,7 @@ class Labelled:
         return torch.tensor(self.alignment.assignment)[drawn]
 
     def check_label(self, label: Label, n: int, labels: str) -> Tensor | None:
-        """The labels (n,) asked for, None for None; where classes are named, a doubt about them is told, once.
+        """Return the requested labels (n,), None for None; a doubt about requested classes is printed once.
 
         Raises:
             LabelError: as `sample` does.

@@ -1,7 +1,7 @@
 """Counter-based noise: the latent and the label of image i depend on (seed, i) alone.
 
-`common.philox` turns (key, counter) into random bits with no state in between. So image 7 of seed 3 is the same image
-alone, in a batch of 64, and on rank 5 of 8.
+`common.philox` turns (key, counter) into random bits without any state. So image 7 of seed 3 is the same alone, in a
+batch of 64, and on rank 5 of 8.
 Key: the seed. Counter: (block within the image, image index low and high, purpose and attempt).
 """
 
@@ -21,12 +21,12 @@ _MAX_ATTEMPTS = 1000
 
 
 def random_seed() -> int:
-    """A fresh seed from the operating system, small enough to read aloud."""
+    """Return a new seed from the operating system, small enough to read aloud."""
     return secrets.randbelow(1 << 32)
 
 
 def check_seed(seed: int | None) -> int:
-    """The seed itself, or a fresh one for None; raises ZooError outside 0 ... 2**64 - 1."""
+    """Return the seed, or a new one for None; raises ZooError outside 0 ... 2**64 - 1."""
     if seed is None:
         return random_seed()
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 64:
@@ -35,13 +35,13 @@ def check_seed(seed: int | None) -> int:
 
 
 def check_truncation(truncation: float | None) -> None:
-    """Raises ZooError for a threshold so small that resampling would hardly ever end."""
+    """Raise ZooError for a threshold so small that resampling would hardly ever end."""
     if truncation is not None and not truncation >= 0.05:
         raise ZooError(f"truncation {truncation} is too small; give a threshold of at least 0.05, or None for no limit")
 
 
 def _normals(seed: int, start: int, n: int, dim: int, attempt: int) -> Tensor:
-    """(n, dim) float64 standard normals by Box-Muller: four a counter, rows start ... start + n - 1."""
+    """Return (n, dim) float64 standard normals by Box-Muller: four per counter, rows start ... start + n - 1."""
     blocks = -(-dim // 4)
     block, row = torch.arange(blocks)[None, :], torch.arange(start, start + n)[:, None]
     block, row = torch.broadcast_tensors(block, row)
@@ -55,7 +55,7 @@ def _normals(seed: int, start: int, n: int, dim: int, attempt: int) -> Tensor:
 
 
 def normal(seed: int, start: int, n: int, dim: int, truncation: float | None = None) -> Tensor:
-    """Latents (n, dim) float32 on the CPU for images start ... start + n - 1.
+    """Return latents (n, dim) float32 on the CPU for images start ... start + n - 1.
 
     Args:
         truncation: each element is drawn again until its magnitude is at most this (the "truncation trick by
@@ -69,10 +69,10 @@ def normal(seed: int, start: int, n: int, dim: int, truncation: float | None = N
             if not outside.any():
                 break
             z = torch.where(outside, _normals(seed, start, n, dim, attempt), z)
-        z = z.clamp(-truncation, truncation)  # for the one in 10^17 that never came inside
+        z = z.clamp(-truncation, truncation)  # for the one in 10^17 that stays outside
     return z.float()
 
 
 def labels(seed: int, start: int, n: int, num_classes: int) -> Tensor:
-    """Uniform class labels (n,) int64 for images start ... start + n - 1."""
+    """Return uniform class labels (n,) int64 for images start ... start + n - 1."""
     return words(seed, start, n, _LABEL) * num_classes >> 32

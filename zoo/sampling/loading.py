@@ -1,4 +1,4 @@
-"""From a name, a folder or an address on the Hub to a loaded generator."""
+"""Load a generator by name, from a folder, or from an address on the Hub."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def load(
 ) -> GAN:
     """Load a generator by name, or from an exported folder with config.json and model.safetensors.
 
-    Published weights that are not on this machine are fetched, verified and converted first, once.
+    Published weights that are not on this machine are fetched, verified and converted once.
 
     Args:
-        name_or_folder: a name in any spelling, `name@tag`, a folder's path, or `hf://user/repo[@revision]` for a
-            folder on the Hugging Face Hub. A folder of a model's name is written "./name", or as a Path.
+        name_or_folder: a name in any spelling, `name@tag`, the path of a folder, or `hf://user/repo[@revision]` for a
+            folder on the Hugging Face Hub. A folder with the name of a model is written "./name", or as a Path.
         weights: "default", a tag, "random" (untrained), or the path of a .safetensors file.
         device: "auto" (CUDA, then Apple's GPU, then the CPU) or a torch device.
         dtype: None for float32; "bfloat16" or "float16" trade exactness for speed.
-        fuse: rewrite the generator for fast inference; the same images to float32 rounding.
-        cache_dir: where converted weights are kept, default $ZOO_CACHE or ~/.cache/contrastive-gan-zoo.
+        fuse: rewrite the generator for fast inference; images agree to float32 rounding.
+        cache_dir: folder of converted weights; default: $ZOO_CACHE or ~/.cache/contrastive-gan-zoo.
 
     Raises:
         UnknownModelError: no model or folder has this name; the message names the nearest.
-        WeightsUnavailableError: the weights cannot be had; the message says why, and how to get them.
+        WeightsUnavailableError: the weights are unavailable; the message says why, and how to get them.
         WeightsCorruptedError: the file is damaged or belongs to another architecture.
     """
     found = resolve_model(name_or_folder, os.fspath(weights), cache_dir)
@@ -57,7 +57,7 @@ def load_found(
     fuse: bool = True,
     cache_dir: str | os.PathLike | None = None,
 ) -> GAN:
-    """Load what `find` has found; `name` is how messages call it, the other arguments are those of `load`."""
+    """Load the result of `find`; `name` is its name in messages, the other arguments are those of `load`."""
     provenance: dict[str, str] = {}
     if found.path is None:
         generator = nets.build_generator(found.config.generator)
@@ -83,11 +83,11 @@ def load_found(
 
 
 def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.device = "cpu") -> nets.Discriminator:
-    """The discriminator of a config with the weights of a safetensors file, in eval mode.
+    """Load the discriminator of a config from a safetensors file, in eval mode.
 
     Raises:
         WeightsUnavailableError: the file is missing.
-        WeightsCorruptedError: the file is damaged, is not the expected one, or belongs to another architecture.
+        WeightsCorruptedError: the file is damaged, is not the expected file, or belongs to another architecture.
     """
     path = file.path
     tensors = weight_files.read(path)
@@ -99,7 +99,7 @@ def load_discriminator(config: ModelConfig, file: Expected, device: str | torch.
 
 
 def _discriminator_file(found: ResolvedModel) -> Expected | None:
-    """The file of the discriminator that was trained with these weights, where there is one on this machine."""
+    """Return the file of the discriminator that was trained with these weights, if it is on this machine."""
     if found.path is None:
         return None
     if found.exported:
@@ -112,7 +112,7 @@ def _discriminator_file(found: ResolvedModel) -> Expected | None:
 
 
 def _are_of_one_run(a: Path, b: Path) -> bool:
-    """Whether two files of weights do not say otherwise. A damaged one is told when it is read."""
+    """Return False if two weights files state different runs. A damaged file is reported when it is read."""
     try:
         one, other = weight_files.read_metadata(a), weight_files.read_metadata(b)
     except WeightsCorruptedError:
@@ -121,7 +121,7 @@ def _are_of_one_run(a: Path, b: Path) -> bool:
 
 
 class _NoInitialWeights(TorchFunctionMode):
-    """Modules are built without initial weights, which the file's would replace at once."""
+    """Builds modules without initial weights, which the weights of the file would replace at once."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -131,9 +131,9 @@ class _NoInitialWeights(TorchFunctionMode):
 
 
 def _averages_spectral_norm(found: ResolvedModel) -> bool:
-    """Whether spectral norm vectors are to be settled.
+    """Return True if the vectors of spectral norm must be settled.
 
-    StudioGAN's averaged generators hold averaged vectors, and its sampling iterates; settling is where that leads.
+    StudioGAN's averaged generators have averaged vectors, and its sampling iterates; settling is the limit of that.
     """
     if found.tag is None or found.exported:
         return False

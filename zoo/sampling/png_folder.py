@@ -1,4 +1,4 @@
-"""How `zoo.sampling.bulk` writes images into a folder: a PNG each."""
+"""Format of `zoo.sampling.bulk` for a folder: one PNG per image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IMAGE = re.compile(r"(\d{6,18})\.png")
 
 
 class DamagedRecordError(ZooError):
-    """What says of which command the images are cannot be read; holds its path."""
+    """The record of the command of the images cannot be read; `path` is its file."""
 
     def __init__(self, path: Path):
         super().__init__(f"{path} is damaged; remove it")
@@ -32,7 +32,7 @@ class DamagedRecordError(ZooError):
 
 
 class PngFolder(Format):
-    """000000.png and so on, and sample.json, which says what they are and is written last."""
+    """000000.png and so on, and sample.json, which describes them and is written last."""
 
     images_alone = True
 
@@ -40,7 +40,7 @@ class PngFolder(Format):
         return [self._image(i) for i in range(n)]
 
     def finished(self) -> Command | None:
-        """Raises ZooError if sample.json is somebody else's, DamagedRecordError if it is cut or garbled."""
+        """Read sample.json; raises ZooError if it is foreign, DamagedRecordError if it is truncated or garbled."""
         try:
             record = parse_json(read_bytes(self.record_path))
         except FileNotFoundError:
@@ -48,7 +48,7 @@ class PngFolder(Format):
         except (OSError, UnreadableError):
             raise DamagedRecordError(self.record_path) from None
         if not is_record(record):
-            raise ZooError(f"{self.record_path} is not of this program; give another folder")
+            raise ZooError(f"{self.record_path} was not written by this program; give another folder")
         return command_of(record)
 
     def is_complete(self, parts: list[range]) -> bool:
@@ -71,15 +71,15 @@ class PngFolder(Format):
             others = _within(there, max(part.first, command.images), part.stop)
             if others and not self._is_going(command, part):
                 raise ZooError(
-                    f"{others[0]} to {others[-1].name} are not all as they were written, so that they are not removed; "
-                    f"move away what is yours, or give another path"
+                    f"{others[0]} to {others[-1].name} have changed since they were written, so they are not removed; "
+                    f"move your files away, or give another path"
                 )
 
     def make_room(self, command: Command) -> None:
         there = self._images()
         for part in command.replaced:
             gone = self.journal.path(command, part, "gone")
-            # Those that are made anew are removed at first alone: later they may be this command's.
+            # Images that will be made again are removed only at first: later they may be this command's.
             first = max(part.first, command.images) if gone.exists() else part.first
             if self._is_going(command, part):
                 gone.touch()
@@ -90,11 +90,11 @@ class PngFolder(Format):
         self.record_path.unlink(missing_ok=True)
 
     def _is_going(self, command: Command, part: Part) -> bool:
-        """Whether these are the images that were written, as far as they have not been removed yet."""
+        """Return True if the images that are not removed yet are those that were written."""
         return self.journal.path(command, part, "gone").exists() or self._is_there(part)
 
     def write_part(self, command: Command, part: range, batches: Iterable[Images], pool: Executor) -> Iterator[int]:
-        """The images come to their places when the part is known to the journal, so that each is known as written."""
+        """Write a part; images get their names after the journal knows the part, so that all of them are on record."""
         digests: list[bytes] = []
         for pending in one_ahead(self._submitted(command, batches, pool)):
             digests += [image.result() for image in pending]
@@ -119,9 +119,9 @@ class PngFolder(Format):
             self._place(command, range(part.first, part.stop))
 
     def _place(self, command: Command, images: range) -> None:
-        """Bring images of a part from the journal to their places, unless they are there already.
+        """Move images of a part from the journal to their places, unless they are in place already.
 
-        A file that is not this command's to overwrite must be the same.
+        A file that this command may not overwrite must have the same content.
         """
         for i in images:
             writing, path = self.journal.writing(command, self._image(i).name), self._image(i)
@@ -134,12 +134,12 @@ class PngFolder(Format):
 
     @staticmethod
     def _is_kept(path: Path, data: bytes, command: Command) -> bool:
-        if command.forced or not _has_end(path):  # a power cut can leave a file without its content
+        if command.forced or not _has_end(path):  # a power failure can leave a file without its content
             return False
         if path.read_bytes() == data:
             return True
         raise ZooError(
-            f"{path} is there, and not the image that this command makes; give another path, or force=True (--force) "
+            f"{path} exists and differs from the image of this command; give another path, or force=True (--force) "
             f"to overwrite it"
         )
 
@@ -151,7 +151,7 @@ class PngFolder(Format):
         return self.out / f"{i:06d}.png"
 
     def _images(self) -> list[tuple[int, Path]]:
-        """Files with the names of images, by their numbers; a record may tell of more than there are."""
+        """Return the existing image files, by number; a record may list more than exist."""
         found = ((int(match[1]), path) for path in self.out.iterdir() if (match := _IMAGE.fullmatch(path.name)))
         return sorted((i, path) for i, path in found if path == self._image(i))
 
@@ -159,7 +159,7 @@ class PngFolder(Format):
         return self._digest(range(part.first, part.stop)) == part.sha256
 
     def _digest(self, images: range) -> str | None:
-        """The sha256 of the images' sha256; None if one is missing."""
+        """Return the sha256 of the images' sha256; None if an image is missing."""
         digest = hashlib.sha256()
         for i in images:
             try:
@@ -169,7 +169,7 @@ class PngFolder(Format):
         return digest.hexdigest()
 
     def _recorded(self) -> list[Part]:
-        """The parts that sample.json tells of."""
+        """Return the parts that sample.json lists."""
         try:
             record = parsed(read_bytes(self.record_path))
         except (OSError, UnreadableError):
@@ -191,13 +191,13 @@ class PngFolder(Format):
 
 
 def _within(images: list[tuple[int, Path]], first: int, stop: int) -> list[Path]:
-    """Those of images first ... stop - 1."""
+    """Return the paths of images first ... stop - 1."""
     begin, end = (bisect_left(images, number, key=lambda image: image[0]) for number in (first, stop))
     return [path for _, path in images[begin:end]]
 
 
 def _has_end(path: Path) -> bool:
-    """Whether a PNG is there with its end."""
+    """Return True if a PNG file has its end."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_PNG_END)))
         return file.read() == _PNG_END

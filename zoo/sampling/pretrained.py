@@ -1,4 +1,4 @@
-"""The three methods that models on the Hugging Face Hub have, as `PyTorchModelHubMixin` names them."""
+"""The three methods of models on the Hugging Face Hub, named as in `PyTorchModelHubMixin`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Pretrained:
-    """Mixin of GAN: from a folder or a repository, into a folder, to the Hub."""
+    """Mixin of GAN: load from a folder or a repository, save to a folder, upload to the Hub."""
 
     @classmethod
     def from_pretrained(
@@ -24,7 +24,7 @@ class Pretrained:
 
         Args:
             revision: commit, tag or branch of the repository.
-            token: for a private or gated repository; default: the one that is logged in.
+            token: for a private or gated repository; default: the token of the login.
             options: of `zoo.load`.
         """
         from .loading import load
@@ -38,7 +38,7 @@ class Pretrained:
         return load(folder_or_repo, **options)
 
     def save_pretrained(self, folder: str | os.PathLike, **options) -> Path:
-        """Write config.json, model.safetensors and the card into a folder; options of `release.folder.write_folder`."""
+        """Write config.json, model.safetensors and the card into a folder; see `release.model_folder.write_folder`."""
         from ..release.model_folder import write_folder
         from .gan import GAN
 

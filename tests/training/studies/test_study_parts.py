@@ -263,7 +263,7 @@ def test_the_first_classes_of_a_data_set(tmp_path):
     assert (len(part), part.num_classes, part.class_names) == (20, 2, ("class 0", "class 1"))
     assert part.checksum != data.checksum
     assert datasets.first_classes(data, 3) is data
-    with pytest.raises(ZooError, match="4 classes are asked for, the data has 3"):
+    with pytest.raises(ZooError, match="4 classes requested, the data has 3"):
         datasets.first_classes(data, 4)
     config = tiny(registry.config("contragan/digits")).updated(
         {f"{p}.num_classes": 4 for p in ("generator", "discriminator")}
