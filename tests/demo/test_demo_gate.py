@@ -108,7 +108,7 @@ def test_what_is_wrong_with_a_call_is_said(calls, changes, message):
         (b'{"a":' * 10_000, "not JSON"), ('{"a": 1}'.encode("utf-16"), "not JSON"), (b"\xef\xbb\xbf{}", "not JSON"),
         (b"[1]", "not a JSON object"), (b"null", "not a JSON object"), (b'"x"', "not a JSON object"),
         (b'{"a": 1, "a": 2}', "twice"), (b'{"a": {"b": 1, "b": 1}}', "twice"),
-        (b'{"a": NaN}', "no number"), (b'{"a": [-Infinity]}', "no number"), (b'{"a": 1e999}', "too large"),
+        (b'{"a": NaN}', "JSON number"), (b'{"a": [-Infinity]}', "JSON number"), (b'{"a": 1e999}', "too large"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too large"), (b'{"a": -' + b"9" * 25 + b"}", "too large"),
     ],
 )  # fmt: skip

@@ -196,7 +196,7 @@ def test_a_link_that_is_partly_wrong_restores_the_rest():
     assert view == links.View(model=view.model, config=view.config)
     assert len(problems) == 5
     assert links.parse({"model": "x" * 5000}, SETTINGS)[1] == [
-        "the link is too long; the page shows what it shows without one"
+        "the link is too long and was ignored; use a shorter one"
     ]
     assert "not a path" in links.parse({"model": "../../etc/passwd"}, SETTINGS)[1][0]
 

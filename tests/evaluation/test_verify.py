@@ -162,7 +162,7 @@ def test_all_that_is_missing_is_said_at_once(monkeypatch):
 
 def test_nothing_stated_is_an_error():
     register("test/nothing")
-    with pytest.raises(ZooError, match="nothing that could be verified is stated about test/nothing@zoo"):
+    with pytest.raises(ZooError, match="no published or recorded score of test/nothing@zoo can be verified"):
         verify("test/nothing")
 
 
@@ -174,7 +174,7 @@ def test_scores_that_need_no_features_are_verified_without_data(monkeypatch, mea
     monkeypatch.setattr(datasets, "load", not_here)
     found = {c.metric: c for c in verify("test/no-data").comparisons}
     assert found["CS tiny"].verdict == "reproduced"
-    assert found["KD tiny"].why == "the real images are not here: digits are not here"
+    assert found["KD tiny"].why == "the real images are not available offline: digits are not here"
 
 
 # ------------------------------------------------------------------------------------------------------- all of them

@@ -9,6 +9,7 @@ that and its rename. Prints one JSON object; exit status 1 if anything differs.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -20,9 +21,12 @@ from pathlib import Path
 import torch
 from narrow import tiny
 
+from training.networks import Networks
 from training.run import checkpoint
 from training.run.trainer import Options, train
+from zoo import datasets
 from zoo.checkpoints import weights
+from zoo.release import run_plots
 from zoo.schema import registry
 
 STEPS, SAVE_EVERY = 8, 2
@@ -30,6 +34,14 @@ STEPS, SAVE_EVERY = 8, 2
 
 def run(config, out: Path) -> None:
     train(config, Options(out, device="cpu", resume=(out / "config.json").exists(), log_every=1, save_every=SAVE_EVERY))
+
+
+def import_all(config) -> None:
+    """Once for all children, what a run imports on its way; no backward pass, after which a process cannot fork."""
+    datasets.load_for(config)
+    Networks.build(config)
+    run_plots.losses([{"step": 1, "d/adversarial": 1.0}])
+    importlib.import_module("torch.utils.tensorboard")
 
 
 def in_child(config, out: Path, sabotage=None) -> int:
@@ -79,6 +91,7 @@ def main() -> int:
     changes = {"training.steps": STEPS, "training.batch_size": 8}
     config = tiny(registry.config(arguments.name)).updated(changes)
 
+    import_all(config)
     calm, disturbed = arguments.folder / "calm", arguments.folder / "disturbed"
     started = time.monotonic()
     assert os.waitpid(in_child(config, calm), 0)[1] == 0

@@ -27,7 +27,7 @@ class Refused(Exception):  # noqa: N818  an answer, not a fault
 
 
 class Calls:
-    """What the functions of a page may be sent.
+    """The calls that the functions of a page accept.
 
     Args:
         blocks: the page.
@@ -41,7 +41,7 @@ class Calls:
         }
 
     def join(self, body: bytes) -> dict[str, Any]:
-        """The body of a call by the page or by gradio_client.
+        """Check the body of a call by the page or by gradio_client.
 
         Raises:
             Refused: what is wrong with it.
@@ -60,7 +60,7 @@ class Calls:
         }
 
     def named(self, name: str, body: bytes, by_parameter: bool) -> dict[str, Any]:
-        """The body of a call by name, with a list of values (`{"data": [...]}`) or the parameters as an object.
+        """Check the body of a call by name, with a list of values (`{"data": [...]}`) or the parameters as an object.
 
         Raises:
             Refused: what is wrong with it; 404 for a name that no function has.
@@ -90,7 +90,7 @@ class _Function:
         self.selects = any("SelectData" in str(p.annotation) for p in inspect.signature(fn.fn).parameters.values())
 
     def values(self, data: Any) -> list[Any]:
-        """The values of a call, with the defaults of what it leaves out, as gradio_client sends it."""
+        """Return the values of a call, with defaults for missing ones, as gradio_client sends it."""
         values = [] if data is None else data
         if not isinstance(values, list) or len(values) > _MAX_ITEMS:
             raise Refused(422, "data is not a list of values")
@@ -105,7 +105,7 @@ class _Function:
         return [*values, *(self.defaults[name] for name in self.names[len(values) :])]
 
     def ordered(self, named: Mapping[str, Any]) -> list[Any]:
-        """Parameters by name as a list, up to the last one that is given."""
+        """Return named parameters as a list, up to the last one given."""
         unknown = [name for name in named if name not in self.names]
         if unknown:
             raise Refused(422, f"there is no such parameter; the parameters are {', '.join(self.names)}")
@@ -115,7 +115,7 @@ class _Function:
         return [named.get(name, self.defaults.get(name)) for name in self.names]
 
     def event(self, about: Any) -> dict[str, Any] | None:
-        """What the function is told of the event that called it: which item was chosen, for those that ask."""
+        """Return the data of the event for functions that take it: the item chosen."""
         if not self.selects:
             return None
         index = about.get("index") if isinstance(about, dict) else None
@@ -125,10 +125,10 @@ class _Function:
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """A JSON object: UTF-8, no key twice, finite numbers of a sensible size.
+    """Parse a JSON object: UTF-8, no key twice, finite numbers of a sensible size.
 
     Raises:
-        Refused: it is none.
+        Refused: the body is not one.
     """
     try:
         found = json.loads(
@@ -148,10 +148,10 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def identifier(call: Mapping[str, Any], key: str) -> str:
-    """A session's or an event's name.
+    """Return a session's or an event's name.
 
     Raises:
-        Refused: it is missing or none.
+        Refused: it is missing or invalid.
     """
     value = call.get(key)
     if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
@@ -160,14 +160,14 @@ def identifier(call: Mapping[str, Any], key: str) -> str:
 
 
 def cancelled(body: bytes) -> dict[str, Any]:
-    """The body of a request to cancel a call."""
+    """Check the body of a request to cancel a call."""
     call = parsed(body)
     about = {key: identifier(call, key) for key in ("session_hash", "event_id")}
     return about | {"fn_index": _integer(call, "fn_index")}
 
 
 def reset(body: bytes) -> dict[str, Any]:
-    """The body of a request to forget a call, to which Gradio does nothing."""
+    """Check the body of a request to forget a call, which Gradio ignores."""
     return {"event_id": identifier(parsed(body), "event_id")}
 
 
@@ -197,7 +197,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> None:
-    raise Refused(422, f"{text} is no number of JSON")
+    raise Refused(422, f"{text} is not a JSON number")
 
 
 def _finite(text: str) -> float:

@@ -1,9 +1,9 @@
-"""Connections that end: nobody keeps one open without using it, and no address takes them all.
+"""Connections with limits: an idle one is closed, and no address takes them all.
 
-uvicorn waits for ever for the rest of a request and for a reader. Here a request has to be complete some seconds after
-it could begin, a response has to be taken at some speed, and connections are counted, by address and in all. Where the
-most of an address is reached, its oldest one makes room for the new one, and where all are taken, the oldest one of the
-address that has most; those that wait for a request go before others.
+uvicorn waits without limit for the rest of a request and for a reader. Here a request has to be complete some seconds
+after it could begin, a response has to be read at a minimum speed, and connections are counted, by address and in
+total. At the limit of an address, its oldest connection is closed for the new one; at the total limit, the oldest one
+of the address with the most. Those that wait for a request are closed before others.
 
 Behind a trusted proxy all connections come from one address; there, requests are counted by the address that the
 proxy names.
@@ -28,7 +28,7 @@ from . import logs
 REQUEST_SECONDS = 8.0  # for the head of a request, and again for its body
 RESPONSE_SECONDS = 20.0  # for a reader to take the next _PROGRESS bytes
 _PROGRESS = 16 * 1024
-_LOOK = 1.0  # seconds between two looks at a connection
+_LOOK = 1.0  # seconds between two checks of a connection
 _RESERVE = 32  # descriptors for pipes, weights, data and what else the server opens
 _KERNEL_BACKLOG = 1024
 _SCOPE = "zoo.connection"
@@ -36,7 +36,7 @@ _FULL = "too many connections are open; close some, or try again in a moment"
 
 
 def descriptors() -> int:
-    """How many files and connections this process may have open."""
+    """Return how many files and connections this process may have open."""
     try:
         import resource
     except ImportError:  # Windows
@@ -46,7 +46,7 @@ def descriptors() -> int:
 
 
 def opened() -> int:
-    """How many this process has open, where the system tells."""
+    """Return how many this process has open, if the system reports it."""
     for folder in (Path("/proc/self/fd"), Path("/dev/fd")):
         if folder.is_dir():
             return sum(1 for _ in folder.iterdir())
@@ -60,7 +60,7 @@ class Connections:
     that of the descriptors that are free a fifth are for the backlog and half of the rest for connections.
 
     Args:
-        each: connections, or requests that a proxy forwards, of one address; no more than half of all.
+        each: connections, or requests that a proxy forwards, per address; at most half of all.
         free: descriptors that may be used.
 
     Attributes:
@@ -80,11 +80,11 @@ class Connections:
         return len(self._open)
 
     def used(self, address: str) -> int:
-        """Connections and forwarded requests of an address."""
+        """Return the number of connections and forwarded requests of an address."""
         return self._used[network_of(address)]
 
     def enter(self, connection: Connection, address: str) -> bool:
-        """Count a new connection, if there is room or another one gives way."""
+        """Count a new connection; returns False if there is no room and none can be closed for it."""
         place = network_of(address)
         if self._used[place] >= self.each and not self._end_one(place):
             return False
@@ -99,7 +99,7 @@ class Connections:
 
     @contextmanager
     def request(self, scope: MutableMapping[str, Any]) -> Iterator[bool]:
-        """Count a request while it is answered; whether there is room for it.
+        """Count a request while it is answered; yields True if there is room for it.
 
         A connection whose request names another client is a proxy's, and is no longer counted for the proxy's address.
         """
@@ -135,7 +135,7 @@ class Connections:
     def _make_room(self, place: str) -> bool:
         """End a connection of an address that has more than this one would have, one that waits for a request if any.
 
-        So a few addresses cannot take all connections, and nobody with few loses one.
+        So a few addresses cannot take all connections, and an address with few loses none.
         """
         held = Counter(its for its in self._open.values() if its)
         more = [connection for connection, its in self._open.items() if held[its] > held[place] + 1]
@@ -151,7 +151,7 @@ class Connections:
 
 
 def network_of(address: str) -> str:
-    """What an address is counted as: itself, or the /64 network of an IPv6 one, of which every host has plenty."""
+    """Return the address itself, or the /64 network of an IPv6 address, since every host has many of these."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -162,7 +162,7 @@ def network_of(address: str) -> str:
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, with an end to waiting.
+    """uvicorn's HTTP/1.1 with time limits.
 
     Attributes:
         address: of the other side.
@@ -191,7 +191,7 @@ class Connection(H11Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether there is no whole request: the next one has not begun, or has not come whole, and has no answer."""
+        """True while no complete request has arrived: the next one has not begun, or is incomplete and unanswered."""
         expected = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
         return expected and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE) and not self.transport.is_closing()
 
@@ -241,9 +241,9 @@ class Connection(H11Protocol):
 
 
 def queue_in_kernel(server: asyncio.Server) -> None:
-    """Let more connections wait than asyncio accepts at a time, for which it has one number.
+    """Let more connections wait than asyncio accepts at a time; asyncio has one number for both.
 
-    What the system turns away is tried again a second later.
+    Clients retry a connection that the system refuses one second later.
     """
     for listening in server.sockets:
         with listening.dup() as again:
@@ -257,7 +257,7 @@ def _refusal() -> bytes:
 
 
 def log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What an event loop has no caller to raise to, such as the end of descriptors while accepting."""
+    """Log errors that an event loop cannot raise to a caller, such as a lack of descriptors while accepting."""
     error, text = context.get("exception"), str(context.get("message"))
     if error is None:
         logs.event("event loop", text=text)

@@ -1,4 +1,4 @@
-"""What the demo asks models for. Each function runs on a device's worker; all pictures come from `zoo.GAN`."""
+"""The demo's requests to models. Each function runs on a device's worker; all pictures come from `zoo.GAN`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """Images that belong together, and what they have in common."""
+    """Images that belong together, and their common title."""
 
     title: str
     images: Images
 
 
 def load(job: Job, worker: ModelsOnDevice, name: str) -> GAN:
-    """A model from the worker's cache, loaded if need be."""
+    """Return a model from the worker's cache, loaded if necessary."""
     job.report(0, 0, "" if name in worker.models else f"loading {name}")
     model = worker.models.get(name)
     job.report(0, 0)
@@ -45,7 +45,7 @@ def interpolate(job: Job, worker: ModelsOnDevice, name: str, a: int, b: int, ste
 
 
 def by_class(job: Job, worker: ModelsOnDevice, request: Sample, columns: int) -> list[Row]:
-    """A row for each class of the request: the same latents, `sample(columns, label=c, seed=seed)`."""
+    """Draw a row for each class of the request: the same latents, `sample(columns, label=c, seed=seed)`."""
     model = load(job, worker, request.model)
     wanted = range(model.num_classes) if request.classes == "all" else request.classes or ()
     rows = []
@@ -56,7 +56,7 @@ def by_class(job: Job, worker: ModelsOnDevice, request: Sample, columns: int) ->
 
 
 def truncations(job: Job, worker: ModelsOnDevice, request: Sample, thresholds: Sequence[float | None]) -> list[Row]:
-    """A row for each threshold, `sample(n, label, seed, truncation=threshold)`; None is no truncation."""
+    """Draw a row for each threshold, `sample(n, label, seed, truncation=threshold)`; None is no truncation."""
     model = load(job, worker, request.model)
     rows = []
     for threshold in thresholds:
@@ -68,7 +68,7 @@ def truncations(job: Job, worker: ModelsOnDevice, request: Sample, thresholds: S
 def walk(
     job: Job, worker: ModelsOnDevice, request: Sample, position: int, directions: int, steps: int, reach: float
 ) -> list[Row]:
-    """Walks from one image of a sample: each row turns its latent towards another one.
+    """Draw walks from one image of a sample: each row turns its latent towards another one.
 
     The latent at angle t is cos(t) z + sin(t) w with w from N(0, 1), which is again from N(0, 1); t goes from 0, which
     is the chosen image, to `reach` times a right angle.
@@ -89,7 +89,7 @@ def walk(
 
 
 def sample_one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:
-    """Image `position` of a sample alone."""
+    """Draw image `position` of a sample alone."""
     model = load(job, worker, request.model)
     return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)
 
@@ -110,7 +110,7 @@ def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) ->
 
 
 def _label_of(model: GAN, request: Sample, position: int) -> int | None:
-    """The class of one image of a sample; None without classes."""
+    """Return the class of one image of a sample; None without classes."""
     label = request.label
     if label is None:
         drawn = model.drawn_labels(1, request.seed, position)
@@ -119,7 +119,7 @@ def _label_of(model: GAN, request: Sample, position: int) -> int | None:
 
 
 def _images(model: GAN, z: Tensor, y: int | None) -> Images:
-    """Images of given latents, all of class y."""
+    """Generate the images of given latents, all of class y."""
     from ..sampling.images import Images
 
     labels = model.trained_labels(y, len(z))

@@ -23,7 +23,7 @@ def png(image: Image) -> bytes:
 
 
 def zipped(pictures: dict[str, bytes]) -> bytes:
-    """A zip of PNGs, which do not get smaller by another compression."""
+    """Zip PNGs without compressing them again."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in pictures.items():
@@ -32,7 +32,7 @@ def zipped(pictures: dict[str, bytes]) -> bytes:
 
 
 def gif(images: Images, seconds: float = 2.0) -> bytes:
-    """There and back in a loop, each way in `seconds`."""
+    """Encode a loop there and back, each way in `seconds`."""
     frames = [*images, *list(images)[-2:0:-1]]
     buffer = io.BytesIO()
     duration = max(20, round(1000 * seconds / max(1, len(images) - 1) / 10) * 10)  # GIF counts hundredths
@@ -41,13 +41,13 @@ def gif(images: Images, seconds: float = 2.0) -> bytes:
 
 
 def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:
-    """An <img> that carries its pixels with it."""
+    """Return an <img> with embedded pixels."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return f'<img class="zoo-pixels" src="{source}" alt="{html.escape(alt)}" style="{style}">'
 
 
 def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
-    """A table with one row of pictures for each Row, its title before it, readable by screen readers."""
+    """Return an HTML table with one row of pictures per Row, its title before it, readable by screen readers."""
     if not rows:
         return ""
     cells = []
@@ -62,7 +62,7 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
 
 
 def stacked(rows: Sequence[Row]) -> bytes:
-    """All rows as one PNG, as `Images.grid` lays them out."""
+    """Encode all rows as one PNG, as `Images.grid` lays them out."""
     from ..sampling.images import Images
 
     together = Images.cat([_unlabelled(row.images) for row in rows])

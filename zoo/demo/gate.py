@@ -1,7 +1,7 @@
-"""What reaches the application: small requests of plain values, to the addresses that the demo has.
+"""The gate of the application: it passes small requests of plain values to the addresses of the demo.
 
-It stands before everything else, so that no header, address or body that Gradio trips over gets there, and whatever
-still goes wrong inside is one line in the log and one for the caller.
+It comes first, so that no header, address or body that Gradio cannot handle reaches it; any other error inside becomes
+one line in the log and one line for the caller.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .sessions import Sessions
 from .store import Store
 
 _LONGEST_PATH, _LONGEST_QUERY = 2048, 8192
-_DRAINED = 16 * 1024 * 1024  # bytes of a body too large that are read, so that its sender sees the answer
+_DRAINED = 16 * 1024 * 1024  # bytes read of a body that is too large, so that its sender sees the answer
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(rf"null|[a-z][a-z0-9+.-]{{1,30}}://{_HOST.pattern}")
 _HANDED_ON = ("join", "call", "cancel", "reset")  # kinds whose bodies are read
@@ -34,7 +34,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Gate:
-    """ASGI application around Gradio's: refuses what no user of the demo sends, before anything else looks at it."""
+    """ASGI application around Gradio's: refuses what no user of the demo sends, before anything else reads it."""
 
     def __init__(
         self, app: Any, blocks: Any, store: Store, sessions: Sessions, connections: Connections, root_path: str = ""
@@ -126,7 +126,7 @@ class Gate:
         await self.app(scope, _replay(made, receive), answer.send)
 
     def _session(self, scope: Scope, match: routes.Match) -> str | None:
-        """The session whose results are asked for; None where it has nothing to tell."""
+        """Return the session whose results are requested; None if it has no results."""
         if match.route.kind == "result":
             return self._sessions.session_of(match.parts["event"])
         session = dict(parse_qsl(scope["query_string"].decode())).get("session_hash", "")
@@ -134,10 +134,10 @@ class Gate:
 
 
 class _Answer:
-    """What is sent, and whether it has begun; what the application says of a fault of its own is held back.
+    """The response and whether it has begun; the application's own error responses are held back.
 
     Attributes:
-        failed: the status of that, else 0. 503 is no fault: the queue is full, or a device does not answer.
+        failed: the status of an error response, else 0. 503 is not one: a full queue or a silent device.
     """
 
     def __init__(self, send: Send):
@@ -153,7 +153,7 @@ class _Answer:
             await self._send(message)
 
     async def refuse(self, status: int, message: str) -> None:
-        """An error in the form that gradio_client shows to its user; nothing if an answer has begun."""
+        """Send an error in the form that gradio_client shows to its user; nothing if a response has begun."""
         if self.started:
             return
         detail = [{"__type__": "validate", "is_valid": False, "parameter_name": "request", "message": message}]
@@ -161,7 +161,7 @@ class _Answer:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
-            (b"connection", b"close"),  # what is left of the request is not waited for
+            (b"connection", b"close"),  # the rest of the request is not read
         ]
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
@@ -169,7 +169,7 @@ class _Answer:
 
 
 def _checked_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """The headers that are handed on."""
+    """Return the headers to pass on."""
     headers = scope["headers"]
     values = {key: value.decode("latin-1") for key, value in headers}
     forwarded = values.get(b"x-forwarded-host", "").split(",")[0].strip()
@@ -177,7 +177,7 @@ def _checked_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
         if host and not _HOST.fullmatch(host):
             raise Refused(400, f"the {name.decode()} header is no host's name")
     if b"origin" in values and not _ORIGIN.fullmatch(values[b"origin"]):
-        raise Refused(400, "the origin header is no origin")
+        raise Refused(400, "the origin header is not an origin")
     kept = [(key, value) for key, value in headers if key not in _LEFT_OUT and (key != b"host" or value)]
     if not values.get(b"host"):  # HTTP/1.0
         host, port = scope.get("server") or ("localhost", None)
@@ -186,12 +186,12 @@ def _checked_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 def _is_preflight(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a browser asks on behalf of another site's page."""
+    """True if a browser asks on behalf of another site's page."""
     return {b"origin", b"access-control-request-method"} <= {key for key, _ in headers}
 
 
 def _query(query: bytes, route: routes.Route) -> bytes:
-    """The query without the keys that Gradio would do other things with."""
+    """Return the query without the keys that have other meanings to Gradio."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     if any("\ud800" <= character <= "\udfff" for pair in pairs for word in pair for character in word):
         raise Refused(400, "the address has half a character in it")
@@ -199,7 +199,7 @@ def _query(query: bytes, route: routes.Route) -> bytes:
 
 
 def _is_end_of_stream(error: BaseException) -> bool:
-    """Whether it only says that whoever listened has gone, or that what a stream told of is over."""
+    """True if the error only means that the listener has gone, or that the stream has ended."""
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect
 
@@ -211,7 +211,7 @@ def _is_end_of_stream(error: BaseException) -> bool:
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole body; what is too large is not kept.
+    """Read the complete body; one that is too large is not kept.
 
     Raises:
         Refused: it is too large, or does not come in time.
@@ -223,7 +223,7 @@ async def _read(receive: Receive) -> bytes:
         try:
             message = await asyncio.wait_for(receive(), max(left, 0.001))
         except asyncio.TimeoutError:
-            raise Refused(408, "the request did not come whole in time") from None
+            raise Refused(408, "the request did not arrive completely in time") from None
         if message["type"] == "http.disconnect":
             raise Refused(400, "the request ended early")
         size += len(message.get("body", b""))

@@ -1,4 +1,4 @@
-"""Deep links: what the page shows, as a query that restores it: `?model=contragan/digits&seed=7&label=3`."""
+"""Deep links: the state of the page as a query that restores it: `?model=contragan/digits&seed=7&label=3`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 2000
 
 @dataclass(frozen=True)
 class View:
-    """What a link asks for; None where it leaves the choice to the page."""
+    """The values of a link; None where it leaves the choice to the page."""
 
     model: str | None = None
     config: ModelConfig | None = None
@@ -32,10 +32,10 @@ class View:
 
 
 def parse(query: Mapping[str, str], settings: Settings) -> tuple[View, list[str]]:
-    """The view of a query, and what of it was refused, a line each: a link that is partly wrong shows the rest."""
+    """Parse a query to a view and a line per refused value: a link that is partly wrong shows the rest."""
     view, problems = View(), []
     if sum(len(key) + len(value) for key, value in query.items()) > _LONGEST:
-        return view, ["the link is too long; the page shows what it shows without one"]
+        return view, ["the link is too long and was ignored; use a shorter one"]
 
     def label(text: str) -> dict[str, Any]:
         return {"label": _classes(view.config, text, settings)} if view.config else {}
@@ -58,7 +58,7 @@ def parse(query: Mapping[str, str], settings: Settings) -> tuple[View, list[str]
 
 
 def query(request: Sample, columns: int | None = None, tab: str = "sample") -> str:
-    """The query that restores a request."""
+    """Return the query that restores a request."""
     pairs: dict[str, Any] = {"model": request.model, "n": request.n, "seed": request.seed}
     if request.classes is not None:
         pairs["label"] = ",".join(request.words)
@@ -72,7 +72,7 @@ def query(request: Sample, columns: int | None = None, tab: str = "sample") -> s
 
 
 def _classes(config: ModelConfig, text: str, settings: Settings):
-    """One class, or several with commas; a name may hold a comma itself, so the whole text is tried first."""
+    """Parse one class, or several with commas; a name may contain a comma, so the whole text is tried first."""
     try:
         return validation.classes(config, text, settings.max_images)
     except ZooError:

@@ -1,6 +1,6 @@
 """One line of JSON on standard error for each request and each event of the server.
 
-What callers chose is cut, and JSON writes control characters as escapes, so that nobody can write lines of their own.
+Callers' text is cut, and JSON escapes control characters, so that callers cannot add lines of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST_ERROR, _FRAMES = 500, 8
 
 
 def configure() -> None:
-    """Send the log to standard error, once; a program that has configured logging of its own keeps it."""
+    """Send the log to standard error, once; a program's own logging configuration is kept."""
     if not _logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -35,24 +35,24 @@ def event(name: str, **facts: Any) -> None:
 
 
 def failure(name: str, error: BaseException, **facts: Any) -> None:
-    """Log what should not have happened: the error, and where it was raised, innermost first."""
+    """Log an unexpected error, and where it was raised, innermost first."""
     tidy = {key: _tidy(value) for key, value in facts.items() if value is not None}
     _write(logging.ERROR, name, tidy | {"error": message(error), "where": where(error)})
 
 
 def message(error: BaseException) -> str:
-    """The kind of an error and what it says, on one line."""
+    """Return the type and text of an error on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_ERROR]
 
 
 def where(error: BaseException) -> list[str]:
-    """The innermost frames of an error: "store.py:83 in keep"."""
+    """Return the innermost frames of an error: "store.py:83 in keep"."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in reversed(frames)]
 
 
 class Handler(logging.Handler):
-    """What libraries log, as events of ours."""
+    """Logs the records of libraries as events."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None

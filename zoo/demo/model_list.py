@@ -1,4 +1,4 @@
-"""What the page says about models: the list to choose from, their classes, facts and scores."""
+"""The page's texts about models: the list to choose from, their classes, facts and scores."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _entry(config: ModelConfig, here: bool, by: str) -> str:
 
 
 def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[str, str]]:
-    """(label, value) of the classes; values are indices, since names need not be unique."""
+    """Return (label, value) of the classes; values are indices, since names need not be unique."""
     names = labels.class_names(config)
     plain = [labels.plain(name) for name in names]
     shown = [
@@ -43,7 +43,7 @@ def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[st
 
 
 def facts(config: ModelConfig, name: str) -> str:
-    """One line of HTML: what the model is, and where its weights are."""
+    """Return one line of HTML: what the model is, and where its weights are."""
     g = config.generator
     items = [
         f"{g.resolution}x{g.resolution}",
@@ -64,7 +64,7 @@ def facts(config: ModelConfig, name: str) -> str:
 
 
 def _labels(config: ModelConfig, name: str) -> str | None:
-    """How many images show the class asked for, where that was measured."""
+    """Return how many images show the class asked for, if that was measured."""
     if not config.conditional:
         return None
     found = weights.entry(config, registry.split_tag(name)[1]).alignment
@@ -74,7 +74,7 @@ def _labels(config: ModelConfig, name: str) -> str | None:
 
 
 def where(config: ModelConfig, name: str) -> tuple[bool, str]:
-    """Whether the weights of a name load without a network, and a sentence about it."""
+    """Return whether the weights of a name load offline, and a sentence about it."""
     tag = registry.split_tag(name)[1]
     entry = weights.entry(config, tag)
     if weights.is_local(config, entry):
@@ -83,7 +83,7 @@ def where(config: ModelConfig, name: str) -> tuple[bool, str]:
 
 
 def scores(config: ModelConfig, name: str) -> str:
-    """An HTML table of what was published about a model and measured here; a sentence where there is nothing."""
+    """Return an HTML table of a model's published and measured scores; a sentence if there are none."""
     tag = registry.split_tag(name)[1]
     tag = config.default_tag if tag == "default" else tag
     rows = [

@@ -1,4 +1,4 @@
-"""Models by their registered names, never by a path; those that are loaded, as many as the bound allows."""
+"""Models by their registered names, never by a path; a bounded number of them stays loaded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def find_model(name: str) -> ResolvedModel:
-    """The config and the verified weights of a registered name, "name" or "name@tag".
+    """Return the config and the verified weights of a registered name, "name" or "name@tag".
 
     `zoo.load` takes folders and addresses too; a name from the network never gets there.
 
     Raises:
-        ZooError: nobody has this name, or its weights cannot be had.
+        ZooError: the name is unknown, or its weights are not available.
     """
     from ..checkpoints import weights
     from ..checkpoints.resolve import ResolvedModel
@@ -31,7 +31,7 @@ def find_model(name: str) -> ResolvedModel:
 
 
 def load(name: str, device: str) -> GAN:
-    """`zoo.load` of a registered name."""
+    """Load a registered name as `zoo.load` does."""
     from ..sampling.loading import load_found
 
     return load_found(find_model(name), name, device)
@@ -46,7 +46,7 @@ class ModelCache:
         self._lock = threading.Lock()
 
     def get(self, name: str) -> GAN:
-        """The model, loaded if it is not here; room is made first, so that there are never more than the bound."""
+        """Return the model, loaded if necessary; room is made first, so that the bound is never exceeded."""
         with self._lock:
             if name in self._models:
                 self._models.move_to_end(name)
@@ -64,13 +64,13 @@ class ModelCache:
 
     @property
     def names(self) -> list[str]:
-        """From the least to the most recently used."""
+        """Return the names from the least to the most recently used."""
         with self._lock:
             return list(self._models)
 
 
 class ModelsOnDevice(NamedTuple):
-    """What the work of a job computes with."""
+    """The models and the device of a job's work."""
 
     device: str
     models: ModelCache

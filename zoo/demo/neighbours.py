@@ -1,7 +1,7 @@
 """Nearest training images: is a generated image a copy?
 
 The distance is the root mean square difference of pixels (0 to 255), over the mirrored image too where the model was
-trained with flips. What is near is told by the data itself: how far a training image usually is from its own nearest
+trained with flips. The data itself sets the scale: the usual distance of a training image from its own nearest
 neighbour.
 """
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from ..sampling.images import Images
     from ..schema.config import ModelConfig
 
-_PROBES = 64  # training images whose own nearest neighbour is looked for
+_PROBES = 64  # training images whose own nearest neighbour is measured
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A generated image, the training images nearest to it in order, and what distances are usual."""
+    """A generated image, the training images nearest to it in order, and the usual distances."""
 
     generated: Images
     images: Images
     distances: tuple[float, ...]
     numbers: tuple[int, ...]  # in the training split
     usual: float  # median distance of a training image to the nearest other one
-    closest: float  # and the smallest of those looked at
+    closest: float  # and the smallest of those distances
     count: int
     dataset: str
 
@@ -63,7 +63,7 @@ class Neighbours:
 
 
 def nearest(job: Job, worker: ModelsOnDevice, request: Sample, position: int, count: int) -> Neighbours:
-    """The training images nearest to image `position` of a sample.
+    """Find the training images nearest to image `position` of a sample.
 
     Raises:
         DataUnavailableError: the data set has not been prepared here; nothing is downloaded for a visitor.
@@ -91,7 +91,7 @@ def nearest(job: Job, worker: ModelsOnDevice, request: Sample, position: int, co
 
 
 def at_hand(config: ModelConfig) -> Dataset:
-    """The training data of a model, if it is here in the form that it is used in."""
+    """Return the training data of a model, if its prepared form is available offline."""
     from .. import datasets
 
     data = config.data

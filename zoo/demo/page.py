@@ -29,7 +29,7 @@ class Page:
 
 
 class Blocks(gr.Blocks):
-    """Gradio's, whose own faults are one line in the log and one for the caller."""
+    """Gradio's Blocks, whose own errors become one line in the log and one for the caller."""
 
     async def process_api(self, *arguments: Any, **named: Any) -> Any:
         try:
@@ -40,18 +40,18 @@ class Blocks(gr.Blocks):
             raise internal_error(error, "page") from None
 
     def forget(self, paths: list[str]) -> None:
-        """Files that are gone need not be looked after."""
+        """Stop tracking files that were removed."""
         for known in self.temp_file_sets:
             known.difference_update(paths)
 
 
 def launch_options() -> dict:
-    """Theme and style, for `Blocks.launch`: fonts of the reader's system, nothing from other servers."""
+    """Return theme and style for `Blocks.launch`: system fonts, nothing from other servers."""
     return {"theme": style.theme(), "css": style.CSS, "head": style.HEAD}
 
 
 def build(service: Service) -> gr.Blocks:
-    """The page and the endpoints for programs."""
+    """Build the page and the endpoints for programs."""
     with Blocks(title="contrastive-gan-zoo", analytics_enabled=False, fill_width=True) as blocks:
         api.register(service)  # first, so that no function of the page takes the names of the endpoints
         gr.HTML(style.HEADER)
@@ -145,10 +145,10 @@ def build(service: Service) -> gr.Blocks:
         sampling.after(shown.success)
     blocks.queue(default_concurrency_limit=None, max_size=2 * service.settings.max_waiting + 64, api_open=False)
     service.store.gone = blocks.forget
-    blocks._queue.sleep_when_free = 0.005  # seconds between two looks; Gradio's 0.001 costs a tenth of a core
+    blocks._queue.sleep_when_free = 0.005  # seconds between two checks; Gradio's 0.001 costs a tenth of a core
     return blocks
 
 
 def _choices_with(listed: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
-    """The list, and a name with a tag where a link asks for one."""
+    """Return the list, with a name and tag added if a link asks for them."""
     return listed if any(name == known for _, known in listed) else [(name, name), *listed]

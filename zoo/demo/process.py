@@ -1,7 +1,7 @@
-"""A process for each device, which holds its models and computes what the device's worker asks of it.
+"""A process per device, which holds the models and computes the requests of the device's worker.
 
-Its Python does not take turns with the web server's, and if the system ends it, for want of memory say, only the
-running request is lost: the next one starts another. The two speak through a pipe:
+It does not share the web server's interpreter lock, and if the system ends it, for example when memory runs out, only
+the running request is lost: the next request starts another process. The two communicate through a pipe:
 
 worker to process   (run, id, work, long)   (go, id)   (stop, id, error)
 process to worker   (progress, id, done, total, text)   (ended, id, result, error, names of models)
@@ -42,7 +42,7 @@ class Process:
     """The worker's side.
 
     Attributes:
-        names: of the models that the process held after its last job.
+        names: the models that the process held after its last job.
     """
 
     def __init__(self, device: str, max_models: int, threads: int):
@@ -56,7 +56,7 @@ class Process:
         self._pipe, theirs = context.Pipe()
         self._child = context.Process(target=_serve, args=(theirs, *self._arguments), name="zoo-device", daemon=True)
         before = {name: os.environ.get(name) for name in _MEMORY}
-        os.environ.update(_MEMORY)  # read where the process begins
+        os.environ.update(_MEMORY)  # read when the process begins
         try:
             self._child.start()
         finally:
@@ -66,7 +66,7 @@ class Process:
         self.names = ()
 
     def run(self, job: Job) -> Any:
-        """The result of the job's work, or its error.
+        """Return the result of the job's work, or raise its error.
 
         Raises:
             EndedError: the process ended, by itself or because it did not report in time.
@@ -91,12 +91,12 @@ class Process:
             self.names = ()
             logs.event("process ended", status=child.exitcode)
             raise EndedError(
-                f"the process that computes has ended (status {child.exitcode}), perhaps for want of memory; ask for "
+                f"the process that computes has ended (status {child.exitcode}), perhaps out of memory; ask for "
                 f"fewer images"
             ) from None
 
     def _report(self, job: Job, number: int, content: list, child) -> bool:
-        """Hand the progress on; whether the job is to go on."""
+        """Pass on the progress; returns True if the job continues."""
         try:
             job.report(*content)
         except ZooError as error:
@@ -132,7 +132,7 @@ class Remote:
         self._pipe, self._held = pipe, held
 
     def serve(self) -> None:
-        """Run what comes until the other side is gone."""
+        """Run the jobs that arrive until the other side is gone."""
         while True:
             try:
                 kind, number, *content = _receive(self._pipe)
@@ -151,13 +151,13 @@ class Remote:
 
 
 class RemoteJob:
-    """What the work of a job sees of it."""
+    """The job as its work in the process sees it."""
 
     def __init__(self, remote: Remote, pipe: Connection, number: int, long: bool):
         self._remote, self._pipe, self._number, self._long = remote, pipe, number, long
 
     def report(self, done: int, total: int, text: str = "") -> None:
-        """As `workers.Job.report`."""
+        """Report as `workers.Job.report` does."""
         _send(self._pipe, "progress", self._number, done, total, text)
         while self._long or self._pipe.poll():
             kind, number, *content = _receive(self._pipe)
@@ -193,11 +193,11 @@ def _load(name: str, device: str):
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if it is one that callers are told, else what it says and where, for the server's log."""
+    """Return the error itself if callers may see it, else its text and origin, for the server's log."""
     if isinstance(error, ZooError):
         try:
             return pickle.loads(pickle.dumps(error))
-        except Exception:  # an error of more than its message
+        except Exception:  # an error with more than its message
             return ZooError(str(error))
     return RuntimeError(f"{logs.message(error)} ({', '.join(logs.where(error))})")
 

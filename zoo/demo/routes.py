@@ -17,7 +17,7 @@ class Route:
     """Addresses of one kind.
 
     Attributes:
-        query: the keys of the query that are handed on; None: all.
+        query: the keys of the query that are passed on; None: all.
     """
 
     kind: str
@@ -42,7 +42,7 @@ ROUTES = (
     _route("health", "GET HEAD", "/health"),
     _route("page", "GET", rf"{API}/info/?", ("serialize", "all_endpoints")),
     _route("startup", "GET", rf"{API}/startup-events"),
-    _route("join", "POST", rf"{API}/queue/join/?", None),  # the page hands on the query of its own address
+    _route("join", "POST", rf"{API}/queue/join/?", None),  # the page passes on the query of its own address
     _route("data", "GET", rf"{API}/queue/data", ("session_hash",)),
     _route("call", "POST", rf"{API}/call(?P<v2>/v2)?/(?P<name>{_ID})/?"),
     _route("result", "GET", rf"{API}/call(/v2)?/(?P<name>{_ID})/(?P<event>{_ID})"),
@@ -54,5 +54,5 @@ ROUTES = (
 
 
 def find(path: str) -> list[Match]:
-    """What an address, without the root path, stands for; one match for each of its methods' routes."""
+    """Match an address without the root path; one match per route of its methods."""
     return [Match(route, found.groupdict()) for route in ROUTES if (found := route.pattern.fullmatch(path))]

@@ -1,4 +1,4 @@
-"""An evaluation that a visitor may ask for: bounded, with nothing downloaded, and its result beside what was stated."""
+"""An evaluation for visitors: bounded, without downloads, and with its result beside the published scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METRICS = {
 }
 EXTRACTORS = ("efficientnet-lite0", "inception")
 FEWEST = 50  # generated images
-_FROM_STATISTICS = ("fid", "is")  # what needs no real images where their statistics ship with the package
+_FROM_STATISTICS = ("fid", "is")  # metrics that need no real images if their statistics ship with the package
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Evaluation:
 
 
 def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extractor: Any, protocol: Any) -> Evaluation:
-    """An evaluation from what a caller sent."""
+    """Check a caller's values and make an evaluation from them."""
     from ..evaluation import PROTOCOLS
 
     config, model = validation.model(name)
@@ -71,10 +71,10 @@ def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extracto
 
 
 def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
-    """The report of an evaluation, with a comparison for every score that was stated about the weights.
+    """Run an evaluation; the report has a comparison for every published or recorded score of the weights.
 
     Raises:
-        ZooError: the extractor, the weights or the real images are not here; nothing is fetched for a visitor.
+        ZooError: extractor, weights or real images are not available offline; nothing is fetched for a visitor.
     """
     import torch
 
@@ -109,7 +109,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
 
 
 def require(asked: Evaluation) -> None:
-    """Raise what is missing here, before a device is asked for anything."""
+    """Raise ZooError for anything missing here, before the job is queued."""
     from ..evaluation.features import extractors, shipped
 
     extractors.require_fidelity()
@@ -131,7 +131,7 @@ def require(asked: Evaluation) -> None:
 
 
 def comparisons(config: ModelConfig, tag: str | None, report: Report) -> tuple[Comparison, ...]:
-    """What was published or recorded about the weights beside the report, with a verdict only where both are alike."""
+    """Compare published or recorded scores with the report; a verdict needs the same protocol and counts."""
     from ..evaluation import verifying
 
     return tuple(_comparison(claim, report) for claim in verifying.claims(config, tag))
@@ -160,7 +160,7 @@ def _comparison(claim, report: Report) -> Comparison:
 
 
 def _why_not(claim, report: Report, result) -> str | None:
-    """Why a stated score says nothing about the measured one; None where it does."""
+    """Return why a stated score is not comparable with the measured one; None if it is."""
     if claim.why_not:
         return claim.why_not
     if result is None:
@@ -174,7 +174,7 @@ def _why_not(claim, report: Report, result) -> str | None:
 
 
 def table(report: Report) -> str:
-    """Scores and verdicts as HTML; what to mind comes with them."""
+    """Format scores, verdicts and warnings as HTML."""
     scores = [(r.metric, r.text, r.counts, r.protocol) for r in report.results]
     parts = [_table("Measured here", ("metric", "value", "real / generated", "protocol"), scores)]
     stated = [

@@ -1,4 +1,4 @@
-"""The server: Gradio's own, with a gate before it, a health endpoint beside it, and nothing that calls home."""
+"""The server: Gradio's own, with a gate before it, a health endpoint beside it, and no telemetry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 
-_EXPIRE, _LEFT, _LOOK = 3600.0, 60.0, 30.0  # seconds that files are kept, that results wait, between two looks
+_EXPIRE, _LEFT, _LOOK = 3600.0, 60.0, 30.0  # seconds that files are kept, that results wait, between two checks
 _SHUTDOWN = 1  # seconds that running requests have when the server ends
 
 
@@ -61,7 +61,7 @@ def start(
     """Start the demo in the background.
 
     Args:
-        settings: the bounds; None for the usual ones.
+        settings: the bounds; None for the defaults.
         host: address to listen on; None for $GRADIO_SERVER_NAME, else this machine alone.
         port: None for $GRADIO_SERVER_PORT, else the first free one from 7860.
         share: also open a public tunnel through gradio.live.
@@ -147,7 +147,7 @@ def _served_by(server: type) -> Iterator[None]:
 
 
 def _server_class(service: Service, blocks: gr.Blocks, sessions: Sessions) -> type:
-    """Gradio's server, with connections that end and the gate before the application."""
+    """Return Gradio's server class, with limited connections and the gate before the application."""
     from functools import partial
 
     from gradio import http_server
@@ -170,7 +170,7 @@ def _server_class(service: Service, blocks: gr.Blocks, sessions: Sessions) -> ty
             for name in ("uvicorn", "uvicorn.error"):
                 logger = logging.getLogger(name)
                 logger.handlers, logger.propagate = [logs.Handler()], False
-                logger.setLevel(logging.ERROR)  # what else it says is said by anybody who sends nonsense
+                logger.setLevel(logging.ERROR)  # its other messages are caused by malformed requests
 
         async def startup(self, sockets: Any = None) -> None:
             asyncio.get_running_loop().set_exception_handler(log_loop_error)
@@ -182,7 +182,7 @@ def _server_class(service: Service, blocks: gr.Blocks, sessions: Sessions) -> ty
 
 
 def _tidying(store: Store, sessions: Sessions) -> Any:
-    """A lifespan of the application, during which what is old goes."""
+    """Make a lifespan of the application that removes old files and results."""
 
     async def tidy() -> None:
         while True:
@@ -208,19 +208,19 @@ def serve(settings: Settings | None = None, **options) -> None:
             print(f"The zoo is at {running.share_url or running.url} (Ctrl-C ends it)", flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
-            ignore_signals()  # the end takes a few seconds at most, and is not to be cut short
+            ignore_signals()  # shutting down takes a few seconds at most and must not be interrupted
             print("", file=sys.stderr)
 
 
 @contextmanager
 def _stopping() -> Iterator[Any]:
-    """Inside, SIGTERM and SIGHUP are Ctrl-C, but for a SIGHUP that nohup ignores; yields what ignores all three."""
+    """Inside, SIGTERM and SIGHUP act as Ctrl-C, unless nohup ignores SIGHUP; yields a function to ignore all three."""
     with signals.handled(signal.default_int_handler):
         yield lambda: [signal.signal(number, signal.SIG_IGN) for number in signals.ending()]
 
 
 def _quiet_environment(store: Store) -> None:
-    """What Gradio reads from the environment: no analytics, no statistics of calls, a folder of our own for files."""
+    """Set Gradio's environment: no analytics, no statistics of calls, our own folder for files."""
     os.environ["GRADIO_TEMP_DIR"] = str(store.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -230,7 +230,7 @@ def _quiet_environment(store: Store) -> None:
 
 
 def _reach_without_proxy(*hosts: str | None) -> None:
-    """Gradio asks its own server whether it is up; a proxy for the world outside would not find it."""
+    """Let Gradio reach its own server without the proxy for outside addresses, which would not find it."""
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     names = ",".join(dict.fromkeys(name for name in (*known.split(","), *hosts) if name))
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = names

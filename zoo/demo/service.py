@@ -1,4 +1,4 @@
-"""From a checked request to its result: queue it on a device, wait, tell how far it is, log what came of it."""
+"""From a checked request to its result: queue it on a device, wait, report its progress, log its outcome."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .settings import Settings
 from .store import Store
 from .workers import Job, Progress, Worker, Workers
 
-_LOOK = 0.1  # seconds between two looks at the progress of a job
+_LOOK = 0.1  # seconds between two checks of the progress of a job
 
 
 class Service:
-    """Settings, workers and files of a running demo. It keeps nothing of one request for the next but the models."""
+    """Settings, workers and files of a running demo. Between requests it keeps only the models."""
 
     def __init__(self, settings: Settings, store: Store):
         from ..common.devices import all_devices
@@ -40,13 +40,13 @@ class Service:
         long: bool = False,
         **facts: Any,
     ) -> Any:
-        """The result of `work(job, worker)` on a device.
+        """Return the result of `work(job, worker)` on a device.
 
         Args:
             kind, facts: for the log.
-            model: the model it needs, canonical name.
-            on_progress: called now and then with the progress and the number of jobs before it.
-            long: an evaluation, which lets others go first and has more time.
+            model: canonical name of the model it needs.
+            on_progress: called from time to time with the progress and the number of jobs before it.
+            long: an evaluation, which lets short jobs run first and has more time.
         """
         seconds = self.settings.max_evaluation_seconds if long else self.settings.max_seconds
         job = Job(work, seconds, long)
@@ -75,7 +75,7 @@ class Service:
             logs.event("request", outcome=outcome, waited=waited, seconds=job.seconds, **facts)
 
     async def keep(self, make: Callable[[], Mapping[str, bytes]]) -> list[str]:
-        """The paths of files, by name, that are made and written on another thread.
+        """Make and write files by name on another thread; returns their paths.
 
         Raises:
             ZooError: there is no room for them.
@@ -101,10 +101,10 @@ def _worker(device: str, settings: Settings) -> Worker:
 
 
 def guarded(function: Callable, page: bool = False) -> Callable:
-    """A handler whose errors are one line for whoever called: a ZooError's own, or a reference into the log.
+    """Wrap a handler so that an error is one line for the caller: a ZooError's own, or a reference into the log.
 
     Args:
-        page: the line is shown as HTML, so what a caller wrote into it is escaped.
+        page: the line is shown as HTML, so the caller's text in it is escaped.
     """
 
     @wraps(function)
@@ -123,7 +123,7 @@ def guarded(function: Callable, page: bool = False) -> Callable:
 
 
 def internal_error(error: Exception, handler: str) -> Exception:
-    """Log what should not have happened; what the caller is told of it."""
+    """Log an unexpected error; returns the error for the caller."""
     import gradio as gr
 
     reference = secrets.token_hex(4)

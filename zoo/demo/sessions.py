@@ -1,4 +1,4 @@
-"""What Gradio's queue keeps for those who wait for results; by itself it forgets nobody who has gone or never came."""
+"""The results that Gradio's queue keeps for waiting sessions; Gradio alone never forgets a session that is gone."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Sessions:
     def __init__(self, queue: Any):
         self._queue = queue
         self._listeners: Counter[str] = Counter()
-        self._left: dict[str, float] = {}  # since when a session has neither work nor listeners
+        self._left: dict[str, float] = {}  # the time since which a session has neither work nor listeners
 
     def has(self, session: str) -> bool:
         return session in self._queue.pending_messages_per_session
 
     def session_of(self, event: str) -> str | None:
-        """The session of an event whose result has not been fetched."""
+        """Return the session of an event whose result has not been fetched."""
         known = self._queue.event_ids_to_events.get(event)
         if known is not None:
             return known.session_hash
@@ -34,7 +34,7 @@ class Sessions:
 
     @contextmanager
     def listening(self, session: str) -> Iterator[None]:
-        """While the context lasts, somebody listens; what they have heard to the end is forgotten."""
+        """Inside, the session has a listener; results that it received completely are forgotten."""
         self._listeners[session] += 1
         try:
             yield
@@ -46,7 +46,7 @@ class Sessions:
                     self._forget(session)
 
     def forget_left(self, seconds: float) -> None:
-        """Forget results that were done so long ago, as seen by earlier calls of this, and that nobody listens to."""
+        """Forget results without a listener that earlier calls saw finished at least `seconds` ago."""
         now, working = time.monotonic(), self._working()
         for session in {*self._queue.pending_messages_per_session, *self._queue.pending_event_ids_session}:
             if session in self._listeners or session in working:
@@ -55,7 +55,7 @@ class Sessions:
                 self._forget(session)
 
     def _working(self) -> set[str]:
-        """Sessions for which something waits or is computed, a cancelled call too until it has ended."""
+        """Return the sessions with waiting or running calls, cancelled ones included until they end."""
         return {event.session_hash for event in self._queue.event_ids_to_events.values()}
 
     def _forget(self, session: str) -> None:

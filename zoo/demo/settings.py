@@ -1,4 +1,4 @@
-"""What one request, and the server as a whole, may take."""
+"""The limits of one request and of the server."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _SPACE = f"{_THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"  # 
 
 @dataclass(frozen=True)
 class Settings:
-    """The bounds of a server; every one of them is a flag of `zoo demo`.
+    """The limits of a server; each is a flag of `zoo demo`.
 
     Attributes:
-        max_images: images a request.
-        max_steps: images an interpolation.
-        max_seconds: a request may compute, the loading of its model included.
-        max_models: models kept in memory on each device; the least recently used one goes.
-        max_waiting: requests that wait for a device; the next one is told to come back.
-        max_evaluation_images: generated images an evaluation.
-        max_evaluation_seconds: an evaluation may compute.
-        max_connections: of one address at once, the oldest go; at most half of what the limit of open files allows.
-        max_megabytes: files of results; the oldest go.
+        max_images: images per request.
+        max_steps: images per interpolation.
+        max_seconds: computing time of a request, including the loading of its model.
+        max_models: models kept in memory on each device; the least recently used one is removed.
+        max_waiting: requests that wait for a device; further ones are refused.
+        max_evaluation_images: generated images per evaluation.
+        max_evaluation_seconds: computing time of an evaluation.
+        max_connections: per address, the oldest are closed; at most half of what the limit of open files allows.
+        max_megabytes: files of results; the oldest are removed.
         proxies: addresses or networks of reverse proxies, with commas, or "*": whoever connects through them is the
             client that X-Forwarded-For names. None: $FORWARDED_ALLOW_IPS; else this machine, on a Space its network.
         device: "auto" for every CUDA device or else the CPU, or one torch device.
@@ -61,7 +61,7 @@ class Settings:
                 raise ZooError(f"{name} is {getattr(self, name)}; give {smallest} or more")
 
     def trusted_proxies(self) -> str:
-        """As uvicorn's `forwarded_allow_ips`."""
+        """Return the value of uvicorn's `forwarded_allow_ips`."""
         if self.proxies is not None:
             return self.proxies
         usual = _SPACE if os.environ.get("SPACE_ID") else _THIS_MACHINE

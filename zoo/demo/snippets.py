@@ -8,7 +8,7 @@ from .validation import Sample
 
 
 def python(request: Sample, columns: int | None = None) -> str:
-    """Lines that give the same pictures in Python."""
+    """Return Python lines that make the same pictures."""
     arguments = [str(request.n), *_label(request), f"seed={request.seed}"]
     if request.truncation is not None:
         arguments.append(f"truncation={request.truncation:g}")
@@ -18,7 +18,7 @@ def python(request: Sample, columns: int | None = None) -> str:
 
 
 def command(request: Sample, columns: int | None = None) -> str:
-    """The command line that writes the same grid."""
+    """Return the command line that writes the same grid."""
     words = ["zoo", "sample", request.model, "-n", str(request.n)]
     if request.classes is not None:
         words += ["--label", ",".join(request.words)]
@@ -31,14 +31,14 @@ def command(request: Sample, columns: int | None = None) -> str:
 
 
 def interpolation(name: str, a: int, b: int, steps: int, label: str | None) -> str:
-    """Lines that give the same strip in Python."""
+    """Return Python lines that make the same strip."""
     chosen = "" if label is None else f", label={literal(label)}"
     made = f"zoo.load({literal(name)}).interpolate({a}, {b}, steps={steps}{chosen})"
     return f'import zoo\n\n{made}.save("interpolation.png")'
 
 
 def literal(text: str) -> str:
-    """A Python string, in double quotes where that is as short; nothing in it ends it or is invisible."""
+    """A Python string literal, in double quotes where that is as short; nothing in it ends it or is invisible."""
     quoted = repr(text)
     return f'"{quoted[1:-1]}"' if quoted[0] == "'" and '"' not in text else quoted
 

@@ -1,8 +1,8 @@
-"""Files of results: in a folder of this server's own, bounded in bytes, gone with the server.
+"""Files of results, in this server's own folder, limited in bytes and removed with the server.
 
-A server that was killed leaves its folder behind; the next start removes it. It takes a folder for one of ours only
-where all of this holds: the name is one that this module gives, it is a folder (no link) of this user that nobody else
-may enter, and it holds an owner file that names the folder itself and that no living process has locked.
+A server that was killed leaves its folder behind; the next start removes it. It removes a folder
+only if this module could have named it, it is a folder (not a link) of this user that no other user may enter, and it
+holds an owner file that names the folder itself and that no living process has locked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from . import logs
 
 _PREFIX, _NAME = "zoo-demo-", re.compile(r"zoo-demo-[a-z0-9_]{8}")  # as mkdtemp completes it
 _OWNER, _PROGRAM = "owner.json", "zoo demo"
-_BLOCK = 4096  # bytes in which a disk is given out
+_BLOCK = 4096  # bytes of a disk block
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Result:
     Attributes:
         size: bytes on the disk.
         made: when, on the monotonic clock.
-        readers: downloads that go on.
+        readers: downloads in progress.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Result:
 
 
 class Store:
-    """Keeps the latest results, up to `limit` bytes; the oldest go first, but none that is being read.
+    """Keeps the latest results, up to `limit` bytes; the oldest are removed first, but none that is being read.
 
     Attributes:
         root: the folder in which results lie, a folder for each.
@@ -74,10 +74,10 @@ class Store:
         return self._size
 
     def keep(self, files: Mapping[str, bytes]) -> list[str]:
-        """Write the files of a result into a folder of its own; their paths, in order.
+        """Write the files of a result into its own folder; returns their paths in order.
 
         Raises:
-            ZooError: they are larger than all results may be, there is no room now, or the disk does not take them.
+            ZooError: they exceed the limit of all results, there is no room now, or the disk refuses them.
         """
         size = _BLOCK + sum(_BLOCK * -(-len(data) // _BLOCK) for data in files.values())
         if size > self.limit:
@@ -101,7 +101,7 @@ class Store:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[bool]:
-        """Whether this is the path of a result's file; if so, the file stays while the context lasts."""
+        """Yield True if this is the path of a result's file; the file stays while the context lasts."""
         found = Path(path)
         with self._lock:
             result = self._results.get(found.parent)
@@ -117,7 +117,7 @@ class Store:
                     result.readers -= 1
 
     def expire(self, seconds: float) -> None:
-        """Remove results that are older."""
+        """Remove results older than this."""
         with self._lock:
             for result in list(self._results.values()):
                 if result.readers == 0 and time.monotonic() - result.made > seconds:
@@ -154,11 +154,11 @@ class Store:
 
 
 def _claim(folder: Path) -> int | None:
-    """Write and lock the owner file; its descriptor, which holds the lock as long as this process lives."""
+    """Write and lock the owner file; returns its descriptor, which holds the lock while this process lives."""
     if not CAN_LOCK_OPEN_FILES:
         return None
     descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    lock_open_file(descriptor)  # before it says anything: what is empty is nobody's
+    lock_open_file(descriptor)  # before it is written: an empty owner file belongs to no server
     os.write(descriptor, json.dumps({"program": _PROGRAM, "pid": os.getpid(), "folder": str(folder)}).encode())
     return descriptor
 
@@ -178,7 +178,7 @@ def _remove_orphan(folder: Path) -> None:
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
             return
         descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:  # gone meanwhile, or none of ours
+    except OSError:  # removed meanwhile, or not ours
         return
     try:
         owner = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""How the page looks. Everything is served from here: no fonts, scripts or pictures of other servers."""
+"""The style of the page. Everything is served from here: no fonts, scripts or pictures from other servers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ CSS = """
 
 
 def theme():
-    """Gradio's Soft theme in one accent colour, with the fonts of the reader's system."""
+    """Return Gradio's Soft theme in one accent colour, with system fonts."""
     from gradio.themes import Default
 
     sans = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -76,7 +76,7 @@ def theme():
 
 
 def notice(lines: Sequence[str]) -> str:
-    """What a link asked for and did not get."""
+    """Format the refused parts of a link."""
     return (
         '<div class="zoo-notice" role="status">' + "".join(f"<p>{html.escape(line)}</p>" for line in lines) + "</div>"
     )

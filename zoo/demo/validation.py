@@ -1,7 +1,7 @@
-"""What a request may say. Every value that comes over the network passes here, from the page and from API callers.
+"""Checks of requests. Every value from the network passes here, from the page and from API callers.
 
-A value is taken as it is or refused with one line; nothing is converted silently, and nothing that a caller sent is
-echoed at length. A name becomes the name of a registered model, never a path.
+A value is accepted unchanged or refused with one line; nothing is converted silently, and no caller's text is echoed
+at length. A name becomes the name of a registered model, never a path.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Sample:
     config: ModelConfig
     model: str  # "name", or "name@tag" where the tag is not the default one
     n: int
-    classes: tuple[int, ...] | Literal["all"] | None  # as asked for; None: drawn from the seed
+    classes: tuple[int, ...] | Literal["all"] | None  # as requested; None: drawn from the seed
     seed: int
     truncation: float | None
 
     @property
     def label(self) -> int | list[int] | None:
-        """What `GAN.sample` takes."""
+        """Return the `label` argument of `GAN.sample`."""
         if self.classes is None:
             return None
         if self.classes != "all" and len(self.classes) == 1:
@@ -47,7 +47,7 @@ class Sample:
 
     @property
     def words(self) -> list[str]:
-        """The classes as a link or a command line names them: by index where a name is not unique or not plain text."""
+        """The classes as in a link or a command line: by index where a name is not unique or not plain text."""
         if self.classes is None:
             return []
         if self.classes == "all":
@@ -58,12 +58,12 @@ class Sample:
 
 
 def _is_word(name: str) -> bool:
-    """Whether a class's name stands for it on a command line and in a link."""
+    """True if a class's name identifies it on a command line and in a link."""
     return "," not in name and name.isprintable() and name.strip().lower() not in ("", "all")
 
 
 def shown(value: Any) -> str:
-    """A value as an error message quotes it: its repr, cut."""
+    """Quote a value for an error message: its repr, cut."""
     if isinstance(value, str):
         text = repr(value[:40])
         return text if len(value) <= 40 else f"{text[:-1]}...' ({len(value):,} characters)"
@@ -74,17 +74,17 @@ def shown(value: Any) -> str:
 
 
 def model(value: Any) -> tuple[ModelConfig, str]:
-    """The config and canonical name of a registered model, "name" or "name@tag".
+    """Return the config and canonical name of a registered model, "name" or "name@tag".
 
     Raises:
-        UnknownModelError: it is no string, no name, or nobody's name.
+        UnknownModelError: not a string, not a valid name, or not a registered model.
         WeightsUnavailableError: the model has no weights, or none with this tag.
     """
     if not isinstance(value, str) or not value.strip():
         raise UnknownModelError(f"model is {shown(value)}; give a name such as contragan/digits")
     if len(value) > _LONGEST_NAME or not _NAME.fullmatch(value.strip()):
         raise UnknownModelError(
-            f"model is {shown(value)}, which is no model's name; give one such as contragan/digits, not a path"
+            f"model is {shown(value)}, which is not the name of a model; give one such as contragan/digits, not a path"
         )
     base, tag = registry.split_tag(value.strip())
     config = registry.config(base)
@@ -93,7 +93,7 @@ def model(value: Any) -> tuple[ModelConfig, str]:
 
 
 def count(name: str, value: Any, smallest: int, largest: int) -> int:
-    """A whole number within bounds; 16.0 is one, as browsers send it, True and "16" are not."""
+    """Check a whole number within bounds; browsers send 16.0, which is accepted; True and "16" are refused."""
     number = _integer(value)
     if number is None or not smallest <= number <= largest:
         raise ZooError(f"{name} is {shown(value)}; give a whole number from {smallest} to {largest}")
@@ -101,7 +101,7 @@ def count(name: str, value: Any, smallest: int, largest: int) -> int:
 
 
 def seed(value: Any, name: str = "seed") -> int:
-    """A seed, or a fresh one for None."""
+    """Check a seed; None gives a new one."""
     if value is None:
         return latents.random_seed()
     number = _integer(value)
@@ -111,7 +111,7 @@ def seed(value: Any, name: str = "seed") -> int:
 
 
 def truncation(value: Any) -> float | None:
-    """A threshold; None for no limit."""
+    """Check a threshold; None for no limit."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value > 1e6:
@@ -133,7 +133,7 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def classes(config: ModelConfig, value: Any, most: int) -> tuple[int, ...] | Literal["all"] | None:
-    """Classes by index or name: one, a list of several, "all", or None.
+    """Check classes by index or name: one, a list of several, "all", or None.
 
     Raises:
         LabelError: unknown, out of range, too many, or the model has none.
@@ -153,7 +153,7 @@ def _class(config: ModelConfig, item: Any) -> int:
     if isinstance(item, str) and len(item) <= _LONGEST_LABEL:
         return labels.index(config, item.strip())
     if not config.conditional:
-        labels.index(config, 0)  # says that it takes none
+        labels.index(config, 0)  # raises the error that it takes none
     number = _integer(item)
     if number is None:
         raise LabelError(f"label is {shown(item)}; give a class by index or name, several in a list, or all")
@@ -167,7 +167,7 @@ def _class(config: ModelConfig, item: Any) -> int:
 def sample(
     settings: Settings, name: Any, n: Any, label: Any = None, seed_: Any = None, truncation_: Any = None
 ) -> Sample:
-    """A request for images, checked as a whole."""
+    """Check a request for images as a whole."""
     config, canonical = model(name)
     n = count("n", n, 1, settings.max_images)
     wanted = classes(config, label, settings.max_images)

@@ -1,4 +1,4 @@
-"""How the page's controls are tied to functions: hidden from the API, raw values in, errors as one line."""
+"""Event handlers of the page's controls: hidden from the API, with raw values, and errors as one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .workers import Progress
 
 
 def connect(triggers, function: Callable, inputs: list, outputs: list, **options) -> Any:
-    """Tie a coroutine function that checks its own values, so that Gradio passes them as they come."""
+    """Connect a coroutine function that checks its own values; Gradio passes them unchanged."""
     event_options = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"} | options
     event_options["api_name"] = f"page_{function.__name__}"
     handler = guarded(function, page=True)
@@ -22,7 +22,7 @@ def connect(triggers, function: Callable, inputs: list, outputs: list, **options
 
 
 def page_progress(progress: gr.Progress) -> Callable[[Progress, int], None]:
-    """Shows a job's progress in the page: its place in the queue, then images done and time left."""
+    """Return a function that shows a job's progress in the page: its queue position, then images done and time left."""
 
     def report(latest: Progress, before: int) -> None:
         if before:

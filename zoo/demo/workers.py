@@ -1,7 +1,7 @@
-"""One worker for each device, with a queue: requests are computed one after the other, each within its time.
+"""One worker per device, with a queue: requests are computed one after the other, each within a time limit.
 
-A long job (an evaluation) lets short ones go first whenever it reports progress, on the same thread, so that the device
-still does one thing at a time and nobody waits minutes for a picture.
+A long job (an evaluation) lets short ones run first whenever it reports progress, on the same thread, so that the
+device still does one thing at a time and no picture waits minutes.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .process import Process
 
 
 class BusyError(ZooError):
-    """Too many requests wait already."""
+    """Too many requests are waiting."""
 
 
 class TooSlowError(ZooError):
-    """A request has used up its time."""
+    """A request has used up its time limit."""
 
 
 class CancelledError(ZooError):
-    """Whoever asked does not want it any more."""
+    """The caller cancelled the request."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: images or steps done, of how many, and what it is about; `left` in seconds, where known."""
+    """The progress of a job: images or steps done, the total, and a text; `left` in seconds, if known."""
 
     done: int = 0
     total: int = 0
@@ -42,11 +42,11 @@ class Progress:
 
 
 class Job:
-    """A piece of work for a device, and what became of it.
+    """A piece of work for a device, and its outcome.
 
     Attributes:
         work: called with the job, and with the models on the device.
-        limit: seconds that it may compute.
+        limit: seconds of computing time.
         outcome: a Future with the result or the exception.
         progress: the latest Progress.
     """
@@ -61,13 +61,13 @@ class Job:
         self._others = 0.0  # seconds that short jobs took in between
 
     def cancel(self) -> None:
-        """Stop at the next look; a job that still waits is never begun."""
+        """Stop at the next report; a job that still waits is never started."""
         self._cancelled.set()
         if self._worker:
             self._worker.forget(self)
 
     def report(self, done: int, total: int, text: str = "") -> None:
-        """Tell how far it is; called from within the work, which also ends here if it was cancelled or is too slow."""
+        """Report progress from within the work; raises if the job was cancelled or is too slow."""
         if self._cancelled.is_set():
             raise CancelledError("cancelled; nothing is kept of it")
         if self.seconds > self.limit:
@@ -84,12 +84,12 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """Computed so far, without what others took in between."""
+        """Return the computing time so far, without that of jobs in between."""
         return time.monotonic() - self.started - self._others if self.started else 0.0
 
     @property
     def position(self) -> int:
-        """How many jobs are before it; 0 once it runs."""
+        """Return the number of jobs before it; 0 once it runs."""
         return self._worker.position(self) if self._worker and not self.started else 0
 
     def run(self, worker: Worker) -> None:
@@ -100,7 +100,7 @@ class Job:
         self.started = time.monotonic()
         try:
             result = worker.compute(self)
-        except BaseException as error:  # the caller's to see, not the worker's to die of
+        except BaseException as error:  # for the caller; the worker continues
             self.outcome.set_exception(error)
         else:
             self.outcome.set_result(result)
@@ -110,8 +110,8 @@ class Worker:
     """A thread that owns one device and the models on it.
 
     Args:
-        models: a cache, with which the thread itself computes, or a process that does.
-        max_waiting: jobs.
+        models: a cache, for computing on the thread itself, or a process that computes.
+        max_waiting: maximum number of waiting jobs.
     """
 
     def __init__(self, device: str, models: ModelCache | Process, max_waiting: int):
@@ -129,7 +129,7 @@ class Worker:
         """Queue a job.
 
         Raises:
-            BusyError: too many wait.
+            BusyError: too many jobs wait.
         """
         with self._changed:
             queue, most = (
@@ -160,7 +160,7 @@ class Worker:
             self._run(job)
 
     def compute(self, job: Job) -> Any:
-        """The result of a job's work."""
+        """Return the result of a job's work."""
         return (
             self.models.run(job)
             if isinstance(self.models, Process)
@@ -168,7 +168,7 @@ class Worker:
         )
 
     def close(self) -> None:
-        """Stop after the running job; what waits is cancelled."""
+        """Stop after the running job; waiting jobs are cancelled."""
         with self._changed:
             self._closed = True
             waiting = [*self._short, *self._long]
@@ -186,7 +186,7 @@ class Worker:
         return len(self._short) + len(self._long)
 
     def health(self) -> dict[str, Any]:
-        """What the health endpoint tells; stuck: the running job is a minute beyond its time."""
+        """Return the state for the health endpoint; stuck: the running job is a minute beyond its limit."""
         running = list(self._running)
         stuck = any(job.seconds > job.limit + 60 for job in running)
         return {
@@ -221,7 +221,7 @@ class Worker:
 
 
 class Workers:
-    """The workers of all devices; a job goes where its model is, else where the fewest wait."""
+    """The workers of all devices; a job goes to the device that holds its model, else to the shortest queue."""
 
     def __init__(self, workers: list[Worker]):
         self._workers = workers

@@ -1,4 +1,4 @@
-"""What there is to do: scores under protocols, checked before the first image is made."""
+"""The tasks of an evaluation: scores under protocols, checked before the first image is made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS = ("fid", "kid", "is", "pr", "classes")
 
 @dataclass(frozen=True)
 class Task:
-    """One metric under one protocol, with the counts that it will have."""
+    """One metric under one protocol, with its counts."""
 
     metric: str  # of METRICS
     protocol: Protocol
@@ -35,7 +35,7 @@ class Task:
 
     @property
     def wanted_real(self) -> int | None:
-        """How many real images the protocol asks for; None = the whole split."""
+        """Return the number of real images that the protocol asks for; None = the whole split."""
         settings = self.protocol.fid if self.metric == "pr" else self.settings
         return getattr(settings, "num_real", None)
 
@@ -54,11 +54,11 @@ class Task:
 
     @property
     def needs_features(self) -> bool:
-        """Whether the statistics of the real images are not enough."""
+        """True if the statistics of the real images are not enough."""
         return self.metric in ("kid", "pr", "classes")
 
     def sampling(self, config: ModelConfig | None) -> Sampling:
-        """The protocol's sampling, "training" made a number."""
+        """Return the protocol's sampling, with "training" resolved to a number."""
         sampling = self.settings.sampling
         if sampling.batch_size == "training":
             assert config is not None, "images are not sampled"
@@ -72,7 +72,7 @@ class Task:
 
 
 def tasks_of(protocol: Protocol, metrics: tuple[str, ...], chosen: bool = False) -> list[Task]:
-    """A task for each metric; raises ZooError for one that is unknown or that the protocol does not have."""
+    """Make a task for each metric; raises ZooError for one that is unknown or not in the protocol."""
     for metric in metrics:
         if metric not in METRICS:
             raise ZooError(f'no metric is called "{metric}"; there are {", ".join(METRICS)}')
@@ -85,7 +85,7 @@ def tasks_of(protocol: Protocol, metrics: tuple[str, ...], chosen: bool = False)
 
 
 def settle(task: Task, target: Target, extractor: Extractor, data: Data, available: int) -> Task:
-    """The task with its counts; raises ZooError where they do not allow the metric.
+    """Return the task with its counts; raises ZooError if they do not allow the metric.
 
     Args:
         available: real images in the selection; 0 where none are needed.
@@ -106,9 +106,12 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
         name, size = metric_name("kid", extractor.label), min(fake, real)
         warnings.append(f"{name}: subsets of {size:,} images, not {settings.subset_size:,}")
     if isinstance(settings, IS) and settings.splits > fake:
-        raise ZooError(f"{settings.splits} splits need as many images, there are {fake}; give more images")
+        raise ZooError(
+            f"{metric_name('is', extractor.label)} with {settings.splits} splits needs at least {settings.splits} "
+            f"images, got {fake}; raise --num-fake"
+        )
     if isinstance(settings, PrecisionRecall) and fake <= settings.neighbours:
-        raise ZooError(f"{settings.neighbours} neighbours need more than {fake} images; give more images")
+        raise ZooError(f"{settings.neighbours} neighbours need more than {fake} images; raise --num-fake")
     if target.model and target.subject.dtype != "float32" and settings.sampling.batch_norm != "running":
         raise ZooError(
             f"{task.protocol.name} samples with batch norm in its {settings.sampling.batch_norm} mode, which is "
@@ -122,14 +125,14 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
 
 
 def _sample_size_warnings(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
-    """A warning where a covariance is singular: an error unless the user gave the counts."""
+    """Warn if a covariance is singular; raise ZooError unless the user gave the counts."""
     if task.metric != "fid":
         return
     width = extractor.width(extractor.layer("fid"))
     name, unbiased = (metric_name(metric, extractor.label) for metric in ("fid", "kid"))
     few = [text for n, text in ((fake, f"{fake:,} generated"), (real, f"{real:,} real")) if n <= width]
     if min(fake, real) < 2:
-        raise ZooError(f"{name} needs at least 2 images on either side, there are {real} real and {fake} generated")
+        raise ZooError(f"{name} needs at least 2 images on either side, got {real} real and {fake} generated")
     if not few:
         return
     text = f"{name} of {' and '.join(few)} images: fewer than the {width:,} features, so the covariance is singular"
@@ -162,7 +165,7 @@ def _check_labels(target: Target, data: Data, sampling: Sampling, count: int, se
 
 
 def proportions(sampling: Sampling, data: Data):
-    """How often each class occurs in the data, where labels follow it."""
+    """Return how often each class occurs in the data, if labels follow it."""
     import torch
 
     if sampling.labels == "uniform":

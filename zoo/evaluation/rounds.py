@@ -1,4 +1,4 @@
-"""Many checkpoints verified into one folder, with a summary; an interrupted round goes on where it stopped."""
+"""Many checkpoints verified into one folder, with a summary; an interrupted round continues where it stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .verifying import request, verify
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model of a round: its report, or why there is none."""
+    """One model of a round: its report, or the reason for its absence."""
 
     name: str
     report: Report | None = None
@@ -37,12 +37,12 @@ def verify_all(
 ) -> list[Outcome]:
     """Verify many checkpoints into `out`: a folder each, and summary.md and summary.json over all.
 
-    A checkpoint whose report is there already, of the same weights, scores and protocols, is not measured again: the
-    same call goes on where an earlier one was interrupted. One that cannot be verified here is listed with the reason.
+    A checkpoint with an existing report of the same weights, scores and protocols is not measured again: the same call
+    continues where an earlier one was interrupted. One that cannot be verified here is listed with the reason.
 
     Args:
-        names: with or without @tag; None for every set of weights in the registry about which something is stated.
-        on_outcome: called with each Outcome as it comes.
+        names: with or without @tag; None for all weights in the registry with a published or recorded score.
+        on_outcome: called with each Outcome as it is made.
         options: further arguments of `verify`.
     """
     ranks.start()
@@ -80,7 +80,7 @@ def _verify_one(name: str, out: Path, protocol: str, options: dict) -> Outcome:
 
 
 def _earlier(folder: Path, name: str, protocol: str, options: dict) -> Report | None:
-    """The report that an earlier round left, if it is of these weights and this protocol."""
+    """Return the report of an earlier round, if it has these weights and this protocol."""
     path = folder / "report.json"
     if not path.is_file():
         return None

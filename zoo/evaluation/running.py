@@ -51,11 +51,11 @@ def evaluate(
     cache_dir: str | os.PathLike | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Report:
-    """Score a model, or images that exist, against real images.
+    """Score a model, or existing images, against real images.
 
-    A model's images stream from the generator into the extractor on one device; no files, and no more in memory than a
-    batch and the features. The same seeds give the same images as `zoo.load(name).sample`. Under torchrun the work is
-    shared and every rank returns the same report.
+    A model's images stream from the generator into the extractor on one device, without files and with no more in
+    memory than a batch and the features. The same seeds give the same images as `zoo.load(name).sample`. Under torchrun
+    the work is shared and every rank returns the same report.
 
     Args:
         source: a model's name (with @tag), an exported folder, a GAN; or images: `Images`, uint8 (N, 3, H, W) or
@@ -65,7 +65,7 @@ def evaluate(
             torch-fidelity has.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
             Protocol.
-        data: the real images: None for what the model was trained on; a data set's name; the path of an .npz or folder;
+        data: the real images: None for the model's training data; a data set's name; the path of an .npz or folder;
             a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
         num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
@@ -75,15 +75,15 @@ def evaluate(
         weights: "default", a tag, "random", or a .safetensors file.
         inception_weights: torch-fidelity's file, where it is not in torch.hub's folder and cannot be downloaded.
         device: "auto", "cpu", "cuda", ...
-        dtype: in which a named model computes: "float32" (default), "bfloat16" or "float16", which are not exact.
+        dtype: precision of a named model: "float32" (default), "bfloat16" or "float16", which are not exact.
         batch_size: images at a time, rounded up to a multiple of 64 (default 64, on CUDA 256); does not change a score
             beyond rounding.
         cache_dir: default $ZOO_CACHE, else ~/.cache/contrastive-gan-zoo.
         progress: show bars with the time left; or a function of (title, done, total), called after each batch.
 
     Raises:
-        ZooError: anything that stands in the way, before sampling where it can be known: weights or data that are not
-            here, counts that do not allow the metric, a class without images; or images that are no numbers.
+        ZooError: the scores cannot be measured: weights or data that are not available offline, counts that do not
+            allow the metric, a class without images (before sampling where possible); or images with NaN values.
     """
     if isinstance(metrics, str):
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
@@ -137,7 +137,7 @@ def _first_problem(error: ValueError) -> str:
 
 
 def results_of(scorer: Scorer, task: Task, found: TaskResults) -> list[Result]:
-    """The results of one task, with mean and standard deviation over its seeds."""
+    """Return the results of one task, with mean and standard deviation over its seeds."""
     import numpy as np
 
     extractor = scorer.extractor(task.protocol.resize)
@@ -174,7 +174,7 @@ def _settings(scorer: Scorer, task: Task) -> dict[str, Any]:
 
 
 def report_of(scorer: Scorer, tasks: list[Task], found: TaskResults | None) -> Report:
-    """The report, the same on every rank."""
+    """Make the report, the same on every rank."""
     text = None
     if found is not None:
         clean = published.PROTOCOLS["clean"]

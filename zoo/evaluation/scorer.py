@@ -1,6 +1,6 @@
 """Runs the tasks of an evaluation: real images once, then seed after seed, each set of samples once for all metrics.
 
-Everything that can be wrong is found out first: weights of the extractor, data, counts, classes. Then sampling begins.
+Everything that can be wrong is checked before sampling begins: weights of the extractor, data, counts, classes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHEET = 64  # images on a sample sheet
 
 @dataclass
 class TaskResults:
-    """What the tasks gave: for each, a list of values over seeds by kind; and what came of the first seed."""
+    """The values of each task by kind, a list over seeds; and the samples and reports of the first seed."""
 
     values: dict[Task, dict[str, list[formulas.Spread]]] = field(default_factory=dict)
     classes: classwise.ClassReport | None = None
@@ -65,7 +65,7 @@ class Scorer:
             raise ZooError(f"batch_size is {batch_size}; give 1 or more")
 
     def extractor(self, resize: str) -> extractors.Extractor:
-        """The extractor with this way of resizing, loaded once; other extractors have one way."""
+        """Return the extractor with this way of resizing, loaded once; other extractors have one way."""
         resize = resize if self.extractor_name == extractors.INCEPTION else "tensorflow"
         if resize not in self._extractors:
             found = extractors.load(self.extractor_name, inception_weights=self.inception_weights, resize=resize)
@@ -77,7 +77,7 @@ class Scorer:
         return list(self._extractors.values())
 
     def data_of(self, task: Task) -> references.Data:
-        """The real images of a task: the split that the user or the protocol names."""
+        """Return the real images of a task: the split that the user or the protocol names."""
         config = self.target.config
         trained_on = config.data.split if config else "train"
         split = self.data.split or task.protocol.split(self.data.dataset, trained_on)
@@ -89,7 +89,7 @@ class Scorer:
     # ------------------------------------------------------------------------------------------------------ checks
 
     def check(self, tasks: Iterable[Task]) -> list[Task]:
-        """The tasks with their counts; raises ZooError for whatever would go wrong later."""
+        """Return the tasks with their counts; raises ZooError for whatever would fail later."""
         tasks = list(tasks)
         settled = []
         for task in tasks:
@@ -103,7 +103,7 @@ class Scorer:
         return settled
 
     def _available(self, task: Task, data: references.Data, extractor, with_features: bool) -> int:
-        """How many real images there will be; where they are not here but their statistics are, the error says so."""
+        """Return the number of real images; if only their statistics are available offline, the error says so."""
         try:
             return references.size_of(data, task.wanted_real, extractor, with_features)
         except DataUnavailableError as error:
@@ -116,14 +116,14 @@ class Scorer:
         return self.data_of(task).split, task.selection, self.extractor(task.protocol.resize).preprocessing
 
     def _needs_features(self, task: Task, tasks: Iterable[Task]) -> bool:
-        """Whether any task with the same real images needs their features."""
+        """True if any task with the same real images needs their features."""
         key = self._reference_key(task)
         return any(other.needs_features and self._reference_key(other) == key for other in tasks)
 
     # --------------------------------------------------------------------------------------------------------- run
 
     def run(self, tasks: list[Task], *, curve: bool, progress: bool | ProgressCallback) -> TaskResults | None:
-        """All scores, on rank 0; None on other ranks."""
+        """Measure all scores, on rank 0; returns None on other ranks."""
         found = TaskResults(values={task: {} for task in tasks})
         with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
             for task in tasks:
@@ -224,7 +224,7 @@ class Scorer:
         return Fixed(images.images[chosen], None if images.known_labels is None else images.known_labels[chosen])
 
     def _fake(self, task: Task, features: Features) -> Tensor:
-        """The features of a task's generated images: the first ones of a seed; of images that exist, some of them."""
+        """Return the features of a task's generated images: the first of a seed, or a random choice of given images."""
         values = features.layers[task.layer(self.extractor(task.protocol.resize))]
         if self.target.fixed and task.num_fake < len(values):
             return values[_random_indices(len(values), task.num_fake)]
@@ -279,12 +279,12 @@ class Scorer:
 
 
 def _random_indices(total: int, count: int) -> Tensor:
-    """`count` of the indices below `total`, drawn once and for all, in ascending order."""
+    """Draw `count` of the indices below `total` from a fixed seed, in ascending order."""
     return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count].sort().values
 
 
 def _in_order_of_class(features: Features) -> Tensor | None:
-    """The first images, class after class where there are classes."""
+    """Return the first images, ordered by class if there are classes."""
     if features.first is None or features.labels is None:
         return features.first
     return features.first[features.labels[: len(features.first)].argsort(stable=True)]

@@ -1,4 +1,4 @@
-"""What a user wants measured, from whatever they name it by."""
+"""The target of an evaluation, from a name, a folder, a file, a model or images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPLITS = ("train", "test", "valid", "unlabeled", "all")
 
 @dataclass
 class Target:
-    """A model or images, the config where there is one, and how a report calls it."""
+    """A model or images, its config if it has one, and its name in a report."""
 
     subject: Subject
     config: ModelConfig | None = None
@@ -36,19 +36,19 @@ class Target:
 
     @property
     def fixed(self) -> bool:
-        """Whether the images exist already, so that there is one seed and no sampling."""
+        """True if the images exist already, so that there is one seed and no sampling."""
         return self.images is not None
 
 
 def open_target(
     source: Any, *, weights: str = "default", device: str = "auto", dtype: str | None = None, cache_dir=None
 ) -> Target:
-    """A target from a name, an exported folder, a GAN, a folder of images, an .npz, "cifar10:test", or images.
+    """Open a target from a name, an exported folder, a GAN, a folder of images, an .npz, "cifar10:test", or images.
 
     Raises:
-        ZooError: it is none of these, its images are not square, or a dtype is given for what is not loaded here.
+        ZooError: it is none of these, its images are not square, or a dtype is given for images or a loaded GAN.
     """
-    if isinstance(source, Target):  # made already
+    if isinstance(source, Target):  # already opened
         return source
     if isinstance(source, (str, os.PathLike)):
         target = _of_path(source, weights, device, dtype, cache_dir)
@@ -89,10 +89,10 @@ def _of_path(source: str | os.PathLike, weights: str, device: str, dtype: str | 
 def weights_of(
     name: str | os.PathLike, wanted: str = "default", cache_dir=None
 ) -> tuple[ModelConfig, str | None, Path | None]:
-    """The config of a name or exported folder, the tag of its weights (None for a file), and their file.
+    """Return the config of a name or exported folder, the tag of its weights (None for a file), and their file.
 
     Raises:
-        ZooError: nothing has this name, or the weights are not on this machine.
+        ZooError: the name is unknown, or the weights are not on this machine.
     """
     found = resolve.resolve_model(name, wanted, cache_dir)
     if wanted == "random":
@@ -101,7 +101,7 @@ def weights_of(
 
 
 def of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig | None = None) -> Target:
-    """A model that is loaded; `tag` and `file` say which weights it has."""
+    """Make the target of a loaded model; `tag` and `file` say which weights it has."""
     config = config or model.config
     subject = Subject(
         name=config.name,
@@ -122,7 +122,7 @@ def _of_images(name: str, images: sources.Source) -> Target:
 
 
 def data_for(target: Target, data: Any, split: str | None) -> Data:
-    """The real images to measure against; `split` None leaves it to the protocol (an empty split here).
+    """Return the real images to measure against; `split` None leaves it to the protocol (an empty split here).
 
     Args:
         data: None for the data that the model was trained on; a data set's name, with or without ":split"; the path of
@@ -153,7 +153,7 @@ def _check_side(dataset: str, side: int) -> None:
 
 
 def _sides(dataset: str) -> tuple[int, ...]:
-    """The resolutions at which the models of this data set are; raises where there is no such data set."""
+    """Return the resolutions of the models of this data set; raises ZooError for an unknown data set."""
     known = _known_datasets()
     if dataset not in known:
         names = ", ".join(sorted(known))
@@ -162,7 +162,7 @@ def _sides(dataset: str) -> tuple[int, ...]:
 
 
 def _known_datasets() -> dict[str, set[int]]:
-    """The data sets of the registry's models, and their resolutions."""
+    """Return the data sets of the registry's models, and their resolutions."""
     found: dict[str, set[int]] = {}
     for name in registry.names():
         data = registry.config(name).data

@@ -1,6 +1,6 @@
-"""`zoo.verify`: does a checkpoint, evaluated as its authors did, give the number they published?
+"""`zoo.verify`: check whether the published scores of a checkpoint reproduce.
 
-Compared are the scores published with the weights, those published for the method under its own settings, and those
+It compares the scores published with the weights, those published for the method under its own settings, and those
 that this repository recorded for weights of its own: each under its own protocol and counts.
 """
 
@@ -54,7 +54,7 @@ def verify(
         A report with `comparisons`: published, measured, tolerance (see `zoo.evaluation.report.verdicts`) and verdict.
 
     Raises:
-        ZooError: nothing is stated about the model; or, in one message before any sampling, all that is missing here.
+        ZooError: no score of the model can be verified; or, in one message before sampling, all that is missing here.
     """
     ranks.start()
     extractors.require_fidelity()
@@ -65,7 +65,9 @@ def verify(
     usable = [claim for claim in stated if claim.protocol]
     if not usable:
         whole = config.name + (f"@{tag}" if tag else "")
-        raise ZooError(f"nothing that could be verified is stated about {whole}; score it with: zoo evaluate {whole}")
+        raise ZooError(
+            f"no published or recorded score of {whole} can be verified; score it with: zoo evaluate {whole}"
+        )
     extractor = extractor or usable[0].extractor
     stated = [_with_extractor(claim, extractor) for claim in stated]
     _require(text, weights, cache_dir, extractor, inception_weights)
@@ -86,13 +88,13 @@ def verify(
 
 
 def request(stated: list[Claim], extractor: str | None) -> str:
-    """What a report of these claims is known by, so that it need not be made twice."""
+    """Return the key of a report of these claims, so that it is not made twice."""
     parts = [extractor, *([c.score.model_dump_json(), c.protocol and c.protocol.model_dump_json()] for c in stated)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def identify(text: str, weights: str) -> tuple[ModelConfig, str | None]:
-    """The config and tag of a name, whether or not its weights are here."""
+    """Return the config and tag of a name, whether or not its weights are available offline."""
     exported = registry.exported(text)
     if exported or weights.endswith(".safetensors") or weights == "random":
         config, tag, _ = weights_of(text, weights)
@@ -111,7 +113,7 @@ def _with_extractor(claim: Claim, extractor: str) -> Claim:
 
 
 def _require(name: str, weights: str, cache_dir, extractor: str, inception_weights) -> None:
-    """Raise one error that names all that is missing, so that nobody fetches one thing after the other."""
+    """Raise one error that names everything that is missing."""
     problems = []
     try:
         if extractor == extractors.INCEPTION:
@@ -135,7 +137,7 @@ def _require(name: str, weights: str, cache_dir, extractor: str, inception_weigh
 
 
 def _check(scorer: Scorer, stated: list[Claim]) -> tuple[list[Claim], list[Task]]:
-    """The claims and their tasks, each with its counts; where real images are not here, those that need none."""
+    """Return the claims and their tasks with counts; without the real images, only those that need none."""
     try:
         return _settled(scorer, stated)
     except DataUnavailableError as error:
@@ -153,7 +155,7 @@ def _settled(scorer: Scorer, stated: list[Claim]) -> tuple[list[Claim], list[Tas
 def _without_images(claim: Claim, error: Exception) -> Claim:
     if claim.protocol is None or not claim.task.needs_features:
         return claim
-    return replace(claim, protocol=None, why_not=f"the real images are not here: {error}")
+    return replace(claim, protocol=None, why_not=f"the real images are not available offline: {error}")
 
 
 def _compare(claim: Claim, report: Report) -> Comparison:

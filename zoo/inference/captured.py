@@ -16,9 +16,9 @@ from ..common.cuda_graph import WARM_UP, CapturedWork
 def exact_float32() -> Iterator[None]:
     """Inside, this process's float32 convolutions and products on a GPU are float32: cuDNN's default is TF32.
 
-    A graph keeps what it was captured with.
+    A graph keeps the mode of its capture.
     """
-    # The older switches cannot be read where a user has set these; these can always, and put back.
+    # The older switches cannot be read after a user has set these; these can always be read and restored.
     switches = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # pyright: ignore[reportAttributeAccessIssue] (made on import)
     before = [switch.fp32_precision for switch in switches]
     try:
@@ -51,7 +51,7 @@ class Captured:
             self._out = self._work.capture(lambda: network(self._z, self._y), error_mode="thread_local")
 
     def __call__(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images in a tensor of their own."""
+        """Return images in a new tensor."""
         with self._lock:
             self._z.copy_(z)
             if self._y is not None:

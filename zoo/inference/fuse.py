@@ -2,7 +2,7 @@
 
 - Spectral norm is a division by a constant: it is folded into the weight.
 - Batch norm after a convolution is folded into the convolution; elsewhere it becomes one scale and shift.
-- A class-conditional norm becomes a table of scales and shifts, one row a class.
+- A class-conditional norm becomes a table of scales and shifts, one row per class.
 - Nearest-neighbour x2 followed by a 3x3 convolution is one stride-2 4x4 transposed convolution, or four 2x2
   convolutions (2.25x fewer multiplications); a 1x1 shortcut commutes with either upsampling (4x fewer), and is a matrix
   product, as are the last convolution's nine taps and the three projections of attention.
@@ -47,10 +47,10 @@ CACHED = 1 << 21  # numbers of a map that stay in a processor's cache; by measur
 
 @torch.no_grad()
 def fuse(generator: nn.Module, form: Form = "any") -> nn.Module:
-    """A fused copy of a generator's eval-mode function; the generator itself is left as it is.
+    """Return a fused copy of a generator's eval-mode function; the generator itself does not change.
 
     Args:
-        form: "few" and "many" are for as many images in float32 on a CPU, and there only.
+        form: "few" and "many" (images) are for float32 on a CPU only.
     """
     if isinstance(generator, BigGANGenerator):
         return FusedBigGAN(generator, form)
@@ -62,7 +62,7 @@ def fuse(generator: nn.Module, form: Form = "any") -> nn.Module:
 
 
 class FusedBlock(nn.Module):
-    """One residual up-block, to maps of `size` pixels a side."""
+    """One residual up-block, to maps of `size` pixels per side."""
 
     def __init__(self, block: GeneratorBlock, size: int, by_class: bool, form: Form):
         super().__init__()
@@ -113,7 +113,7 @@ class FusedResNet(nn.Module):
         return self._from_block(0, h.contiguous(memory_format=torch.channels_last), conditions)
 
     def _from_block(self, first: int, h: Tensor, conditions: list[Tensor | None]) -> Tensor:
-        """Images from the map before a block. Large maps are taken through all that is left a few at a time."""
+        """Compute images from the map before a block; large maps pass through the remaining blocks a few at a time."""
         for number in range(first, self.spec.num_blocks):
             at_once = self.at_once[number]
             if at_once and len(h) > at_once:  # not asked for "any": in a graph, N is free
@@ -149,7 +149,7 @@ def fused_attention(generator: Generator) -> nn.ModuleDict:
 
 
 def _all_of_type(kind: type[M], modules: Iterable[nn.Module]) -> list[M]:
-    """Modules of which a container has forgotten the type."""
+    """Narrow the type of a container's modules."""
     found = []
     for module in modules:
         assert isinstance(module, kind)
@@ -158,7 +158,7 @@ def _all_of_type(kind: type[M], modules: Iterable[nn.Module]) -> list[M]:
 
 
 def images_at_once(channels: int, size: int) -> int | None:
-    """For maps that a processor's cache holds: a power of two, which divides a chunk."""
+    """Return how many maps fit a processor's cache: a power of two, which divides a chunk; None: all."""
     return None if size < 64 else 1 << max(0, (CACHED // (channels * size**2)).bit_length() - 1)
 
 

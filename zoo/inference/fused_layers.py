@@ -1,7 +1,7 @@
 """The layers of fused generators: what `nets` computes in eval mode, rewritten.
 
-Which form of a convolution is used where was measured; benchmarks/README.md has the figures, and what was tried and is
-not here.
+Measurements chose the form of each convolution; benchmarks/README.md has the figures, and the forms that were tried
+and dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..nets.resample import upsample, upsampling_kernel
 from .matrix_product import linear
 from .winograd import RowWinogradConv, WinogradConv
 
-# What a fused network is made for. "any": every device, precision and number of images. For float32 on a CPU: "few"
+# The use of a fused network. "any": every device, precision and number of images. For float32 on a CPU: "few"
 # images, of which one alone is to be fast, and "many".
 Form = Literal["any", "few", "many"]
 
@@ -35,7 +35,7 @@ Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
 def plain_weight(layer: Layer) -> Tensor:
-    """The weight that the layer uses in eval mode."""
+    """Return the weight that the layer uses in eval mode."""
     if not isinstance(layer, SpectralNorm):
         return layer.weight.detach().clone()
     was_training = layer.training
@@ -105,7 +105,7 @@ class Pointwise(nn.Module):
 class ImageConv(nn.Module):
     """A 3x3 convolution to few channels: all taps as one matrix product, then nine shifted sums of small maps.
 
-    The sums are float32 whatever the maps are, as they are inside a convolution.
+    The sums are float32 for every precision of the maps, as inside a convolution.
     """
 
     bias: Tensor
@@ -183,7 +183,7 @@ Scaling = tuple[Tensor, Tensor] | None  # scale and shift (C,) of a layer's outp
 
 
 def scaled(layer: Layer, scaling: Scaling = None) -> tuple[Tensor, Tensor | None]:
-    """The weight and bias of a layer, spectral norm folded, with its output scaled and shifted."""
+    """Return the weight and bias of a layer, spectral norm folded, with its output scaled and shifted."""
     weight = plain_weight(layer)
     bias = None if layer.bias is None else layer.bias.detach().clone()
     if scaling is None:
@@ -215,7 +215,7 @@ def up_conv(weight: Tensor, bias: Tensor | None) -> UpConv:
 
 
 def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """The scale and shift (C,) that a batch norm applies in eval mode."""
+    """Return the scale and shift (C,) that a batch norm applies in eval mode."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = (norm.running_var + norm.eps).rsqrt()
@@ -226,7 +226,7 @@ def norm_affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 class Affine(nn.Module):
-    """x * scale + shift a channel, with the scale and shift of a batch norm; a condition of no parts."""
+    """x * scale + shift per channel, with the scale and shift of a batch norm; a condition of no parts."""
 
     scale: Tensor
     shift: Tensor
@@ -244,7 +244,7 @@ class Affine(nn.Module):
 class ConditionalAffine(nn.Module):
     """The scales and shifts of a conditional norm, linear in the condition: one matrix product for both.
 
-    With class labels as the condition, `condition` is a label a sample and the products are looked up in a table.
+    With class labels as the condition, `condition` is one label per sample and the products are looked up in a table.
     """
 
     table: Tensor
@@ -275,7 +275,7 @@ def fused_norm(norm: nn.BatchNorm2d | ConditionalBatchNorm2d, by_class: bool) ->
 
 
 def in_place(activation: nn.Module) -> nn.Module:
-    """The same activation, writing over its input."""
+    """Return the same activation, in place."""
     if isinstance(activation, nn.LeakyReLU):
         return nn.LeakyReLU(activation.negative_slope, inplace=True)
     assert isinstance(activation, nn.ReLU)
@@ -295,7 +295,7 @@ class FusedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.project(x).split(self.widths, dim=1)
-        query = query.flatten(2).mT[:, None]  # (N, 1, HW, C/8): one head, which ONNX wants to see
+        query = query.flatten(2).mT[:, None]  # (N, 1, HW, C/8): one head, as ONNX requires
         key = F.max_pool2d(key, 2).flatten(2).mT[:, None]  # (N, 1, HW/4, C/8)
         value = F.max_pool2d(value, 2).flatten(2).mT[:, None]  # (N, 1, HW/4, C/2)
         # PyTorch's fused kernels want one width for all three; zeros do not change the products.

@@ -1,8 +1,8 @@
-"""Matrix products in float32 by oneDNN, which reaches the speed of every processor, where PyTorch would ask MKL.
+"""Matrix products in float32 by oneDNN, which is fast on every processor, where PyTorch would use MKL.
 
-MKL uses the wider registers of Intel's processors alone: on an AMD EPYC oneDNN was 2.1 times as fast, in convolutions
-and in products (benchmarks/README.md). PyTorch has the product for its compiler; where it is missing, or made for
-another processor, PyTorch's own is taken.
+MKL uses wide registers on Intel's processors only: on an AMD EPYC oneDNN was 2.1 times as fast, in convolutions
+and in products (benchmarks/README.md). PyTorch has the product for its compiler; if it is missing, or built for
+another processor, PyTorch's own product is used.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Latents to images, as fast as the device allows.
 
-In chunks of a fixed number of images, on a CPU each computed by one thread: then the bits of an image depend on nothing
-but its latent and its place in the chunk, whatever algorithm a library picks for a shape. A few images would leave most
-threads without a chunk, and most of a chunk without images; they are shared out among the threads as they are, and
-differ from those of a chunk in the last bits of their float32 values.
+Images are computed in chunks of a fixed size, on a CPU each by one thread: then the bits of an image depend only on its
+latent and its place in the chunk, whatever algorithm a library picks for a shape. A few images would leave most threads
+without a chunk, and most of a chunk empty; they are divided among the threads without padding, and differ from those of
+a chunk in the last bits of their float32 values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .fuse import fuse
 from .fused_layers import Form
 from .threads import one_thread_each
 
-FEW = 64  # images of a call; of more, all are computed in chunks
+FEW = 64  # images per call; above it, all are computed in chunks
 # Multiplications for one image, by measurement (benchmarks/README.md). Threads share what takes at least _SHARED; they
 # wait for each other in every layer, which pays for an image alone. From _HEAVY on Winograd's form is as fast for two
 # images of a thread, and for four otherwise.
@@ -33,16 +33,16 @@ _ALIGNMENT = 64  # bytes
 
 @contextmanager
 def preparing(device: torch.device) -> Iterator[None]:
-    """The same result wherever the first use happens: also in autocast, in inference mode, in several threads."""
+    """Make the first use independent of its context: autocast, inference mode or several threads."""
     with _PREPARING, torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
         yield
 
 
 def in_aligned_memory(network: nn.Module) -> None:
-    """Move the network's tensors to addresses as PyTorch allocates them.
+    """Move the network's tensors to memory aligned by PyTorch.
 
-    Weights that are mapped from a file begin anywhere, and some processors' kernels round differently there: the same
-    weights in another file would give other bits.
+    Weights mapped from a file may be unaligned, and some processors' kernels round differently then: the same weights
+    in another file would give other bits.
     """
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
@@ -50,7 +50,7 @@ def in_aligned_memory(network: nn.Module) -> None:
 
 
 def chunk_of(device: torch.device, architecture: str) -> int:
-    """How many images are computed at once, the last time padded."""
+    """Return the images per chunk; the last chunk is padded."""
     if device.type == "cpu":  # by measurement: DCGANs are small
         return 16 if architecture == "dcgan" else 8
     return 64 if device.type == "cuda" else 16
@@ -79,12 +79,12 @@ class Renderer:
 
     @cached_property
     def network(self) -> nn.Module:
-        """The form for whole chunks."""
+        """Return the form for whole chunks."""
         return self._form("many")
 
     @cached_property
     def _alone(self) -> nn.Module:
-        """The form for one image, for which Winograd's larger weights do not pay."""
+        """Return the form for one image, for which Winograd's larger weights are not worthwhile."""
         return self._form("few") if self._has_forms else self.network
 
     def _form(self, form: Form) -> nn.Module:
@@ -104,7 +104,7 @@ class Renderer:
 
     @cached_property
     def _forward(self) -> Callable[[Tensor, Tensor | None], Tensor]:
-        """The network for one chunk on the device: on an NVIDIA GPU, a CUDA graph of it."""
+        """Return the network for one chunk on the device: on an NVIDIA GPU, a CUDA graph of it."""
         network = self.network
         if self.device.type != "cuda":
             return network
@@ -116,11 +116,11 @@ class Renderer:
 
     @property
     def step(self) -> int:
-        """Images of whole chunks, one for each thread of a CPU."""
+        """Return the images of one chunk per CPU thread."""
         return self.chunk * (torch.get_num_threads() if self._on_cpu else 1)
 
     def few(self, n: int, start: int = 0) -> int:
-        """How many of images start ... start + n - 1, the last of them, are not computed in chunks.
+        """Return how many of the last of images start ... start + n - 1 are not computed in chunks.
 
         All if they are at most half a step, and else as many as are left over after whole steps, if that is no more:
         then they take less time than a chunk.
@@ -137,7 +137,7 @@ class Renderer:
         """Generator output (N, C, H, W) float32 for latents (N, D) and labels (N,) of images start ... start + N - 1.
 
         Args:
-            few: so many of the last images are not computed in chunks.
+            few: number of last images that are not computed in chunks.
         """
         z, y = z.to(self.device, self.dtype), None if y is None else y.to(self.device)
         many = len(z) - few
@@ -150,7 +150,7 @@ class Renderer:
         return torch.cat([part.float() for part in outputs])
 
     def _shared_out(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
-        """Each thread computes some of the images, or all threads one after the other."""
+        """Compute some images on each thread, or each image on all threads."""
         n, threads = len(z), torch.get_num_threads() if self._on_cpu else 1
         size = multiplications(self._spec)
         if threads == 1 or (n <= threads and size >= _SHARED):
@@ -161,7 +161,7 @@ class Renderer:
         return one_thread_each(form, [_rows(z, y, *ends[i : i + 2]) for i in range(count)])
 
     def _in_chunks(self, z: Tensor, y: Tensor | None, start: int) -> list[Tensor]:
-        """Image i is always at place i % chunk of a chunk: what pads the others' places does not reach it."""
+        """Compute image i always at place i % chunk of a chunk: the padding of other places does not affect it."""
         n, chunk = len(z), self.chunk
         before = start % chunk
         padding = (before, -(before + n) % chunk)
@@ -180,7 +180,7 @@ def _rows(z: Tensor, y: Tensor | None, first: int, stop: int) -> tuple[Tensor, T
 
 
 def multiplications(spec: architecture.Generator) -> int:
-    """About how many its convolutions take for one image."""
+    """Estimate the multiplications of the convolutions for one image."""
     channels, taps = spec.channels, 4 if spec.architecture == "dcgan" else 9
     total = 0
     for block in range(1, len(channels)):

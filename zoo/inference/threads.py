@@ -1,8 +1,8 @@
 """The parts of a batch side by side on a CPU, each computed by one thread from beginning to end.
 
-Threads that share every operation wait for each other dozens of times a batch, the more so on a busy machine; threads
-with images of their own do not (benchmarks/README.md has the figures). And what becomes of a part does not depend on
-the number of threads: where they share an operation, libraries add in an order that does.
+Threads that share every operation wait for each other dozens of times per batch, more so on a busy machine; threads
+with their own images do not (benchmarks/README.md has the figures). The result of a part does not depend on the number
+of threads either; in a shared operation, the order of libraries' sums does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}  # at most one, by its number of thre
 
 
 def _forget() -> None:
-    """A forked process has none of its parent's threads."""
+    """Forget the pools in a forked process, which has none of its parent's threads."""
     global _lock
     _lock = Lock()
     _pools.clear()

@@ -1,6 +1,6 @@
 """Winograd convolutions as matrix products, for float32 on CPUs.
 
-In tiles of 4x4 outputs a 3x3 convolution takes 36 multiplications a tile instead of 144 (Winograd's F(4x4, 3x3); Lavin
+In tiles of 4x4 outputs a 3x3 convolution takes 36 multiplications per tile, not 144 (Winograd's F(4x4, 3x3); Lavin
 and Gray 2016, arXiv 1509.09308); in tiles of 4x1 outputs 72, and the transforms of one axis only, which weigh more the
 fewer the channels are. Along each axis, y = A (G g * B x). B, which pads and cuts into tiles, is written out as a
 matrix over a stretch of the axis. So every step is a matrix product, borders are exact, and x2 upsampling before the
@@ -25,7 +25,7 @@ TILE = 4  # outputs of a tile along one axis
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)
 POINTS_OF_NEAREST = (0.0, 1.0, -1.0, 2.0, -2.0)  # symmetric: only then is the product at -1 zero
 BLOCK = 16  # outputs along one axis that are computed together; products over a whole axis grow with its square
-SCRATCH = 1 << 21  # numbers that one block's products may take: they are to stay in the cache
+SCRATCH = 1 << 21  # numbers of one block's products, which should stay in the cache
 
 
 def minimal_filtering(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -43,7 +43,7 @@ def minimal_filtering(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor
 
 
 def upsampling_matrix(size: int, mode: str | None) -> Tensor:
-    """(2 size, size), or the identity for None: what F.interpolate does along one axis."""
+    """(2 size, size), or the identity for None: F.interpolate along one axis as a matrix."""
     identity = torch.eye(size, dtype=torch.float64)
     if mode is None:
         return identity
@@ -72,7 +72,7 @@ class Block(nn.Module):
 
 
 def blocks_of(size: int, upsample: str | None, input: Tensor) -> list[Block]:
-    """One axis of `size` outputs in blocks."""
+    """Divide one axis of `size` outputs into blocks."""
     tiles = -(-size // TILE)
     padded = F.pad(
         upsampling_matrix(size if upsample is None else size // 2, upsample), (0, 0, 1, TILE * tiles - size + 1)
@@ -135,7 +135,7 @@ class _Filtered(nn.Module):
         return y.flatten(1, 2)[:, : rows.writes.stop - rows.writes.start]
 
     def _transformed(self, weight: Tensor, kernel: Tensor) -> Tensor:
-        """The weight (O, I, 3, 3) as `_along_rows` wants it; `kernel` (points, 3)."""
+        """Transform the weight (O, I, 3, 3) for `_along_rows`; `kernel` (points, 3)."""
         raise NotImplementedError
 
     def _prepared(self, x: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class _Filtered(nn.Module):
 
     @property
     def _width(self) -> int:
-        """For how many columns a line has products at once."""
+        """Return the columns of a line whose products are computed together."""
         raise NotImplementedError
 
     def _along_rows(self, a: Tensor) -> Tensor:
@@ -201,7 +201,7 @@ class RowWinogradConv(_Filtered):
 
 
 def _without_zeros(output: Tensor, kernel: Tensor, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Without the points whose products are zero for every tile of a nearest-neighbour upsampled map."""
+    """Remove the points whose products are zero for every tile of a nearest-neighbour upsampled map."""
     seen = input @ upsampling_matrix(TILE // 2 + 2, "nearest")[1:-1]
     kept = seen.abs().sum(dim=1) > 1e-9
     return output[:, kept], kernel[kept], input[kept]

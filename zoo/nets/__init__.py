@@ -54,24 +54,24 @@ _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
 
 def build_generator(spec: architecture.Generator) -> Generator:
-    """An untrained generator from `config.generator`, in training mode, on the CPU.
+    """Build an untrained generator from `config.generator`, in training mode, on the CPU.
 
     Call it with z (N, latent_dim) ~ N(0, 1), and labels (N,) int64 if `spec.num_classes`; it returns images
     (N, image_channels, resolution, resolution).
 
     Raises:
-        ConfigError: it would be larger than any network of the zoo could be, or than the memory.
+        ConfigError: it would exceed the zoo's size limit, or the memory.
     """
     return _built("generator", _GENERATORS[spec.architecture], spec)
 
 
 def build_discriminator(spec: architecture.Discriminator) -> Discriminator:
-    """An untrained discriminator from `config.discriminator`; see `DiscriminatorOutput` for what it returns."""
+    """Build an untrained discriminator from `config.discriminator`; see `DiscriminatorOutput` for what it returns."""
     return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec)
 
 
 def _built(part: str, network: Callable[[Any], Network], spec) -> Network:
-    """The network, once its size is known to be one."""
+    """Build the network after a check of its size."""
     size = _at_most(spec)
     if size > _LARGEST // 2:  # in doubt: counted on a device that takes no memory, in milliseconds
         with torch.device("meta"):
@@ -92,8 +92,8 @@ def _built(part: str, network: Callable[[Any], Network], spec) -> Network:
 
 
 def _at_most(spec) -> int:
-    """More parameters than a network of this spec has: convolutions between its widest layers, and from each of its
-    other numbers (latents, classes, embeddings) to each of those."""
+    """Bound a network's size from above: convolutions between its widest layers, and from each of its other numbers
+    (latents, classes, embeddings) to each of those."""
     widest, layers = max(spec.channels), len(spec.channels)
     others = sum(_numbers(spec.model_dump(exclude={"channels"})))
     return layers * (28 * widest**2 + 64 * widest * others)

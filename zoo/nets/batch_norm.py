@@ -1,4 +1,4 @@
-"""Batch norm that knows two things more than PyTorch's: several batches in one pass, and batches over processes."""
+"""Batch norm with two additions to PyTorch's: several batches in one pass, and batches over processes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """nn.BatchNorm2d, and in training mode:
+    """nn.BatchNorm2d with two additions in training mode:
 
     - `groups` batches that were concatenated are normalised each by its own statistics, and the running statistics
-      see them one after the other, as if each had been a forward of its own.
+      see them one after the other, as if each had its own forward.
     - `mean_over_processes` (tensor -> its differentiable mean over all processes) makes the statistics those of the
       whole batch, wherever its parts are. PyTorch's SyncBatchNorm does the same, but on GPUs only.
     """

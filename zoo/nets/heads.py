@@ -1,4 +1,4 @@
-"""What a discriminator says about its features: logits, class scores, embeddings, rotations, InfoMax projections.
+"""The heads of a discriminator: logits, class scores, embeddings, rotations, InfoMax projections.
 
 Projection head: Miyato and Koyama 2018 (arXiv 1802.05637). 2C embeddings: ContraGAN (arXiv 2006.12681) Section 3.2.
 Rotation head: SSGAN (arXiv 1811.11212). InfoMax critics: InfoMax-GAN (arXiv 2007.04589) Table 10.
@@ -18,7 +18,7 @@ from .layers import IteratesTogether, Layers
 
 @dataclass
 class DiscriminatorOutput:
-    """One forward of a discriminator; what its heads do not make is None."""
+    """The output of a discriminator; fields without a head are None."""
 
     logits: Tensor  # (N,), the projection term included
     features: Tensor  # (N, D) pooled; L2-normalised where a classifier head asks for it
@@ -30,14 +30,14 @@ class DiscriminatorOutput:
     later_features: Tensor | None = None  # (N, C', H', W') of a later block, in the local-local design of InfoMax
 
     def split(self, *rows: int) -> list[DiscriminatorOutput]:
-        """The outputs of the first rows[0] images, of the next rows[1] and so on."""
+        """Split into the outputs of the first rows[0] images, the next rows[1] and so on."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         parts = {name: _split(x, rows) for name, x in given.items() if x is not None}
         return [DiscriminatorOutput(**{name: part[i] for name, part in parts.items()}) for i in range(len(rows))]
 
 
 def _split(x: Tensor, rows: Sequence[int]) -> Sequence[Tensor]:
-    """x.split(rows), whose gradient is channels-last for maps: PyTorch fills up what has none with zeros in order."""
+    """x.split(rows), whose gradient is channels-last for maps: PyTorch pads a missing one with contiguous zeros."""
     return [part.movedim(-1, 1) for part in x.movedim(1, -1).split(rows)] if x.dim() == 4 else x.split(rows)
 
 
@@ -88,14 +88,14 @@ class Heads(nn.Module):
         return out
 
     def class_scores(self, features: Tensor) -> Tensor:
-        """How well each class fits pooled features (N, D), as (N, classes).
+        """Return scores (N, classes) of pooled features (N, D).
 
         Contrastive head: cosines of the images' embeddings and the class embeddings, in [-1, 1], the scores of the 2C
         loss. Projection head: the projection term of the logit (arXiv 1802.05637, Eq. 3), for every class. Classifier
         head: its logits.
 
         Raises:
-            ValueError: a plain head knows no classes.
+            ValueError: a plain head has no classes.
         """
         if self.head.type == "plain":
             raise ValueError("a discriminator with a plain head knows no classes")
@@ -107,7 +107,7 @@ class Heads(nn.Module):
         return F.normalize(self.projector(features), dim=1) @ self.class_embeddings().t()
 
     def class_embeddings(self) -> Tensor:
-        """The class embeddings of a contrastive head ("proxies"), normalised: (classes, E)."""
+        """Return the class embeddings of a contrastive head ("proxies"), normalised: (classes, E)."""
         every = torch.arange(self.proxies.num_embeddings, device=self.proxies.weight.device)
         return F.normalize(self.proxies(every), dim=1)
 
@@ -130,7 +130,7 @@ class InfoMaxCritics(IteratesTogether):
 
     In the local-local design a later feature map takes the place of the global features: (N, R, H', W').
 
-    A method of its own rather than a part of `Heads.forward`: a power iteration of these layers belongs to each use
+    Separate from `Heads.forward`: a power iteration of these layers belongs to each use
     of the InfoMax loss, not to each forward of the discriminator.
     """
 

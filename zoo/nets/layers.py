@@ -19,10 +19,10 @@ from .batch_norm import BatchNorm2d
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """(N, C, H, W) with the channels of a pixel side by side in memory, where every kernel that follows is fastest.
+    """Return (N, C, H, W) with a pixel's channels contiguous in memory, which is fastest for every kernel that follows.
 
-    What follows keeps this layout, so networks ask for it once, where maps begin: a linear layer's output viewed as
-    maps is the other way round, and PyTorch's resampling kernels for that are dozens of times slower on a GPU.
+    Later layers keep this layout, so networks set it once, where maps begin: a linear layer's output viewed as
+    maps has the other layout, for which PyTorch's resampling kernels are dozens of times slower on a GPU.
     """
     return x.contiguous(memory_format=torch.channels_last)
 
@@ -39,7 +39,7 @@ class SpectralNorm(nn.Module):
     One power iteration per forward in training mode, v first, then u; both are stored and constant for the gradient.
     `iterations` is 2 for a forward that stands for two (see `power_iteration.forwards_in_one`).
     In eval mode the stored vectors are used as they are, unless `iterates_in_eval` (two networks of Mimicry), where
-    an iteration runs and is forgotten. `u` has the length of the output channels, `v` that of the flattened rest.
+    an iteration runs and is discarded. `u` has the length of the output channels, `v` that of the flattened rest.
     """
 
     output_axis = 0  # of the weight; 1 for transposed convolutions
@@ -66,14 +66,14 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def power_iterate(self, times: int) -> None:
-        """Bring the stored vectors nearer to the singular vectors of the weight as it is."""
+        """Move the stored vectors towards the singular vectors of the current weight."""
         matrix = self.weight_matrix()
         for _ in range(times):
             self.v.copy_(F.normalize(torch.mv(matrix.t(), self.u), dim=0, eps=self.eps))
             self.u.copy_(F.normalize(torch.mv(matrix, self.v), dim=0, eps=self.eps))
 
     def normalized_weight(self) -> Tensor:
-        """weight / sigma, after a power iteration where the mode asks for one."""
+        """Return weight / sigma, after a power iteration if the mode requires one."""
         if self.prepared is not None:
             return self.prepared
         with torch.autocast(self.weight.device.type, enabled=False):  # the iteration needs full precision
@@ -118,7 +118,7 @@ class SNEmbedding(SpectralNorm, nn.Embedding):
 
 @dataclass(frozen=True)
 class Layers:
-    """Makes layers with or without spectral normalisation, so that the networks need not ask."""
+    """Makes layers with or without spectral normalisation, so that the networks need no case distinction."""
 
     spectral_norm: bool
     eps: float
@@ -171,7 +171,7 @@ class ConditionalBatchNorm2d(nn.Module):
 
 
 class _ChannelsLastGradient(torch.autograd.Function):
-    """The same tensor, whose gradient is brought to its layout."""
+    """Identity whose gradient gets the layout of the tensor."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ class SelfAttention(nn.Module):
         key = _ChannelsLastGradient.apply(key).flatten(2)  # (N, C/8, HW/4); a product's gradient is as the product is
         value = F.max_pool2d(self.value(x), 2).flatten(2)  # (N, C/2, HW/4)
         scores = query.transpose(1, 2) @ key  # (N, HW, HW/4)
-        weights = scores.softmax(dim=-1, dtype=scores.dtype)  # autocast would return float32, which nobody needs
+        weights = scores.softmax(dim=-1, dtype=scores.dtype)  # autocast would return float32, which is not needed
         attended = (weights @ value.transpose(1, 2)).transpose(1, 2)  # (N, C/2, HW), channels side by side
         return x + self.gain * self.output(attended.unflatten(2, x.shape[2:]))
 
@@ -213,7 +213,7 @@ def initialise(network: nn.Module, scheme: str) -> None:
     """Draw all weights. "xavier" (Mimicry): gain sqrt(2) for the 3x3 convolutions of a block, 1 elsewhere, attention
     and biases as PyTorch leaves them. "xavier-main-path" (Mimicry's WGAN-GP): so, but shortcuts and the generator's
     last convolution are left to PyTorch too. "orthogonal" and "normal" (StudioGAN; deviation 0.02): biases zero. A
-    network on the meta device is left alone: it is about to be given its weights."""
+    network on the meta device is not changed: its weights are loaded next."""
     if next(network.parameters()).is_meta:
         return
     for name, module in network.named_modules():
@@ -248,7 +248,7 @@ def keep_iterating(network: nn.Module) -> None:
 
 
 def settle_spectral_norm(network: nn.Module, iterations: int = 20) -> None:
-    """Bring all stored spectral norm vectors nearer to the singular vectors of the weights as they are."""
+    """Move all stored spectral norm vectors towards the singular vectors of the current weights."""
     for module in network.modules():
         if isinstance(module, SpectralNorm):
             module.power_iterate(iterations)

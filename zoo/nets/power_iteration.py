@@ -1,6 +1,6 @@
-"""The power iterations of all layers of a network together: a handful of large operations instead of twenty a layer.
+"""The power iterations of all layers of a network together: a few large operations instead of twenty per layer.
 
-It pays where launching an operation costs more than doing it, which is on GPUs.
+This is faster where launching an operation costs more than running it: on GPUs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .layers import IteratesTogether, SpectralNorm
 
 
 class Alike(NamedTuple):
-    """What the iterations of some layers work on: their weights have one shape."""
+    """The tensors of layers that iterate together: their weights have one shape."""
 
     weights: list[Tensor]
     us: list[Tensor]
@@ -30,15 +30,15 @@ class Alike(NamedTuple):
 
 
 def normalized(groups: list[Alike]) -> list[list[Tensor]]:
-    """Each weight over sigma, after its iterations, which the stored vectors see; a function of tensors alone."""
+    """Return each weight / sigma after its iterations, which update the stored vectors; a function of tensors alone."""
     return [_normalized(group) for group in groups]
 
 
 def iterate_together(network: IteratesTogether, how: Callable[[list[Alike]], list[list[Tensor]]] = normalized) -> None:
     """From now on, each forward in training mode begins with the power iterations of all layers at once.
 
-    Nothing else changes: the same iterations, once a forward, for the layers that a forward uses. InfoMax critics are
-    not among them; their iterations belong to the loss, and begin with a forward of theirs.
+    Nothing else changes: the same iterations, once per forward, for the layers that a forward uses. InfoMax critics are
+    not among them; their iterations belong to the loss, and begin with their own forward.
 
     Args:
         how: `normalized`, or a compiled form of it; it replaces that of an earlier call.
@@ -52,7 +52,7 @@ def iterate_together(network: IteratesTogether, how: Callable[[list[Alike]], lis
 
 @contextmanager
 def forwards_in_one(network: nn.Module, count: int) -> Iterator[None]:
-    """Inside, a forward makes as many power iterations as `count` of them would; all rows see the last sigma."""
+    """Inside, a forward makes the power iterations of `count` forwards; all rows use the last sigma."""
     layers = _layers(network)
     for layer in layers:
         layer.iterations = count
@@ -101,7 +101,7 @@ def _forget(network: nn.Module, *_) -> None:
 
 
 def _normalized(group: Alike) -> list[Tensor]:
-    """The weights of one group.
+    """Return the normalised weights of one group.
 
     A channels-last weight is a matrix whose columns have the input channels last, without a copy; so is its gradient.
     """
@@ -123,7 +123,7 @@ def _normalized(group: Alike) -> list[Tensor]:
 
 
 def _iterated(matrices: Tensor, u: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """u and v after one iteration of matrices (L, M, N): v first, then u."""
+    """Return u and v after one iteration of matrices (L, M, N): v first, then u."""
     v = F.normalize(matrices.mT @ u, dim=1, eps=eps)
     return F.normalize(matrices @ v, dim=1, eps=eps), v
 

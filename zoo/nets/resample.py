@@ -1,4 +1,4 @@
-"""Convolution with up- or downsampling, as stated or as one folded convolution; equal to float32 rounding.
+"""Convolution with up- or downsampling, as two steps or as one folded convolution; equal to float32 rounding.
 
 - Nearest-neighbour x2 and a 3x3 convolution are one stride-2 4x4 transposed convolution (2.25x fewer operations).
 - A 3x3 convolution and 2x2 average pooling are one stride-2 4x4 convolution (2.25x fewer).

@@ -85,7 +85,7 @@ class ResNetGenerator(IteratesTogether):
         return self.spec.num_classes
 
     def conditions(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
-        """What the input layer receives, and what each block's norms receive beside the feature map."""
+        """Return the input of the first layer, and the conditions of each block's norms."""
         return z, [one_hot(y, self.spec.num_classes, z)] * self.spec.num_blocks
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -99,7 +99,7 @@ class ResNetGenerator(IteratesTogether):
 
 
 def one_hot(y: Tensor | None, num_classes: int, like: Tensor) -> tuple[Tensor, ...]:
-    """The condition of a class-conditional norm: empty without classes, else one-hot labels (N, classes)."""
+    """Return the condition of a class-conditional norm: empty without classes, else one-hot labels (N, classes)."""
     if num_classes == 0:
         return ()
     if y is None:

@@ -1,1 +1,1 @@
-"""What leaves the house: cards, exported folders, graphs, repositories and Spaces on the Hub."""
+"""Releases: cards, exported folders, graphs, repositories and Spaces on the Hub."""

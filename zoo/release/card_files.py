@@ -15,10 +15,10 @@ from .card import SHEET_SEED, filename, has_sheet, render, sheet_filename
 def write(config: ModelConfig, folder: str | Path, model: GAN | None = None) -> None:
     """Write the card and, for bundled weights, the sheet of samples that it shows.
 
-    Both are rendered, never edited by hand, so there is nothing to lose.
+    Both are rendered, never edited by hand, so overwriting loses nothing.
 
     Args:
-        model: whose samples; None: the registry's model of this name.
+        model: the model to sample; None: the registry's model of this name.
     """
     folder = Path(folder)
     write_atomically(folder / filename(config), render(config).encode())
@@ -27,7 +27,7 @@ def write(config: ModelConfig, folder: str | Path, model: GAN | None = None) -> 
 
 
 def sheet(config: ModelConfig, model: GAN | None = None) -> Images:
-    """What the sheet shows: ten images of each class (of the first ten), row by row, or 64 without classes."""
+    """Draw the sheet: ten images of each class (of the first ten), row by row, or 64 without classes."""
     model = model or load(config.name, device="cpu")
     if not model.num_classes:
         return model.sample(64, seed=SHEET_SEED, exact=True)

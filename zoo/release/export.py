@@ -29,12 +29,12 @@ def export_folder(
     Args:
         source: a loaded model, or what `zoo.load` takes: a name, a run folder, `hf://user/repo`.
         out: the folder; it appears when it is complete, or not at all.
-        discriminator: written too; None takes the one that was trained with these weights, where it is here.
+        discriminator: written too; None takes the one trained with these weights, if it is available offline.
         dtype: "float32", or "float16" for half the size.
-        force: write into a folder that holds something, over files of these names.
+        force: write into a non-empty folder, over files of these names.
 
     Raises:
-        ZooError: the folder holds something, or the precision is unknown.
+        ZooError: the folder is not empty, or the precision is unknown.
     """
     from ..sampling.gan import GAN
     from ..sampling.loading import load
@@ -48,7 +48,7 @@ def export_folder(
 
 
 def _run_folder(source: str | os.PathLike) -> Path | None:
-    """The source, if it is a folder that training has written and that has something to show."""
+    """Return the source if it is a run folder with a record."""
     folder = registry.folder_of(source)
     if folder is None or not (folder / "metrics.jsonl").is_file():
         return None

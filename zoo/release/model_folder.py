@@ -23,7 +23,7 @@ CONFIG, WEIGHTS, DISCRIMINATOR, CARD = "config.json", "model.safetensors", "disc
 
 
 class Exportable(Protocol):
-    """What a folder is made of; a GAN is one."""
+    """The model that a folder is written from; a GAN is one."""
 
     config: ModelConfig
     tag: str | None
@@ -48,10 +48,10 @@ def write_folder(
     force: bool = False,
     run: Path | None = None,
 ) -> Path:
-    """Write a loaded model as `export.export_folder` does; the arguments are those, and the same errors.
+    """Write a loaded model as `export.export_folder` does, with the same arguments and errors.
 
     Args:
-        run: the folder of the run that the model is of, whose record goes beside the card.
+        run: the run folder of the model, whose record goes beside the card.
     """
     out = Path(out)
     check(out, dtype, force)
@@ -68,7 +68,7 @@ def write_folder(
 
 
 def check(out: Path, dtype: str, force: bool) -> None:
-    """Raises ZooError before any work where the precision is unknown, or the folder holds something."""
+    """Raises ZooError before any work if the precision is unknown, or the folder is not empty."""
     if dtype not in ("float32", "float16"):
         raise ZooError(f'dtype "{dtype}" is not known; give float32 or float16')
     _check_room(out, force)
@@ -91,7 +91,7 @@ def _write(
 
 
 def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
-    """Whether the log and the pictures of a run could be kept beside its card."""
+    """Write the log and the pictures of a run beside its card; returns True if that worked."""
     try:
         write_record(run, folder, config)
     except ZooError as error:
@@ -101,7 +101,7 @@ def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
 
 
 def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
-    """The model's config, with the weights that go with it and no others, and with the alignment of its labels."""
+    """Return the model's config with only its own weights and the alignment of its labels."""
     own = tuple(
         entry.model_copy(update={"alignment": None}) for entry in model.config.weights if entry.tag == model.tag
     )
@@ -118,7 +118,7 @@ def _as_dtype(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_room(out: Path, force: bool) -> None:
-    """Raise before any work where an export would meet what it may not replace."""
+    """Raise before any work if an export would meet a file or folder that it may not replace."""
     if out.is_file() or (not force and out.is_dir() and any(out.iterdir())):
         raise ZooError(f"{out} exists; give another folder, or force (--force)")
     for name in (CONFIG, WEIGHTS, DISCRIMINATOR, CARD):
@@ -129,7 +129,7 @@ def _check_room(out: Path, force: bool) -> None:
 
 
 def _earlier_files(out: Path) -> set[str]:
-    """The names of what an earlier export has written into a folder."""
+    """Return the names that an earlier export has written into a folder."""
     try:
         config = ModelConfig.from_file(out / CONFIG)
     except ConfigError:

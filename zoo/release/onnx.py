@@ -47,7 +47,7 @@ def export_graph(source: GAN | str | os.PathLike, out: str | os.PathLike, format
 
     Args:
         source: a loaded float32 model, or what `zoo.load` takes.
-        out: the file; it appears when it was found to agree with the model, or not at all.
+        out: the file; it appears once it agrees with the model, or not at all.
         format: "onnx" (opset 18, needs the extra `export`) or "torchscript".
 
     Raises:
@@ -85,7 +85,7 @@ def _inputs(model: GAN, n: int) -> tuple[Tensor, ...]:
 
 
 def _classes(model: GAN) -> dict[str, str]:
-    """The names of the classes and the label that draws each, as JSON; nothing without classes."""
+    """Return the class names and the label that draws each, as JSON; empty without classes."""
     if not model.num_classes:
         return {}
     label_of = model.trained_labels(range(model.num_classes), model.num_classes)

@@ -41,14 +41,14 @@ def publish(
 
     Args:
         source: a loaded model, or what `zoo.load` takes.
-        private: if the repository is made.
-        token: to write with; default: the one that is logged in.
+        private: make a new repository private.
+        token: write token; default: the logged-in one.
         branch: to commit to; default: main.
         create_pr: open a pull request instead, and return its address.
         dtype: "float32" or "float16".
 
     Raises:
-        ZooError: it cannot be done; the message says why.
+        ZooError: the upload is not possible; the message says why.
     """
     address = hub.parse(repo_id)
     with _folder(source, dtype) as folder:
@@ -69,13 +69,13 @@ def publish_space(
 
 
 def preview_space(requirement: str | None = None) -> tuple[list[File], str]:
-    """What `publish_space` would upload: its files, and the text of README.md."""
+    """Return what `publish_space` would upload: its files, and the text of README.md."""
     with _space_folder(requirement) as folder:
         return _listed(folder)
 
 
 def preview(source: GAN | str | os.PathLike, dtype: str = "float32") -> tuple[list[File], str]:
-    """What `publish` would upload: its files, and the text of the card."""
+    """Return what `publish` would upload: its files, and the text of the card."""
     with _folder(source, dtype) as folder:
         return _listed(folder)
 

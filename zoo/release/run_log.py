@@ -1,4 +1,4 @@
-"""The log of a training run: metrics.jsonl, one line every so many steps."""
+"""The log of a training run: metrics.jsonl, one line per logged step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..common.json_files import UnreadableError, parse_json
 
 
 def read_log(path: Path) -> tuple[list[dict[str, float]], int]:
-    """(what the lines say, how many are damaged); a last line that a kill cut short is left out."""
+    """Return the records and the number of damaged lines; a last line that a kill cut short is ignored."""
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     found = [_record(line) for line in lines if line.endswith(b"\n")]
     records = [record for record in found if record is not None]
@@ -16,7 +16,7 @@ def read_log(path: Path) -> tuple[list[dict[str, float]], int]:
 
 
 def _record(line: bytes) -> dict[str, float] | None:
-    """A line of metrics.jsonl; None if it is none."""
+    """Parse a line of metrics.jsonl; None if it is damaged."""
     try:
         record = parse_json(line)
     except UnreadableError:

@@ -1,4 +1,4 @@
-"""The plots of a run: what it logs, and the same latents over time."""
+"""The plots of a run: its log, and the same latents over time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _HIDDEN = ("step", "seconds")
 
 
 def scores_of(record: Mapping[str, float]) -> dict[str, float]:
-    """What `--evaluate-every` logs: everything that is no loss."""
+    """Return the scores that `--evaluate-every` logs: every value that is not a loss."""
     return {name: v for name, v in record.items() if name not in _HIDDEN and not name.startswith(("d/", "g/"))}
 
 
 def losses(records: list[dict[str, float]]) -> bytes:
-    """A PNG of all that metrics.jsonl logs: the discriminator's, the generator's and, where there are any, the scores.
+    """Plot all values of metrics.jsonl as PNG: losses of the discriminator and the generator, and scores if any.
 
     Args:
         records: at least one.
@@ -45,10 +45,10 @@ def losses(records: list[dict[str, float]]) -> bytes:
 
 
 def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
-    """A PNG of rows of images.
+    """Draw rows of images as PNG.
 
     Args:
-        rows: by their names, strips of equally wide images.
+        rows: strips of equally wide images, by name.
         titles: of the columns.
     """
     width, height = next(iter(rows.values())).size

@@ -1,4 +1,4 @@
-"""What is kept of a run beside its published weights: its log, its curves, the same latents over time."""
+"""The record of a run beside its published weights: its log, its curves, the same latents over time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from . import card, run_plots
 from .run_log import read_log
 
 _LINES = 400  # of the log, at most: about 80 KB
-_ROWS = 8  # moments of the training that are shown
+_ROWS = 8  # moments of the training in the picture
 
 
 def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> list[Path]:
     """Write the record of a run folder into another, under the names that its card links; returns the files.
 
     Args:
-        run: what `zoo train --out` made.
-        out: where the card is.
-        config: whose card; None: the run's own.
+        run: the folder of `zoo train --out`.
+        out: the folder of the card.
+        config: the config of the card; None: the run's own.
 
     Raises:
         ZooError: the run has logged nothing, or drawn no sheet of samples.
@@ -48,7 +48,7 @@ def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> lis
 
 
 def _is_sheet(path: Path) -> bool:
-    """Whether this is a whole picture under a name that training gives."""
+    """True if this is an intact picture with a file name that training gives."""
     if not path.stem.isdecimal():
         return False
     try:
@@ -61,14 +61,14 @@ def _is_sheet(path: Path) -> bool:
 
 
 def thinned(records: list[dict[str, float]], most: int = _LINES) -> list[dict[str, float]]:
-    """Evenly spaced records, at most so many, and beside them each that holds a score; the last is always kept."""
+    """Return at most `most` evenly spaced records, plus each one with a score; the last is always kept."""
     every = -(-len(records) // most)
     last = len(records) - 1
     return [r for i, r in enumerate(records) if i % every == 0 or i == last or run_plots.scores_of(r)]
 
 
 def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image.Image]:
-    """The first row of a few sheets, evenly spaced in time, by step."""
+    """Return the first row of a few sheets, evenly spaced in time, by step."""
     steps = sorted(sheets)
     count = min(_ROWS, len(steps))
     chosen = {steps[round(i * (len(steps) - 1) / max(count - 1, 1))] for i in range(count)}
@@ -81,7 +81,7 @@ def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image
 
 
 def _column_titles(config: ModelConfig) -> list[str]:
-    """The classes of the first ten labels: those that they draw, where that has been measured."""
+    """Return the classes of the first ten labels: those that they draw, if that was measured."""
     names = class_names(config)
     found = config.default_alignment
     return [names[cls] for cls in (found.assignment if found else range(len(names)))][:10]

@@ -53,7 +53,7 @@ def test_plugins_that_cannot_be_used_say_what_to_do(example, tmp_path):
     missing = run_training("--set", option, "--out", tmp_path / "run")
     assert isinstance(missing.exception, ConfigError)
     assert "--plugin" in str(missing.exception)
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(ConfigError, match="does not exist"):
         objectives.load_plugin(tmp_path / "nowhere.py")
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0")

@@ -149,9 +149,8 @@ def test_a_checkpoint_of_other_networks_is_refused(stopped):
         checkpoint.load(path, Networks.build(short("infomax-gan/digits")))
 
 
-def test_a_run_folder_is_enough_to_go_on(stopped):
-    command = [sys.executable, "-m", "training", stopped.out, "--resume", "--device", "cpu"]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_a_run_folder_is_enough_to_go_on(stopped, command):
+    done = command("train", stopped.out, "--resume", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "continuing from step 3" in done.stdout
     assert checkpoint.steps(stopped.out / "checkpoints")[-1] == 5

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common.errors import ZooError
 from zoo.evaluation.report import environment
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", ["infomax-gan/digits", "contragan/digits"])
@@ -108,20 +111,14 @@ def test_a_stream_is_one_long_tensor(ahead):
     assert stream.take(3, 2).tolist() == [3, 4]
 
 
-def test_the_command(tmp_path):
-    command = [sys.executable, "-m", "training", "infomax-gan/digits", "--device", "cpu", "--batch-size", "4"]
-    dry = subprocess.run(
-        [*command, "-o", "x", "--dry-run", "--set", "training.optimizer.beta1=0.25"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_the_command(tmp_path, command):
+    arguments = ["infomax-gan/digits", "--device", "cpu", "--batch-size", "4", "-o", str(tmp_path / "run")]
+    dry = command("train", *arguments, "--dry-run", "--set", "training.optimizer.beta1=0.25")
     assert json.loads(dry.stdout)["training"]["optimizer"]["beta1"] == 0.25
-    run = subprocess.run(
-        [*command, "-o", str(tmp_path / "run"), "--steps", "1"], capture_output=True, text=True, check=True
-    )
+    program = [sys.executable, "-m", "training", *arguments, "--steps", "1"]
+    run = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)
     assert "zoo sample" in run.stdout
-    again = subprocess.run([*command, "-o", str(tmp_path / "run")], capture_output=True, text=True)
+    again = command("train", *arguments)
     assert again.returncode == 1
     assert again.stderr.count("\n") == 1
 

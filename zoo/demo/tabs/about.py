@@ -51,7 +51,7 @@ def build(page) -> gr.Markdown:
 
 
 def record(config: ModelConfig) -> str:
-    """The curves of the default weights' training and the same latents over time, as HTML."""
+    """Return the curves of the default weights' training and the same latents over time, as HTML."""
     if not cards.has_record(config):
         return '<p class="zoo-caption">No training curves are stored with these weights.</p>'
     names, folder = cards.record_filenames(config), cards.pictures_dir()
@@ -64,7 +64,7 @@ def record(config: ModelConfig) -> str:
 
 
 def card(config: ModelConfig) -> str:
-    """The model card without the front matter, which is for the Hub; the licence it holds is said in words."""
+    """Return the model card without the Hub's front matter, whose licence is added in words."""
     body = cards.render(config, record=False).split("\n---\n", 1)[1].strip()
     picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
     lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]

@@ -180,21 +180,21 @@ def _download() -> gr.DownloadButton:
 
 
 async def _shown(service: Service, rows, heading: str, alt: str, request: validation.Sample):
-    """The table, and the same as one PNG to download."""
+    """Return the table, and the same as one PNG to download."""
     table = await asyncio.to_thread(encoding.strips, rows, heading, alt)
     (path,) = await service.keep(lambda: {f"{request.config.slug}-{alt}.png": encoding.stacked(rows)})
     return table, gr.DownloadButton(value=path, interactive=True)
 
 
 def _request(settings, name, seed, position, chosen, truncation, n) -> tuple[validation.Sample, int]:
-    """A sample as the Sample tab has it, and the number of one of its images."""
+    """Check a sample as in the Sample tab, and the number of one of its images."""
     request = validation.sample(settings, name, n, chosen, seed, validation.truncation(truncation or None))
     most = settings.max_images - 1 if request.classes is None or isinstance(request.label, int) else request.n - 1
     return request, validation.count("image number", position, 0, most)
 
 
 def _fitting(chosen, n: int):
-    """The classes asked for; the first n of them where there are more."""
+    """Return the first n of the classes requested."""
     if chosen == ["all"]:
         return None
     return chosen[:n] if isinstance(chosen, list) else chosen

@@ -28,7 +28,7 @@ return location.origin + location.pathname + query; }"""
 
 @dataclass
 class Sampling:
-    """The controls that other parts of the page fill in, and what happens after them."""
+    """The controls that other parts of the page fill in, and their follow-up event."""
 
     classes: gr.Dropdown
     n: gr.Slider
@@ -36,7 +36,7 @@ class Sampling:
     truncation: gr.Slider
     columns: gr.Slider
     gallery: gr.Gallery
-    after: Callable  # ties the making of pictures to another event
+    after: Callable  # connects the making of pictures to another event
 
 
 def build(page) -> Sampling:
@@ -132,7 +132,7 @@ def build(page) -> Sampling:
 
 
 def _encoded(request: validation.Sample, images, columns: int) -> dict[str, bytes]:
-    """The pictures, the grid and the zip, as files."""
+    """Encode the pictures, the grid and the zip as files."""
     encoded = {f"{i:06d}.png": encoding.png(image) for i, image in enumerate(images)}
     slug = request.config.slug
     return encoded | {f"{slug}.png": encoding.png(images.grid(columns)), f"{slug}.zip": encoding.zipped(encoded)}

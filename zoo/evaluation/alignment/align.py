@@ -1,7 +1,7 @@
-"""`zoo.align`: which class does each label of a conditional model draw?
+"""`zoo.align`: measure which class each label of a conditional model draws.
 
 Images of every label are shown to a classifier, and to the model's own discriminator where there is one. From the table
-of labels and classes comes the best one-to-one assignment, which is kept where it is more than chance.
+of labels and classes comes the best one-to-one assignment, which is kept if it is better than chance.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     from .judges import Judge
 
-LEAST_IMAGES = 20  # of a label: with fewer a true permutation of ten classes may not be told from chance
-_AT_ONCE = 256  # images that are made and judged
+LEAST_IMAGES = 20  # per label: with fewer, a true permutation of ten classes may not be told from chance
+_AT_ONCE = 256  # images that are generated and classified together
 _FILES = ("alignment.json", "alignment.md", "confusion.png")
 
 
 class Alignment(LabelAlignment):
-    """What was found about one model, with the names to tell it; prints itself as a table.
+    """The alignment of one model with its class names; prints itself as a table.
 
     `save` writes a folder; `str(alignment)` is one line.
     """
@@ -45,7 +45,7 @@ class Alignment(LabelAlignment):
     kept: str | None = None  # where `sample` finds it from now on; None: nowhere
 
     def to_keep(self) -> LabelAlignment:
-        """What a config or a cache holds of it."""
+        """Return the part that a config or a cache holds."""
         return LabelAlignment(**{name: getattr(self, name) for name in LabelAlignment.model_fields})
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Alignment(LabelAlignment):
         return as_markdown(self)
 
     def heat_map(self) -> bytes:
-        """The confusion matrix as PNG: as asked and, where labels are permuted, as assigned."""
+        """Draw the confusion matrix as PNG: as asked and, where labels are permuted, as assigned."""
         from .alignment_page import heat_map
 
         return heat_map(self)
@@ -71,7 +71,7 @@ class Alignment(LabelAlignment):
         """Write alignment.json, alignment.md and confusion.png into a folder.
 
         Raises:
-            ZooError: one of these files is there and `force` is not given.
+            ZooError: one of these files exists and `force` is not given.
         """
         from .alignment_page import as_markdown
 
@@ -84,7 +84,7 @@ class Alignment(LabelAlignment):
 
     @staticmethod
     def refuse_overwriting(folder: Path, force: bool) -> None:
-        """Raise before the work where `save` would meet a file of its names, or where the folder is a file."""
+        """Raise before the work if `save` would overwrite a file, or if the folder is a file."""
         if folder.is_file():
             raise ZooError(f"{folder} is a file; give a folder")
         refuse_overwriting([folder / name for name in _FILES], force)
@@ -109,8 +109,8 @@ def align(
     Args:
         source: a model's name (with @tag), a run or exported folder, `hf://user/repo`, or a loaded GAN.
         images_per_class: generated images of each label, at least 20.
-        classifier: who tells the classes: "shipped" (CIFAR-10, digits), "imagenet" (ImageNet and its subsets, Tiny
-            ImageNet among them), "data" (trained on the real images in `data`), "discriminator" (the model's own, which
+        classifier: "shipped" (CIFAR-10, digits), "imagenet" (ImageNet and its subsets, Tiny ImageNet among
+            them), "data" (trained on the real images in `data`), "discriminator" (the model's own, which
             needs neither data nor another network). "auto": the one trained on `data` where that is given, else one
             that needs no data, else the discriminator.
         data: real images with labels for a classifier: an .npz, a folder, or a `zoo.datasets.Dataset`.
@@ -120,8 +120,8 @@ def align(
             an export; for a GAN, in the object. Bundled weights carry theirs in the config.
 
     Raises:
-        LabelError: the model has no classes, or fewer images are asked for than can tell anything.
-        ZooError: no classifier knows its classes, packages are missing, or weights are not here.
+        LabelError: the model has no classes, or too few images are asked for.
+        ZooError: no classifier knows its classes, packages are missing, or weights are not available offline.
     """
     seed = latents.check_seed(seed)
     if isinstance(source, GAN):
@@ -159,7 +159,7 @@ def align(
 
 
 def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
-    """The classifier first, then the discriminator where there is one."""
+    """Return the classifier first, then the discriminator if there is one."""
     try:
         import scipy  # noqa: F401
     except ImportError:
@@ -188,7 +188,7 @@ def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
 def measure(
     model: GAN, judges: list[Judge], images_per_class: int, seed: int, *, name: str, progress: bool = False
 ) -> Alignment:
-    """The alignment as the first judge sees it; a second one, the discriminator, is asked for its own assignment."""
+    """Measure the alignment by the first judge; a second one, the discriminator, gives its own assignment."""
     from . import assignment
     from .judges import count
 

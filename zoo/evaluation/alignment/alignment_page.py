@@ -19,7 +19,7 @@ _LISTED = 12  # labels or classes that a sentence lists
 
 
 def facts(found: LabelAlignment) -> dict[str, str]:
-    """What was measured, by name."""
+    """Return the measurements by name."""
     total = found.images_per_class * len(found.confusion)
     lines = {
         "class as asked": _share(found.accuracy_asked, found.accuracy_asked_interval),
@@ -36,7 +36,7 @@ def facts(found: LabelAlignment) -> dict[str, str]:
 
 
 def remarks(found: LabelAlignment, names: Sequence[str]) -> list[str]:
-    """Sentences on what the one-to-one assignment does not show."""
+    """Write sentences on what the one-to-one assignment does not show."""
     if found.verdict == UNKNOWN:
         return ["Neither the labels nor their best assignment can be told from chance; labels stay as they are."]
     lines = []
@@ -56,7 +56,7 @@ def remarks(found: LabelAlignment, names: Sequence[str]) -> list[str]:
 
 
 def rows(found: LabelAlignment, names: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
-    """For each label: its number and name, the class assigned, in how many images it is seen, and the other classes."""
+    """One row per label: number and name, class assigned, in how many images it is seen, and the other classes."""
     table = []
     for label, (cls, counts) in enumerate(zip(found.assignment, found.confusion, strict=True)):
         others = [f"{names[c]} {percent(counts[c], sum(counts))}" for c in found.also_seen(label)]
@@ -69,7 +69,7 @@ _HEAD = ("label", "asked for", "assigned to", "seen in", "also seen")
 
 
 def as_table(found: Alignment) -> Group:
-    """For the terminal."""
+    """Format for the terminal."""
     from rich.console import Group
     from rich.table import Table
 
@@ -87,7 +87,7 @@ def as_table(found: Alignment) -> Group:
 
 
 def as_markdown(found: Alignment) -> str:
-    """A page with the picture beside it."""
+    """Format as a page that shows the picture beside it."""
     lines = [f"# {markdown(found.model)}: {found.verdict}", ""]
     lines += [f"- {key}: {markdown(value)}" for key, value in facts(found).items()]
     cells = ([markdown(cell) for cell in row] for row in rows(found, found.class_names))

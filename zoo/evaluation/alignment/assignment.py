@@ -1,9 +1,9 @@
-"""Which class does each label of a conditional generator draw? From counts to an assignment, and whether to believe it.
+"""From counts to an assignment: which class each label of a conditional generator draws, and whether to trust it.
 
 Counts are a table (labels, classes): how many images that were asked for by a label show a class, as a classifier or a
 discriminator sees them. The assignment is the one-to-one map of labels to classes under which most images are right.
 The best of all K! maps is right more often than the asked one by chance alone, so a difference has to be larger than
-chance makes it before it is believed.
+chance makes it before it is trusted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SHUFFLES, _DEVIATIONS = 99, 3  # of a normal distribution one value in 740 is f
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a table of counts says.
+    """The assignment of a table of counts.
 
     Attributes:
         classes: the class that each label draws, a permutation; the identity unless the labels are permuted.
@@ -35,17 +35,17 @@ class Assignment:
 
 
 def assign(counts: np.ndarray, scores: np.ndarray | None = None) -> Assignment:
-    """The assignment that is believed.
+    """Return the trusted assignment.
 
-    The best assignment is believed where it gains, over the labels as they are, twice the share of images that the best
-    assignment of shuffled images gains; and where it is clearly above chance while the labels as they are show their
+    The best assignment is trusted if it gains, over the labels as they are, twice the share of images that the best
+    assignment of shuffled images gains; and if it is clearly above chance while the labels as they are show their
     classes no more often than that. Otherwise only those of its cycles (labels that draw each other's classes) are kept
     whose labels show the assigned classes more often than their own, by the exact sign test at 1 %, corrected for the
     number of cycles of that length that could have been chosen. Labels that show their own class, and the assigned one
     hardly more often, always stay.
 
     Args:
-        counts: (K, K) images, labels by classes, as many images of each label.
+        counts: (K, K) images, labels by classes, equally many images per label.
         scores: (K, K) how well the images of a label fit each class; the best assignment is sought in these. None:
             in the counts.
     """
@@ -66,7 +66,7 @@ def assign(counts: np.ndarray, scores: np.ndarray | None = None) -> Assignment:
 
 
 def best(scores: np.ndarray) -> np.ndarray:
-    """The permutation (K,) of the largest total score; among equal totals of counts, one that keeps most labels."""
+    """Return the permutation (K,) of the largest total score; of equal totals of counts, one that keeps most labels."""
     from scipy.optimize import linear_sum_assignment  # of the extra eval, which reports can be read without
 
     if np.issubdtype(scores.dtype, np.integer):
@@ -75,13 +75,13 @@ def best(scores: np.ndarray) -> np.ndarray:
 
 
 def accuracy(counts: np.ndarray, classes: np.ndarray | tuple[int, ...] | None = None) -> float:
-    """Share of the images that show the class of their label; `classes` None: the one asked for."""
+    """Return the share of images that show the class of their label; `classes` None: the class asked for."""
     rows = np.arange(len(counts))
     return float(counts[rows, rows if classes is None else np.asarray(classes)].sum() / max(1, counts.sum()))
 
 
 def interval(share: float, total: int) -> tuple[float, float]:
-    """95 % confidence interval (Wilson's) of a share of `total` images."""
+    """Return the 95 % confidence interval (Wilson's) of a share of `total` images."""
     from scipy import stats
 
     found = stats.binomtest(round(share * total), total).proportion_ci(0.95, method="wilson")
@@ -89,7 +89,7 @@ def interval(share: float, total: int) -> tuple[float, float]:
 
 
 def cycles(classes: np.ndarray) -> list[list[int]]:
-    """The cycles of a permutation that move anything."""
+    """Return the cycles of a permutation with more than one element."""
     left, found = set(range(len(classes))), []
     while left:
         cycle = [left.pop()]
@@ -114,7 +114,7 @@ def _is_significant(counts: np.ndarray, classes: np.ndarray, cycle: list[int]) -
 
 
 def _shows_own(counts: np.ndarray, cycle: list[int]) -> bool:
-    """Whether the labels of a cycle show their own classes more often than chance, at 1 %."""
+    """True if the labels of a cycle show their own classes more often than chance, at 1 %."""
     from scipy import stats
 
     own, total = int(counts[cycle, cycle].sum()), int(counts[cycle].sum())
@@ -122,7 +122,7 @@ def _shows_own(counts: np.ndarray, cycle: list[int]) -> bool:
 
 
 def chance_accuracies(counts: np.ndarray) -> tuple[float, float]:
-    """Bounds on accuracy if labels had nothing to do with what is seen: as asked, and by the best assignment.
+    """Return bounds on accuracy if labels were unrelated to the images: as asked, and by the best assignment.
 
     Three standard deviations above the means of 99 shuffles of the images among the labels.
     """

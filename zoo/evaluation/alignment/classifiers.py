@@ -1,9 +1,9 @@
-"""Classifiers that tell which class an image shows: those that need no data first.
+"""Classifiers of the class that an image shows: those that need no data first.
 
 cifar10                        a linear head on EfficientNet-lite0's features, shipped (training.studies makes it)
-digits                         a support vector machine on scikit-learn's digits, trained when it is asked for
+digits                         a support vector machine on scikit-learn's digits, trained on demand
 ImageNet and subsets of it     EfficientNet-lite0's own logits of the classes, found by WordNet id
-anything else                  a logistic regression on EfficientNet-lite0's features of real images that are given
+anything else                  a logistic regression on EfficientNet-lite0's features of given real images
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from .judges import Judge
 
 KINDS = ("auto", "shipped", "imagenet", "data", "discriminator")
 _DIGIT_FOLDS = 5
-_LEAST_OF_A_CLASS = 10  # real images, a fifth of which a classifier does not learn from
-# How often the ImageNet logits are right on real images, where that could be measured.
+_LEAST_OF_A_CLASS = 10  # real images per class, of which a fifth is held out
+# Accuracy of the ImageNet logits on real images, where it could be measured.
 _ON_REAL = {"tiny-imagenet": (0.232, "1,000 real validation images reduced to 32x32 (at 64x64 it was not measured)")}
-_FOR_EACH_CLASS = 500  # real images that a classifier is trained on, at most
+_FOR_EACH_CLASS = 500  # real images per class in training, at most
 
 
 def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str = "cpu") -> Judge:
-    """The classifier of a model's classes.
+    """Return the classifier of a model's classes.
 
     Args:
         kind: "shipped", "imagenet" or "data"; "auto" takes the first of them that the model has, but `data` where
@@ -46,7 +46,7 @@ def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str 
         device: where the network computes.
 
     Raises:
-        ZooError: there is none of this kind for these classes, or packages are missing; what to do is said.
+        ZooError: no classifier of this kind has these classes, or packages are missing; the message says what to do.
     """
     _require_packages()
     if kind == "auto":
@@ -68,12 +68,12 @@ def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str 
 
 
 def need_no_data(config: ModelConfig) -> bool:
-    """Whether there is a classifier of these classes that needs no real images first."""
+    """True if a classifier of these classes needs no real images first."""
     return _has_shipped(config) or imagenet_numbers(config) is not None
 
 
 def _require_packages() -> None:
-    """One line that names what is missing, before anything is computed."""
+    """Raise one line that names what is missing, before anything is computed."""
     extractors.require_fidelity()
     try:
         import scipy  # noqa: F401
@@ -86,12 +86,12 @@ def _require_packages() -> None:
 
 
 def head_path(dataset: str) -> Path:
-    """The linear classifier that ships for a data set; there need not be one."""
+    """Return the path of a data set's shipped linear classifier, which may not exist."""
     return data_path("zoo.evaluation.alignment", "classifier_heads", f"{dataset}.safetensors")
 
 
 def _has_shipped(config: ModelConfig) -> bool:
-    """Whether the classes are exactly those that a shipped classifier knows."""
+    """True if the classes are exactly those that a shipped classifier knows."""
     public = datasets.class_names(config.data.dataset)
     if labels.class_names(config) != public:
         return False
@@ -103,7 +103,7 @@ def _head(config: ModelConfig) -> Path:
 
 
 def of_features(path: Path, device: str = "cpu") -> Judge:
-    """A linear classifier of EfficientNet-lite0's features from its file."""
+    """Load a linear classifier of EfficientNet-lite0's features from its file."""
     tensors, about = weights.read(path), weights.read_metadata(path)
     weight, bias = tensors["weight"].float(), tensors["bias"].float()
     extract = feature_extractor(device, "fid")
@@ -124,7 +124,7 @@ def _check_extractor(about: dict[str, str], path: Path) -> None:
 
 
 def of_digits() -> Judge:
-    """A support vector machine on scikit-learn's digits at their own 8x8; 97.2 % right in five-fold validation."""
+    """Train a support vector machine on scikit-learn's 8x8 digits; 97.2 % accurate in five-fold validation."""
     import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.model_selection import cross_val_score
@@ -151,7 +151,7 @@ def of_digits() -> Judge:
 
 
 def imagenet_numbers(config: ModelConfig) -> list[int] | None:
-    """Where the model's classes are among ImageNet's 1,000, by WordNet id; None unless all of them are."""
+    """Return the model's classes' numbers among ImageNet's 1,000, by WordNet id; None unless all are there."""
     known = {wnid: number for number, wnid in enumerate(datasets.class_ids("imagenet"))}
     ids = datasets.class_ids(config.data.dataset)
     if len(ids) != config.num_classes:  # a subset of ImageNet whose folders are called by the ids
@@ -161,9 +161,9 @@ def imagenet_numbers(config: ModelConfig) -> list[int] | None:
 
 
 def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
-    """EfficientNet-lite0's logits of the model's classes, all of which are among ImageNet's.
+    """Classify by EfficientNet-lite0's logits of the model's classes, which are all ImageNet's.
 
-    Right often enough for an assignment: of 25 real training images of Tiny ImageNet for each of 200 shuffled labels,
+    Accurate enough for an assignment: of 25 real training images of Tiny ImageNet for each of 200 shuffled labels,
     as 32x32 JPEGs, 24 % were put into their class, and 178 labels were assigned the right one.
     """
     numbers = imagenet_numbers(config)
@@ -185,7 +185,7 @@ def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
 
 
 def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
-    """A logistic regression on real images that are given, scored on a fifth of them that it does not see."""
+    """Train a logistic regression on given real images, scored on a held-out fifth of them."""
     if data is None:
         raise ZooError(f"a classifier of {config.data.dataset} needs real images with labels; give data (--data)")
     real = _real_images(config, data)
@@ -230,20 +230,20 @@ def _real_images(config: ModelConfig, data: Any) -> datasets.Dataset:
 
 
 def _decision(model, features: Tensor) -> Tensor:
-    """(N, K) of a linear classifier of scikit-learn, which gives one column for two classes."""
+    """Return scores (N, K) of a scikit-learn linear classifier, which gives one column for two classes."""
     values = torch.from_numpy(model.decision_function(features.numpy())).float()
     return values if values.ndim == 2 else torch.stack([-values, values], dim=1)
 
 
 def _balanced(real_labels: Tensor, each: int) -> Tensor:
-    """Indices of at most `each` images of every class, drawn once and for all, in order."""
+    """Draw indices of at most `each` images of every class from a fixed seed, in order."""
     order = torch.randperm(len(real_labels), generator=torch.Generator().manual_seed(0))
     parts = [order[real_labels[order] == label][:each] for label in real_labels.unique().tolist()]
     return torch.cat(parts).sort().values
 
 
 def feature_extractor(device: str, metric: str) -> Callable[[Tensor], Tensor]:
-    """uint8 images (N, 3, H, W) to the offline extractor's layer for a metric, on the CPU."""
+    """Return a function from uint8 images (N, 3, H, W) to the offline extractor's layer for a metric, on the CPU."""
     extractor = extractors.load(extractors.OFFLINE).to(torch.device(device))
     layer = extractor.layer(metric)
     return lambda images: extractor(images, (layer,))[layer]

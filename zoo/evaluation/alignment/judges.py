@@ -1,4 +1,4 @@
-"""Who says which class an image shows: functions from images to scores of all classes, with what is known of them."""
+"""Judges of the class that an image shows: functions from images to scores of all classes, with their accuracy."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Judge:
     """Scores of classes for images.
 
     Attributes:
-        name: what it is, in a few words.
+        name: a short description.
         scores: uint8 images (N, 3, H, W) to scores (N, K) on the CPU; the largest of a row is the class seen.
-        accuracy: share of real images that it puts into their class; None where that is not known.
+        accuracy: share of real images that it classifies correctly; None if unknown.
         accuracy_note: which real images those were.
-        is_own: whether it is the model's own discriminator. Where it hardly tells two classes apart, the mean fit of
-            many images still does, which its first choices do not.
-        temperature: of cosines, which a softmax makes shares of; None: scores are taken as they are.
+        is_own: whether it is the model's own discriminator. Where it hardly separates two classes, the mean fit of
+            many images still does, unlike its first choices.
+        temperature: of a softmax over cosines; None: scores are used as they are.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Judge:
     temperature: float | None = None
 
     def fit(self, scores: Tensor) -> Tensor:
-        """How well each image fits each class, (N, K), to be averaged over images."""
+        """Return how well each image fits each class, (N, K), to be averaged over images."""
         return scores if self.temperature is None else (scores / self.temperature).softmax(dim=1)
 
 
 def of_discriminator(discriminator: Discriminator, config: ModelConfig) -> Judge:
-    """The model's own discriminator, by its class embeddings or its classifier; it needs no data.
+    """Judge by the model's own discriminator, with its class embeddings or its classifier; needs no data.
 
     Contrastive head: the cosine of an image to each class embedding. Projection head: the projection term of the logit
     for each class. Classifier head: its logits.
@@ -79,6 +79,6 @@ def of_discriminator(discriminator: Discriminator, config: ModelConfig) -> Judge
 
 
 def count(labels: Tensor, seen: Tensor, num_classes: int) -> np.ndarray:
-    """Images by label and by class seen, (K, K) int64."""
+    """Count images by label and by class seen, (K, K) int64."""
     table = (labels.cpu() * num_classes + seen.cpu()).bincount(minlength=num_classes**2)
     return table.view(num_classes, num_classes).numpy()

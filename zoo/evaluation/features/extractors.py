@@ -1,8 +1,8 @@
 """Feature extractors by name, through torch-fidelity's registry, with their weights identified.
 
 A score carries its extractor: only torch-fidelity's TF-compatible Inception with its own weights gives FID, KID and IS.
-With any other the same formulas are called FD, KD and CS (Frechet distance, kernel distance, classifier score) and
-carry the extractor's name.
+With any other extractor the same formulas are called FD, KD and CS (Frechet distance, kernel distance, classifier
+score) and carry the extractor's name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Extractor:
 
     Attributes:
         name: "inception", "efficientnet-lite0", or a name in torch-fidelity's registry.
-        weights: the file, or where the weights came from.
+        weights: the file, or the origin of the weights.
         sha256: of the weights file; of all tensors where there is no file.
         official: whether the weights are those that the name stands for.
         preprocessing: how pixels become the network's input.
@@ -64,22 +64,22 @@ class Extractor:
 
     @cache  # noqa: B019 (extractors are few and live as long as the process)
     def width(self, layer: str) -> int:
-        """How many features a layer has."""
+        """Return the number of features of a layer."""
         return self(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), (layer,))[layer].shape[1]
 
     @property
     def identity(self) -> dict[str, str]:
-        """What makes two extractors the same one."""
+        """Return the fields that identify an extractor."""
         return {"extractor": self.name, "sha256": self.sha256, "preprocessing": self.preprocessing}
 
     @property
     def label(self) -> str:
-        """The name that scores carry; weights that are not the official ones are part of it."""
+        """Return the name that scores carry; it includes weights that are not official."""
         return self.name if self.official else f"{self.name}-{self.sha256[:8]}"
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-        """Features (N, D) float32 on the CPU by layer.
+        """Return features (N, D) float32 on the CPU by layer.
 
         Args:
             images: uint8 (N, 3, H, W), or float32 0 ... 255 for an extractor that takes unrounded images.
@@ -96,7 +96,7 @@ class Extractor:
 
 
 def metric_name(metric: str, extractor: str) -> str:
-    """How a score is called: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor.
+    """Return the name of a score: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor.
 
     Likewise "intra-class FID", "intra-class FD as assigned efficientnet-lite0".
     """
@@ -111,7 +111,7 @@ def metric_name(metric: str, extractor: str) -> str:
 
 
 def metric_and_extractor(name: str) -> tuple[str, str] | None:
-    """("fid", "inception") for "FID", ("fid", "efficientnet-lite0") for "FD efficientnet-lite0"; None if unknown."""
+    """Parse "FID" to ("fid", "inception"), "FD x" to ("fid", "x") for an extractor x; None if unknown."""
     for metric in _METRICS:
         if name == metric_name(metric, INCEPTION):
             return metric, INCEPTION
@@ -122,7 +122,7 @@ def metric_and_extractor(name: str) -> tuple[str, str] | None:
 
 
 def load(name: str, *, inception_weights: str | os.PathLike | None = None, resize: str = "tensorflow") -> Extractor:
-    """An extractor by name, on the CPU.
+    """Load an extractor by name, on the CPU.
 
     Args:
         name: "inception", "efficientnet-lite0", or any name in torch-fidelity's registry.
@@ -130,7 +130,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
         resize: how "inception" resizes: "tensorflow" (torch-fidelity's own), "bilinear" or "pillow".
 
     Raises:
-        ZooError: not installed, unknown, or its weights cannot be had; the message says what to do.
+        ZooError: not installed, unknown, or its weights are not available; the message says what to do.
     """
     require_fidelity()
     from torch_fidelity import registry
@@ -161,7 +161,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
 
 
 def require_fidelity() -> None:
-    """Raise one clear line where the extra packages are missing."""
+    """Raise ZooError if the extra packages are missing."""
     try:
         import torch_fidelity  # noqa: F401
     except ImportError as error:
@@ -171,7 +171,7 @@ def require_fidelity() -> None:
 
 
 def state_sha256(module: torch.nn.Module) -> str:
-    """sha256 over the names and bytes of all tensors."""
+    """Return the sha256 over the names and bytes of all tensors."""
     digest = hashlib.sha256()
     for key, tensor in sorted(module.state_dict().items()):
         digest.update(key.encode())

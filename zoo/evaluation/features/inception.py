@@ -1,8 +1,8 @@
 """torch-fidelity's TF-compatible Inception: finding its weights, opening them safely, and two other ways to resize.
 
-The weights are looked for before anything is sampled. A given file is used; else torch.hub's folder, where
-torch-fidelity and pytorch-fid keep theirs; else they are downloaded. A file whose sha256 does not begin as
-torch-fidelity's name for it says is refused there, but may be given on purpose: then scores are not called FID.
+The weights are located before anything is sampled: a given file; else torch.hub's folder, where torch-fidelity and
+pytorch-fid keep theirs; else a download. A file whose sha256 does not begin with the digits in torch-fidelity's file
+name is refused there, but may be given explicitly: then scores are not called FID.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ RESIZING = {
 
 
 def locate(path: str | os.PathLike | None = None, download: bool = True) -> Path:
-    """The weights file on this machine.
+    """Return the weights file on this machine.
 
     Args:
         path: a file to use; None looks in torch.hub's folder and then downloads.
-        download: whether the network may be tried ($HF_HUB_OFFLINE=1 forbids it).
+        download: whether to try the network ($HF_HUB_OFFLINE=1 forbids it).
 
     Raises:
-        WeightsUnavailableError: not here and not to be had; the message names the file, its checksum and the places.
+        WeightsUnavailableError: not available; the message names the file, its checksum and the places.
         WeightsCorruptedError: a file in torch.hub's folder is not what its name says.
     """
     if path is not None:
@@ -74,7 +74,7 @@ def locate(path: str | os.PathLike | None = None, download: bool = True) -> Path
 def _download(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_S)  # torch.hub sets none, and a silent firewall would hold us for minutes
+    socket.setdefaulttimeout(_TIMEOUT_S)  # torch.hub sets none, and a silent firewall would block for minutes
     try:
         torch.hub.download_url_to_file(
             URL_INCEPTION_V3, str(target), hash_prefix=SHA256_PREFIX, progress=sys.stderr.isatty()
@@ -85,7 +85,7 @@ def _download(target: Path) -> Path:
 
 
 def load(path: str | os.PathLike | None = None, resize: str = "tensorflow") -> Extractor:
-    """The extractor; its weights file is checked as plain tensors before torch-fidelity unpickles it."""
+    """Load the extractor; its weights file is checked as plain tensors before torch-fidelity unpickles it."""
     path = locate(path)
     try:
         torch.load(path, map_location="cpu", weights_only=True)
@@ -113,7 +113,7 @@ def load(path: str | os.PathLike | None = None, resize: str = "tensorflow") -> E
 
 
 def _resize_otherwise(module: FeatureExtractorInceptionV3, resize: str) -> None:
-    """Replace what the first convolution sees.
+    """Replace the input of the first convolution.
 
     torch-fidelity's forward takes uint8 and resizes as TensorFlow 1 did. StudioGAN fed images in [-1, 1], unrounded at
     first, resized by PyTorch or Pillow. So its forward is given one black pixel for each image, and a hook hands the

@@ -1,12 +1,12 @@
 """Features and statistics of real images, computed once for each (data, split, selection, preprocessing, extractor).
 
-They are looked for in this order: what ships with the package (statistics of CIFAR-10 under the offline extractor,
-used where no data is given and only a Frechet distance is wanted, so that neither data nor time are needed); the cache,
-under a key that holds a checksum of the pixels; then they are computed, by one process while others wait, and written
-whole or not at all. Each file carries a manifest of what it holds, and is refused where that is not what was asked for.
+They are searched in this order: the package (statistics of CIFAR-10 under the offline extractor, used if no data is
+given and only a Frechet distance is wanted, so that neither data nor time are needed); the cache, under a key with a
+checksum of the pixels; then they are computed, by one process while others wait, and written atomically. Each file
+carries a manifest of its content, and is refused if that does not match the request.
 
 A Frechet distance needs statistics only. Kernel distance, precision and recall, and everything by class need features:
-where only statistics are here and the images cannot be had, these metrics raise, and the distance does not.
+if only statistics are available and the images are not, these metrics raise and the distance does not.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class Data:
 
     @cached_property
     def loaded(self) -> datasets.Dataset:
-        """All images of the split, read once; raises DataUnavailableError with how to get them."""
+        """Read all images of the split once; raises DataUnavailableError that says how to get them."""
         if self.given is not None:
             return self.given
         return datasets.load(self.dataset, self.split, self.resolution, self.root)
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
-        """What the package holds of it; nothing where the images themselves were given."""
+        """Return the shipped statistics; None if the images themselves were given."""
         if self.root is not None or self.given is not None:
             return None
         return shipped.find(self.dataset, self.split, self.resolution, count, extractor)
@@ -73,19 +73,19 @@ class Selection:
     """Which images of the split: all, or `count` of them drawn from a seed."""
 
     count: int | None = None
-    balanced: bool = False  # as many of each class
+    balanced: bool = False  # equally many per class
     seed: int = 0
 
 
 @dataclass
 class Reference:
-    """Real images as metrics see them, on rank 0.
+    """The real images' statistics and features, on rank 0.
 
     Attributes:
-        about: data set, split, resolution, count, checksum, and where this came from.
+        about: data set, split, resolution, count, checksum, and the origin of the statistics.
         statistics: of the feature layer of FID.
-        features, labels: (N, D) and (N,), where they were asked for.
-        warnings: what did not go as it should, for the report.
+        features, labels: (N, D) and (N,), if requested.
+        warnings: for the report.
     """
 
     about: dict
@@ -100,14 +100,14 @@ class Reference:
 
     @property
     def labelled_features(self) -> tuple[Tensor, Tensor]:
-        """The features (N, D) and labels (N,) of a reference that was made with them."""
+        """Return features (N, D) and labels (N,) of a reference that was made with them."""
         assert self.features is not None
         assert self.labels is not None
         return self.features, self.labels
 
 
 def checksum(data: datasets.Dataset) -> str:
-    """The data set's own checksum, else sha256 over shape, pixels and labels."""
+    """Return the data set's own checksum, else the sha256 over shape, pixels and labels."""
     if known := getattr(data, "checksum", ""):
         return known
     digest = hashlib.sha256(str(tuple(data.images.shape)).encode())
@@ -118,7 +118,7 @@ def checksum(data: datasets.Dataset) -> str:
 
 
 def select(labels: Tensor, num_classes: int, selection: Selection, where: Data) -> Tensor | None:
-    """Indices in ascending order; None for all. Raises ZooError where the classes are not so large."""
+    """Return indices in ascending order; None for all. Raises ZooError if a class is too small."""
     total = len(labels)
     if selection.count is None or selection.count == total:
         return None
@@ -154,7 +154,7 @@ def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
 
 
 def _read(path: Path, identity: dict) -> dict[str, Tensor] | None:
-    """The tensors of a cached file; None where there is none, or it is damaged or of something else."""
+    """Read the tensors of a cached file; None if it is missing, damaged or made for another request."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -168,7 +168,7 @@ def _read(path: Path, identity: dict) -> dict[str, Tensor] | None:
 
 
 def _fit(tensors: dict[str, Tensor], count: int) -> bool:
-    """Whether these are the statistics, or the features, of so many images."""
+    """True if these are the statistics, or the features, of `count` images."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if set(shapes) == {"mu", "sigma"}:
         return shapes["sigma"] == 2 * shapes["mu"]
@@ -176,7 +176,7 @@ def _fit(tensors: dict[str, Tensor], count: int) -> bool:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], identity: dict) -> str | None:
-    """Write a cached file and, beside it, its manifest as JSON; a warning where the disk does not let us."""
+    """Write a cached file and, beside it, its manifest as JSON; returns a warning if that fails."""
     from safetensors.torch import save
 
     manifest = json.dumps(identity, sort_keys=True)
@@ -202,15 +202,15 @@ def get(
     timings: features.Timings | None = None,
     advance: Callable[[int, int], object] = lambda done, total: None,
 ) -> Reference | None:
-    """The reference on rank 0, None on other ranks; every rank calls it.
+    """Return the reference on rank 0, None on other ranks; every rank calls it.
 
     Args:
-        with_features: whether statistics alone will not do.
-        advance: called with (images done since the last call, images in all) where they are computed.
+        with_features: whether features are needed beside the statistics.
+        advance: called with (images done since the last call, total images) while they are computed.
 
     Raises:
-        DataUnavailableError: the images are needed and not here.
-        ZooError: the split has fewer images than are asked for.
+        DataUnavailableError: the images are needed and not available offline.
+        ZooError: the split has fewer images than requested.
     """
     if not with_features and (found := data.shipped(selection.count, extractor)):
         return found
@@ -301,7 +301,7 @@ def _reference(about: dict, tensors: dict[str, Tensor], with_features: bool) -> 
 
 
 def size_of(data: Data, count: int | None, extractor: Extractor, with_features: bool) -> int:
-    """How many real images there will be, without extracting anything; raises ZooError where there are not so many."""
+    """Return the number of real images without extracting anything; raises ZooError if there are too few."""
     if not with_features and (found := data.shipped(count, extractor)):
         return found.count
     total = len(data.loaded.labels)

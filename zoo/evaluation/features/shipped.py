@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @cache
 def manifest() -> tuple[dict, ...]:
-    """What ships: one entry a file, with the data, the extractor, the count and the file's sha256."""
+    """List what ships: one entry per file, with the data, the extractor, the count and the file's sha256."""
     manifest = data_path("zoo.evaluation.features", "statistics", "manifest.json")
     return tuple(json.loads(manifest.read_text(encoding="utf-8"))["statistics"])
 
@@ -52,7 +52,7 @@ def _read(entry: dict) -> Reference:
 
 
 def pack(found: Statistics) -> dict[str, np.ndarray]:
-    """Mean and deviations in float32, correlations above the diagonal in float16, row by row."""
+    """Pack mean and deviations in float32, correlations above the diagonal in float16, row by row."""
     deviations = np.sqrt(np.diag(found.sigma))
     correlations = found.sigma / np.outer(deviations, deviations)
     upper = correlations[np.triu_indices_from(correlations, 1)]
@@ -64,7 +64,7 @@ def pack(found: Statistics) -> dict[str, np.ndarray]:
 
 
 def unpack(packed: dict[str, np.ndarray], count: int) -> Statistics:
-    """The statistics back, in the precisions that torch-fidelity uses."""
+    """Unpack the statistics to the precisions that torch-fidelity uses."""
     deviations = packed["deviations"].astype(np.float64)
     correlations = np.eye(len(deviations))
     upper = np.triu_indices_from(correlations, 1)

@@ -1,4 +1,4 @@
-"""What can be measured: a generator under a protocol, or images that exist already, in batches on the device.
+"""Sources of images to measure: a generator under a protocol, or existing images, in batches on the device.
 
 A source gives images start ... start + count - 1 on request, so any rank can make any part. The images of a generator
 are those of `GAN.sample` with the same seed, unless the protocol asks for another scale or batch norm mode.
@@ -25,8 +25,8 @@ from ...sampling.gan import GAN
 from ..protocols import batch_norm_modes
 from ..protocols.protocol import Sampling
 
-# Batches start at multiples of this, so that every image has the place in a chunk of the generator that it has in
-# `GAN.sample`, and with it the same bits.
+# Batches start at multiples of this, so that every image has the same place in a chunk of the generator as in
+# `GAN.sample`, and so the same bits.
 ALIGNMENT = 64
 
 
@@ -36,21 +36,21 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, start: int, count: int) -> Tensor:
-        """uint8 (count, 3, H, W), or float32 0 ... 255 where the protocol does not round."""
+        """Return uint8 (count, 3, H, W), or float32 0 ... 255 if the protocol does not round."""
         ...
 
     def labels(self) -> Tensor | None:
-        """(N,) int64, or None without classes."""
+        """Return labels (N,) int64, or None without classes."""
         ...
 
     def prepare(self) -> None:
-        """What has to be known of all images before the first; every rank calls it."""
+        """Compute what depends on all images, before the first batch; every rank calls it."""
         ...
 
 
 @dataclass
 class Fixed:
-    """Images that exist: a uint8 tensor (N, 3, H, W), in memory or mapped from a file."""
+    """Existing images: a uint8 tensor (N, 3, H, W), in memory or mapped from a file."""
 
     images: Tensor
     known_labels: Tensor | None = None
@@ -103,7 +103,7 @@ class Folder:
 
 
 def folder(path: Path) -> Folder:
-    """The images of a folder; raises ZooError with what was found where there are none."""
+    """Open the images of a folder; raises ZooError with what was found if there are none."""
     from torch_fidelity.utils import glob_samples_paths
 
     files = glob_samples_paths(str(path), False, "png,jpg,jpeg,webp,bmp", None, verbose=False)
@@ -119,9 +119,9 @@ def folder(path: Path) -> Folder:
 
 
 def from_npz(path: Path) -> Fixed:
-    """`images` (N, H, W, 3) uint8 and, where given, `labels` (N,), as `zoo sample -o x.npz` writes them.
+    """Read `images` (N, H, W, 3) uint8 and, if present, `labels` (N,), as `zoo sample -o x.npz` writes them.
 
-    Raises DataCorruptedError or DataUnavailableError where that is not in the file.
+    Raises DataCorruptedError or DataUnavailableError if the file does not hold them.
     """
     images, labels = read_arrays(path)
     if images.shape[3:] != (3,):
@@ -130,7 +130,7 @@ def from_npz(path: Path) -> Fixed:
 
 
 def from_array(images, labels: Tensor | None = None) -> Fixed:
-    """uint8 images, (N, 3, H, W) as a tensor or (N, H, W, 3) as an array."""
+    """Take uint8 images, (N, 3, H, W) as a tensor or (N, H, W, 3) as an array."""
     tensor = images if isinstance(images, Tensor) else _as_tensor(images)
     if tensor.ndim == 4 and tensor.shape[1] != 3 and tensor.shape[3] == 3:
         tensor = tensor.permute(0, 3, 1, 2)
@@ -207,9 +207,9 @@ class Generated:
         return self.sampling.batch_size
 
     def floats(self, start: int, count: int) -> Tensor:
-        """Images (count, 3, H, W) in [-1, 1] as the generator gives them, in whole groups if they share statistics.
+        """Generate images (count, 3, H, W) in [-1, 1], in whole groups if they share statistics.
 
-        Raises ZooError where a value is no number.
+        Raises ZooError if a value is not finite.
         """
         step = self._group if self.sampling.batch_norm == "batch" else count
         parts = []
@@ -221,20 +221,20 @@ class Generated:
         if not torch.isfinite(images).all():
             bad = int((~torch.isfinite(images)).flatten(1).any(1).nonzero()[0])
             raise ZooError(
-                f"image {start + bad} of {self.model.config.name} (seed {self.seed}) has values that are no numbers; "
+                f"image {start + bad} of {self.model.config.name} (seed {self.seed}) has values that are not finite; "
                 f"the weights are damaged or training diverged, so there is no score. Look with: zoo sample"
             )
         return images
 
     def _padded_labels(self, start: int, count: int) -> Tensor | None:
-        """Labels of images that may lie beyond the last one, which complete a group."""
+        """Return labels, also of images beyond the last one, which complete a group."""
         y = self._labels(start, count)
         if y is not None and len(y) < count:
             y = torch.cat([y, latents.labels(self.seed, start + len(y), count - len(y), self.model.num_classes)])
         return y
 
     def prepare(self) -> None:
-        """Find the smallest and largest value of all n images, in a pass of its own that keeps none of them."""
+        """Find the smallest and largest value of all n images, in a separate pass that keeps none of them."""
         if self.sampling.quantise != "min-max":
             return
         low, high, error = float("inf"), float("-inf"), None
@@ -249,7 +249,7 @@ class Generated:
 
 
 def in_proportion(counts: Tensor, n: int, seed: int) -> Tensor:
-    """n labels in the proportions of `counts`, by largest remainders, in an order drawn from the seed."""
+    """Draw n labels in the proportions of `counts`, by largest remainders, in an order drawn from the seed."""
     exact = counts.double() / counts.sum() * n
     whole = exact.floor().long()
     whole[(exact - whole).argsort(descending=True, stable=True)[: n - int(whole.sum())]] += 1

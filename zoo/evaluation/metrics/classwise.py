@@ -1,10 +1,10 @@
-"""A conditional model class by class: distances within a class, and whether a classifier sees the class asked for.
+"""A conditional model class by class: distances within a class, and the accuracy of a classifier.
 
-Both are measured twice: as asked, with each label taken for the class of its number, and as assigned, with the class
-that the label really draws (`zoo.align`).
+Both are measured twice: as asked, with each label read as the class of its number, and as assigned, with the class
+that the label draws (`zoo.align`).
 
-The classifier is a logistic regression on the extractor's features of real images. It never sees a fifth of them, and
-its accuracy there is reported beside that on generated images: the first is what the second can at best mean.
+The classifier is a logistic regression on the extractor's features of real images. A fifth of them is
+held out, and the accuracy on it is reported beside that on generated images, as the best that the latter can reach.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from . import formulas
 if TYPE_CHECKING:
     from ...schema.label_alignment import LabelAlignment
 
-HELD_OUT = 5  # one real image in so many is kept from the classifier
-_AT_MOST = 20_000  # real images it learns from
+HELD_OUT = 5  # one real image in five is held out
+_AT_MOST = 20_000  # real images in training
 _KERNEL_SUBSETS = 20
 
 
@@ -39,7 +39,7 @@ class ClassRow(Part):
     num_fake: int
     kernel_distance: float | None = None
     frechet_distance: float | None = None
-    accuracy: float  # share of its generated images that the classifier gives this class
+    accuracy: float  # share of its generated images that are classified as this class
     label: int | None = None  # that draws it, as assigned; None: the label of this number
 
 
@@ -48,12 +48,12 @@ class ClassReport(Part):
 
     rows: tuple[ClassRow, ...]
     accuracy: float  # over all generated images
-    accuracy_on_real: float  # over real images that the classifier has not seen
+    accuracy_on_real: float  # over the held-out real images
     classifier: str
     intra_frechet_distance: float | None = None  # mean over classes
     intra_kernel_distance: float | None = None
     assignment: tuple[int, ...] = ()  # the class that each label is assigned to; empty in older reports
-    assigned_by: str | None = None  # where the assignment comes from
+    assigned_by: str | None = None  # the origin of the assignment
     accuracy_assigned: float | None = None
     intra_frechet_distance_assigned: float | None = None
     intra_kernel_distance_assigned: float | None = None
@@ -74,7 +74,7 @@ class Classifier:
 
 
 def check_classes(labels: Tensor, names: Sequence[str], what: str, cure: str) -> None:
-    """Raise LabelError where a class has no images."""
+    """Raise LabelError if a class has no images."""
     present = set(labels.unique().tolist())
     missing = [i for i in range(len(names)) if i not in present]
     if missing:
@@ -87,7 +87,7 @@ def check_classes(labels: Tensor, names: Sequence[str], what: str, cure: str) ->
 
 
 def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Classifier:
-    """A logistic regression on four fifths of the real images, scored on the rest."""
+    """Train a logistic regression on four fifths of the real images, scored on the rest."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -95,7 +95,7 @@ def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Classif
     order = np.random.RandomState(seed).permutation(len(labels))
     held_out, learned = order[::HELD_OUT], np.delete(order, np.s_[::HELD_OUT])[:_AT_MOST]
     x, y = features.numpy(), labels.numpy()
-    # Strong regularisation: there are about as many features as images of a class.
+    # Strong regularisation: there are about as many features as images per class.
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(x[learned], y[learned])
     return Classifier(
         model,
@@ -114,7 +114,7 @@ def report(
     alignment: LabelAlignment | None = None,
     advance: Callable[[int], object] = lambda n: None,
 ) -> ClassReport:
-    """Every class of generated features (N, D) against the real ones of the same class.
+    """Compare every class of generated features (N, D) with the real ones of the same class.
 
     Args:
         fake_labels: (N,), as the generator was given them.
@@ -171,7 +171,7 @@ def _rows(
     names: Sequence[str],
     advance: Callable[[int], object] = lambda n: None,
 ) -> list[ClassRow]:
-    """One row for each class; `classes` (N,) are those that the generated images are taken for."""
+    """Make one row per class; `classes` (N,) are the classes of the generated images."""
     rows = []
     for index, name in enumerate(names):
         mine, theirs = fake[classes == index], real[real_labels == index]
@@ -198,7 +198,7 @@ def _rows(
 
 
 def _mean(distances: Iterable[float | None]) -> float | None:
-    """The mean over classes; None where a class has no distance."""
+    """Return the mean over classes; None if a class has no distance."""
     every = list(distances)
     found = [distance for distance in every if distance is not None]
     return float(np.mean(found)) if len(found) == len(every) else None

@@ -1,6 +1,6 @@
 """FID against the number of samples, and its limit.
 
-An estimate from N samples is biased by about c/N, with a c that depends on the generator, so that two models at the
+An estimate from N samples is biased by about c/N, where c depends on the generator, so that two models at the
 same N may be ranked wrongly. Chong & Forsyth 2020 (arXiv 1911.07023) fit a line over 1/N and read it at 1/N = 0:
 FID_infinity. The points here are 15 sample counts, evenly spaced, each a random subset of the same samples.
 """
@@ -25,11 +25,11 @@ class Convergence(Part):
     distances: tuple[float, ...]
     infinity: float  # at 1/N = 0
     slope: float  # in images: the bias at N samples is slope / N
-    straightness: float  # R^2 of the fit; far from 1, the limit is not to be trusted
+    straightness: float  # R^2 of the fit; far from 1, the limit is not reliable
 
 
 def fit(counts: list[int], distances: list[float]) -> Convergence:
-    """The least-squares line of distances over 1/N."""
+    """Fit the least-squares line of distances over 1/N."""
     x, y = 1 / np.asarray(counts, float), np.asarray(distances, float)
     slope, intercept = np.polyfit(x, y, 1)
     rest = y - (intercept + slope * x)
@@ -46,7 +46,7 @@ def fit(counts: list[int], distances: list[float]) -> Convergence:
 def curve(
     fake: Tensor, real: formulas.Statistics, *, points: int = POINTS, seed: int = 0, advance: Callable = lambda n: None
 ) -> Convergence:
-    """Distances of random subsets of the features (N, D), from a tenth of them to all.
+    """Measure distances of random subsets of the features (N, D), from a tenth of them to all.
 
     Subsets smaller than D + 1 have singular covariances, where the bias is no longer c/N: the smallest count is larger
     than D where N allows it.

@@ -20,7 +20,7 @@ _PR_ROWS = 5000  # of a distance matrix at a time
 
 
 class Statistics(NamedTuple):
-    """Mean and covariance of features, and of how many."""
+    """Mean and covariance of features, and their number."""
 
     mu: np.ndarray  # (D,)
     sigma: np.ndarray  # (D, D) float64, n - 1 in the denominator
@@ -35,11 +35,11 @@ class Spread(NamedTuple):
 
 
 def statistics(features: Tensor) -> Statistics:
-    """As torch-fidelity: the mean in the features' precision, the covariance in float64."""
+    """Compute as torch-fidelity: the mean in the features' precision, the covariance in float64."""
     from torch_fidelity.metric_fid import fid_features_to_statistics
 
     if len(features) < 2:
-        raise ZooError(f"a covariance needs at least 2 images, here is {len(features)}; give more, or another metric")
+        raise ZooError(f"a covariance needs at least 2 images, got {len(features)}; give more, or another metric")
     found = fid_features_to_statistics(features)
     return Statistics(found["mu"], found["sigma"], len(features))
 
