@@ -29,7 +29,7 @@ def main(root: str) -> None:
     extractor = extractors.load("efficientnet-lite0")
     entries = []
     for dataset, split, resolution in SPLITS:
-        data = references.Data(dataset, split, resolution, Path(root))
+        data = references.ReferenceData(dataset, split, resolution, Path(root))
         found = references.get(data, references.Selection(), extractor, with_features=False, batch_size=64)
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)

@@ -161,13 +161,13 @@ def train(
             raise typer.BadParameter("give a folder for the run", param_hint="--out")
         out = Path(name)
     from .objectives import load_plugin
-    from .run.evaluation import Evaluation
+    from .run.periodic_evaluation import PeriodicEvaluation
     from .run.trainer import Options
     from .run.trainer import train as run
 
     for path in plugin or ():
         load_plugin(path)
-    hooks = [Evaluation(evaluate_every, extractor)] if evaluate_every else []
+    hooks = [PeriodicEvaluation(evaluate_every, extractor)] if evaluate_every else []
     options = Options(
         out,
         data,

@@ -12,19 +12,19 @@ from zoo import nets
 from zoo.checkpoints import upstream
 from zoo.checkpoints.upstream.keymap import KeyMap
 from zoo.nets.layers import Layers
-from zoo.schema.architecture import Part
+from zoo.schema.architecture import ConfigPart
 
 
-def mimicry_spec(meta: dict) -> Part:
+def mimicry_spec(meta: dict) -> ConfigPart:
     make = upstream.mimicry.generator if "Generator" in meta["class"] else upstream.mimicry.discriminator
     return make(meta["class"], **meta["args"])
 
 
-def studiogan_spec(meta: dict, make: str) -> Part:
+def studiogan_spec(meta: dict, make: str) -> ConfigPart:
     return getattr(upstream.studiogan, make)(meta["effective"], meta.get("width_divisor", 1))
 
 
-def key_map(spec: Part, source: str) -> KeyMap:
+def key_map(spec: ConfigPart, source: str) -> KeyMap:
     """The reference's names of a network's tensors, for each of ours."""
     library = getattr(upstream, source)
     return library.generator_keys(spec) if hasattr(spec, "latent_dim") else library.discriminator_keys(spec)
@@ -44,17 +44,17 @@ def studiogan_network(case: Case, make: str) -> nn.Module:
     return _filled(spec, state, "studiogan")
 
 
-def _build(spec: Part) -> nn.Module:
+def _build(spec: ConfigPart) -> nn.Module:
     return nets.build_generator(spec) if hasattr(spec, "latent_dim") else nets.build_discriminator(spec)
 
 
-def _filled(spec: Part, state: dict[str, Tensor], source: str) -> nn.Module:
+def _filled(spec: ConfigPart, state: dict[str, Tensor], source: str) -> nn.Module:
     network = _build(spec)
     load(network, state, source)
     return network.eval()
 
 
-def _reference_layout(spec: Part) -> dict[str, torch.Size]:
+def _reference_layout(spec: ConfigPart) -> dict[str, torch.Size]:
     """StudioGAN's names and shapes, read backwards from the converter's key map."""
     layout = _build(spec).state_dict()
     sources = key_map(spec, "studiogan").sources

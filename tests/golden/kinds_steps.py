@@ -15,7 +15,7 @@ from training.ema import Ema
 from training.engine import Engine, Networks
 from zoo.checkpoints.upstream.keymap import KeyMap
 from zoo.nets.layers import Layers
-from zoo.schema.architecture import Part
+from zoo.schema.architecture import ConfigPart
 from zoo.schema.config import ModelConfig
 
 # -------------------------------------------------------------------------------------------------------- configs
@@ -32,7 +32,7 @@ _ADVERSARIAL = {  # the references' names of the losses
 _MIMICRY_ADVERSARIAL = {"WGANGP": "wasserstein", "DCGAN": "ns"}  # by family; hinge elsewhere
 
 
-def _config(case: Case, generator: Part, discriminator: Part, **training) -> ModelConfig:
+def _config(case: Case, generator: ConfigPart, discriminator: ConfigPart, **training) -> ModelConfig:
     value_range = {"tanh": "[-1, 1]", "sigmoid": "[0, 1]"}[generator.output]
     return ModelConfig(
         name="golden/step",

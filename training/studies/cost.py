@@ -25,7 +25,7 @@ from ..graph import GraphedEngine
 from ..networks import Networks
 from ..run.trainer import set_precision
 from . import options, study_plots
-from .study_report import Figure, Report, Table
+from .study_report import Figure, StudyReport, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 4.2 and Figure 5"
 WITHOUT, WITH = "SNGAN", "InfoMax-GAN"
@@ -116,7 +116,7 @@ def study(
     print(make_report(measured, precision, turns, steps, where, time.monotonic() - started).write(out))
 
 
-def make_report(measured, precision: str, turns: int, steps: int, device, seconds: float) -> Report:
+def make_report(measured, precision: str, turns: int, steps: int, device, seconds: float) -> StudyReport:
     """Make the page from seconds per step by (data set, n_dis), model and turn."""
     rows, shares, results = [], {}, {}
     for (dataset, count), times in measured.items():
@@ -155,7 +155,7 @@ def make_report(measured, precision: str, turns: int, steps: int, device, second
     series = {
         name: [_STEPS * statistics.median(times[name]) for times in measured.values()] for name in (WITHOUT, WITH)
     }
-    return Report(
+    return StudyReport(
         title="What InfoMax costs",
         source=SOURCE,
         question="How much longer does a generator step take with the objective?",

@@ -28,7 +28,7 @@ from ..objectives import Batch, InfoMax
 from ..objectives.term import required
 from . import options, study_plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
-from .study_report import Figure, Report, Table, mean_and_spread
+from .study_report import Figure, StudyReport, Table, mean_and_spread
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.2 and Figure 2"
 WITHOUT, WITH = "without InfoMax", "with InfoMax"
@@ -191,7 +191,7 @@ def make_report(
     beta: float,
     seeds: list[int],
     device,
-) -> Report:
+) -> StudyReport:
     """Make the page of all finished runs."""
     summaries = {run: summary(found, task_steps) for run, found in records.items()}
     keys = {
@@ -219,7 +219,7 @@ def make_report(
     figure = study_plots.curves(
         series, "updates (a line where the class changes)", "test accuracy", bands, marks=range(0, total, task_steps)
     )
-    return Report(
+    return StudyReport(
         title="Forgetting in a discriminator",
         source=SOURCE,
         question="Does the InfoMax objective help a discriminator whose task keeps changing?",

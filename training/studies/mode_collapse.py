@@ -27,7 +27,7 @@ from ..data import Batches, in_range
 from ..objectives import InfoMax
 from . import options, study_plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
-from .study_report import Figure, Report, Table
+from .study_report import Figure, StudyReport, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.3 and Figure 3"
 ALL, ONE_CLASS, ONE_IMAGE = "all classes", "one class", "one image"
@@ -147,7 +147,7 @@ def _measured(total: int) -> set[int]:
     return {max(1, total * k // 25) for k in range(1, 26)} | {max(1, total * k // 250) for k in (1, 3, 5)}
 
 
-def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...], seed: int, device) -> Report:
+def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...], seed: int, device) -> StudyReport:
     """Make the page of a finished run from the records of its probes."""
     classes = [f"{ONE_CLASS} {label}" for label in range(len(names))]
     steps = [record["step"] for record in records]
@@ -186,7 +186,7 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
     rows = [("all classes", f"{last[ALL]:.3f}", f"{last['p ' + ALL]:.3f}")]
     rows += [(name, f"{last[key]:.3f}", f"{last['p ' + key]:.3f}") for name, key in zip(names, classes, strict=True)]
     rows.append(("one image", f"{last[ONE_IMAGE]:.4f}", f"{last['p ' + ONE_IMAGE]:.4f}"))
-    return Report(
+    return StudyReport(
         title="Mode collapse and the contrastive task",
         source=SOURCE,
         question="Does a generator that collapses do worse in the contrastive task?",

@@ -25,7 +25,7 @@ from zoo.schema.config import ModelConfig
 from .. import losses
 from ..run.trainer import Options, Run
 from . import digit_classifier, modes, options, runs, study_plots
-from .study_report import Figure, Report, Table, mean_and_spread, published
+from .study_report import Figure, StudyReport, Table, mean_and_spread, published
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Appendix A.4 and Table 5"
 MODELS = {  # of the registry, by size of the discriminator and method
@@ -127,7 +127,7 @@ def make_report(
     num_images: int,
     accuracy: float,
     device,
-) -> Report:
+) -> StudyReport:
     """Make the page of all finished runs."""
     last = {
         (cell, metric): [records[(*cell, seed)][-1][metric] for seed in seeds] for cell in configs for metric in METRICS
@@ -166,7 +166,7 @@ def make_report(
         for size, method in configs
     }
     part, critics = _infomax(config)
-    return Report(
+    return StudyReport(
         title="Mode recovery on Stacked MNIST",
         source=SOURCE,
         question="Does the InfoMax objective make a generator cover more modes when its discriminator is small?",

@@ -41,7 +41,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Report:
+class StudyReport:
     """A study's page. Findings are sentences, made from the numbers; `results` is what a program reads."""
 
     title: str

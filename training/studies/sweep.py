@@ -20,7 +20,7 @@ from zoo.common.errors import ConfigError, ZooError
 from zoo.common.json_files import read_json, reason
 from zoo.common.package_data import data_path
 from zoo.schema import registry
-from zoo.schema.architecture import Part
+from zoo.schema.architecture import ConfigPart
 from zoo.schema.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
 from zoo.schema.config import ModelConfig, Name, explain
 
@@ -32,7 +32,7 @@ OptionsByAxis = Annotated[
 Metric = Literal["fid", "kid", "is", "pr", "classes"]
 
 
-class Option(Part):
+class Option(ConfigPart):
     """One value of an axis."""
 
     model: Name | None = None
@@ -40,7 +40,7 @@ class Option(Part):
     class_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the data's classes, the first ones
 
 
-class Size(Part):
+class Size(ConfigPart):
     """How large a sweep is run. `set` comes before the options' own changes."""
 
     set: Facts = {}
@@ -56,7 +56,7 @@ class Size(Part):
     note: Paragraph | None = None  # what this size leaves out
 
 
-class PublishedCell(Part):
+class PublishedCell(ConfigPart):
     """A number of the paper; `where` gives the option of every axis."""
 
     where: OptionsByAxis
@@ -66,7 +66,7 @@ class PublishedCell(Part):
     note: Paragraph | None = None
 
 
-class Claim(Part):
+class PaperClaim(ConfigPart):
     """A comparison that the paper reports: the metric is less, greater or alike in one place than in another."""
 
     text: Paragraph
@@ -76,7 +76,7 @@ class Claim(Part):
     than: OptionsByAxis
 
 
-class Sweep(Part):
+class Sweep(ConfigPart):
     """A sweep, as the files in `sweeps/` state it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -91,7 +91,7 @@ class Sweep(Part):
     curves: Annotated[tuple[Word, ...], Length(100)] = ()  # parts of the losses to plot over time, such as "d/infomax"
     label_curves: bool = False  # look at what the labels draw while a model trains
     published: Annotated[tuple[PublishedCell, ...], Length(1000)] = ()
-    claims: Annotated[tuple[Claim, ...], Length(1000)] = ()
+    claims: Annotated[tuple[PaperClaim, ...], Length(1000)] = ()
     small: Size
     paper: Size
     notes: Notes = ()

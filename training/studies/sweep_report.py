@@ -12,8 +12,8 @@ from zoo.evaluation.features.extractors import metric_name
 
 from ..run.run_folder import RunFolder
 from . import label_page, study_plots, sweep
-from .study_report import Figure, Report, Table, mean_and_spread, published
-from .sweep import Claim, OptionsByAxis, PlannedRun, Size, Sweep, matches
+from .study_report import Figure, StudyReport, Table, mean_and_spread, published
+from .sweep import OptionsByAxis, PaperClaim, PlannedRun, Size, Sweep, matches
 from .sweep_runs import SweepSetup, scores_of
 
 _WITHIN = ("intra-class kid", "intra-class kid as assigned")
@@ -26,7 +26,7 @@ _DIGITS = {"kid": 4, **dict.fromkeys((*_SHARES, *_WITHIN), 3)}
 Scores = list[tuple[PlannedRun, dict[str, float]]]
 
 
-def make_report(setup: SweepSetup) -> Report:
+def make_report(setup: SweepSetup) -> StudyReport:
     """Make the page of the finished runs; it counts the others."""
     definition = sweep.load(setup.name)
     planned = definition.runs(setup.paper)
@@ -48,7 +48,7 @@ def make_report(setup: SweepSetup) -> Report:
         figures += label_page.figures(definition, setup, [run for run, _ in done])
     run = planned[0]
     records = [RunFolder(setup.folder(run)).records() for run, _ in done]
-    return Report(
+    return StudyReport(
         title=markdown(definition.title),
         source=markdown(definition.source),
         question=markdown(definition.question),
@@ -79,7 +79,7 @@ def values(done: Scores, where: OptionsByAxis, metric: str) -> list[float]:
     return [scores[metric] for run, scores in done if matches(run.where, where) and metric in scores]
 
 
-def judge(claim: Claim, done: Scores, size: Size) -> str:
+def judge(claim: PaperClaim, done: Scores, size: Size) -> str:
     """Write one sentence: what the paper says, what is measured here, and whether the two agree."""
     a, b = values(done, claim.where, claim.metric), values(done, claim.than, claim.metric)
     text = markdown(claim.text)

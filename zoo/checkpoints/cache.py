@@ -163,7 +163,7 @@ def explained(folder: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedCheckpoint:
     """A converted checkpoint in the cache."""
 
     name: str  # name@tag
@@ -180,18 +180,20 @@ class Entry:
         return None
 
 
-def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> list[Entry]:
+def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> list[CachedCheckpoint]:
     """Return the entries of the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob."""
     found = sorted((root_of(cache_dir) / "weights").glob("*/*/*.safetensors"))
     names = {path: _name_of(path) for path in found if not path.name.startswith(".")}
     return [
-        Entry(name, path, path.stat().st_size, Record.read(path))
+        CachedCheckpoint(name, path, path.stat().st_size, Record.read(path))
         for path, name in names.items()
         if _fits(name, pattern)
     ]
 
 
-def clear(pattern: str = "*", forget: bool = False, cache_dir: str | os.PathLike | None = None) -> list[Entry]:
+def clear(
+    pattern: str = "*", forget: bool = False, cache_dir: str | os.PathLike | None = None
+) -> list[CachedCheckpoint]:
     """Remove the converted checkpoints and partial downloads that fit; returns the removed entries.
 
     A checkpoint without a record was copied there by hand and stays, as does any other foreign file.

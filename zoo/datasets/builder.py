@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..common.errors import DataCorruptedError
 from ..common.progress import Progress
 from .preparation import Preparation
-from .source import Source
+from .source import DatasetSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CHUNK = 32  # images per task
 
 
-def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, progress: bool) -> str:
+def write_pixels(source: DatasetSource, how: Preparation, side: int, file: BinaryIO, progress: bool) -> str:
     """Write (N, side, side, 3) uint8, image after image; returns the sha256 of the written bytes.
 
     Threads suffice, as Pillow releases Python's lock while it decodes and resizes.
@@ -39,7 +39,7 @@ def write_pixels(source: Source, how: Preparation, side: int, file: BinaryIO, pr
     return digest.hexdigest()
 
 
-def _blocks(source: Source, how: Preparation, side: int) -> Iterator[np.ndarray]:
+def _blocks(source: DatasetSource, how: Preparation, side: int) -> Iterator[np.ndarray]:
     """Yield (up to 32, side, side, 3) uint8 in order, while the next blocks are prepared."""
     import numpy as np
 
@@ -60,12 +60,12 @@ def _blocks(source: Source, how: Preparation, side: int) -> Iterator[np.ndarray]
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepared(source: Source, i: int, how: Preparation, side: int) -> np.ndarray:
+def _prepared(source: DatasetSource, i: int, how: Preparation, side: int) -> np.ndarray:
     with _opened(source, i) as image:
         return how.apply(image, side)
 
 
-def sampled_sizes(source: Source, n: int = 16) -> list[tuple[int, int]]:
+def sampled_sizes(source: DatasetSource, n: int = 16) -> list[tuple[int, int]]:
     """Return (width, height) of n evenly spaced images."""
     sizes = []
     for i in range(min(n, len(source))):
@@ -75,7 +75,7 @@ def sampled_sizes(source: Source, n: int = 16) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def _opened(source: Source, i: int):
+def _opened(source: DatasetSource, i: int):
     try:
         with source.image(i) as image:
             yield image

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One data set of the catalogue."""
 
     splits: dict[str, int]  # split -> number of images; models are trained on the first split
@@ -22,28 +22,28 @@ class Entry:
 
 
 CATALOGUE = {
-    "cifar10": Entry(
+    "cifar10": CatalogueEntry(
         {"train": 50_000, "test": 10_000},
         32,
         "download",
         "extract cifar-10-python.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html in {root}",
         "cifar-10-batches-py",
     ),
-    "cifar100": Entry(
+    "cifar100": CatalogueEntry(
         {"train": 50_000, "test": 10_000},
         32,
         "download",
         "extract cifar-100-python.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html in {root}",
         "cifar-100-python",
     ),
-    "stl10": Entry(
+    "stl10": CatalogueEntry(
         {"unlabeled": 100_000, "train": 5_000, "test": 8_000},
         48,
         "download",
         "extract stl10_binary.tar.gz of https://cs.stanford.edu/~acoates/stl10 in {root}",
         "stl10_binary",
     ),
-    "celeba": Entry(
+    "celeba": CatalogueEntry(
         {"all": 202_599, "train": 162_770, "valid": 19_867, "test": 19_962},
         64,
         "download",
@@ -53,7 +53,7 @@ CATALOGUE = {
         "celeba",
         classes=False,
     ),
-    "lsun-bedroom": Entry(
+    "lsun-bedroom": CatalogueEntry(
         {"train": 3_033_042, "val": 300},
         128,
         "by hand",
@@ -61,7 +61,7 @@ CATALOGUE = {
         "lsun",
         classes=False,
     ),
-    "imagenet": Entry(
+    "imagenet": CatalogueEntry(
         {"train": 1_281_167, "val": 50_000},
         128,
         "by hand",
@@ -70,14 +70,14 @@ CATALOGUE = {
         "train and val with one folder per class, in {root}/imagenet",
         "imagenet",
     ),
-    "tiny-imagenet": Entry(
+    "tiny-imagenet": CatalogueEntry(
         {"train": 100_000, "val": 10_000},
         64,
         "download",
         "extract http://cs231n.stanford.edu/tiny-imagenet-200.zip in {root}",
         "tiny-imagenet-200",
     ),
-    "mnist": Entry(
+    "mnist": CatalogueEntry(
         {"train": 60_000, "test": 10_000},
         32,
         "download",
@@ -85,12 +85,12 @@ CATALOGUE = {
         "https://ossci-datasets.s3.amazonaws.com/mnist, extracted, in {root}/MNIST/raw",
         "MNIST/raw",
     ),
-    "stacked-mnist": Entry(
+    "stacked-mnist": CatalogueEntry(
         {"train": 128_000, "test": 26_000},
         32,
         "download",
         "it is made of MNIST, whose extracted files belong in {root}/MNIST/raw",
         "MNIST/raw",
     ),
-    "digits": Entry({"train": 1_797}, 32, "installed", "it ships with scikit-learn: pip install scikit-learn"),
+    "digits": CatalogueEntry({"train": 1_797}, 32, "installed", "it ships with scikit-learn: pip install scikit-learn"),
 }

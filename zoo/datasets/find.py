@@ -9,15 +9,15 @@ from ..common.cache_roots import data_root, user_folder
 from ..common.errors import DataUnavailableError
 from .archives import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE
-from .folder import Folder
+from .folder import ImageFolder
 from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
 from .npz import Npz
-from .source import Source
+from .source import DatasetSource
 
 _COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyImageNet}
 
 
-def find(dataset: str, split: str, root: str | os.PathLike | None) -> Source:
+def find(dataset: str, split: str, root: str | os.PathLike | None) -> DatasetSource:
     """Return the source of one split; nothing is read or downloaded yet.
 
     A path is an .npz file, the folder of the archives of a public data set, or a folder of images.
@@ -47,10 +47,10 @@ def find(dataset: str, split: str, root: str | os.PathLike | None) -> Source:
         source = public(dataset, split, path, anywhere=False)
         if source.locate() or source.can_fetch():
             return source
-    return Folder(path, split, dataset, entry.classes if entry else True)
+    return ImageFolder(path, split, dataset, entry.classes if entry else True)
 
 
-def public(dataset: str, split: str, root: Path, anywhere: bool) -> Source:
+def public(dataset: str, split: str, root: Path, anywhere: bool) -> DatasetSource:
     """Return the source of the publisher's files below a root."""
     if dataset == "digits":
         return Digits()

@@ -14,7 +14,7 @@ from ..common.json_files import check_regular, reason
 from ..common.text import visible
 from ..schema.class_names import class_ids, class_names
 from .image_reader import open_image
-from .source import Source, fingerprint_of
+from .source import DatasetSource, fingerprint_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ _MOST_FOLDERS = 300_000  # ImageNet-21k has 21,841; links can multiply a few fol
 _SPLITS = [("train", "training"), ("val", "valid", "validation"), ("test", "testing")]
 
 
-class File(NamedTuple):
+class ImageFile(NamedTuple):
     """An image file below a folder."""
 
     name: str  # relative path
@@ -34,7 +34,7 @@ class File(NamedTuple):
     modified: int  # nanoseconds
 
 
-class Folder(Source):
+class ImageFolder(DatasetSource):
     """The images of one split below a folder, in the order of torchvision's ImageFolder.
 
     Labels follow the sorted names of the class folders, as there, unless the names are numbers (2 before 10), or the
@@ -59,11 +59,11 @@ class Folder(Source):
         return fingerprint_of((file.name, file.size, file.modified) for file in self.files)
 
     @cached_property
-    def _scanned(self) -> tuple[list[File], tuple[str, ...]]:
+    def _scanned(self) -> tuple[list[ImageFile], tuple[str, ...]]:
         return scan(self.folders, self.path, self.classes, self.dataset)
 
     @property
-    def files(self) -> list[File]:
+    def files(self) -> list[ImageFile]:
         return self._scanned[0]
 
     @property
@@ -87,7 +87,7 @@ class Folder(Source):
         return str(self.path / self.files[i].name)
 
 
-def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[list[File], tuple[str, ...]]:
+def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[list[ImageFile], tuple[str, ...]]:
     """Return all image files of these folders, class after class, and the class names (none for flat folders).
 
     Raises:
@@ -106,7 +106,7 @@ def scan(folders: list[Path], base: Path, classes: bool, dataset: str) -> tuple[
     for folder, images in zip(folders, found, strict=True):
         below = "" if folder == base else f"{folder.relative_to(base)}{os.sep}"
         for name, size, modified in images:
-            files.append(File(below + name, index[name.partition(os.sep)[0]] if names else 0, size, modified))
+            files.append(ImageFile(below + name, index[name.partition(os.sep)[0]] if names else 0, size, modified))
     files.sort(key=lambda file: (file.label, file.name.rpartition(os.sep)))
     public = class_names(dataset)
     return files, public if names and names == class_ids(dataset) else tuple(map(visible, names))

@@ -15,9 +15,9 @@ from ..common.text import visible
 from ..schema.class_names import class_ids, class_names
 from .archives import unavailable
 from .catalogue import CATALOGUE
-from .folder import File, Folder, has_images, scan, split_folders, split_names
+from .folder import ImageFile, ImageFolder, has_images, scan, split_folders, split_names
 from .image_reader import open_image
-from .source import Source, fingerprint_of_files
+from .source import DatasetSource, fingerprint_of_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ _LARGEST_TABLE = 64 << 20  # bytes
 _CELEBA_SPLITS = {"train": "0", "valid": "1", "test": "2"}
 
 
-class Collection(Folder):
+class Collection(ImageFolder):
     """A public data set below a root, where its archives put it; it is fetched to that place if possible.
 
     Args:
@@ -112,7 +112,7 @@ class TinyImageNet(Collection):
             raise unavailable("tiny-imagenet", self.path, f"cannot be downloaded ({error})") from None
 
     @cached_property
-    def _scanned(self) -> tuple[list[File], tuple[str, ...]]:
+    def _scanned(self) -> tuple[list[ImageFile], tuple[str, ...]]:
         table = self.folders[0] / "val_annotations.txt"
         if not table.is_file():
             return super()._scanned
@@ -145,7 +145,7 @@ class CelebA(Collection):
             raise unavailable("celeba", self.path, f"cannot be downloaded ({error})") from None
 
     @cached_property
-    def _scanned(self) -> tuple[list[File], tuple[str, ...]]:
+    def _scanned(self) -> tuple[list[ImageFile], tuple[str, ...]]:
         files, names = super()._scanned
         if self.split == "all":
             return files, names
@@ -169,7 +169,7 @@ def _lines(table: Path) -> list[str]:
         raise DataCorruptedError(f"{table} cannot be read ({reason(error)}); extract it again") from None
 
 
-class LsunBedroom(Source):
+class LsunBedroom(DatasetSource):
     """LSUN's bedrooms in their LMDB, in the order of the keys.
 
     lmdb reads them directly, as torchvision's LSUN leaves a pickle of the keys in the working folder.

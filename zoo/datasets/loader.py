@@ -13,7 +13,7 @@ from . import prepared as cache
 from .catalogue import CATALOGUE
 from .dataset import Dataset
 from .find import find, public
-from .source import Source
+from .source import DatasetSource
 
 
 def load_split(
@@ -42,7 +42,7 @@ def load_split(
         return _mapped(cache.build(request, source, progress))
 
 
-def _in_memory(request: cache.Request, source: Source, images) -> Dataset:
+def _in_memory(request: cache.Request, source: DatasetSource, images) -> Dataset:
     import numpy as np
 
     images = np.ascontiguousarray(images)

@@ -28,7 +28,7 @@ from ..common.errors import DataCorruptedError, ZooError
 from ..common.files import remove_leftovers, replacing, sha256, write_atomically
 from ..common.locks import locked
 from .preparation import Preparation
-from .source import Source, is_full_split
+from .source import DatasetSource, is_full_split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,7 @@ def complete(request: Request) -> Prepared | None:
     return None
 
 
-def current(request: Request, source: Source) -> Prepared | None:
+def current(request: Request, source: DatasetSource) -> Prepared | None:
     """Return the data prepared from this source; None if there is none or the source has changed since."""
     found = read(request.folder(source.origin))
     if found is None or (source.anywhere and not found.manifest["complete"]):
@@ -148,7 +148,7 @@ def read(folder: Path) -> Prepared | None:
 # -------------------------------------------------------------------------------------------------------- building
 
 
-def build(request: Request, source: Source, progress: bool = False) -> Prepared:
+def build(request: Request, source: DatasetSource, progress: bool = False) -> Prepared:
     """Prepare a source, unless another process has just done so.
 
     Raises:
@@ -163,7 +163,7 @@ def build(request: Request, source: Source, progress: bool = False) -> Prepared:
         return current(request, source) or _build(request, source, folder, progress)
 
 
-def _build(request: Request, source: Source, folder: Path, progress: bool) -> Prepared:
+def _build(request: Request, source: DatasetSource, folder: Path, progress: bool) -> Prepared:
     from .builder import sampled_sizes
 
     full = is_full_split(request.dataset, request.split, source)
@@ -199,7 +199,7 @@ def _build(request: Request, source: Source, folder: Path, progress: bool) -> Pr
     return Prepared(folder, manifest)
 
 
-def _write_pixels(folder: Path, source: Source, how: Preparation, side: int, progress: bool) -> tuple[str, str]:
+def _write_pixels(folder: Path, source: DatasetSource, how: Preparation, side: int, progress: bool) -> tuple[str, str]:
     """Write the pixels; returns the file name and the sha256. A failure leaves nothing behind."""
     from .builder import write_pixels
 

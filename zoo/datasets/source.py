@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Source:
+class DatasetSource:
     """Images of one split before cropping and resizing. Constructing a source reads nothing."""
 
     origin: str  # where the images are; shown to users, and part of the cache key
@@ -69,7 +69,7 @@ class Source:
         return None
 
 
-class Arrays(Source):
+class Arrays(DatasetSource):
     """Images that come as one array."""
 
     @cached_property
@@ -94,7 +94,7 @@ class Arrays(Source):
         return Image.fromarray(self.pixels[i])
 
 
-def is_full_split(dataset: str, split: str, source: Source) -> bool:
+def is_full_split(dataset: str, split: str, source: DatasetSource) -> bool:
     """Return True if this is the publisher's split with all its images.
 
     Raises:

@@ -32,7 +32,7 @@ _FROM_STATISTICS = ("fid", "is")  # metrics that need no real images if their st
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationRequest:
     """A checked request: `zoo.evaluate(model, metrics, extractor=..., protocol=..., num_fake=..., seeds=1)`."""
 
     config: ModelConfig
@@ -50,7 +50,9 @@ class Evaluation:
         )
 
 
-def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extractor: Any, protocol: Any) -> Evaluation:
+def request(
+    settings: Settings, name: Any, metrics: Any, num_fake: Any, extractor: Any, protocol: Any
+) -> EvaluationRequest:
     """Check a caller's values and make an evaluation from them."""
     from ..evaluation import PROTOCOLS
 
@@ -58,7 +60,7 @@ def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extracto
     wanted = [metrics] if isinstance(metrics, str) else metrics
     if not isinstance(wanted, (list, tuple)) or not wanted or len(wanted) > len(METRICS):
         raise ZooError(f"metrics is {validation.shown(metrics)}; give a list of {', '.join(METRICS)}")
-    return Evaluation(
+    return EvaluationRequest(
         config,
         model,
         tuple(dict.fromkeys(validation.choice("metric", metric, tuple(METRICS)) for metric in wanted)),
@@ -70,7 +72,7 @@ def request(settings: Settings, name: Any, metrics: Any, num_fake: Any, extracto
     )
 
 
-def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
+def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Report:
     """Run an evaluation; the report has a comparison for every published or recorded score of the weights.
 
     Raises:
@@ -108,7 +110,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: Evaluation) -> Report:
     return report.model_copy(update=update).with_samples(report._samples, report._columns)
 
 
-def require(asked: Evaluation) -> None:
+def require(asked: EvaluationRequest) -> None:
     """Raise ZooError for anything missing here, before the job is queued."""
     from ..evaluation.features import extractors, shipped
 

@@ -16,7 +16,7 @@ from .models import ModelsOnDevice
 from .process import Process
 from .settings import Settings
 from .store import Store
-from .workers import Job, Progress, Worker, Workers
+from .workers import Job, JobProgress, Worker, Workers
 
 _LOOK = 0.1  # seconds between two checks of the progress of a job
 
@@ -36,7 +36,7 @@ class Service:
         kind: str,
         model: str,
         work: Callable[[Job, ModelsOnDevice], Any],
-        on_progress: Callable[[Progress, int], None] | None = None,
+        on_progress: Callable[[JobProgress, int], None] | None = None,
         long: bool = False,
         **facts: Any,
     ) -> Any:

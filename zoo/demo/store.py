@@ -33,7 +33,7 @@ _BLOCK = 4096  # bytes of a disk block
 
 
 @dataclass
-class Result:
+class StoredResult:
     """The files of one result.
 
     Attributes:
@@ -64,7 +64,7 @@ class Store:
         self.root = self._own / "files"
         self.root.mkdir()
         self.limit, self.gone = limit, lambda paths: None
-        self._results: OrderedDict[Path, Result] = OrderedDict()
+        self._results: OrderedDict[Path, StoredResult] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
@@ -82,7 +82,7 @@ class Store:
         size = _BLOCK + sum(_BLOCK * -(-len(data) // _BLOCK) for data in files.values())
         if size > self.limit:
             raise ZooError(f"the result takes {as_size(size)}, the server keeps {as_size(self.limit)}; ask for less")
-        result = Result(self.root / secrets.token_hex(16), tuple(files), size, time.monotonic(), readers=1)
+        result = StoredResult(self.root / secrets.token_hex(16), tuple(files), size, time.monotonic(), readers=1)
         with self._lock:
             self._make_room(size)
             self._results[result.folder] = result
@@ -142,7 +142,7 @@ class Store:
         if self._size + size > self.limit:
             raise ZooError("other results are being fetched and there is no room for another; try again in a moment")
 
-    def _remove(self, result: Result) -> None:
+    def _remove(self, result: StoredResult) -> None:
         paths = [result.folder / name for name in result.names]
         for path in paths:
             path.unlink(missing_ok=True)

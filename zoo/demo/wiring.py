@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from .service import guarded
-from .workers import Progress
+from .workers import JobProgress
 
 
 def connect(triggers, function: Callable, inputs: list, outputs: list, **options) -> Any:
@@ -21,10 +21,10 @@ def connect(triggers, function: Callable, inputs: list, outputs: list, **options
     return triggers(handler, inputs, outputs, **event_options)  # button.click, or another event's success
 
 
-def page_progress(progress: gr.Progress) -> Callable[[Progress, int], None]:
+def page_progress(progress: gr.Progress) -> Callable[[JobProgress, int], None]:
     """Return a function that shows a job's progress in the page: its queue position, then images done and time left."""
 
-    def report(latest: Progress, before: int) -> None:
+    def report(latest: JobProgress, before: int) -> None:
         if before:
             progress(0, desc=f"waiting for {before} other request{'s' if before > 1 else ''}")
         elif latest.total:

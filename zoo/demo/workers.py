@@ -32,7 +32,7 @@ class CancelledError(ZooError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """The progress of a job: images or steps done, the total, and a text; `left` in seconds, if known."""
 
     done: int = 0
@@ -54,7 +54,7 @@ class Job:
     def __init__(self, work: Callable[[Job, ModelsOnDevice], Any], seconds: float, long: bool = False):
         self.work, self.limit, self.long = work, seconds, long
         self.outcome: Future = Future()
-        self.progress = Progress()
+        self.progress = JobProgress()
         self.queued, self.started = time.monotonic(), 0.0
         self._worker: Worker | None = None
         self._cancelled = threading.Event()
@@ -76,7 +76,7 @@ class Job:
                 f"it with the Python lines"
             )
         left = self.seconds / done * (total - done) if done and self.seconds > 1 else None
-        self.progress = Progress(done, total, text, left)
+        self.progress = JobProgress(done, total, text, left)
         if self.long and self._worker:
             before = time.monotonic()
             self._worker.run_waiting()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ..common.errors import LabelError, ZooError
 from ..schema.config import ModelConfig
 from .features.extractors import Extractor, metric_name
-from .features.references import Data, Selection
+from .features.references import ReferenceData, Selection
 from .features.sources import Generated
 from .metrics.classwise import check_classes
 from .protocols.protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
@@ -84,7 +84,7 @@ def tasks_of(protocol: Protocol, metrics: tuple[str, ...], chosen: bool = False)
     return [Task(metric, protocol, chosen) for metric in dict.fromkeys(metrics)]
 
 
-def settle(task: Task, target: Target, extractor: Extractor, data: Data, available: int) -> Task:
+def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData, available: int) -> Task:
     """Return the task with its counts; raises ZooError if they do not allow the metric.
 
     Args:
@@ -124,7 +124,7 @@ def settle(task: Task, target: Target, extractor: Extractor, data: Data, availab
     return replace(task, num_fake=fake, num_real=real if task.needs_real else 0, warnings=tuple(warnings))
 
 
-def _sample_size_warnings(task: Task, extractor: Extractor, data: Data, fake: int, real: int):
+def _sample_size_warnings(task: Task, extractor: Extractor, data: ReferenceData, fake: int, real: int):
     """Warn if a covariance is singular; raise ZooError unless the user gave the counts."""
     if task.metric != "fid":
         return
@@ -145,13 +145,13 @@ def _sample_size_warnings(task: Task, extractor: Extractor, data: Data, fake: in
     yield f"{text} and the distance is biased upwards; {unbiased} is not"
 
 
-def _check_class_counts(mine: int, name: str, data: Data) -> None:
+def _check_class_counts(mine: int, name: str, data: ReferenceData) -> None:
     theirs = data.loaded.num_classes
     if mine not in (0, theirs):
         raise LabelError(f"{data} has {theirs} classes, {name} has {mine}; use --labels uniform")
 
 
-def _check_labels(target: Target, data: Data, sampling: Sampling, count: int, seed: int) -> None:
+def _check_labels(target: Target, data: ReferenceData, sampling: Sampling, count: int, seed: int) -> None:
     model, name = target.model, target.subject.name
     if model is None:
         raise ZooError("scores by class need the labels asked for; give a conditional model, not images")
@@ -164,7 +164,7 @@ def _check_labels(target: Target, data: Data, sampling: Sampling, count: int, se
     check_classes(labels, names, f"{count:,} images of {name} have", f"raise --num-fake, at least {4 * len(names):,}")
 
 
-def proportions(sampling: Sampling, data: Data):
+def proportions(sampling: Sampling, data: ReferenceData):
     """Return how often each class occurs in the data, if labels follow it."""
     import torch
 

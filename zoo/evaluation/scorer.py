@@ -20,7 +20,7 @@ from ..common.progress import Progress, ProgressCallback
 from . import plan
 from .features import extractors, references
 from .features.extraction import Features, Timings, extract
-from .features.sources import Fixed, Folder, Generated, Source
+from .features.sources import Fixed, FolderOfImages, Generated, ImageSource
 from .metrics import classwise, convergence, formulas
 from .plan import Task
 from .protocols.protocol import IS, KID, PrecisionRecall, Sampling
@@ -48,7 +48,7 @@ class Scorer:
         self,
         target: Target,
         extractor: str,
-        data: references.Data,
+        data: references.ReferenceData,
         *,
         inception_weights: str | os.PathLike | None = None,
         device: str = "auto",
@@ -60,7 +60,7 @@ class Scorer:
         self.device = target.model.device if target.model else pick_device(rank_device(device))
         self.batch_size = batch_size if batch_size is not None else 256 if self.device.type == "cuda" else 64
         self._extractors: dict[str, extractors.Extractor] = {}
-        self._data: dict[str, references.Data] = {}
+        self._data: dict[str, references.ReferenceData] = {}
         if self.batch_size < 1:
             raise ZooError(f"batch_size is {batch_size}; give 1 or more")
 
@@ -76,14 +76,14 @@ class Scorer:
     def loaded_extractors(self) -> list[extractors.Extractor]:
         return list(self._extractors.values())
 
-    def data_of(self, task: Task) -> references.Data:
+    def data_of(self, task: Task) -> references.ReferenceData:
         """Return the real images of a task: the split that the user or the protocol names."""
         config = self.target.config
         trained_on = config.data.split if config else "train"
         split = self.data.split or task.protocol.split(self.data.dataset, trained_on)
         if split not in self._data:
             d = self.data
-            self._data[split] = references.Data(d.dataset, split, d.resolution, d.root, d.given)
+            self._data[split] = references.ReferenceData(d.dataset, split, d.resolution, d.root, d.given)
         return self._data[split]
 
     # ------------------------------------------------------------------------------------------------------ checks
@@ -102,7 +102,7 @@ class Scorer:
             settled.append(plan.settle(task, self.target, extractor, data, available))
         return settled
 
-    def _available(self, task: Task, data: references.Data, extractor, with_features: bool) -> int:
+    def _available(self, task: Task, data: references.ReferenceData, extractor, with_features: bool) -> int:
         """Return the number of real images; if only their statistics are available offline, the error says so."""
         try:
             return references.size_of(data, task.wanted_real, extractor, with_features)
@@ -166,7 +166,7 @@ class Scorer:
             advance=report_progress,
         )
 
-    def _classifier(self, tasks: list[Task], found: TaskResults) -> classwise.Classifier | None:
+    def _classifier(self, tasks: list[Task], found: TaskResults) -> classwise.FeatureClassifier | None:
         task = next((task for task in tasks if task.metric == "classes"), None)
         if task is None or ranks.rank() != 0:
             return None
@@ -210,7 +210,7 @@ class Scorer:
                 found.samples = _in_order_of_class(features)
         return features
 
-    def _source(self, sampling: Sampling, n: int, seed: int, task: Task) -> Source:
+    def _source(self, sampling: Sampling, n: int, seed: int, task: Task) -> ImageSource:
         model, images = self.target.model, self.target.images
         if images is None:
             assert model is not None
@@ -218,8 +218,8 @@ class Scorer:
         if n == len(images):
             return images
         chosen = _random_indices(len(images), n)
-        if isinstance(images, Folder):
-            return Folder([images.files[i] for i in chosen.tolist()])
+        if isinstance(images, FolderOfImages):
+            return FolderOfImages([images.files[i] for i in chosen.tolist()])
         assert isinstance(images, Fixed)
         return Fixed(images.images[chosen], None if images.known_labels is None else images.known_labels[chosen])
 

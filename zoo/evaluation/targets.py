@@ -18,7 +18,7 @@ from ..schema import registry
 from ..schema.config import ModelConfig
 from .features import sources
 from .features.extractors import state_sha256
-from .features.references import Data
+from .features.references import ReferenceData
 from .report.report import Subject
 
 SPLITS = ("train", "test", "valid", "unlabeled", "all")
@@ -31,7 +31,7 @@ class Target:
     subject: Subject
     config: ModelConfig | None = None
     model: GAN | None = None
-    images: sources.Source | None = None
+    images: sources.ImageSource | None = None
     side: int = 0  # of the square images
 
     @property
@@ -112,7 +112,7 @@ def of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig
     return Target(subject, config, model, side=model.resolution)
 
 
-def _of_images(name: str, images: sources.Source) -> Target:
+def _of_images(name: str, images: sources.ImageSource) -> Target:
     if not len(images):
         raise ZooError(f"{name}: there are no images in it")
     height, width = images.batch(0, 1).shape[2:]
@@ -121,7 +121,7 @@ def _of_images(name: str, images: sources.Source) -> Target:
     return Target(Subject(name=name, num_images=len(images)), images=images, side=height)
 
 
-def data_for(target: Target, data: Any, split: str | None) -> Data:
+def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
     """Return the real images to measure against; `split` None leaves it to the protocol (an empty split here).
 
     Args:
@@ -131,15 +131,15 @@ def data_for(target: Target, data: Any, split: str | None) -> Data:
     config, side = target.config, target.side
     own = config.data.dataset if config else None
     if isinstance(data, datasets.Dataset):
-        return Data("given data", split or "given", side, given=data)
+        return ReferenceData("given data", split or "given", side, given=data)
     if data is None and own is None:
         raise ZooError("images alone do not say what they imitate; give the real ones as data (--data cifar10)")
     name, colon, named_split = str(data or own).partition(":")
     if data is not None and name not in _known_datasets() and (Path(data).exists() or str(data).endswith(".npz")):
-        return Data(own or "custom", split or "", side, root=Path(data))
+        return ReferenceData(own or "custom", split or "", side, root=Path(data))
     if own != name:
         _check_side(name, side)
-    return Data(name, split or (named_split if colon else ""), side)
+    return ReferenceData(name, split or (named_split if colon else ""), side)
 
 
 def _check_side(dataset: str, side: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..sampling.gan import GAN
 
 
-class File(NamedTuple):
+class FileToUpload(NamedTuple):
     """A file that would be uploaded."""
 
     name: str
@@ -68,20 +68,20 @@ def publish_space(
         return hub.push(folder, address.repo_id, private, token, space=True)
 
 
-def preview_space(requirement: str | None = None) -> tuple[list[File], str]:
+def preview_space(requirement: str | None = None) -> tuple[list[FileToUpload], str]:
     """Return what `publish_space` would upload: its files, and the text of README.md."""
     with _space_folder(requirement) as folder:
         return _listed(folder)
 
 
-def preview(source: GAN | str | os.PathLike, dtype: str = "float32") -> tuple[list[File], str]:
+def preview(source: GAN | str | os.PathLike, dtype: str = "float32") -> tuple[list[FileToUpload], str]:
     """Return what `publish` would upload: its files, and the text of the card."""
     with _folder(source, dtype) as folder:
         return _listed(folder)
 
 
-def _listed(folder: Path) -> tuple[list[File], str]:
-    listed = [File(path.name, path.stat().st_size, files.sha256(path)) for path in sorted(folder.iterdir())]
+def _listed(folder: Path) -> tuple[list[FileToUpload], str]:
+    listed = [FileToUpload(path.name, path.stat().st_size, files.sha256(path)) for path in sorted(folder.iterdir())]
     return listed, (folder / "README.md").read_text(encoding="utf-8")
 
 

@@ -22,16 +22,16 @@ from ..common import ranks, side_files
 from ..common.errors import ZooError
 from ..common.progress import Progress
 from . import latents
-from .formats import Format, Npz, Tar
+from .formats import Format, NpzFormat, TarFormat
 from .images import refuse_overwriting
-from .journal import Command, Journal, Part
+from .journal import Command, Journal, OutputPart
 from .png_folder import DamagedRecordError, PngFolder
 
 if TYPE_CHECKING:
     from .gan import GAN
     from .labelled import Label, Labels
 
-FORMATS: dict[str, type[Format]] = {"": PngFolder, ".npz": Npz, ".tar": Tar}  # by suffix
+FORMATS: dict[str, type[Format]] = {"": PngFolder, ".npz": NpzFormat, ".tar": TarFormat}  # by suffix
 PART_PIXELS = 1 << 20  # approximate pixels per part: 1,024 images of 32x32
 _JOURNAL = ".zoo-sample"
 _ENCODERS = 4  # threads; compression releases the interpreter's lock
@@ -244,7 +244,7 @@ def _begin(
 
 def _earlier(
     record: dict[str, Any], format: Format, n: int, begun: Command | None, finished: Command | None
-) -> list[Part]:
+) -> list[OutputPart]:
     """Return the parts to remove: all parts of other commands, and those of this command beyond n images."""
     parts = []
     if begun is not None and begun.makes(record):
@@ -269,7 +269,7 @@ def _refuse_others(record: dict[str, Any], there: Command, format: Format, n: in
         )
 
 
-def _missing(parts: list[range], done: list[Part]) -> Iterator[range]:
+def _missing(parts: list[range], done: list[OutputPart]) -> Iterator[range]:
     """Yield the rest of each part after its finished first images."""
     stops = {part.first: part.stop for part in sorted(done, key=lambda part: part.stop)}
     for part in parts:

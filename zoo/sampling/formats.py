@@ -20,7 +20,7 @@ from ..common.files import sha256
 from ..common.json_files import UnreadableError, parse_json
 from ..common.pictures import encoded
 from .images import Images, one_ahead
-from .journal import Command, Journal, Part
+from .journal import Command, Journal, OutputPart
 
 # zlib at 1 instead of 6: for 128x128 half the time and 5 % more bytes (benchmarks/README.md).
 COMPRESSION = 1
@@ -57,7 +57,7 @@ class Format:
     def forget(self) -> None:
         """Remove the record of a finished output, if it is a separate file."""
 
-    def earlier_parts(self, command: Command | None) -> list[Part]:
+    def earlier_parts(self, command: Command | None) -> list[OutputPart]:
         """Return the parts of a command whose images are separate files."""
         return []
 
@@ -67,7 +67,7 @@ class Format:
     def make_room(self, command: Command) -> None:
         """Remove the parts that `command` replaces."""
 
-    def done(self, command: Command) -> list[Part]:
+    def done(self, command: Command) -> list[OutputPart]:
         """Return the finished parts whose content is intact."""
         return [part for part in self.journal.parts(command) if sha256(self.journal.path(command, part)) == part.sha256]
 
@@ -80,7 +80,7 @@ class Format:
                 file.write(data)
                 digest.update(data)
                 yield count
-        writing.replace(self.journal.path(command, Part(part.start, part.stop, digest.hexdigest())))
+        writing.replace(self.journal.path(command, OutputPart(part.start, part.stop, digest.hexdigest())))
 
     def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
         """Join the parts; the output gets its name when it is whole."""
@@ -104,7 +104,7 @@ class Format:
         raise NotImplementedError
 
 
-class Npz(Format):
+class NpzFormat(Format):
     """`images` (N, H, W, 3) uint8, `labels` and `seed`; stored without compression, which hardly helps pixels.
 
     The record is the comment of the archive, where git keeps a revision.
@@ -144,7 +144,7 @@ class Npz(Format):
             archive.comment = json.dumps(record).encode()
 
 
-class Tar(Format):
+class TarFormat(Format):
     """000000.png and, with classes, 000000.cls, and so on, as webdataset reads them.
 
     The record is the comment of a global header, where git keeps a revision; readers skip it.

@@ -54,9 +54,9 @@ class Command:
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
 
     @property
-    def replaced(self) -> list[Part]:
+    def replaced(self) -> list[OutputPart]:
         """The parts that this command replaces."""
-        return [part for part in map(Part.parse, self.replaces) if part]
+        return [part for part in map(OutputPart.parse, self.replaces) if part]
 
     def makes(self, record: dict[str, Any]) -> bool:
         """Return True if this command makes the images of a record; a record without a seed fits any seed."""
@@ -76,7 +76,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Part:
+class OutputPart:
     """Finished images first ... stop - 1, and the sha256 of their content."""
 
     first: int
@@ -87,7 +87,7 @@ class Part:
         return f"{self.first:06d}-{self.stop:06d} {self.sha256}"
 
     @classmethod
-    def parse(cls, text: object) -> Part | None:
+    def parse(cls, text: object) -> OutputPart | None:
         match = _AS_TEXT.fullmatch(text) if isinstance(text, str) else None
         return match and cls(int(match[1]), int(match[2]), match[3])
 
@@ -147,14 +147,14 @@ class Journal:
         """Return the temporary path of a file, before it is renamed."""
         return self.folder / f"{command.digest}.{name}.writing"
 
-    def path(self, command: Command, part: Part, state: str = "part") -> Path:
+    def path(self, command: Command, part: OutputPart, state: str = "part") -> Path:
         """Return the file of a part, or, with state "gone", of a part that the command replaces."""
         return self.folder / f"{command.digest}.{part.first:06d}-{part.stop:06d}.{part.sha256}.{state}"
 
-    def parts(self, command: Command) -> list[Part]:
+    def parts(self, command: Command) -> list[OutputPart]:
         """Return the finished parts of this command."""
         matches = [_PART.fullmatch(path.name) for path in sorted(self.folder.glob("*.part"))]
-        return [Part(int(m[2]), int(m[3]), m[4]) for m in matches if m and m[1] == command.digest]
+        return [OutputPart(int(m[2]), int(m[3]), m[4]) for m in matches if m and m[1] == command.digest]
 
     def _clear(self, but: Command | None = None) -> None:
         """Remove the files of this class; with `but`, only those of other commands and unfinished ones."""

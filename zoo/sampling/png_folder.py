@@ -17,7 +17,7 @@ from ..common.errors import ZooError
 from ..common.json_files import UnreadableError, parse_json, read_bytes
 from .formats import Format, command_of, is_record, parsed, png
 from .images import Images, one_ahead
-from .journal import Command, Part
+from .journal import Command, OutputPart
 
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _IMAGE = re.compile(r"(\d{6,18})\.png")
@@ -55,11 +55,11 @@ class PngFolder(Format):
         recorded = {(part.first, part.stop): part.sha256 for part in self._recorded()}
         return all(recorded.get((part.start, part.stop)) == self._digest(part) for part in parts)
 
-    def done(self, command: Command) -> list[Part]:
+    def done(self, command: Command) -> list[OutputPart]:
         self._place_parts(command)
         return [part for part in self._known(command) if self._is_there(part)]
 
-    def earlier_parts(self, command: Command | None) -> list[Part]:
+    def earlier_parts(self, command: Command | None) -> list[OutputPart]:
         if command is None:  # sample.json's
             return self._recorded()
         self._place_parts(command)
@@ -89,7 +89,7 @@ class PngFolder(Format):
     def forget(self) -> None:
         self.record_path.unlink(missing_ok=True)
 
-    def _is_going(self, command: Command, part: Part) -> bool:
+    def _is_going(self, command: Command, part: OutputPart) -> bool:
         """Return True if the images that are not removed yet are those that were written."""
         return self.journal.path(command, part, "gone").exists() or self._is_there(part)
 
@@ -100,7 +100,7 @@ class PngFolder(Format):
             digests += [image.result() for image in pending]
             yield len(pending)
         content = hashlib.sha256(b"".join(digests)).hexdigest()
-        self.journal.path(command, Part(part.start, part.stop, content)).touch()
+        self.journal.path(command, OutputPart(part.start, part.stop, content)).touch()
         self._place(command, part)
 
     def _submitted(self, command: Command, batches: Iterable[Images], pool: Executor) -> Iterator[list]:
@@ -155,7 +155,7 @@ class PngFolder(Format):
         found = ((int(match[1]), path) for path in self.out.iterdir() if (match := _IMAGE.fullmatch(path.name)))
         return sorted((i, path) for i, path in found if path == self._image(i))
 
-    def _is_there(self, part: Part) -> bool:
+    def _is_there(self, part: OutputPart) -> bool:
         return self._digest(range(part.first, part.stop)) == part.sha256
 
     def _digest(self, images: range) -> str | None:
@@ -168,22 +168,22 @@ class PngFolder(Format):
                 return None
         return digest.hexdigest()
 
-    def _recorded(self) -> list[Part]:
+    def _recorded(self) -> list[OutputPart]:
         """Return the parts that sample.json lists."""
         try:
             record = parsed(read_bytes(self.record_path))
         except (OSError, UnreadableError):
             return []
         parts = (record or {}).get("parts")
-        return [part for part in map(Part.parse, parts if isinstance(parts, list) else []) if part]
+        return [part for part in map(OutputPart.parse, parts if isinstance(parts, list) else []) if part]
 
-    def _known(self, command: Command) -> list[Part]:
+    def _known(self, command: Command) -> list[OutputPart]:
         return [*self._recorded(), *self.journal.parts(command)]
 
     def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
         known = {(part.first, part.stop): part.sha256 for part in self._known(command)}
         digests = [known.get((part.start, part.stop)) or self._digest(part) or "" for part in parts]
-        listed = [str(Part(part.start, part.stop, sha)) for part, sha in zip(parts, digests, strict=True)]
+        listed = [str(OutputPart(part.start, part.stop, sha)) for part, sha in zip(parts, digests, strict=True)]
         record = command.record | {"images": command.images, "parts": listed}
         writing = self.journal.writing(command, self.record_path.name)
         writing.write_text(json.dumps(record, indent=2) + "\n")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 from .bounds import MAX_ATTENDED, MAX_BLOCKS, MAX_FEATURES, Block, Classes, Length, Side, Width
 
 
-class Part(BaseModel):
+class ConfigPart(BaseModel):
     """Base of all config parts: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -38,7 +38,7 @@ def _require(condition: bool, message: str) -> None:
 # ---------------------------------------------------------------------------------------------------- generators
 
 
-class _Generator(Part):
+class _Generator(ConfigPart):
     resolution: Side  # side of the square image, in pixels
     latent_dim: Width  # length of z, drawn from N(0, 1)
     channels: Channels  # of the first feature map, then of each block's output
@@ -135,19 +135,19 @@ Generator = Annotated[ResNetGenerator | BigGANGenerator | DCGANGenerator, Field(
 # ------------------------------------------------------------------------------------------------- discriminators
 
 
-class PlainHead(Part):
+class PlainHead(ConfigPart):
     """One logit from the pooled features."""
 
     type: Literal["plain"] = "plain"
 
 
-class ProjectionHead(Part):
+class ProjectionHead(ConfigPart):
     """Logit plus <class embedding, features> (projection discriminator)."""
 
     type: Literal["projection"] = "projection"
 
 
-class ClassifierHead(Part):
+class ClassifierHead(ConfigPart):
     """Logit, and class logits from the pooled features (ACGAN)."""
 
     type: Literal["classifier"] = "classifier"
@@ -155,7 +155,7 @@ class ClassifierHead(Part):
     bias: bool = False
 
 
-class ContrastiveHead(Part):
+class ContrastiveHead(ConfigPart):
     """Logit, image embedding and class embedding for the 2C loss (ContraGAN Eq. 8)."""
 
     type: Literal["contrastive"] = "contrastive"
@@ -167,7 +167,7 @@ class ContrastiveHead(Part):
 Head = Annotated[PlainHead | ProjectionHead | ClassifierHead | ContrastiveHead, Field(discriminator="type")]
 
 
-class InfoMaxCritics(Part):
+class InfoMaxCritics(ConfigPart):
     """Projections of local and global features (InfoMax-GAN Table 10)."""
 
     local_after: Block  # local features are the output of this block
@@ -178,7 +178,7 @@ class InfoMaxCritics(Part):
     spectral_norm: bool = True
 
 
-class _Discriminator(Part):
+class _Discriminator(ConfigPart):
     resolution: Side
     channels: Channels  # of each block's output
     image_channels: Literal[1, 3] = 3

@@ -16,7 +16,7 @@ from ..common.errors import ConfigError
 from ..common.json_files import as_json
 from ..common.text import cut, one_line, short, visible
 from . import config_files
-from .architecture import Discriminator, Generator, Part
+from .architecture import ConfigPart, Discriminator, Generator
 from .bounds import MAX_CLASSES, Length, Line, Notes, Side, Word
 from .entries import Published, Tag, Weights
 from .label_alignment import LabelAlignment
@@ -37,7 +37,7 @@ DatasetName = Literal[
 ]
 
 
-class Data(Part):
+class Data(ConfigPart):
     """The training data of a model. Images are scaled to [-1, 1] unless `range` says otherwise."""
 
     dataset: DatasetName | Annotated[Line, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
@@ -51,7 +51,7 @@ class Data(Part):
     class_names: Annotated[tuple[Line, ...], Length(MAX_CLASSES)] | None = None  # None = the data set's public names
 
 
-class ModelConfig(Part):
+class ModelConfig(ConfigPart):
     """A model of the zoo: its networks, its training, its weights, and its published scores."""
 
     name: Name

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .architecture import Part
+from .architecture import ConfigPart
 from .bounds import Count, Length, Line, Notes, Paragraph, Word
 from .label_alignment import LabelAlignment
 
@@ -22,7 +22,7 @@ Floats = Annotated[tuple[float, ...], Length(100)]
 Setting = bool | Annotated[int, Field(ge=-(10**15), le=10**15)] | float | Line | Floats | None
 
 
-class Score(Part):
+class Score(ConfigPart):
     """One number and its protocol."""
 
     metric: Word  # "FID", "KID", "IS", ...
@@ -66,7 +66,7 @@ class Measured(Score):
     seeds: Count = 1
 
 
-class HubFile(Part):
+class HubFile(ConfigPart):
     """A safetensors file on the Hugging Face Hub."""
 
     repo_id: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")]
@@ -75,7 +75,7 @@ class HubFile(Part):
     sha256: Sha256
 
 
-class Upstream(Part):
+class Upstream(ConfigPart):
     """A checkpoint as its authors published it: a pickle, converted on the first load."""
 
     source: Literal["mimicry", "studiogan"]
@@ -101,7 +101,7 @@ class Upstream(Part):
         return self
 
 
-class NearestTraining(Part):
+class NearestTraining(ConfigPart):
     """Distances of generated images to training images: root mean square differences of pixels, 0 to 255."""
 
     images: Count  # generated, of seed 0
@@ -111,14 +111,14 @@ class NearestTraining(Part):
     training_smallest: float
 
 
-class DiscriminatorFile(Part):
+class DiscriminatorFile(ConfigPart):
     """The discriminator that was trained with bundled weights."""
 
     bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")]  # file in zoo/checkpoints/bundled
     sha256: Sha256
 
 
-class Weights(Part):
+class Weights(ConfigPart):
     """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` gives its place."""
 
     tag: Tag

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ..common.text import cut, visible
-from .architecture import Part
+from .architecture import ConfigPart
 from .bounds import MAX_CLASSES, ClassIndex, CountOrNone, Length, shown
 
 PERMUTED, RIGHT, UNKNOWN = "labels are permuted", "labels are right", "labels cannot be told apart"
@@ -26,7 +26,7 @@ _Counts = Annotated[tuple[CountOrNone, ...], Length(MAX_CLASSES)]
 _MIXED = 0.5  # a label draws a mixture if its main class has less than this times the classifier's accuracy
 
 
-class LabelAlignment(Part):
+class LabelAlignment(ConfigPart):
     """The one-to-one assignment of labels to classes, and how it was found.
 
     Rows of `confusion` are labels as the generator was trained with them, columns are classes.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from .architecture import Part
+from .architecture import ConfigPart
 from .bounds import Count, CountOrNone, Facts, Length, Notes, Word
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -14,17 +14,17 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 # ---------------------------------------------------------------------------------------------------- conditioning
 
 
-class NoConditioning(Part):
+class NoConditioning(ConfigPart):
     type: Literal["none"] = "none"
 
 
-class ProjectionConditioning(Part):
+class ProjectionConditioning(ConfigPart):
     """The class enters through the discriminator's projection head; no further loss."""
 
     type: Literal["projection"] = "projection"
 
 
-class ClassifierConditioning(Part):
+class ClassifierConditioning(ConfigPart):
     """Cross entropy of the auxiliary classifier (ACGAN)."""
 
     type: Literal["classifier"] = "classifier"
@@ -32,7 +32,7 @@ class ClassifierConditioning(Part):
     fakes_in_discriminator: bool = False  # the discriminator also learns the classes of generated images (ACGAN Eq. 3)
 
 
-class ContrastiveConditioning(Part):
+class ContrastiveConditioning(ConfigPart):
     """2C loss (ContraGAN Eq. 8)."""
 
     type: Literal["contrastive"] = "contrastive"
@@ -48,7 +48,7 @@ class ContrastiveConditioning(Part):
         return self
 
 
-class D2DCEConditioning(Part):
+class D2DCEConditioning(ConfigPart):
     """Data-to-data cross entropy (ReACGAN, arXiv 2111.01118)."""
 
     type: Literal["d2d-ce"] = "d2d-ce"
@@ -66,7 +66,7 @@ Conditioning = Annotated[
 # ----------------------------------------------------------------------------------------------- auxiliary losses
 
 
-class InfoMax(Part):
+class InfoMax(ConfigPart):
     """Contrastive InfoMax objective (InfoMax-GAN Eq. 4, weighted as in Eq. 6 and 7)."""
 
     type: Literal["infomax"] = "infomax"
@@ -79,7 +79,7 @@ class InfoMax(Part):
     sampled_locations: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
-class Rotation(Part):
+class Rotation(ConfigPart):
     """Rotation self-supervision (SSGAN)."""
 
     type: Literal["rotation"] = "rotation"
@@ -87,7 +87,7 @@ class Rotation(Part):
     discriminator_weight: NonNegativeFloat = 1.0
 
 
-class Custom(Part):
+class Custom(ConfigPart):
     """A loss or regulariser of the user's own, registered by a plugin (training/README.md, "Add your own loss")."""
 
     type: Literal["custom"] = "custom"
@@ -100,14 +100,14 @@ Auxiliary = Annotated[InfoMax | Rotation | Custom, Field(discriminator="type")]
 # --------------------------------------------------------------------------------------------------- regularisers
 
 
-class GradientPenalty(Part):
+class GradientPenalty(ConfigPart):
     """(|grad D| - 1)^2 on interpolates (WGAN-GP)."""
 
     type: Literal["gradient-penalty"] = "gradient-penalty"
     weight: PositiveFloat = 10.0
 
 
-class WeightClipping(Part):
+class WeightClipping(ConfigPart):
     """Discriminator weights clipped to [-bound, bound] after each step (WGAN)."""
 
     type: Literal["weight-clipping"] = "weight-clipping"
@@ -117,7 +117,7 @@ class WeightClipping(Part):
 Shifts = Literal["any", "ends"]  # by up to an eighth of the side: any whole number of pixels, or all or nothing
 
 
-class Consistency(Part):
+class Consistency(ConfigPart):
     """Consistency regularisation (CR): squared change of the outputs when a real image is flipped and shifted."""
 
     type: Literal["consistency"] = "consistency"
@@ -126,7 +126,7 @@ class Consistency(Part):
     shifts: Shifts = "any"
 
 
-class AugmentedPositives(Part):
+class AugmentedPositives(ConfigPart):
     """Augmented positive samples (APS, ContraGAN Section 4.5): the 2C loss also attracts an image to its augmentation.
 
     The text says that augmented positives replace the class embeddings; the run kept them (`keep_class_embeddings`).
@@ -137,14 +137,14 @@ class AugmentedPositives(Part):
     shifts: Shifts = "ends"
 
 
-class Dragan(Part):
+class Dragan(ConfigPart):
     """(|grad D| - 1)^2 around real images (DRAGAN, arXiv 1705.07215)."""
 
     type: Literal["dragan"] = "dragan"
     weight: PositiveFloat = 10.0
 
 
-class ImprovedConsistency(Part):
+class ImprovedConsistency(ConfigPart):
     """Improved consistency regularisation (ICR, arXiv 2002.04724): of real and generated images, and of latents."""
 
     type: Literal["improved-consistency"] = "improved-consistency"
@@ -158,7 +158,7 @@ class ImprovedConsistency(Part):
 Augmentation = Literal["color", "translation", "cutout"]
 
 
-class DiffAugment(Part):
+class DiffAugment(ConfigPart):
     """Differentiable augmentation (arXiv 2006.10738) of all that the discriminator sees."""
 
     type: Literal["diff-augment"] = "diff-augment"
@@ -180,7 +180,7 @@ Regularizer = Annotated[
 # ----------------------------------------------------------------------------------------------------- the recipe
 
 
-class Optimizer(Part):
+class Optimizer(ConfigPart):
     """Adam for both networks."""
 
     generator_lr: PositiveFloat
@@ -190,7 +190,7 @@ class Optimizer(Part):
     eps: PositiveFloat = 1e-8
 
 
-class Ema(Part):
+class Ema(ConfigPart):
     """Moving average of the generator, buffers included; until `start` generator steps it is a copy."""
 
     decay: Fraction
@@ -207,7 +207,7 @@ Adversarial = Literal[
 ]
 
 
-class Training(Part):
+class Training(ConfigPart):
     """One training run. A step is one generator update, preceded by `discriminator_steps` discriminator updates."""
 
     steps: Count

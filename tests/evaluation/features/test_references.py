@@ -13,7 +13,7 @@ import torch
 from zoo import datasets
 from zoo.common.errors import DataUnavailableError, WeightsCorruptedError, ZooError
 from zoo.evaluation.features import extractors, references, shipped
-from zoo.evaluation.features.references import Data, Selection
+from zoo.evaluation.features.references import ReferenceData, Selection
 from zoo.evaluation.metrics import formulas
 
 
@@ -24,7 +24,7 @@ def extractor():
 
 @pytest.fixture
 def data():
-    return Data("digits", "train", 32)
+    return ReferenceData("digits", "train", 32)
 
 
 def get(data, extractor, selection=None, cache=None, **options):
@@ -60,7 +60,7 @@ def test_what_differs_is_kept_apart(data, extractor, tmp_path, inception_weights
     assert (half.about["from"], half.count) == ("computed", 900)
     changed = data.loaded.images.clone()
     changed[0, 0, 0, 0] += 1
-    other = Data("digits", "train", 32, given=datasets.Dataset(changed, data.loaded.labels, 10))
+    other = ReferenceData("digits", "train", 32, given=datasets.Dataset(changed, data.loaded.labels, 10))
     assert get(other, extractor, cache=tmp_path).about["from"] == "computed"
     extractor.sha256 = "0" * 64
     assert get(data, extractor, cache=tmp_path).about["from"] == "computed"
@@ -93,7 +93,7 @@ from zoo.evaluation.features import extractors, references
 register()
 made, extract = [], extraction.extract
 extraction.extract = lambda *a, **k: made.append(1) or extract(*a, **k)
-data, all_of_it = references.Data("digits", "train", 32), references.Selection()
+data, all_of_it = references.ReferenceData("digits", "train", 32), references.Selection()
 options = {"with_features": True, "batch_size": 64, "cache_dir": sys.argv[2]}
 found = references.get(data, all_of_it, extractors.load("tiny"), **options)
 print(len(made), found.features.sum().item())
@@ -126,7 +126,7 @@ def test_selections(data):
 
 
 def test_images_of_another_size_are_refused(data, extractor, tmp_path):
-    other = Data("digits", "train", 64, given=data.loaded)
+    other = ReferenceData("digits", "train", 64, given=data.loaded)
     with pytest.raises(ZooError, match="32x32, the images to be measured are 64x64"):
         get(other, extractor, cache=tmp_path)
 
@@ -152,7 +152,7 @@ def test_what_ships_is_whole_and_found_without_data(entry, tmp_path, monkeypatch
     monkeypatch.setattr(datasets, "load", lambda *a, **k: pytest.fail("data was asked for"))
     extractor = extractors.load(entry["extractor"])
     assert extractor.identity == {key: entry[key] for key in extractor.identity}
-    data = Data(entry["dataset"], entry["split"], entry["resolution"])
+    data = ReferenceData(entry["dataset"], entry["split"], entry["resolution"])
     found = get(data, extractor, with_features=False, cache=tmp_path)
     assert (found.about["from"], found.count) == ("shipped", entry["count"])
     assert formulas.frechet_distance(found.statistics, found.statistics) == pytest.approx(0, abs=1e-3)
@@ -166,7 +166,7 @@ def test_statistics_without_features_do_not_give_a_kernel_distance(tmp_path, mon
         raise DataUnavailableError("cifar10 is not here")
 
     monkeypatch.setattr(datasets, "load", not_here)
-    data, extractor = Data("cifar10", "train", 32), extractors.load("efficientnet-lite0")
+    data, extractor = ReferenceData("cifar10", "train", 32), extractors.load("efficientnet-lite0")
     with pytest.raises(DataUnavailableError):
         get(data, extractor, cache=tmp_path)
     assert get(data, extractor, cache=tmp_path, with_features=False).count == 50_000

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import zoo
 from training.data import Batches
 from training.run import checkpoint
-from training.run.evaluation import Evaluation
+from training.run.periodic_evaluation import PeriodicEvaluation
 from training.run.trainer import Options, set_precision, train
 from training.streams import Ahead, Stream
 from zoo import datasets
@@ -127,7 +127,7 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     """Scores are those of `zoo.evaluate` on the exported weights; a best that is old outlives newer checkpoints."""
     scores = iter((30.0, 10.0, 20.0, 25.0))
 
-    class Scripted(Evaluation):
+    class Scripted(PeriodicEvaluation):
         def score(self, run):
             return "FD test", next(scores)
 
@@ -138,7 +138,9 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     assert checkpoint.steps(out / "checkpoints") == [2, 4]
     assert weights.read_metadata(out / "best.safetensors")["step"] == "2"
 
-    real = train(short("infomax-gan/digits", 1), Options(tmp_path / "b", device="cpu"), [Evaluation(1, num_images=64)])
+    real = train(
+        short("infomax-gan/digits", 1), Options(tmp_path / "b", device="cpu"), [PeriodicEvaluation(1, num_images=64)]
+    )
     (record,) = [json.loads(line) for line in (real / "metrics.jsonl").read_text().splitlines()]
     report = zoo.evaluate(
         zoo.load(real), ("fid",), extractor="efficientnet-lite0", num_fake=64, num_real=64, seeds=1, device="cpu"

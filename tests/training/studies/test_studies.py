@@ -10,7 +10,7 @@ from narrow import tiny
 
 from training.studies import forgetting, mode_collapse, mode_recovery, options
 from training.studies.cost import overhead
-from training.studies.study_report import Report, Table, mean_and_spread
+from training.studies.study_report import StudyReport, Table, mean_and_spread
 from zoo import datasets
 from zoo.common.errors import ZooError
 from zoo.schema import registry
@@ -148,7 +148,7 @@ def test_numbers_are_written_with_their_spread():
 def test_a_page_is_written_whole_and_says_where(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/training/studies/cost.py", "--data", "/secret/place/mnist.npz"])
     table = Table("A table:", ("a", "b"), [("1", "2")])
-    report = Report("Title", "Paper", "Why?", ["How."], {"seed": 0}, ["Found."], {"x": 1}, [table])
+    report = StudyReport("Title", "Paper", "Why?", ["How."], {"seed": 0}, ["Found."], {"x": 1}, [table])
     report.write(tmp_path)
     text, results = page_of(tmp_path)
     assert "| a | b |\n| --- | --- |\n| 1 | 2 |" in text

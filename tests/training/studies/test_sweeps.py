@@ -16,7 +16,7 @@ from narrow import tiny
 
 from training.run.stopping import RunStoppedError
 from training.studies import side_by_side, sweep, sweep_report, sweep_runs
-from training.studies.sweep import Claim, PlannedRun, Size
+from training.studies.sweep import PaperClaim, PlannedRun, Size
 from training.studies.sweep_runs import SweepSetup
 from zoo.common.errors import ConfigError, ZooError
 from zoo.schema import registry
@@ -254,7 +254,7 @@ def scored(*values, seeds=(0,)):
     ]
 
 
-CLAIM = Claim(text="One beats none", where={"alpha": "1"}, than={"alpha": "0"})
+CLAIM = PaperClaim(text="One beats none", where={"alpha": "1"}, than={"alpha": "0"})
 
 
 def test_a_direction_is_seen_or_not_or_too_close():

@@ -79,5 +79,5 @@ def build(page) -> None:
     cancel.click(None, None, None, cancels=[evaluated], api_visibility="private")
 
 
-def _command(asked: scoring.Evaluation) -> gr.Code:
+def _command(asked: scoring.EvaluationRequest) -> gr.Code:
     return gr.Code(value=asked.command, visible=True)

@@ -27,7 +27,7 @@ return location.origin + location.pathname + query; }"""
 
 
 @dataclass
-class Sampling:
+class SampleControls:
     """The controls that other parts of the page fill in, and their follow-up event."""
 
     classes: gr.Dropdown
@@ -39,7 +39,7 @@ class Sampling:
     after: Callable  # connects the making of pictures to another event
 
 
-def build(page) -> Sampling:
+def build(page) -> SampleControls:
     settings = page.service.settings
     code: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
     names = model_list.class_choices(registry.config(model_list.DEFAULT))
@@ -128,7 +128,7 @@ def build(page) -> Sampling:
     after([generate.click, seed.submit])
     rolled = connect(dice.click, roll, [], [seed], show_progress="hidden")
     after(rolled.success)
-    return Sampling(classes, n, seed, truncation, columns, gallery, after)
+    return SampleControls(classes, n, seed, truncation, columns, gallery, after)
 
 
 def _encoded(request: validation.Sample, images, columns: int) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...common import quantise, ranks
 from .extractors import Extractor
-from .sources import ALIGNMENT, Source
+from .sources import ALIGNMENT, ImageSource
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Timings:
 
 
 def extract(
-    source: Source,
+    source: ImageSource,
     extractor: Extractor,
     layers: tuple[str, ...],
     batch_size: int,
@@ -98,7 +98,9 @@ def extract(
     return _gathered(source, layers, kept, first)
 
 
-def _gathered(source: Source, layers: tuple[str, ...], kept: dict[str, Tensor], first: list[Tensor]) -> Features | None:
+def _gathered(
+    source: ImageSource, layers: tuple[str, ...], kept: dict[str, Tensor], first: list[Tensor]
+) -> Features | None:
     widths = ranks.from_first({layer: values.shape[1] for layer, values in kept.items()})
     gathered = {}
     for layer in layers:
@@ -110,7 +112,7 @@ def _gathered(source: Source, layers: tuple[str, ...], kept: dict[str, Tensor], 
     return Features(gathered, source.labels(), torch.cat(first) if first else None)
 
 
-def whole_batches(batch_size: int, source: Source) -> int:
+def whole_batches(batch_size: int, source: ImageSource) -> int:
     """Round the batch size up, so that batches begin where the generator's chunks and groups begin."""
     group = getattr(getattr(source, "sampling", None), "batch_size", None) or ALIGNMENT
     return -(-batch_size // group) * group

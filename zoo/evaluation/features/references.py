@@ -42,7 +42,7 @@ FORMAT = 1  # of the cached files; part of the key
 
 
 @dataclass(frozen=True)
-class Data:
+class ReferenceData:
     """Real images: a data set by name, from a file or folder, or given as tensors."""
 
     dataset: str
@@ -117,7 +117,7 @@ def checksum(data: datasets.Dataset) -> str:
     return digest.hexdigest()
 
 
-def select(labels: Tensor, num_classes: int, selection: Selection, where: Data) -> Tensor | None:
+def select(labels: Tensor, num_classes: int, selection: Selection, where: ReferenceData) -> Tensor | None:
     """Return indices in ascending order; None for all. Raises ZooError if a class is too small."""
     total = len(labels)
     if selection.count is None or selection.count == total:
@@ -192,7 +192,7 @@ def _write(path: Path, tensors: dict[str, Tensor], identity: dict) -> str | None
 
 
 def get(
-    data: Data,
+    data: ReferenceData,
     selection: Selection,
     extractor: Extractor,
     *,
@@ -300,7 +300,7 @@ def _reference(about: dict, tensors: dict[str, Tensor], with_features: bool) -> 
     return Reference(about, found, tensors["features"], tensors["labels"])
 
 
-def size_of(data: Data, count: int | None, extractor: Extractor, with_features: bool) -> int:
+def size_of(data: ReferenceData, count: int | None, extractor: Extractor, with_features: bool) -> int:
     """Return the number of real images without extracting anything; raises ZooError if there are too few."""
     if not with_features and (found := data.shipped(count, extractor)):
         return found.count

@@ -30,7 +30,7 @@ from ..protocols.protocol import Sampling
 ALIGNMENT = 64
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Images by index."""
 
     def __len__(self) -> int: ...
@@ -69,7 +69,7 @@ class Fixed:
 
 
 @dataclass
-class Folder:
+class FolderOfImages:
     """Image files of one size, in the order in which torch-fidelity takes them."""
 
     files: list[str]
@@ -102,7 +102,7 @@ class Folder:
         pass
 
 
-def folder(path: Path) -> Folder:
+def folder(path: Path) -> FolderOfImages:
     """Open the images of a folder; raises ZooError with what was found if there are none."""
     from torch_fidelity.utils import glob_samples_paths
 
@@ -115,7 +115,7 @@ def folder(path: Path) -> Folder:
             f"{path} holds no .png, .jpg, .jpeg, .webp or .bmp files ({', '.join(found) or 'it is empty'}); give the "
             f"folder in which the images themselves are"
         )
-    return Folder(files)
+    return FolderOfImages(files)
 
 
 def from_npz(path: Path) -> Fixed:

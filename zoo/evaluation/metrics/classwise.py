@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ...common.errors import LabelError
-from ...schema.architecture import Part
+from ...schema.architecture import ConfigPart
 from ..alignment import assignment, judges
 from . import formulas
 
@@ -30,7 +30,7 @@ _AT_MOST = 20_000  # real images in training
 _KERNEL_SUBSETS = 20
 
 
-class ClassRow(Part):
+class ClassRow(ConfigPart):
     """One class; its Frechet distance needs more images than features on both sides."""
 
     index: int
@@ -43,7 +43,7 @@ class ClassRow(Part):
     label: int | None = None  # that draws it, as assigned; None: the label of this number
 
 
-class ClassReport(Part):
+class ClassReport(ConfigPart):
     """All classes, and the classifier."""
 
     rows: tuple[ClassRow, ...]
@@ -62,7 +62,7 @@ class ClassReport(Part):
 
 
 @dataclass
-class Classifier:
+class FeatureClassifier:
     """Standardised features to classes."""
 
     model: Any  # of scikit-learn
@@ -86,7 +86,7 @@ def check_classes(labels: Tensor, names: Sequence[str], what: str, cure: str) ->
         raise LabelError(f"{what} labels up to {extra[-1]}, the model has {len(names)} classes; {cure}")
 
 
-def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Classifier:
+def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> FeatureClassifier:
     """Train a logistic regression on four fifths of the real images, scored on the rest."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -97,7 +97,7 @@ def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Classif
     x, y = features.numpy(), labels.numpy()
     # Strong regularisation: there are about as many features as images per class.
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(x[learned], y[learned])
-    return Classifier(
+    return FeatureClassifier(
         model,
         float(model.score(x[held_out], y[held_out])),
         f"logistic regression on the features of {len(learned):,} real images, held out: {len(held_out):,}",
@@ -110,7 +110,7 @@ def report(
     real: Tensor,
     real_labels: Tensor,
     names: Sequence[str],
-    classifier: Classifier,
+    classifier: FeatureClassifier,
     alignment: LabelAlignment | None = None,
     advance: Callable[[int], object] = lambda n: None,
 ) -> ClassReport:

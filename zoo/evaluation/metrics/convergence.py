@@ -12,13 +12,13 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from ...schema.architecture import Part
+from ...schema.architecture import ConfigPart
 from . import formulas
 
 POINTS = 15  # as in the paper
 
 
-class Convergence(Part):
+class Convergence(ConfigPart):
     """Distances at several sample counts, and the line through them over 1/N."""
 
     counts: tuple[int, ...]

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from ...schema.architecture import Part
+from ...schema.architecture import ConfigPart
 
 METRICS = ("fid", "kid", "is", "pr")
 _NOT_SETTINGS = ("name", "title", "source", "published_in", "datasets", "quirks", "doubts")
 
 
-class Sampling(Part):
+class Sampling(ConfigPart):
     """How a generator's output becomes the images that are measured."""
 
     # fixed: [-1, 1] to 0 ... 255, rounded. min-max: by the smallest and largest value found, over all images or over
@@ -33,13 +33,13 @@ class Sampling(Part):
         return self
 
 
-class FID(Part):
+class FID(ConfigPart):
     num_real: PositiveInt | None = None  # None = the whole split
     num_fake: PositiveInt = 50_000
     sampling: Sampling = Sampling()
 
 
-class KID(Part):
+class KID(ConfigPart):
     num_real: PositiveInt | None = None
     num_fake: PositiveInt = 50_000
     subsets: PositiveInt = 100
@@ -47,7 +47,7 @@ class KID(Part):
     sampling: Sampling = Sampling()
 
 
-class IS(Part):
+class IS(ConfigPart):
     num_fake: PositiveInt = 50_000
     splits: PositiveInt = 10
     shuffle: bool = True
@@ -55,7 +55,7 @@ class IS(Part):
     sampling: Sampling = Sampling()
 
 
-class PrecisionRecall(Part):
+class PrecisionRecall(ConfigPart):
     """As many real as generated images, so that neither side's neighbourhoods are the wider ones by count alone."""
 
     max_count: PositiveInt = 10_000
@@ -63,7 +63,7 @@ class PrecisionRecall(Part):
     sampling: Sampling = Sampling()
 
 
-class Doubt(Part):
+class Doubt(ConfigPart):
     """A published row whose stated protocol is probably not the one it was measured with."""
 
     metric: str
@@ -73,7 +73,7 @@ class Doubt(Part):
     why: str
 
 
-class Protocol(Part):
+class Protocol(ConfigPart):
     """What has to be the same for two scores to be compared."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]

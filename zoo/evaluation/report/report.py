@@ -17,7 +17,7 @@ from ...common.errors import ConfigError, ZooError
 from ...common.files import building
 from ...common.json_files import read_json, reason
 from ...common.text import visible
-from ...schema.architecture import Part
+from ...schema.architecture import ConfigPart
 from ...schema.config import explain
 from ...schema.entries import Measured
 from ..metrics.classwise import ClassReport
@@ -33,7 +33,7 @@ _REPLACED = ".report.json.replaced"  # of the report whose place another one tak
 FILES = ("report.json", "report.md", "samples.png", "convergence.png", "classes.png")
 
 
-class Result(Part):
+class Result(ConfigPart):
     """One score under one protocol, over its seeds."""
 
     metric: str  # with the extractor's name, unless it is Inception's FID, KID or IS
@@ -62,7 +62,7 @@ class Result(Part):
         return f"{self.num_real:,} / {self.num_fake:,}" if self.num_real else f"{self.num_fake:,}"
 
 
-class Extraction(Part):
+class Extraction(ConfigPart):
     """The feature extractor, to the byte."""
 
     name: str
@@ -76,7 +76,7 @@ def _shown(name: Any) -> Any:
     return visible(name) if isinstance(name, str) else name
 
 
-class Subject(Part):
+class Subject(ConfigPart):
     """What was measured: a model with its weights, or images."""
 
     name: Annotated[str, BeforeValidator(_shown)]  # of a user's folder, in whatever bytes
@@ -92,7 +92,7 @@ _OF_REAL_IMAGES = {  # what is known of them
 }
 
 
-class Report(Part):
+class Report(ConfigPart):
     """Scores, what they are compared with, and how they came about."""
 
     subject: Subject

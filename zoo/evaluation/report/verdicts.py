@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from ...schema.architecture import Part
+from ...schema.architecture import ConfigPart
 
 Verdict = Literal["reproduced", "better", "not reproduced", "not comparable"]
 USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02}  # relative
@@ -25,7 +25,7 @@ USUAL_SHARE = 0.02  # absolute
 HIGHER_IS_BETTER = ("is", "precision", "recall", "class accuracy", "class accuracy as assigned")
 
 
-class Comparison(Part):
+class Comparison(ConfigPart):
     """One published or recorded score beside ours."""
 
     metric: str

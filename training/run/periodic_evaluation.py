@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class PeriodicEvaluation:
     """Measures the Frechet distance of the sampling generator to the training images every `every` steps.
 
     The score is logged under the metric's name with its extractor, and the best checkpoint is kept, whatever its
