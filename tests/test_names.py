@@ -1,4 +1,4 @@
-"""One word, one thing: no two classes share a name, and no two modules, but a part of a config and what it configures."""
+"""One word, one thing: no two classes and no two modules share a name, but a part of a config and what it configures."""
 
 import ast
 from collections import defaultdict
