@@ -1,4 +1,4 @@
-"""One word, one thing: no two classes and no two modules share a name, but a part of a config and what it configures."""
+"""One word, one thing: classes and modules have names of their own, but for a part of a config and what it sets up."""
 
 import ast
 from collections import defaultdict
