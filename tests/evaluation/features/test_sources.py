@@ -134,5 +134,5 @@ def test_npz_files_of_sample_are_images(tmp_path, unconditional):
     unconditional.sample(6, seed=0).save(tmp_path / "x.npz")
     assert torch.equal(sources.from_npz(tmp_path / "x.npz").images, unconditional.sample(6, seed=0).uint8)
     np.savez(tmp_path / "y.npz", x=np.zeros(3))
-    with pytest.raises(ZooError, match="holds x"):
+    with pytest.raises(ZooError, match="it has x"):
         sources.from_npz(tmp_path / "y.npz")
