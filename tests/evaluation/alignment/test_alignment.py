@@ -609,7 +609,7 @@ def test_wrong_labels_leave_nothing_behind(digits, tmp_path, command):
 def test_only_an_alignment_is_one(digits):
     model = permuted(digits, ORDER)
     for wrong in ("x", [0, 1]):
-        with pytest.raises(ZooError, match="give what zoo.align returns"):
+        with pytest.raises(ZooError, match=r"give what zoo\.align returns"):
             model.alignment = wrong
     with pytest.raises(LabelError, match="aligned"):
         model.trained_labels(1, 2, labels="x")
