@@ -613,5 +613,5 @@ def test_only_an_alignment_is_one(digits):
             model.alignment = wrong
     with pytest.raises(LabelError, match="aligned"):
         model.trained_labels(1, 2, labels="x")
-    with pytest.raises(LabelError, match="no index"):
+    with pytest.raises(LabelError, match="is not an index"):
         model.sample(2, torch.tensor(3.0))
