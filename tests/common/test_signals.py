@@ -70,7 +70,7 @@ STUCK = {
 @pytest.mark.parametrize("body", STUCK.values(), ids=STUCK)
 def test_whatever_becomes_of_the_interruption(body, tmp_path):
     """With a temporary file open, which goes in any case."""
-    opened = "writing = files.replacing(Path('x.bin')); writing.__enter__()\n"
+    opened = "files.writing = files.replacing(Path('x.bin')); files.writing.__enter__()\n"  # outlives the program
     process = start(f"{opened}{SAY}\n{body}", tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     status, seconds, stderr = end(process, signal.SIGINT, signal.SIGINT)
