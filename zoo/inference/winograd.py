@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..nets.resample import upsample
 from .matrix_product import linear
 
 TILE = 4  # outputs of a tile along one axis
@@ -119,7 +120,7 @@ class _Filtered(nn.Module):
         for rows in self.axis:
             for images, outputs in zip(x[:, rows.reads].chunk(steps), out[:, rows.writes].chunk(steps), strict=True):
                 tiles = self._rows(rows, images)
-                _ = outputs.copy_(tiles) if onto is None else outputs.add_(tiles)
+                (outputs.copy_ if onto is None else outputs.add_)(tiles)
         if self.bias is not None:
             out += self.bias
         return out.permute(0, 3, 1, 2)
@@ -184,10 +185,7 @@ class RowWinogradConv(_Filtered):
         return torch.einsum("pi,ocij->pojc", kernel, weight).flatten(2)  # (points, O, 3 I)
 
     def _prepared(self, x: Tensor) -> Tensor:
-        if self.upsample is None:
-            return x
-        exactly = {} if self.upsample == "nearest" else {"align_corners": False}
-        return F.interpolate(x, scale_factor=(1, 2), mode=self.upsample, **exactly)
+        return x if self.upsample is None else upsample(x, self.upsample, scale=(1, 2))
 
     @property
     def _width(self) -> int:

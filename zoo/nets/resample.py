@@ -52,11 +52,11 @@ def weight_of(layer: nn.Conv2d | nn.Linear) -> Tensor:
     return layer.normalized_weight() if isinstance(layer, SpectralNorm) else layer.weight
 
 
-def upsample(x: Tensor, mode: str) -> Tensor:
-    """Double the resolution of (N, C, H, W), in the precision of x."""
+def upsample(x: Tensor, mode: str, scale: tuple[int, int] = (2, 2)) -> Tensor:
+    """Double the resolution of (N, C, H, W), or multiply H and W by `scale`, in the precision of x."""
     autocasts = torch.is_autocast_enabled(x.device.type)  # on GPUs to float32, and so whatever is computed from it
     with torch.autocast(x.device.type, enabled=False) if autocasts else nullcontext():
-        return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
+        return F.interpolate(x, scale_factor=scale, mode=mode, align_corners=False if mode == "bilinear" else None)
 
 
 def upsampling_kernel(weight: Tensor) -> Tensor:

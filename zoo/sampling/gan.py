@@ -222,8 +222,11 @@ class GAN(Labelled, Pretrained):
         first = 0
         while first < n:
             count = n if few == n else min(each - (start + first) % each, n - first)
-            # On a thread of the pool: a large operation here would wake threads that then spin while they wait.
-            [z] = one_thread_each(latents.normal, [(seed, start + first, count, self.latent_dim, truncation)])
+            drawn = (seed, start + first, count, self.latent_dim, truncation)
+            if self.device.type == "cpu":  # a large operation here would wake threads that spin while the pool computes
+                [z] = one_thread_each(latents.normal, [drawn])
+            else:
+                z = latents.normal(*drawn)
             if chosen is None:
                 shown = self.drawn_labels(count, seed, start + first, labels)
             else:
