@@ -7,11 +7,11 @@ import gc
 import io
 import json
 import shutil
-import socket
 
 import numpy as np
 import pytest
 from PIL import Image
+from ports import free_port
 from reverse_proxy import under_path
 
 import zoo
@@ -41,15 +41,9 @@ def server(tmp_path_factory):
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))  # without Inception's weights
-        with start(Settings(device="cpu"), port=_free_port()) as running:
+        with start(Settings(device="cpu"), port=free_port()) as running:
             yield running
         gc.collect()  # while what Gradio leaves unclosed is still let pass
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Browser:
@@ -287,7 +281,7 @@ def test_behind_a_proxy_under_a_path(driver):
     from zoo.demo import Settings, start
 
     with (
-        start(Settings(device="cpu"), port=_free_port(), root_path="/zoo") as running,
+        start(Settings(device="cpu"), port=free_port(), root_path="/zoo") as running,
         under_path(running.url, "/zoo") as url,
     ):
         page = Browser(driver, url)

@@ -20,6 +20,7 @@ import demo_jobs
 import numpy as np
 import pytest
 from PIL import Image
+from ports import free_port
 
 import zoo
 from zoo.demo import logs, routes
@@ -42,15 +43,9 @@ def server(tmp_path_factory):
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
         settings = Settings(max_images=64, max_models=2, max_seconds=30, max_evaluation_images=60, device="cpu")
-        with start(settings, port=_free_port()) as running:
+        with start(settings, port=free_port()) as running:
             yield running
         gc.collect()  # while what Gradio leaves unclosed is still let pass
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -188,7 +183,7 @@ def test_health(server):
 def _own_server(temporary: Path, *options: str):
     """A server of its own process, with this folder for temporary files: the process, its address, its log."""
     temporary.mkdir(exist_ok=True)
-    port, log = _free_port(), temporary.parent / "log"
+    port, log = free_port(), temporary.parent / "log"
     command = [sys.executable, Path(__file__).parents[2] / "app.py", "--port", str(port), "--device", "cpu", *options]
     environment = os.environ | {"TMPDIR": str(temporary)}
     with log.open("wb") as errors, subprocess.Popen(
@@ -265,7 +260,7 @@ def _sampled(url: str, model: str) -> np.ndarray:
 
 def test_a_public_link_that_cannot_be_had_is_no_silent_local_one(tmp_path):
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
-    command = [sys.executable, Path(__file__).parents[2] / "app.py", "--port", str(_free_port()), "--share"]
+    command = [sys.executable, Path(__file__).parents[2] / "app.py", "--port", str(free_port()), "--share"]
     environment = os.environ | nowhere | {"TMPDIR": str(tmp_path)}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert result.returncode == 1

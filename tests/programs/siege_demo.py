@@ -28,6 +28,7 @@ import httpx
 # demo_fuzz lies beside the tests
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 import demo_fuzz
+from ports import free_port
 
 DESCRIPTORS = 256
 _ATTACKER, _HONEST, _READER, _CALLER = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"
@@ -125,9 +126,7 @@ def _demo(folder: Path):
     """A demo with few descriptors: its process, its address, its log."""
     temporary, log = folder / "temporary", folder / "log"
     temporary.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--max-images", "64"]
     command = shlex.join([sys.executable, "-m", "zoo", "demo", *options, "--max-evaluation-images", "60"])
     environment = os.environ | {"TMPDIR": str(temporary), "ZOO_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
