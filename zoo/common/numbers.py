@@ -1,0 +1,37 @@
+"""Whole numbers as people give them: of Python, NumPy or PyTorch, narrow ones without overflow."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from .errors import ZooError
+from .text import short
+
+
+def whole(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -> int:
+    """Return `value` as an int.
+
+    Args:
+        name: of the argument, for messages.
+        value: an integer of any width, or an array or tensor of one.
+
+    Raises:
+        ZooError: it is not a whole number from minimum to maximum.
+    """
+    number = None if _is_bool(value) else _index(value)
+    if number is None or number < minimum or (maximum is not None and number > maximum):
+        wanted = f"from {minimum} to {maximum}" if maximum is not None else f"of at least {minimum}"
+        raise ZooError(f"{name} is {short(value)}; give a whole number {wanted}")
+    return number
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
+
+
+def _index(value: Any) -> int | None:
+    try:
+        return operator.index(value)
+    except TypeError:  # also of a tensor of floats, or of several numbers
+        return None
