@@ -28,5 +28,5 @@ def philox(seed: int, counter: tuple[Tensor, Tensor, Tensor, int]) -> tuple[Tens
 
 def words(seed: int, start: int, n: int, purpose: int) -> Tensor:
     """Return random 32-bit words (n,) int64, one per counter start ... start + n - 1; purposes do not overlap."""
-    row = torch.arange(start, start + n)
+    row = torch.arange(start, start + n, device="cpu")
     return philox(seed, (torch.zeros_like(row), row & MASK, row >> 32, purpose))[0]

@@ -116,8 +116,7 @@ def truncation(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value > 1e6:
         raise ZooError(f"truncation is {shown(value)}; give a number of at least 0.05, or none for no limit")
-    latents.check_truncation(float(value))
-    return float(value)
+    return latents.check_truncation(value)
 
 
 def number(name: str, value: Any, smallest: float, largest: float) -> float:
