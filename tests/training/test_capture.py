@@ -14,7 +14,7 @@ from training.networks import Networks
 from training.noise import CountedNoise
 from zoo import datasets, nets
 from zoo.inference import fuse
-from zoo.inference.captured import exact_float32
+from zoo.inference.process_state import float32_products
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
@@ -179,7 +179,7 @@ def test_float32_is_float32_inside_and_the_users_choice_outside(user):
             return conv.fp32_precision, matmul.fp32_precision, torch.get_float32_matmul_precision(), *older
 
         def fail():
-            with exact_float32():
+            with float32_products(torch.device("cuda")):
                 assert conv.fp32_precision == matmul.fp32_precision == "ieee"
                 raise ValueError("of the network")
 

@@ -11,13 +11,13 @@ from .. import datasets
 from ..checkpoints import resolve
 from ..common import files
 from ..common.errors import DataUnavailableError, ZooError
+from ..common.tensors import state_sha256
 from ..sampling import loading
 from ..sampling.gan import GAN
 from ..sampling.images import Images
 from ..schema import registry
 from ..schema.config import ModelConfig
 from .features import sources
-from .features.extractors import state_sha256
 from .features.references import ReferenceData
 from .report.report import Subject
 
@@ -106,8 +106,8 @@ def of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig
     subject = Subject(
         name=config.name,
         tag=tag,
-        weights_sha256=files.sha256(file) if file else state_sha256(model.generator),
-        dtype=str(model.dtype).removeprefix("torch."),
+        weights_sha256=files.sha256(file) if file else state_sha256(model.state_dict()),
+        dtype=model.precision,
     )
     return Target(subject, config, model, side=model.resolution)
 

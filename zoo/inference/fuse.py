@@ -21,11 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nets import BigGANGenerator, DCGANGenerator, Generator, ResNetGenerator
+from ..nets import BigGANGenerator, DCGANGenerator, Generator, ResNetGenerator, build_generator
 from ..nets.dcgan import UpBlock
 from ..nets.layers import SelfAttention
 from ..nets.resample import upsample
 from ..nets.resnet import GeneratorBlock, squash
+from ..schema import architecture
 from .fused_layers import (
     Affine,
     Form,
@@ -59,6 +60,21 @@ def fuse(generator: nn.Module, form: Form = "any") -> nn.Module:
     if isinstance(generator, DCGANGenerator):
         return FusedDCGAN(generator)
     raise TypeError(f"no fused form is written for {type(generator).__name__}; load it with fuse=False")
+
+
+def can_fuse(generator: nn.Module, spec: architecture.Generator) -> bool:
+    """Return True if the generator has the modules that `spec` builds, and no hooks: `fuse` knows nothing else."""
+    with torch.device("meta"):
+        expected = build_generator(spec)
+    return _kinds(generator) == _kinds(expected) and not any(_has_hooks(module) for module in generator.modules())
+
+
+def _kinds(network: nn.Module) -> dict[str, type]:
+    return {name: type(module) for name, module in network.named_modules()}
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 class FusedBlock(nn.Module):

@@ -113,7 +113,7 @@ class ImageConv(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None):
         super().__init__()
         self.taps = Pointwise(weight.permute(2, 3, 0, 1).flatten(0, 2), None)
-        self.register_buffer("bias", torch.zeros(len(weight), device=weight.device) if bias is None else bias)
+        self.register_buffer("bias", weight.new_zeros(len(weight)) if bias is None else bias)
 
     def forward(self, x: Tensor) -> Tensor:
         h, w = x.shape[2:]

@@ -9,18 +9,21 @@ a chunk in the last bits of their float32 values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from threading import Lock
 
 import torch
 from torch import Tensor, nn
 
+from ..common.errors import ZooError
 from ..schema import architecture
 from .captured import Captured
-from .fuse import fuse
+from .fingerprint import Fingerprint
+from .fuse import can_fuse, fuse
 from .fused_layers import Form
-from .threads import one_thread_each
+from .process_state import float32_products, undisturbed
+from .threads import one_thread_each, processors
 
 FEW = 64  # images per call; above it, all are computed in chunks
 # Multiplications for one image, by measurement (benchmarks/README.md). Threads share what takes at least _SHARED; they
@@ -33,9 +36,22 @@ _ALIGNMENT = 64  # bytes
 
 @contextmanager
 def preparing(device: torch.device) -> Iterator[None]:
-    """Make the first use independent of its context: autocast, inference mode or several threads."""
-    with _PREPARING, torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
+    """Make the first use independent of its context: autocast, inference mode, float32 precision or several threads."""
+    with _PREPARING, undisturbed(device), float32_products(device):
         yield
+
+
+@contextmanager
+def eval_mode(network: nn.Module) -> Iterator[None]:
+    """Inside, the network is in eval mode; then each of its modules is again as before."""
+    training = [module for module in network.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def in_aligned_memory(network: nn.Module) -> None:
@@ -57,12 +73,16 @@ def chunk_of(device: torch.device, architecture: str) -> int:
 
 
 class Renderer:
-    """A generator in eval mode on a device, in its fast forms, each made when it is first used.
+    """The eval-mode function of a generator with the weights of one moment, in its fast forms, each made on first use.
 
     Args:
-        generator: on the device, in float32.
-        fused: rewrite it for inference; see `zoo.inference.fuse`.
+        generator: on the device, in float32, in either mode.
+        fused: rewrite it for inference, if it is as `spec` says; see `zoo.inference.fuse`.
         chunk: images.
+        tf32: compute float32 products on an NVIDIA GPU in TF32.
+
+    Raises:
+        ZooError: a dtype other than float32 for a generator that cannot be rewritten.
     """
 
     def __init__(
@@ -73,25 +93,36 @@ class Renderer:
         dtype: torch.dtype,
         fused: bool,
         chunk: int,
+        tf32: bool = False,
     ):
-        self._generator, self._spec, self._fused = generator, spec, fused
-        self.device, self.dtype, self.chunk = device, dtype, chunk
+        self._generator, self._spec = generator, spec
+        self._fused = fused and can_fuse(generator, spec)
+        self.device, self.dtype, self.chunk, self._tf32 = device, dtype, chunk, tf32
+        self._weights = Fingerprint(generator)
+        if fused and not self._fused and dtype != torch.float32:
+            raise ZooError(
+                f"{dtype} needs the generator of the config, and this one has other modules or hooks; use float32"
+            )
+
+    def fits(self, generator: nn.Module) -> bool:
+        """Return True if the images are those of the generator as it is now."""
+        return self._weights.fits(generator)
 
     @cached_property
-    def network(self) -> nn.Module:
+    def network(self) -> Callable[[Tensor, Tensor | None], Tensor]:
         """Return the form for whole chunks."""
         return self._form("many")
 
     @cached_property
-    def _alone(self) -> nn.Module:
+    def _alone(self) -> Callable[[Tensor, Tensor | None], Tensor]:
         """Return the form for one image, for which Winograd's larger weights are not worthwhile."""
         return self._form("few") if self._has_forms else self.network
 
-    def _form(self, form: Form) -> nn.Module:
+    def _form(self, form: Form) -> Callable[[Tensor, Tensor | None], Tensor]:
+        if not self._fused:
+            return self._generator
         with preparing(self.device):
-            network = self._generator
-            if self._fused:
-                network = fuse(network, form if self._has_forms else "any")
+            network = fuse(self._generator, form if self._has_forms else "any")
             return network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
 
     @property
@@ -111,13 +142,19 @@ class Renderer:
         latent_dim, conditional = self._spec.latent_dim, self._spec.num_classes > 0
         z = torch.zeros(self.chunk, latent_dim, device=self.device, dtype=self.dtype)
         y = torch.zeros(self.chunk, device=self.device, dtype=torch.int64) if conditional else None
-        with preparing(self.device), torch.cuda.device(self.device):
+        with preparing(self.device), torch.cuda.device(self.device), float32_products(self.device, self._tf32):
             return Captured(network, z, y)
 
     @property
     def step(self) -> int:
         """Return the images of one chunk per CPU thread."""
-        return self.chunk * (torch.get_num_threads() if self._on_cpu else 1)
+        return self.chunk * self._threads
+
+    @property
+    def _threads(self) -> int:
+        """Return how many threads divide images among them: of no more than the processors, and of two even if there is
+        one, so that the bits of few images are the same with fewer and with too many."""
+        return max(2, min(torch.get_num_threads(), processors())) if self._on_cpu else 1
 
     def few(self, n: int, start: int = 0) -> int:
         """Return how many of the last of images start ... start + n - 1 are not computed in chunks.
@@ -132,13 +169,19 @@ class Renderer:
         left = min(n, (start + n) % self.step)
         return left if 2 * left <= self.step else 0
 
-    @torch.no_grad()
     def __call__(self, z: Tensor, y: Tensor | None, start: int = 0, few: int = 0) -> Tensor:
         """Generator output (N, C, H, W) float32 for latents (N, D) and labels (N,) of images start ... start + N - 1.
 
         Args:
             few: number of last images that are not computed in chunks.
         """
+        with undisturbed(self.device), float32_products(self.device, self._tf32), self._mode():
+            return self._images(z, y, start, few)
+
+    def _mode(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._fused else eval_mode(self._generator)
+
+    def _images(self, z: Tensor, y: Tensor | None, start: int, few: int) -> Tensor:
         z, y = z.to(self.device, self.dtype), None if y is None else y.to(self.device)
         many = len(z) - few
         spec = self._spec
@@ -151,11 +194,10 @@ class Renderer:
 
     def _shared_out(self, z: Tensor, y: Tensor | None) -> list[Tensor]:
         """Compute some images on each thread, or each image on all threads."""
-        n, threads = len(z), torch.get_num_threads() if self._on_cpu else 1
-        size = multiplications(self._spec)
-        if threads == 1 or (n <= threads and size >= _SHARED):
+        n, size = len(z), multiplications(self._spec)
+        if not self._on_cpu or (n <= self._threads and size >= _SHARED):
             return [self._alone(z, y)]
-        count = min(n, threads)
+        count = min(n, self._threads)
         ends = [n * i // count for i in range(count + 1)]
         form = self.network if n >= (2 if size >= _HEAVY else 4) * count else self._alone
         return one_thread_each(form, [_rows(z, y, *ends[i : i + 2]) for i in range(count)])

@@ -38,6 +38,11 @@ def one_thread_each(function: Callable[..., T], parts: Sequence[tuple]) -> list[
             future.cancel()
 
 
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 _lock = Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}  # at most one, by its number of threads
 

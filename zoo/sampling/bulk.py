@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..common import ranks, side_files
 from ..common.errors import ZooError
 from ..common.progress import Progress
+from ..common.tensors import state_sha256
 from . import latents
 from .formats import Format, NpzFormat, TarFormat
 from .images import refuse_overwriting
@@ -148,14 +149,10 @@ def _record(
     model: GAN, n: int, label, seed: int | None, truncation: float | None, labels: str, format: Format
 ) -> dict[str, Any]:
     """Return what the images depend on. A folder can grow, if the labels allow it; a file cannot."""
-    digest = hashlib.sha256()
-    for name, tensor in model.generator.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().view(-1).numpy().tobytes())
     listed = None if label is None or isinstance(label, int) else [int(y) for y in label]
     return {
         "model": model.config.name,
-        "weights": digest.hexdigest(),
+        "weights": state_sha256(model.state_dict()),
         "seed": None if seed is None else latents.check_seed(seed),
         "label": hashlib.sha256(json.dumps(listed).encode()).hexdigest() if listed is not None else label,
         "truncation": truncation,

@@ -3,51 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..common import quantise
+from ..common import dtypes, memory, quantise
 from ..common.devices import pick_device
-from ..common.errors import LabelError, WeightsUnavailableError, ZooError
+from ..common.errors import LabelError, ZooError
+from ..common.numbers import whole
 from ..common.progress import Progress
-from ..inference.renderer import Renderer, chunk_of, in_aligned_memory, preparing
+from ..inference.process_state import float32_products, undisturbed
 from ..inference.threads import one_thread_each
-from ..nets import Discriminator, settle_spectral_norm
 from ..schema import labels as class_labels
 from ..schema.config import ModelConfig
 from . import latents
+from .critic import Critic
 from .images import Images, one_ahead, recut, sent_to_host
-from .labelled import Labelled
 from .pretrained import Pretrained
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from ..checkpoints.resolve import Expected
     from ..schema.label_alignment import LabelAlignment
     from .labelled import Label, Labels
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
-
-def _pick_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
-    if dtype is None:
-        return torch.float32
-    chosen = _DTYPES.get(str(dtype).removeprefix("torch."))
-    if chosen is None:
-        raise ZooError(f"dtype {dtype} is unknown; give one of {', '.join(_DTYPES)}")
-    return chosen
-
-
-class GAN(Labelled, Pretrained):
+class GAN(Critic, Pretrained):
     """A generator with its config. The network is moved to its device and fused on first use.
+
+    It has the methods of a PyTorch module: `to`, `train`, `parameters`, `state_dict` and so on. `sample` always shows
+    the weights that `generator` has at the moment.
 
     Attributes:
         config: the ModelConfig.
-        device, dtype: device and precision of the computation.
-        tag: the tag of these weights in the config; None for a user's own weights.
-        provenance: the metadata of the weights file, such as the source, its sha256 and the converter.
+        device: of the computation.
+        precision: of the computation: "float32", "tf32", "float16" or "bfloat16"; the weights are float32.
         alignment: the class that each label draws, as measured by `zoo.align`; None if unknown. `sample` applies it.
             `zoo.align(model)` sets it, and so may the user.
     """
@@ -63,6 +56,7 @@ class GAN(Labelled, Pretrained):
         settle: bool = False,
         tag: str | None = None,
         provenance: Mapping[str, str] | None = None,
+        origin: str | None = None,
         alignment: LabelAlignment | None = None,
         doubt: str | None = None,
         discriminator_file: Expected | None = None,
@@ -71,62 +65,18 @@ class GAN(Labelled, Pretrained):
 
         Args:
             settle: first iterate the vectors of spectral norm to their fixed point, as StudioGAN's sampling does.
+            tag: of these weights in the config; None for a user's own weights.
+            provenance: the metadata of the weights file, such as the source, its sha256 and the converter.
+            origin: where the weights come from, for messages.
             doubt: a line on why labels may be wrong, printed when classes are first requested.
             discriminator_file: weights of the discriminator that was trained with this generator.
         """
         self.config = config
+        self._hold(generator, pick_device(device), dtypes.named(dtype), fuse, settle)
+        self._come_from(tag, provenance, origin)
         self.alignment = alignment
         self._doubt = doubt  # set after the alignment, whose setter clears it
         self._discriminator_file = discriminator_file
-        self.device, self.dtype = pick_device(device), _pick_dtype(dtype)
-        if self.dtype != torch.float32 and not fuse:
-            raise ZooError("dtype other than float32 needs fuse=True, which folds the norms first")
-        self.tag, self.provenance = tag, dict(provenance or {})
-        self._given, self.fused, self._settle = generator.eval().requires_grad_(False), fuse, settle
-
-    @cached_property
-    def generator(self) -> nn.Module:
-        """The plain module in eval mode, with its trained weights."""
-        with preparing(self.device):
-            generator = self._given.to(self.device)
-            in_aligned_memory(generator)
-            if self._settle:
-                settle_spectral_norm(generator)
-                self._settle = False
-        return generator
-
-    @property
-    def has_discriminator(self) -> bool:
-        """True if the discriminator that was trained with these weights is on this machine."""
-        return self._discriminator_file is not None
-
-    @cached_property
-    def discriminator(self) -> Discriminator:
-        """The discriminator that was trained with these weights, in eval mode, loaded on first use.
-
-        Call it with images (N, C, H, W) in the range of the data and, if its head needs them, the generator's own
-        labels (N,); see `zoo.nets.DiscriminatorOutput`.
-
-        Raises:
-            WeightsUnavailableError: these weights have no discriminator on this machine.
-        """
-        from .loading import load_discriminator
-
-        if self._discriminator_file is None:
-            raise WeightsUnavailableError(
-                f"these weights of {self.config.name} have no discriminator on this machine; runs, some bundled models "
-                f"and exported folders with discriminator.safetensors have one"
-            )
-        return load_discriminator(self.config, self._discriminator_file, self.device)
-
-    @cached_property
-    def _renderer(self) -> Renderer:
-        return Renderer(self.generator, self.config.generator, self.device, self.dtype, self.fused, self.chunk)
-
-    @property
-    def chunk(self) -> int:
-        """Number of images computed at once when the bits of image i must not depend on the batch."""
-        return chunk_of(self.device, self.config.generator.architecture)
 
     @property
     def resolution(self) -> int:
@@ -138,8 +88,15 @@ class GAN(Labelled, Pretrained):
         return self.config.generator.latent_dim
 
     def __repr__(self) -> str:
+        name = self.config.name + (f"@{self.tag}" if self.tag else "")
         classes = f", {self.num_classes} classes" if self.num_classes else ""
-        return f"GAN({self.config.name}, {self.resolution}x{self.resolution}{classes}, {self.device}, {self.dtype})"
+        parameters = sum(parameter.numel() for parameter in self._generator.parameters())
+        origin = f" from {self._origin}" if self._origin else ""
+        return (
+            f"GAN({name}, {self.resolution}x{self.resolution}{classes}, {parameters:,} parameters, "
+            f"{self.precision} on {self.device}, weights {self._short_hash()}{origin}"
+            f"{', changed since' if self.is_changed else ''})"
+        )
 
     # ---------------------------------------------------------------------------------------------------- sampling
 
@@ -154,6 +111,7 @@ class GAN(Labelled, Pretrained):
         start: int = 0,
         labels: Labels = "aligned",
         exact: bool = False,
+        generator: torch.Generator | None = None,
     ) -> Images:
         """Generate n images. The same seed gives the same images for any batch size, and image i does not depend on n.
 
@@ -174,10 +132,19 @@ class GAN(Labelled, Pretrained):
                 "trained": `label` is the generator's own label. In both cases `images.labels` holds the requested
                 labels, or the drawn ones for None.
             exact: give the same bits for a few images, too; then a few take as long as eight.
+            generator: draw the seed from this; its state advances.
 
         Raises:
             LabelError: a label is unknown, out of range, or given to a model without classes.
+            ZooError: an argument is out of range, the images do not fit in memory, or are not finite.
         """
+        n = whole("n", n)
+        memory.refuse_if_too_large(
+            2 * 3 * n * self.resolution**2,  # the parts, and then the whole
+            f"{n:,} images of {self.resolution}x{self.resolution}",
+            "use model.stream(), or `zoo sample` into a folder, which take constant memory",
+        )
+        seed = latents.seed_from(seed, generator)
         parts = list(self.stream(n, label, seed, truncation, batch_size, progress, start, labels, exact))
         return Images.cat(parts) if parts else self._empty(seed)
 
@@ -192,15 +159,15 @@ class GAN(Labelled, Pretrained):
         start: int = 0,
         labels: Labels = "aligned",
         exact: bool = False,
+        generator: torch.Generator | None = None,
     ) -> Iterator[Images]:
         """Yield the images of `sample` in batches of batch_size, in constant memory; same arguments."""
-        _check_count("n", n, minimum=0)
-        _check_count("start", start, minimum=0)
-        batch_size = batch_size if batch_size is not None else self._default_batch_size()
-        _check_count("batch_size", batch_size, minimum=1)
-        seed = latents.check_seed(seed)
-        chosen = self.check_label(label, n, labels)
-        latents.check_truncation(truncation)
+        n, start = whole("n", n), whole("start", start)
+        batch_size = self._default_batch_size() if batch_size is None else whole("batch_size", batch_size, 1)
+        truncation = latents.check_truncation(truncation)
+        seed = latents.seed_from(seed, generator)
+        with undisturbed(self.device):
+            chosen = self.check_label(label, n, labels)
         return self._stream(n, chosen, labels, seed, truncation, batch_size, progress, start, exact)
 
     def _stream(self, n, chosen, labels, seed, truncation, batch_size, progress, start, exact) -> Iterator[Images]:
@@ -215,53 +182,109 @@ class GAN(Labelled, Pretrained):
 
     def _begun(self, n, chosen, labels, seed, truncation, batch_size, start, exact) -> Iterator[Callable[[], Images]]:
         """Yield batches that are computed (on a GPU: begun); calling one waits for its images."""
+        renderer = self._renderer
         # Whole chunks, so that no image is computed twice; on a CPU a multiple of the number of threads.
-        step = self._renderer.step
-        each = step * -(-batch_size // step)
-        few = 0 if exact else self._renderer.few(n, start)
+        each = renderer.step * -(-batch_size // renderer.step)
+        few = 0 if exact else renderer.few(n, start)
         first = 0
         while first < n:
             count = n if few == n else min(each - (start + first) % each, n - first)
-            drawn = (seed, start + first, count, self.latent_dim, truncation)
+            last = few if first + count == n else 0
+            wanted = None if chosen is None else chosen[first : first + count]
+            yield self._batch(renderer, count, wanted, labels, seed, truncation, start + first, last)
+            first += count
+
+    def _batch(self, renderer, count, wanted, labels, seed, truncation, start, few) -> Callable[[], Images]:
+        with undisturbed(self.device):
+            drawn = (seed, start, count, self.latent_dim, truncation)
             if self.device.type == "cpu":  # a large operation here would wake threads that spin while the pool computes
                 [z] = one_thread_each(latents.normal, [drawn])
             else:
                 z = latents.normal(*drawn)
-            if chosen is None:
-                shown = self.drawn_labels(count, seed, start + first, labels)
-            else:
-                shown = chosen[first : first + count]
-            last = few if first + count == n else 0
-            arrive = sent_to_host(quantise.fixed(self._images(z, self._trained(shown, labels), start + first, last)))
-            yield partial(_finished, arrive, labels=shown, seed=seed, start=start + first, model=self.config.name)
-            first += count
+            shown = self.drawn_labels(count, seed, start, labels) if wanted is None else wanted
+            images = self._as_rgb(renderer(z, self._trained(shown, labels), start, few))
+            arrive, is_finite = sent_to_host(quantise.fixed(images)), sent_to_host(images.isfinite().all())
+
+        def finish() -> Images:
+            pixels = arrive()
+            if not is_finite():
+                self._refuse_infinite(f"image {start} or a later one of seed {seed}")
+            return Images(pixels, labels=shown, seed=seed, start=start, model=self.config.name)
+
+        return finish
+
+    def _refuse_infinite(self, which: str) -> NoReturn:
+        remedy = (
+            "use bfloat16 or float32" if self.precision == "float16" else "its weights are too large for this latent"
+        )
+        raise ZooError(f"{which} of {self.config.name} is NaN or infinite in {self.precision}: {remedy}")
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """Return the latents (n, latent_dim) float32 that `sample` uses for images start ... start + n - 1."""
-        _check_count("n", n, minimum=0)
-        return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
+        n, start = whole("n", n), whole("start", start)
+        with undisturbed(self.device):
+            return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
 
-    def generate(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None, *, exact: bool = True) -> Tensor:
-        """Generate images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z, without gradients.
-
-        For gradients with respect to z, call `model.generator`.
+    def generate(
+        self,
+        z: Tensor | ArrayLike,
+        y: Tensor | Sequence[int] | int | None = None,
+        *,
+        grad: bool = False,
+        exact: bool = True,
+    ) -> Tensor:
+        """Generate images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z.
 
         Args:
-            z: latents (N, latent_dim), standard normal in training.
+            z: latents (N, latent_dim), standard normal in training; a tensor, or an array, whose images are on the CPU.
             y: the generator's own labels (N,), or one label for all; they are never mapped (`trained_labels` finds the
                 labels of classes). Conditional models need y, others refuse it.
+            grad: compute with gradients with respect to z, and to the parameters that ask for them: in float32, by the
+                plain generator in its present mode. False: by its fast eval-mode form, without gradients.
             exact: the bits of an image do not depend on N. False: up to 64 images are as fast as in `sample`.
+
+        Raises:
+            LabelError: y is missing, out of range, or given to a model without classes.
+            ZooError: z has another shape or is not finite, or an image is not.
         """
+        with undisturbed(self.device, gradients=grad):
+            z = self._checked_latents(z)
+            y = self._checked_labels(y, len(z))
+            if grad:
+                with float32_products(self.device):
+                    images = self._as_rgb(self.generator(*self._on_device(z, y)))
+            else:
+                few = 0 if exact else self._renderer.few(len(z))
+                images = self._as_rgb(self._renderer(z, y, 0, few))
+            if not images.isfinite().all():
+                self._refuse_infinite("an image")
+            return images.to(z.device)
+
+    def __call__(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
+        """Images as of `generate`, on the model's device, by the plain generator as any module is called: in its present
+        mode, with the gradients, autocast and precision that are set where it is called."""
+        y = self._checked_labels(y, len(z))
+        return self._as_rgb(self.generator(*self._on_device(z, y)))
+
+    def _checked_latents(self, z: Any) -> Tensor:
+        z = z if isinstance(z, Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
+        if not z.isfinite().all():
+            raise ZooError("z holds values that are NaN or infinite; give finite latents")
+        return z.clone() if z.is_inference() else z  # which no backward pass could use
+
+    def _checked_labels(self, y: Any, n: int) -> Tensor | None:
         if y is None and self.num_classes:
             raise LabelError(f"{self.config.name} is conditional: give y, one label or one per latent")
-        few = 0 if exact else self._renderer.few(len(z))
-        return self._images(z, class_labels.indices(self.config, y, len(z)), 0, few).to(z.device)
+        return class_labels.indices(self.config, y, n)
 
-    def _images(self, z: Tensor, y: Tensor | None, start: int, few: int) -> Tensor:
-        """Compute images start ... start + N - 1, float32 (N, 3, H, W) in [-1, 1]; `few` as in `Renderer`."""
-        images = self._renderer(z, y, start, few).expand(-1, 3, -1, -1)
+    def _on_device(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        return z.to(self.device, torch.float32), None if y is None else y.to(self.device)
+
+    def _as_rgb(self, images: Tensor) -> Tensor:
+        """Return generator output as float32 (N, 3, H, W) in [-1, 1]."""
+        images = images.float().expand(-1, 3, -1, -1)
         return images if self.config.data.range == "[-1, 1]" else images * 2 - 1
 
     def interpolate(self, a: int, b: int, steps: int, label: Label = None, labels: Labels = "aligned") -> Images:
@@ -273,14 +296,15 @@ class GAN(Labelled, Pretrained):
             label: a class by index or name, or a sequence of `steps` classes; None takes the class drawn for seed a.
             labels: as in `sample`.
         """
-        _check_count("steps", steps, minimum=2)
-        first, last = self.latents(1, a), self.latents(1, b)
-        t = torch.linspace(0, 1, steps)[:, None]
-        shown = self.check_label(label, steps, labels)
-        if shown is None and (drawn := self.drawn_labels(1, a, labels=labels)) is not None:
-            shown = drawn.expand(steps)
-        images = self.generate(_slerp(first, last, t), self._trained(shown, labels), exact=False)
-        return Images.from_float(images, labels=shown, seed=a, model=self.config.name, columns=steps)
+        steps, a, b = whole("steps", steps, 2), latents.check_seed(a), latents.check_seed(b)
+        with undisturbed(self.device):
+            t = torch.linspace(0, 1, steps, dtype=torch.float32)[:, None]
+            z = latents.great_circle(self.latents(1, a), self.latents(1, b), t)
+            shown = self.check_label(label, steps, labels)
+            if shown is None and (drawn := self.drawn_labels(1, a, labels=labels)) is not None:
+                shown = drawn.expand(steps)
+            images = self.generate(z, self._trained(shown, labels), exact=False)
+            return Images.from_float(images, labels=shown, seed=a, model=self.config.name, columns=steps)
 
     # ----------------------------------------------------------------------------------------------------- private
 
@@ -292,22 +316,3 @@ class GAN(Labelled, Pretrained):
         pixels = torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)
         y = torch.empty(0, dtype=torch.int64) if self.num_classes else None
         return Images(pixels, labels=y, seed=seed, model=self.config.name)
-
-
-def _finished(arrive: Callable[[], Tensor], **about) -> Images:
-    return Images(arrive(), **about)
-
-
-def _check_count(name: str, value: int, minimum: int) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < minimum:
-        raise ZooError(f"{name} is {value!r}; give a whole number of at least {minimum}")
-
-
-def _slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Return points (steps, D) on the great circle from a to b (1, D); lengths go linearly from |a| to |b|."""
-    norm_a, norm_b = a.norm(), b.norm()
-    angle = torch.arccos(((a / norm_a) * (b / norm_b)).sum().clamp(-1, 1))
-    if angle < 1e-4:  # almost the same direction: the arc is a straight line
-        return a + t * (b - a)
-    direction = (torch.sin((1 - t) * angle) * a / norm_a + torch.sin(t * angle) * b / norm_b) / torch.sin(angle)
-    return direction * (norm_a + t * (norm_b - norm_a))

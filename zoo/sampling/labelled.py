@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..common.errors import LabelError, ZooError
+from ..common.numbers import whole
+from ..inference.process_state import undisturbed
 from ..schema import labels as class_labels
 from ..schema.label_alignment import LabelAlignment
 from . import latents
+from .held_network import HeldNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     Labels = Literal["aligned", "trained"]
 
 
-class Labelled:
+class Labelled(HeldNetwork):
     """Mixin of GAN, which gives it a config."""
 
     config: ModelConfig
@@ -58,7 +61,7 @@ class Labelled:
                 f"the alignment has {len(found.assignment)} labels, {self.config.name} has {self.num_classes}; give "
                 f"the alignment of this model"
             )
-        self._alignment = found
+        self._alignment, self._aligned = found, self._weights_now()
         if found is not None:
             self._doubt = None
 
@@ -77,7 +80,8 @@ class Labelled:
             label, labels: as in `sample`.
             n: number of images.
         """
-        return self._trained(self.check_label(label, n, labels), labels)
+        with undisturbed(self.device):
+            return self._trained(self.check_label(label, n, labels), labels)
 
     def _trained(self, classes: Tensor | None, labels: Labels) -> Tensor | None:
         if classes is None or self.alignment is None or labels == "trained":
@@ -97,10 +101,11 @@ class Labelled:
         _check(labels)
         if not self.num_classes:
             return None
-        drawn = latents.labels(latents.check_seed(seed), start, n, self.num_classes)
-        if self.alignment is None or labels == "trained":
-            return drawn
-        return torch.tensor(self.alignment.assignment)[drawn]
+        with undisturbed(self.device):
+            drawn = latents.labels(latents.check_seed(seed), whole("start", start), whole("n", n), self.num_classes)
+            if self.alignment is None or labels == "trained":
+                return drawn
+            return torch.tensor(self.alignment.assignment)[drawn]
 
     def check_label(self, label: Label, n: int, labels: str) -> Tensor | None:
         """Return the requested labels (n,), None for None; a doubt about requested classes is printed once.
@@ -109,7 +114,8 @@ class Labelled:
             LabelError: as `sample` does.
         """
         _check(labels)
-        chosen = class_labels.indices(self.config, label, n)
+        with undisturbed(self.device):
+            chosen = class_labels.indices(self.config, label, n)
         if chosen is not None and labels == "aligned" and self._doubt:
             print(f"zoo: {self._doubt}", file=sys.stderr)
             self._doubt = None

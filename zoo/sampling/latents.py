@@ -130,3 +130,13 @@ def labels(seed: int, start: int, n: int, num_classes: int) -> Tensor:
         count = min(_AT_ONCE, n - first)
         y[first : first + count] = words(seed, start + first, count, _LABEL) * num_classes >> 32
     return y
+
+
+def great_circle(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Return points (steps, D) on the great circle from a to b (1, D); lengths go linearly from |a| to |b|."""
+    norm_a, norm_b = a.norm(), b.norm()
+    angle = torch.arccos(((a / norm_a) * (b / norm_b)).sum().clamp(-1, 1))
+    if angle < 1e-4:  # almost the same direction: the arc is a straight line
+        return a + t * (b - a)
+    direction = (torch.sin((1 - t) * angle) * a / norm_a + torch.sin(t * angle) * b / norm_b) / torch.sin(angle)
+    return direction * (norm_a + t * (norm_b - norm_a))

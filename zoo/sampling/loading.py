@@ -66,6 +66,7 @@ def load_found(
             generator = nets.build_generator(found.config.generator)
         weight_files.load_into(generator, weight_files.read(found.path), found.path)
         provenance = weight_files.read_metadata(found.path)
+    generator.eval().requires_grad_(False)
     alignment = alignments.lookup(found, cache_dir)
     return GAN(
         found.config,
@@ -76,6 +77,7 @@ def load_found(
         settle=_averages_spectral_norm(found),
         tag=found.tag,
         provenance=provenance,
+        origin=str(found.path) if found.path else "no file: random",
         alignment=alignment,
         doubt=labels.doubt(found.config, name, alignment) if found.path else None,
         discriminator_file=_discriminator_file(found),

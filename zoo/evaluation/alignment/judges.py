@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...nets import Discriminator
+from ...sampling.critic import discriminator_input
 
 if TYPE_CHECKING:
     from ...schema.config import ModelConfig
@@ -62,11 +63,9 @@ def of_discriminator(discriminator: Discriminator, config: ModelConfig) -> Judge
         "classifier": "class logits",
     }
     head, device = config.discriminator.head.type, next(discriminator.parameters()).device
-    channels = config.discriminator.image_channels
 
     def of_some(images: Tensor) -> Tensor:
-        x = images[:, :channels].to(device).float() / 255
-        x = x if config.data.range == "[0, 1]" else x * 2 - 1
+        x = discriminator_input(images, config).to(device)
         labels = torch.zeros(len(x), dtype=torch.int64, device=device)  # which the features do not depend on
         return discriminator.heads.class_scores(discriminator(x, labels).features).float().cpu()
 

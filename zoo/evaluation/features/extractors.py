@@ -7,7 +7,6 @@ score) and carry the extractor's name.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import cache
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...common.errors import ZooError
+from ...common.tensors import state_sha256
 
 INCEPTION, OFFLINE = "inception", "efficientnet-lite0"
 _FIDELITY_METRICS = {"fid": "fid", "kid": "kid", "is": "isc", "pr": "prc"}
@@ -156,7 +156,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
             f"the weights of {name} cannot be had ({error}); torch-fidelity downloads them, so run it once with a "
             f"network, or use --extractor {OFFLINE}, which needs none"
         ) from None
-    digest = state_sha256(module)
+    digest = state_sha256(module.state_dict())
     return Extractor(name, module, weights="torch-fidelity's", sha256=digest, official=True, preprocessing="its own")
 
 
@@ -168,12 +168,3 @@ def require_fidelity() -> None:
         raise ZooError(
             f"evaluation needs torch-fidelity ({error}); run: pip install 'contrastive-gan-zoo[eval]'"
         ) from None
-
-
-def state_sha256(module: torch.nn.Module) -> str:
-    """Return the sha256 over the names and bytes of all tensors."""
-    digest = hashlib.sha256()
-    for key, tensor in sorted(module.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

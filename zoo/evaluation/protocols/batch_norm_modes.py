@@ -21,7 +21,7 @@ def generator(model: GAN, sampling: Sampling) -> Callable[[Tensor, Tensor | None
 
     The rest stays in evaluation mode, and so does the model itself: this is a copy.
     """
-    network = copy.deepcopy(model.generator)
+    network = copy.deepcopy(model.generator).eval()
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if sampling.batch_norm == "batch":
         for norm in norms:

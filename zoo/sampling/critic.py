@@ -1,0 +1,131 @@
+"""Mixin of GAN: the discriminator that was trained with the generator, as a critic and for its features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..checkpoints.resolve import Expected
+from ..common.errors import LabelError, WeightsUnavailableError, ZooError
+from ..inference.process_state import float32_products, undisturbed
+from ..inference.renderer import eval_mode
+from ..nets import Discriminator
+from .images import Images
+from .labelled import Labelled
+
+if TYPE_CHECKING:
+    from ..schema.config import ModelConfig
+    from .labelled import Label, Labels
+
+_AT_ONCE = 64  # images through the discriminator
+
+
+class Critic(Labelled):
+    """Mixin of GAN."""
+
+    device: torch.device
+    _discriminator_file: Expected | None
+    _discriminator: Discriminator | None = None
+
+    @property
+    def has_discriminator(self) -> bool:
+        """True if the discriminator that was trained with these weights is on this machine."""
+        return self._discriminator_file is not None
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator that was trained with these weights, in eval mode, loaded on first use.
+
+        Call it with images (N, C, H, W) in the range of the data and, if its head needs them, the generator's own
+        labels (N,); see `zoo.nets.DiscriminatorOutput`. `features` and `score` take images and classes in any form.
+
+        Raises:
+            WeightsUnavailableError: these weights have no discriminator on this machine.
+        """
+        from .loading import load_discriminator
+
+        if self._discriminator is None:
+            if self._discriminator_file is None:
+                raise WeightsUnavailableError(
+                    f"these weights of {self.config.name} have no discriminator on this machine; runs, some bundled "
+                    f"models and exported folders with discriminator.safetensors have one"
+                )
+            self._discriminator = load_discriminator(self.config, self._discriminator_file, self.device)
+        return self._discriminator
+
+    def features(self, images: Images | Tensor | np.ndarray) -> Tensor:
+        """Return the discriminator's pooled features (N, D) float32 of images, on the CPU, for retrieval or a probe.
+
+        Args:
+            images: `Images`; uint8, 0 to 255; or floats in [-1, 1], as `generate` returns them. Arrays and tensors are
+                (N, 3, H, W) or (N, H, W, 3), of the model's resolution.
+
+        Raises:
+            WeightsUnavailableError: as of `discriminator`.
+            ZooError: the images are of another size, type or range, or not finite.
+        """
+        x = discriminator_input(images, self.config)
+        labels = torch.zeros(len(x), dtype=torch.int64) if self.num_classes else None  # features do not depend on it
+        return self._judged(x, labels, "features")
+
+    def score(self, images: Images | Tensor | np.ndarray, label: Label = None, labels: Labels = "aligned") -> Tensor:
+        """Return the discriminator's logits (N,) float32 of images, on the CPU: the higher, the more real.
+
+        Args:
+            images: as in `features`.
+            label: the class of all images, or one per image, in any form that `sample` takes; None: `images.labels`.
+                Only a projection head judges the class, and needs it.
+            labels: as in `sample`.
+
+        Raises:
+            LabelError: a projection head has no classes to judge, or a class is unknown.
+            WeightsUnavailableError, ZooError: as of `features`.
+        """
+        x = discriminator_input(images, self.config)
+        if label is None and isinstance(images, Images):
+            label = images.labels
+        with undisturbed(self.device):
+            y = self.trained_labels(label, len(x), labels)
+        if y is None and self.config.discriminator.head.type == "projection":
+            raise LabelError(f"the discriminator of {self.config.name} judges images of a class; give label")
+        return self._judged(x, torch.zeros(len(x), dtype=torch.int64) if y is None else y, "logits")
+
+    def _judged(self, x: Tensor, y: Tensor | None, field: str) -> Tensor:
+        discriminator = self.discriminator
+        with undisturbed(self.device), float32_products(self.device), eval_mode(discriminator):
+            found = []
+            for start in range(0, len(x), _AT_ONCE):
+                some = slice(start, start + _AT_ONCE)
+                output = discriminator(x[some].to(self.device), None if y is None else y[some].to(self.device))
+                found.append(getattr(output, field).float().cpu())
+            return torch.cat(found)
+
+
+def discriminator_input(images: Images | Tensor | np.ndarray, config: ModelConfig) -> Tensor:
+    """Return images as the discriminator was trained on them: float32 (N, C, H, W) in the range of the data.
+
+    Args:
+        images: as in `Critic.features`.
+
+    Raises:
+        ZooError: they are of another size, type or range, not finite, or none.
+    """
+    x = images.uint8 if isinstance(images, Images) else torch.as_tensor(images)
+    side, channels = config.generator.resolution, config.discriminator.image_channels
+    if x.dim() == 4 and tuple(x.shape[1:]) == (side, side, 3):
+        x = x.permute(0, 3, 1, 2)  # as an .npz holds them
+    if x.dim() != 4 or tuple(x.shape[1:]) != (3, side, side) or not len(x):
+        raise ZooError(
+            f"the images are {tuple(x.shape)}; the discriminator of {config.name} takes (N, 3, {side}, {side})"
+        )
+    if x.dtype != torch.uint8 and not x.is_floating_point():
+        raise ZooError(f"the images are {x.dtype}; give uint8, 0 to 255, or floats in [-1, 1]")
+    if x.is_floating_point() and not (x.abs() <= 1 + 1e-4).all():  # NaN is not either
+        raise ZooError("the images have values outside [-1, 1]; give floats in that range, or uint8, 0 to 255")
+    x, signed = x[:, :channels].detach(), config.data.range == "[-1, 1]"
+    if x.dtype == torch.uint8:
+        return x.float() / 127.5 - 1 if signed else x.float() / 255
+    return x.float() if signed else (x.float() + 1) / 2
