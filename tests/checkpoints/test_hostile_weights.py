@@ -89,7 +89,7 @@ def test_only_files_are_read(tmp_path, kind, read):
 
 def test_names_of_tensors_are_shown_without_effect(tmp_path):
     import zoo
-    from zoo.checkpoints.weights import load_into
+    from zoo.checkpoints.state_dicts import load_into
 
     network = zoo.nets.build_generator(zoo.info("infomax-gan/digits").generator)
     with pytest.raises(ZooError, match="does not fit") as error:

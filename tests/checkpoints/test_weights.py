@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from zoo.checkpoints import weights
+from zoo.checkpoints.state_dicts import load_into
 from zoo.common import files
 from zoo.common.errors import WeightsCorruptedError, WeightsUnavailableError
 from zoo.schema import registry
@@ -114,7 +115,7 @@ def test_a_refused_file_changes_nothing(good):
     before = {name: t.clone() for name, t in model.generator.state_dict().items()}
     _tensor_missing(good)
     with pytest.raises(WeightsCorruptedError):
-        weights.load_into(model.generator, weights.read(good), good)
+        load_into(model.generator, weights.read(good), good)
     assert all(torch.equal(before[name], t) for name, t in model.generator.state_dict().items())
 
 

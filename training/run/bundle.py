@@ -19,6 +19,7 @@ import typer
 import zoo
 from zoo import datasets
 from zoo.checkpoints import weights
+from zoo.checkpoints.state_dicts import check_finite
 from zoo.common import files
 from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
@@ -82,7 +83,7 @@ def bundle(
         raise ZooError(f"{path} does not exist; write the config of {name} first, with the recipe of {run}")
     config = ModelConfig.from_file(path)
     stated = _deviations(run, config, deviations)
-    _check_sizes(run)
+    _check_files(run)
     real = datasets.load_for(config, root=data)
     given = real if data is None else data  # a path finds features that were cached under the data set's name
     alignment = _align(run, config, given, device)
@@ -179,9 +180,13 @@ def _report(
     return report
 
 
-def _check_sizes(run: Path) -> None:
+def _check_files(run: Path) -> None:
+    """Raise before any work if the weights are too large, or not finite."""
     for path in (run / "model.safetensors", run / "discriminator.safetensors"):
-        if path.is_file() and path.stat().st_size > LARGEST:
+        if not path.is_file():
+            continue
+        check_finite(weights.read(path), path)
+        if path.stat().st_size > LARGEST:
             raise ZooError(
                 f"{path} has {files.as_size(path.stat().st_size)}, and a bundled file at most "
                 f"{files.as_size(LARGEST)}; publish the run on the Hub: zoo publish {run} --to USER/REPO"

@@ -2,6 +2,7 @@
 
     weights/<method>/<dataset>/<tag>.safetensors   a converted checkpoint, named so when complete
     weights/<method>/<dataset>/<tag>.json          its record, which outlives it: a next download must be the same file
+    weights/.../<tag>-discriminator.safetensors    its discriminator, with a record of its own
     weights/.../<tag>.alignment.json               its alignment, if `zoo align` has measured it
     alignments/<sha256>.json                       the alignment of weights of the Hugging Face Hub
     verified/<sha256>                              size and time of a file when it was hashed and had this sha256
@@ -33,6 +34,7 @@ from ..schema.labels import plain
 
 _CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT}
 _ALIGNMENT = ".alignment.json"
+_DISCRIMINATOR = "-discriminator"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -43,6 +45,11 @@ def root_of(cache_dir: str | os.PathLike | None) -> Path:
 def weights_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
     """Return the path of the converted upstream weights of a tag."""
     return root_of(cache_dir) / "weights" / config.name / f"{tag}.safetensors"
+
+
+def discriminator_key(tag: str) -> str:
+    """Return what stands for the tag in the names of the files of its discriminator."""
+    return f"{tag}{_DISCRIMINATOR}"
 
 
 def alignment_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
@@ -181,7 +188,10 @@ class CachedCheckpoint:
 
 
 def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> list[CachedCheckpoint]:
-    """Return the entries of the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob."""
+    """Return the entries of the cache, sorted; `pattern` is a name in any spelling, name@tag, or a glob.
+
+    A tag fits its generator and its discriminator; `name@tag-discriminator` fits the discriminator alone.
+    """
     found = sorted((root_of(cache_dir) / "weights").glob("*/*/*.safetensors"))
     names = {path: _name_of(path) for path in found if not path.name.startswith(".")}
     return [
@@ -241,7 +251,8 @@ def _fits(name: str, pattern: str) -> bool:
     base, _, tag = name.partition("@")
     wanted, _, wanted_tag = pattern.partition("@")
     same = plain(base) == plain(wanted) or fnmatch.fnmatch(base, wanted.lower())
-    return same and (not wanted_tag or fnmatch.fnmatch(tag, wanted_tag))
+    tags = (tag, tag.removesuffix(_DISCRIMINATOR))
+    return same and (not wanted_tag or any(fnmatch.fnmatch(tag, wanted_tag) for tag in tags))
 
 
 def _name_of(path: Path) -> str:

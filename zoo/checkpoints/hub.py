@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from huggingface_hub.file_download import HfFileMetadata
 
 PREFIX = "hf://"
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+WEIGHTS_FILE, CONFIG_FILE, DISCRIMINATOR_FILE = "model.safetensors", "config.json", "discriminator.safetensors"
 
 
 class Address(NamedTuple):
@@ -49,7 +49,10 @@ def parse(text: str) -> Address:
 
 
 def local_folder(
-    name: str | os.PathLike, with_weights: bool = True, token: str | bool | None = None
+    name: str | os.PathLike,
+    with_weights: bool = True,
+    with_discriminator: bool = False,
+    token: str | bool | None = None,
 ) -> str | os.PathLike:
     """Download `hf://user/repo[@revision]` and return its folder; any other name is returned unchanged.
 
@@ -63,6 +66,8 @@ def local_folder(
     config = download(address.repo_id, CONFIG_FILE, address.revision, token=token)
     if with_weights:  # of the same commit
         download(address.repo_id, WEIGHTS_FILE, config.parent.name, token=token)
+    if with_discriminator:
+        download(address.repo_id, DISCRIMINATOR_FILE, config.parent.name, token=token)
     return config.parent
 
 
@@ -73,6 +78,16 @@ def cached(repo_id: str, filename: str, revision: str) -> Path | None:
     commit = ref.read_text().strip() if files.is_file(ref) else revision
     path = repo / "snapshots" / commit / filename
     return path if files.is_file(path) else None
+
+
+def address_of(folder: Path) -> Address | None:
+    """Return the repository and the commit of a folder in the Hub's cache; None for any other folder."""
+    repository, snapshots, commit = folder.absolute().parts[-3:] if len(folder.absolute().parts) > 3 else ("", "", "")
+    found = re.fullmatch(r"models--([^/]+?)--([^/]+)", repository)
+    if not found or snapshots != "snapshots":
+        return None
+    address = Address(f"{found[1]}/{found[2]}", commit)
+    return address if _repository(address.repo_id) == folder.absolute().parents[1] else None
 
 
 def _repository(repo_id: str) -> Path:

@@ -23,13 +23,6 @@ class ResolvedModel(NamedTuple):
     is_ours: bool = True  # False: in the Hub's cache, where nothing may be written
 
 
-class Expected(NamedTuple):
-    """A file whose sha256 is checked when it is used."""
-
-    path: Path
-    sha256: str | None = None  # None: the file is in a user's folder
-
-
 def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> ResolvedModel:
     """Find the config and the verified weights for `load`, with the same arguments and errors."""
     place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
@@ -53,7 +46,7 @@ def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", ca
             f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
         )
     if folder and exported and wanted == "default":
-        ours = not os.fspath(name_or_folder).startswith(hub.PREFIX)
+        ours = hub.address_of(folder) is None
         return ResolvedModel(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
     return ResolvedModel(config, weight_files.locate(config, tag, cache_dir), tag)

@@ -1,7 +1,6 @@
-"""Locate, read and verify weights, and load them into a network.
+"""Locate, verify and read weights; `state_dicts` loads them into a network.
 
-Only safetensors files are read here. Before anything is copied, a file must be whole, have the sha256 of the config or
-of the record, and hold exactly the tensors of the network.
+Only safetensors files are read here. A file must be whole, and have the sha256 of the config or of the record.
 """
 
 from __future__ import annotations
@@ -17,18 +16,32 @@ from ..common.files import is_file, verify_sha256
 from ..common.json_files import UnreadableError, open_regular, reason
 from ..common.package_data import data_path
 from ..schema.config import ModelConfig
-from ..schema.entries import Weights
+from ..schema.entries import Upstream, Weights
 from . import cache, hub
 from .safetensors_header import metadata, read_header
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 cached_path = cache.weights_path
 
 
 def bundled_path(filename: str) -> Path:
     return data_path("zoo.checkpoints", "bundled", filename)
+
+
+def bundled(filename: str, sha256: str | None) -> Path:
+    """Return the verified path of a bundled file.
+
+    Raises:
+        WeightsUnavailableError: the installation lacks it.
+        WeightsCorruptedError: it has another sha256.
+    """
+    path = bundled_path(filename)
+    if not path.is_file():
+        raise WeightsUnavailableError(f"{path} is missing from the installation; install the package again")
+    verify_sha256(path, sha256)
+    return path
 
 
 def entry(config: ModelConfig, tag: str) -> Weights:
@@ -66,11 +79,7 @@ def locate(config: ModelConfig, tag: str = "default", cache_dir: str | os.PathLi
     """
     weights = entry(config, tag)
     if weights.bundled:
-        path = bundled_path(weights.bundled)
-        if not path.is_file():
-            raise WeightsUnavailableError(f"{path} is missing from the installation; install the package again")
-        verify_sha256(path, weights.sha256)
-        return path
+        return bundled(weights.bundled, weights.sha256)
     path = cached_path(config, weights.tag, cache_dir)
     if weights.upstream and is_file(path):
         cache.check(path, cache_dir)
@@ -99,11 +108,7 @@ def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike |
 def how_to_get(config: ModelConfig, weights: Weights) -> str:
     """Return one sentence: the file to fetch, its address, and the command that imports it."""
     if weights.upstream:
-        upstream = weights.upstream
-        return (
-            f"Download {upstream.path} from {upstream.address}, then run: "
-            f"zoo import {config.name}@{weights.tag} --from FILE."
-        )
+        return how_to_import(config, weights)
     if weights.hub:
         file = weights.hub
         return (
@@ -111,6 +116,24 @@ def how_to_get(config: ModelConfig, weights: Weights) -> str:
             f"load it with weights=PATH."
         )
     return "It ships with the package."
+
+
+def how_to_import(config: ModelConfig, weights: Weights, discriminator: bool = False) -> str:
+    """Return one sentence, as `how_to_get`, for a published checkpoint: the generator's or the discriminator's."""
+    upstream = upstream_of(weights, discriminator)
+    assert upstream is not None
+    option = " --discriminator" if discriminator else ""
+    return (
+        f"Download {upstream.path} from {upstream.address}, then run: "
+        f"zoo import {config.name}@{weights.tag} --from FILE{option}."
+    )
+
+
+def upstream_of(weights: Weights, discriminator: bool) -> Upstream | None:
+    """Return the published checkpoint of the generator, or of the discriminator; None if it has another place."""
+    if discriminator:
+        return weights.discriminator and weights.discriminator.upstream
+    return weights.upstream
 
 
 def _alternatives(config: ModelConfig, weights: Weights) -> str:
@@ -135,6 +158,8 @@ def read(path: str | Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from ..common.torch_defaults import fresh_defaults
+
     path = Path(path)
     try:
         with open_regular(path) as file:
@@ -148,7 +173,8 @@ def read(path: str | Path) -> dict[str, Tensor]:
                 f"zoo import NAME@TAG --from {quote(str(path))}"
             )
         metadata(read_header(path))  # enforces bounds that the library does not have
-        return load_file(path)
+        with fresh_defaults():
+            return load_file(path)
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         if isinstance(error, UnreadableError):
             raise WeightsCorruptedError(_damaged(path, error)) from None
@@ -171,32 +197,3 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise WeightsCorruptedError(f"{path} cannot be read ({reason(error)}); remove it") from None
     return {key: value for key, value in described.items() if key != "format"}
-
-
-def load_into(network: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:
-    """Load tensors into a network (which may be on the meta device); half precision is widened.
-
-    Raises WeightsCorruptedError, before any change, if a tensor is missing, unknown, or of another shape or kind.
-    """
-    expected = network.state_dict()
-    problems = []
-    if missing := sorted(set(expected) - set(tensors)):
-        problems.append(f"{len(missing)} tensors missing ({_first_names(missing)})")
-    if unknown := sorted(set(tensors) - set(expected)):
-        problems.append(f"{len(unknown)} unknown tensors ({_first_names(unknown)})")
-    for name in sorted(set(expected) & set(tensors)):
-        have, want = tensors[name], expected[name]
-        if have.shape != want.shape:
-            problems.append(f"{name} is {tuple(have.shape)}, expected {tuple(want.shape)}")
-        elif have.is_floating_point() != want.is_floating_point():
-            problems.append(f"{name} is {have.dtype}, expected {want.dtype}")
-    if problems:
-        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
-        raise WeightsCorruptedError(
-            f"{origin} does not fit this architecture: {shown}; use the weights that belong to this config"
-        )
-    network.load_state_dict({name: tensors[name].to(want.dtype) for name, want in expected.items()}, assign=True)
-
-
-def _first_names(names: list[str]) -> str:
-    return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")

@@ -14,6 +14,9 @@ def import_command(
     name: Name,
     source: Annotated[Path, typer.Option("--from", help="The downloaded checkpoint, or its folder.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier import.")] = False,
+    discriminator: Annotated[
+        bool, typer.Option("--discriminator", help="The checkpoint is the discriminator of these weights.")
+    ] = False,
 ) -> None:
     """Convert a checkpoint that was downloaded by hand, so that its name loads it.
 
@@ -21,4 +24,4 @@ def import_command(
     """
     from ..checkpoints.upstream.importer import import_checkpoint
 
-    print(import_checkpoint(name, source, force=force))
+    print(import_checkpoint(name, source, force=force, discriminator=discriminator))

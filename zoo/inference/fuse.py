@@ -64,8 +64,7 @@ def fuse(generator: nn.Module, form: Form = "any") -> nn.Module:
 
 def can_fuse(generator: nn.Module, spec: architecture.Generator) -> bool:
     """Return True if the generator has the modules that `spec` builds, and no hooks: `fuse` knows nothing else."""
-    with torch.device("meta"):
-        expected = build_generator(spec)
+    expected = build_generator(spec, device="meta")
     return _kinds(generator) == _kinds(expected) and not any(_has_hooks(module) for module in generator.modules())
 
 

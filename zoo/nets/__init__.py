@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ..common.errors import ConfigError
+from ..common.torch_defaults import fresh_defaults
 from ..schema import architecture
 from .batch_norm import concatenated_batches, has_batch_norm, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
@@ -53,29 +54,34 @@ _GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DC
 _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
 
-def build_generator(spec: architecture.Generator) -> Generator:
-    """Build an untrained generator from `config.generator`, in training mode, on the CPU.
+def build_generator(spec: architecture.Generator, device: str = "cpu") -> Generator:
+    """Build an untrained generator from `config.generator`, in training mode, float32 whatever the process's defaults.
 
     Call it with z (N, latent_dim) ~ N(0, 1), and labels (N,) int64 if `spec.num_classes`; it returns images
     (N, image_channels, resolution, resolution).
 
+    Args:
+        device: "cpu", or "meta" for a network without memory, whose weights are loaded next.
+
     Raises:
         ConfigError: it would exceed the zoo's size limit, or the memory.
     """
-    return _built("generator", _GENERATORS[spec.architecture], spec)
+    return _built("generator", _GENERATORS[spec.architecture], spec, device)
 
 
-def build_discriminator(spec: architecture.Discriminator) -> Discriminator:
-    """Build an untrained discriminator from `config.discriminator`; see `DiscriminatorOutput` for what it returns."""
-    return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec)
+def build_discriminator(spec: architecture.Discriminator, device: str = "cpu") -> Discriminator:
+    """Build an untrained discriminator from `config.discriminator`, as `build_generator` does.
+
+    See `DiscriminatorOutput` for what it returns.
+    """
+    return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec, device)
 
 
-def _built(part: str, network: Callable[[Any], Network], spec) -> Network:
+def _built(part: str, network: Callable[[Any], Network], spec, device: str) -> Network:
     """Build the network after a check of its size."""
     size = _at_most(spec)
     if size > _LARGEST // 2:  # in doubt: counted on a device that takes no memory, in milliseconds
-        with torch.device("meta"):
-            outline = network(spec)
+        outline = _outline(network, spec)
         size = sum(tensor.numel() for tensor in (*outline.parameters(), *outline.buffers()))
     told = f"{part} would have {size / 1e6:,.0f} million parameters, {4 * size / 1e9:,.1f} GB"
     if size > _LARGEST:
@@ -83,12 +89,30 @@ def _built(part: str, network: Callable[[Any], Network], spec) -> Network:
             f"this {told}; at most {_LARGEST // 10**6} million are built: lower its channels, latent_dim, embeddings "
             f"or classes"
         )
+    if device == "meta":
+        return _outline(network, spec)
     try:
-        return network(spec)
+        with fresh_defaults(device):
+            return network(spec)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise ConfigError(f"this {told}, and there is not so much memory; use a smaller one") from None
         raise
+
+
+def _outline(network: Callable[[Any], Network], spec) -> Network:
+    with fresh_defaults("meta"), _NoInitialWeights():
+        return network(spec)
+
+
+class _NoInitialWeights(TorchFunctionMode):
+    """Builds modules without initial weights, which have no values on the meta device."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
 
 
 def _at_most(spec) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..checkpoints.state_dicts import check_finite
+from ..checkpoints.tensor_names import unwrapped
 from ..common import files
 from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
 from ..schema.config import ModelConfig
@@ -60,9 +62,11 @@ def write_folder(
             discriminator = model.discriminator
         except WeightsCorruptedError as error:
             print(f"zoo: the discriminator is left out: {error}", file=sys.stderr)
-    tensors = discriminator if isinstance(discriminator, Mapping | None) else discriminator.state_dict()
+    name = model.config.name
+    generator = _checked(model.generator, f"the generator of {name}", dtype)
+    judge = None if discriminator is None else _checked(discriminator, f"the discriminator of {name}", dtype)
     with files.building(out) as folder:
-        _write(folder, model, tensors, dtype, run)
+        _write(folder, model, generator, judge, run)
         _move(folder, out)
     return out
 
@@ -75,19 +79,19 @@ def check(out: Path, dtype: str, force: bool) -> None:
 
 
 def _write(
-    folder: Path, model: Exportable, discriminator: Mapping[str, Tensor] | None, dtype: str, run: Path | None
+    folder: Path,
+    model: Exportable,
+    generator: dict[str, Tensor],
+    discriminator: dict[str, Tensor] | None,
+    run: Path | None,
 ) -> None:
-    files.save(
-        folder / WEIGHTS,
-        _as_dtype(dtype, model.generator.state_dict()),
-        {"name": model.config.name, **model.provenance},
-    )
+    files.save(folder / WEIGHTS, generator, {"name": model.config.name, **model.provenance})
     config = _config_of(model, files.sha256(folder / WEIGHTS))
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
     has_record = run is not None and _write_record(run, folder, config)
     (folder / CARD).write_text(card.render(config, record=has_record), encoding="utf-8")
     if discriminator is not None:
-        files.save(folder / DISCRIMINATOR, _as_dtype(dtype, discriminator), {"name": config.name, **model.provenance})
+        files.save(folder / DISCRIMINATOR, discriminator, {"name": config.name, **model.provenance})
 
 
 def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
@@ -110,11 +114,26 @@ def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
     return model.config.model_copy(update=changes)
 
 
-def _as_dtype(dtype: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _checked(network: nn.Module | Mapping[str, Tensor], what: str, dtype: str) -> dict[str, Tensor]:
+    """Return the tensors of a network in this precision, under their bare names.
+
+    Raises:
+        WeightsCorruptedError: a value is not finite, or has no place in this precision.
+    """
     import torch
 
+    tensors = unwrapped(network if isinstance(network, Mapping) else network.state_dict(), what)
+    check_finite(tensors, what)
     wanted = getattr(torch, dtype)
-    return {name: t.to(wanted) if t.is_floating_point() else t for name, t in tensors.items()}
+    converted = {name: t.to(wanted) if t.is_floating_point() else t for name, t in tensors.items()}
+    if wanted != torch.float32:
+        try:
+            check_finite(converted, what)
+        except WeightsCorruptedError:
+            raise WeightsCorruptedError(
+                f"{what} has weights that are too large for {dtype}; write it as float32"
+            ) from None
+    return converted
 
 
 def _check_room(out: Path, force: bool) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoints.resolve import Expected
 from ..common.errors import LabelError, WeightsUnavailableError, ZooError
 from ..inference.process_state import float32_products, undisturbed
 from ..inference.renderer import eval_mode
@@ -17,6 +16,7 @@ from .images import Images
 from .labelled import Labelled
 
 if TYPE_CHECKING:
+    from ..checkpoints.discriminators import DiscriminatorFile
     from ..schema.config import ModelConfig
     from .labelled import Label, Labels
 
@@ -27,31 +27,31 @@ class Critic(Labelled):
     """Mixin of GAN."""
 
     device: torch.device
-    _discriminator_file: Expected | None
+    _discriminator_file: DiscriminatorFile | None
     _discriminator: Discriminator | None = None
 
     @property
     def has_discriminator(self) -> bool:
         """True if the discriminator that was trained with these weights is on this machine."""
-        return self._discriminator_file is not None
+        return self._discriminator_file is not None and self._discriminator_file.is_local()
 
     @property
     def discriminator(self) -> Discriminator:
-        """The discriminator that was trained with these weights, in eval mode, loaded on first use.
+        """The discriminator that was trained with these weights, in eval mode, loaded (or fetched) on first use.
 
         Call it with images (N, C, H, W) in the range of the data and, if its head needs them, the generator's own
         labels (N,); see `zoo.nets.DiscriminatorOutput`. `features` and `score` take images and classes in any form.
 
         Raises:
-            WeightsUnavailableError: these weights have no discriminator on this machine.
+            WeightsUnavailableError: these weights have no discriminator, or it cannot be fetched.
         """
         from .loading import load_discriminator
 
         if self._discriminator is None:
             if self._discriminator_file is None:
                 raise WeightsUnavailableError(
-                    f"these weights of {self.config.name} have no discriminator on this machine; runs, some bundled "
-                    f"models and exported folders with discriminator.safetensors have one"
+                    f"these weights of {self.config.name} have no discriminator on this machine; runs, some models "
+                    f"of the registry and exported folders with discriminator.safetensors have one"
                 )
             self._discriminator = load_discriminator(self.config, self._discriminator_file, self.device)
         return self._discriminator

@@ -26,7 +26,7 @@ from .pretrained import Pretrained
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ..checkpoints.resolve import Expected
+    from ..checkpoints.discriminators import DiscriminatorFile
     from ..schema.label_alignment import LabelAlignment
     from .labelled import Label, Labels
 
@@ -59,7 +59,7 @@ class GAN(Critic, Pretrained):
         origin: str | None = None,
         alignment: LabelAlignment | None = None,
         doubt: str | None = None,
-        discriminator_file: Expected | None = None,
+        discriminator_file: DiscriminatorFile | None = None,
     ):
         """Wrap a generator.
 
@@ -69,7 +69,7 @@ class GAN(Critic, Pretrained):
             provenance: the metadata of the weights file, such as the source, its sha256 and the converter.
             origin: where the weights come from, for messages.
             doubt: a line on why labels may be wrong, printed when classes are first requested.
-            discriminator_file: weights of the discriminator that was trained with this generator.
+            discriminator_file: the discriminator that was trained with this generator, located on first use.
         """
         self.config = config
         self._hold(generator, pick_device(device), dtypes.named(dtype), fuse, settle)
@@ -214,8 +214,9 @@ class GAN(Critic, Pretrained):
         return finish
 
     def _refuse_infinite(self, which: str) -> NoReturn:
+        is_half = self.precision == "float16"
         remedy = (
-            "use bfloat16 or float32" if self.precision == "float16" else "its weights are too large for this latent"
+            "compute in bfloat16 or float32" if is_half else "its weights are too large; take an earlier checkpoint"
         )
         raise ZooError(f"{which} of {self.config.name} is NaN or infinite in {self.precision}: {remedy}")
 
@@ -261,8 +262,8 @@ class GAN(Critic, Pretrained):
             return images.to(z.device)
 
     def __call__(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
-        """Images as of `generate`, on the model's device, by the plain generator as any module is called: in its present
-        mode, with the gradients, autocast and precision that are set where it is called."""
+        """Return images as `generate` does, on the model's device, by the plain generator as any module is called: in
+        its present mode, with the gradients, autocast and precision that are set where it is called."""
         y = self._checked_labels(y, len(z))
         return self._as_rgb(self.generator(*self._on_device(z, y)))
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..checkpoints.weights import check_finite
+from ..checkpoints.state_dicts import check_finite
 from ..common.errors import ZooError
 from ..common.tensors import state_sha256
 from ..inference.fingerprint import Fingerprint
@@ -121,7 +121,9 @@ class HeldNetwork(ModuleMethods):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy or a pickle has the weights as they are; what was made for speed is made anew."""
-        began = {"_tag": self.tag, "_provenance": self.provenance}
+        began: dict[str, Any] = {"_tag": self.tag, "_provenance": self.provenance}
+        if self.is_changed and self._origin:
+            began["_origin"] = f"{self._origin}, changed since"
         aligned = None if self.alignment_holds else Fingerprint(nn.Module())  # which fits nothing
         return {**vars(self), **began, "_aligned": aligned, "_loaded": None, "_made": None, "_hash": None}
 

@@ -110,7 +110,7 @@ class ModuleMethods:
         Raises:
             WeightsCorruptedError: it does not fit the generator; nothing is changed then.
         """
-        from ..checkpoints.weights import load_into
+        from ..checkpoints.state_dicts import load_into
 
         load_into(self.generator, dict(state_dict), "the state dict", assign=False)
         return self

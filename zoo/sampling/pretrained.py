@@ -34,7 +34,9 @@ class Pretrained:
             address = hub.parse(os.fspath(folder_or_repo))
             if revision != "main":
                 address = hub.parse(f"{address.repo_id}@{revision}")
-            folder_or_repo = hub.local_folder(str(address), token=token)
+            folder_or_repo = hub.local_folder(
+                str(address), with_discriminator=bool(options.get("discriminator")), token=token
+            )
         return load(folder_or_repo, **options)
 
     def save_pretrained(self, folder: str | os.PathLike, **options) -> Path:

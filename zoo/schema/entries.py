@@ -12,6 +12,7 @@ from .label_alignment import LabelAlignment
 
 Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+BundledFile = Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")]  # in zoo/checkpoints/bundled
 DriveId = Annotated[str, Field(max_length=200, pattern=r"^[\w-]+$")]
 _PART = r"\w[\w-]*(\.[\w-]+)*"  # of a path or an id: neither hidden nor ".."
 REPO_ID = rf"{_PART}/{_PART}"
@@ -112,19 +113,25 @@ class NearestTraining(ConfigPart):
 
 
 class DiscriminatorFile(ConfigPart):
-    """The discriminator that was trained with bundled weights."""
+    """The discriminator of a set of weights. Exactly one of `bundled` and `upstream` gives its place."""
 
-    bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")]  # file in zoo/checkpoints/bundled
-    sha256: Sha256
+    bundled: BundledFile | None = None
+    sha256: Sha256 | None = None  # of the bundled file
+    upstream: Upstream | None = None  # fetched on first use of the discriminator
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if (self.bundled is None) == (self.upstream is None):
+            raise ValueError("give exactly one of bundled and upstream")
+        _check_bundled(self.bundled, self.sha256)
+        return self
 
 
 class Weights(ConfigPart):
     """One set of weights of this architecture. Exactly one of `bundled`, `hub` and `upstream` gives its place."""
 
     tag: Tag
-    bundled: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")] | None = (
-        None  # file in zoo/checkpoints/bundled
-    )
+    bundled: BundledFile | None = None
     sha256: Sha256 | None = None  # of the bundled file
     hub: HubFile | None = None
     upstream: Upstream | None = None
@@ -147,6 +154,12 @@ class Weights(ConfigPart):
     def _one_place(self):
         if sum(p is not None for p in (self.bundled, self.hub, self.upstream)) != 1:
             raise ValueError("give exactly one of bundled, hub and upstream")
-        if (self.bundled is None) != (self.sha256 is None):
-            raise ValueError("a bundled file needs its sha256, and only a bundled file may have it here")
+        _check_bundled(self.bundled, self.sha256)
+        if self.tag.endswith("-discriminator"):
+            raise ValueError('a tag may not end in "-discriminator", which names the files of discriminators')
         return self
+
+
+def _check_bundled(bundled: str | None, sha256: str | None) -> None:
+    if (bundled is None) != (sha256 is None):
+        raise ValueError("a bundled file needs its sha256, and only a bundled file may have it here")

@@ -5,10 +5,12 @@ ours = zoo.upstream.convert(torch.load("netG.pth", weights_only=True), source="m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import ConfigError, WeightsCorruptedError
+from ..tensor_names import unwrapped
 from . import keymap, mimicry, studiogan
 
 if TYPE_CHECKING:
@@ -22,17 +24,29 @@ _SOURCES = {"mimicry": mimicry, "studiogan": studiogan}
 def convert(state_dict: Mapping[str, Any], source: str, config: Any) -> dict[str, Tensor]:
     """Convert another library's state dict to ours, every tensor by name, shapes checked, values unchanged.
 
+    The result is float32 whatever the defaults of the process.
+
     Args:
-        state_dict: the other library's, or the checkpoint that holds it; prefixes of DataParallel are accepted.
+        state_dict: the other library's, or the checkpoint that holds it; prefixes of wrapped networks come off.
         source: "mimicry" or "studiogan".
         config: the network of the state dict: a ModelConfig (its generator), or a generator or discriminator spec.
 
     Raises:
-        WeightsCorruptedError: tensors are missing, left over or of another shape; the message lists them.
+        WeightsCorruptedError: tensors are missing, left over or of another shape, or values are not finite; the message
+            names them.
     """
+    return convert_file(state_dict, source, config, f"this {source} state dict")
+
+
+def convert_file(
+    state_dict: Mapping[str, Any], source: str, config: Any, origin: str | os.PathLike
+) -> dict[str, Tensor]:
+    """Convert as `convert` does; errors begin with `origin`, the name of the file."""
     import torch
 
     from ... import nets
+    from ...common.torch_defaults import fresh_defaults
+    from ..state_dicts import check_finite
 
     if source not in _SOURCES:
         raise ConfigError(f'unknown source "{source}"; give one of: {", ".join(_SOURCES)}')
@@ -40,17 +54,16 @@ def convert(state_dict: Mapping[str, Any], source: str, config: Any) -> dict[str
     spec: Any = getattr(config, "generator", config)
     is_generator = hasattr(spec, "latent_dim")
     state = state_dict.get(library.CONTAINER_KEY, state_dict)
-    state = {_without_prefix(name): tensor for name, tensor in state.items()}
+    if not isinstance(state, Mapping):
+        state = {library.CONTAINER_KEY: state}
     wrong = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
     if wrong:
         raise WeightsCorruptedError(
-            f"{wrong[0]} is not a tensor; give the state dict of a network, or the {source} checkpoint that holds it"
+            f"{origin}: {wrong[0]!s:.80} is not a tensor; give the state dict of a network, or the {source} checkpoint "
+            f"that holds it"
         )
-    with torch.device("meta"):
-        network = nets.build_generator(spec) if is_generator else nets.build_discriminator(spec)
+    network = (nets.build_generator if is_generator else nets.build_discriminator)(spec, device="meta")
     keys = library.generator_keys(spec) if is_generator else library.discriminator_keys(spec)
-    return keys.apply(state, network.state_dict(), source)
-
-
-def _without_prefix(name: str) -> str:
-    return name.removeprefix("module.")
+    with fresh_defaults():
+        check_finite(state, origin)
+        return keys.apply(unwrapped(state, origin), network.state_dict(), origin)

@@ -30,6 +30,8 @@ _PART = f"{_FILE}download.part"  # a name like gdown's own (eight characters and
 _SIZE = "size"  # of the whole file, as the server stated it when the download began
 _TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
+Choice = Callable[[str, list[str], str], str]
+
 
 @dataclass(frozen=True)
 class Original:
@@ -42,19 +44,23 @@ class Original:
     revision: str | None = None  # commit of its repository
 
 
-def fetch(upstream: Upstream, partial: Path) -> Original:
+def fetch(upstream: Upstream, partial: Path, choose: Choice | None = None) -> Original:
     """Download into a separate folder in `partial`; a partial download of the same file is continued.
+
+    Args:
+        choose: returns the path to fetch from a pattern, the paths of a folder or repository, and its address; default:
+            `newest`.
 
     Raises:
         WeightsUnavailableError: the download is impossible; the message says why.
     """
     if upstream.hub_repo:
-        return _from_hub(upstream, upstream.hub_repo, partial)
+        return _from_hub(upstream, upstream.hub_repo, partial, choose or newest)
     if upstream.google_drive_file:
         return Original(_drive_file(upstream.google_drive_file, partial), upstream.path, upstream.address)
     assert upstream.google_drive_folder
     listed = _drive_folder(upstream.google_drive_folder)
-    name = newest(upstream.path, [name for _, name in listed], upstream.address)
+    name = (choose or newest)(upstream.path, [name for _, name in listed], upstream.address)
     file_id = next(file_id for file_id, other in listed if other == name)
     return Original(_drive_file(file_id, partial), name, f"https://drive.google.com/uc?id={file_id}")
 
@@ -64,18 +70,46 @@ def newest(pattern: str, paths: list[str], place: str) -> str:
 
     A pattern without folders fits a file in any folder. Paths that lead out of a folder never fit.
     """
+    return max(
+        _fitting(pattern, paths, place),
+        key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)],
+    )
+
+
+def only(pattern: str, paths: list[str], place: str, beside: str | None = None) -> str:
+    """Return the one path that fits the pattern; raises WeightsUnavailableError, which names them, if several do.
+
+    Args:
+        beside: path of the generator whose discriminator is wanted. If it is one of the paths, only files in its folder
+            fit, and of several those of its step.
+    """
+    fits = _fitting(pattern, paths, place)
+    if beside in paths:
+        fits = [path for path in fits if path.rpartition("/")[0] == beside.rpartition("/")[0]]
+        if not fits:
+            raise WeightsUnavailableError(f"no file beside {beside} at {place} is called {pattern}")
+        step = re.search(r"step=\d+", beside)
+        of_step = [path for path in fits if step and re.search(rf"{step[0]}(?!\d)", path)]
+        fits = of_step if len(fits) > 1 and of_step else fits
+    if len(fits) > 1:
+        shown = ", ".join(fits[:4]) + (", ..." if len(fits) > 4 else "")
+        raise WeightsUnavailableError(f"{len(fits)} files at {place} are called {pattern}: {shown}")
+    return fits[0]
+
+
+def _fitting(pattern: str, paths: list[str], place: str) -> list[str]:
     inside = [path for path in paths if not {"", ".", ".."} & set(re.split(r"[/\\]", path))]
     fits = [
         path for path in inside if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
     ]
     if not fits:
         raise WeightsUnavailableError(f"none of the {len(paths)} files at {place} is called {pattern}")
-    return max(fits, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)])
+    return fits
 
 
-def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
+def _from_hub(upstream: Upstream, repo_id: str, partial: Path, choose: Choice) -> Original:
     commit, paths = hub.list_files(repo_id)
-    name = newest(upstream.path, paths, upstream.address)
+    name = choose(upstream.path, paths, upstream.address)
     folder = _folder_of(partial, repo_id, commit, name)
     path, sha256 = hub.download_into(folder, hub.Address(repo_id, commit), name, MAX_BYTES)
     return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from ...schema import labels, registry
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream, Weights
 from .. import cache, weights
-from . import convert, download, pickles
+from . import convert_file, download, pickles
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,13 +29,18 @@ CONVERTER_VERSION = "1"
 
 
 def import_checkpoint(
-    name: str, source: str | Path, cache_dir: str | os.PathLike | None = None, force: bool = False
+    name: str,
+    source: str | Path,
+    cache_dir: str | os.PathLike | None = None,
+    force: bool = False,
+    discriminator: bool = False,
 ) -> Path:
     """Convert a downloaded checkpoint of `name` or `name@tag`; returns the safetensors file in the cache.
 
     Args:
         source: the checkpoint, or its folder.
         force: replace an earlier import, even by another file than the recorded one.
+        discriminator: the checkpoint is the discriminator of these weights, not the generator.
 
     Raises:
         WeightsUnavailableError: there is no such file, or the weights of this tag are not imported.
@@ -44,89 +50,133 @@ def import_checkpoint(
     base, tag = registry.split_tag(name)
     config = registry.config(base)
     entry = weights.entry(config, tag)
-    if entry.upstream is None:
-        raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
-    target = cache.weights_path(config, entry.tag, cache_dir)
+    wanted = _wanted(config, entry, discriminator)
+    target = wanted.target(cache_dir)
     if target.exists() and not force:
         raise ZooError(f"{target} exists; these weights were imported before (--force imports them again)")
-    path = _checkpoint(Path(source), entry.upstream)
-    converted = _convert(
-        config, entry, entry.upstream, download.Original(path, path.name, str(path)), target, trust_anew=force
-    )
-    with cache.lock(config, entry.tag, cache_dir):
+    path = _checkpoint(Path(source), wanted.upstream)
+    converted = _convert(wanted, download.Original(path, path.name, str(path)), target, trust_anew=force)
+    with cache.lock(config, wanted.key, cache_dir):
         return converted.store(target)
 
 
-def download_checkpoint(config: ModelConfig, entry: Weights, cache_dir: str | os.PathLike | None = None) -> Path:
+def download_checkpoint(
+    config: ModelConfig, entry: Weights, cache_dir: str | os.PathLike | None = None, discriminator: bool = False
+) -> Path:
     """Fetch a published checkpoint and convert it; returns the safetensors file in the cache.
 
     Of several processes, one downloads. An interrupted download continues where it stopped, even in another process.
+
+    Args:
+        discriminator: fetch the discriminator of these weights, not the generator.
 
     Raises:
         WeightsUnavailableError: the download is impossible; the message says why.
         WeightsCorruptedError: the file is damaged, belongs to another model, or differs from the recorded file.
     """
-    target, upstream = cache.weights_path(config, entry.tag, cache_dir), entry.upstream
-    assert upstream is not None
-    with cache.lock(config, entry.tag, cache_dir) as partial:
+    wanted = _wanted(config, entry, discriminator)
+    target = wanted.target(cache_dir)
+    with cache.lock(config, wanted.key, cache_dir) as unfinished:
         if target.is_file():  # another process was first
             return target
-        partial.mkdir(parents=True, exist_ok=True)
-        original = download.fetch(upstream, partial)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        original = download.fetch(wanted.upstream, unfinished, wanted.choice(cache_dir))
         try:
-            path = _convert(config, entry, upstream, original, target).store(target)
+            path = _convert(wanted, original, target).store(target)
         except WeightsCorruptedError:  # continuing with this file would fail again
-            cache.clear_partial(partial)
+            cache.clear_partial(unfinished)
             raise
-        cache.clear_partial(partial)
+        cache.clear_partial(unfinished)
         return path
 
 
 @dataclass(frozen=True)
-class _Converted:
+class _Wanted:
+    """A published network of a weights entry: its generator or its discriminator."""
+
     config: ModelConfig
-    name: str
+    entry: Weights
+    upstream: Upstream
+    discriminator: bool
+
+    @property
+    def key(self) -> str:
+        """What stands for the tag in names of files."""
+        return cache.discriminator_key(self.entry.tag) if self.discriminator else self.entry.tag
+
+    @property
+    def name(self) -> str:
+        """The name that messages and `zoo cache` show."""
+        return f"{self.config.name}@{self.key}"
+
+    def target(self, cache_dir: str | os.PathLike | None) -> Path:
+        return cache.weights_path(self.config, self.key, cache_dir)
+
+    def choice(self, cache_dir: str | os.PathLike | None) -> download.Choice:
+        """Return how a file is chosen by a pattern: a discriminator must be of the run of its generator."""
+        if not self.discriminator:
+            return download.newest
+        generator = cache.weights_path(self.config, self.entry.tag, cache_dir)
+        beside = weights.read_metadata(generator).get("original") if generator.is_file() else None
+        return partial(download.only, beside=beside)
+
+
+def _wanted(config: ModelConfig, entry: Weights, discriminator: bool) -> _Wanted:
+    upstream = weights.upstream_of(entry, discriminator)
+    if upstream is not None:
+        return _Wanted(config, entry, upstream, discriminator)
+    if not discriminator:
+        raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
+    if entry.discriminator:
+        raise WeightsUnavailableError(
+            f"the discriminator of {config.name}@{entry.tag} is not imported: it ships with the package"
+        )
+    raise WeightsUnavailableError(
+        f"no published discriminator of {config.name}@{entry.tag} is known; leave out --discriminator to import the "
+        f"generator"
+    )
+
+
+@dataclass(frozen=True)
+class _Converted:
+    wanted: _Wanted
     tensors: dict[str, Tensor]
-    provenance: dict[str, str]
     original: download.Original
     sha256: str  # of the original
     is_new: bool  # no sha256 of the original was known before
 
     def store(self, target: Path) -> Path:
-        cache.store(target, self.tensors, self.provenance, self.sha256, self.original.address)
+        provenance = _provenance(self.wanted, self.original, self.sha256)
+        cache.store(target, self.tensors, provenance, self.sha256, self.original.address)
+        name, config = self.wanted.name, self.wanted.config
         if self.is_new:
             size = files.as_size(self.original.path.stat().st_size)
             print(
-                f"zoo: {self.name} is {self.original.name}, {size}, sha256 {self.sha256}; the sha256 is recorded and "
+                f"zoo: {name} is {self.original.name}, {size}, sha256 {self.sha256}; the sha256 is recorded and "
                 f"enforced from now on",
                 file=sys.stderr,
             )
-        if doubt := labels.doubt(self.config, self.name, None):
+        doubt = None if self.wanted.discriminator else labels.doubt(config, name, None)
+        if doubt:
             print(f"zoo: {doubt}", file=sys.stderr)
         return target
 
 
-def _convert(
-    config: ModelConfig,
-    entry: Weights,
-    upstream: Upstream,
-    original: download.Original,
-    target: Path,
-    trust_anew: bool = False,
-) -> _Converted:
-    name, digest, known = f"{config.name}@{entry.tag}", files.sha256(original.path), cache.Record.read(target)
+def _convert(wanted: _Wanted, original: download.Original, target: Path, trust_anew: bool = False) -> _Converted:
+    upstream, config = wanted.upstream, wanted.config
+    digest, known = files.sha256(original.path), cache.Record.read(target)
     again = "download it again"
     _enforce(original, digest, original.sha256, f"the sha256 that its server states; {again}")
     _enforce(original, digest, upstream.sha256, f"the sha256 of the published file; {again}")
     if known and not trust_anew:
-        remedy = f"if you trust the new file, forget the old one: zoo cache clear {name} --forget, then load it again"
+        remedy = (
+            f"if you trust the new file, forget the old one: zoo cache clear {wanted.name} --forget, then load it again"
+        )
         _enforce(original, digest, known.original_sha256, f"the sha256 of its first download; {remedy}")
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
-    tensors = convert(state, upstream.source, config.generator)
-    is_new = known is None and upstream.sha256 is None
-    return _Converted(
-        config, name, tensors, _provenance(config, entry, upstream, original, digest), original, digest, is_new
-    )
+    spec = config.discriminator if wanted.discriminator else config.generator
+    tensors = convert_file(state, upstream.source, spec, f"{original.name} from {original.address}")
+    return _Converted(wanted, tensors, original, digest, is_new=known is None and upstream.sha256 is None)
 
 
 def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:
@@ -152,13 +202,12 @@ def _checkpoint(source: Path, upstream: Upstream) -> Path:
     return found[0]
 
 
-def _provenance(
-    config: ModelConfig, entry: Weights, upstream: Upstream, original: download.Original, digest: str
-) -> dict[str, str]:
+def _provenance(wanted: _Wanted, original: download.Original, digest: str) -> dict[str, str]:
     return {
-        "name": config.name,
-        "tag": entry.tag,
-        "source": json.dumps(upstream.model_dump(exclude_none=True)),
+        "name": wanted.config.name,
+        "tag": wanted.entry.tag,
+        **({"network": "discriminator"} if wanted.discriminator else {}),
+        "source": json.dumps(wanted.upstream.model_dump(exclude_none=True)),
         "original": original.name,
         "original_sha256": digest,
         "converter": CONVERTER_VERSION,

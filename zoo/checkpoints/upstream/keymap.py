@@ -6,12 +6,14 @@ network from it, and reports all tensors that are missing, left over or of the w
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...common.errors import WeightsCorruptedError
+from ..tensor_names import is_batch_count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,11 +64,22 @@ class KeyMap:
         for part in parts:
             self.add(f"{ours}.{part}", Rename(f"{theirs}.{part}"))
 
-    def apply(self, state: Mapping[str, Tensor], layout: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-        """Return our state dict, shaped like `layout`; raises WeightsCorruptedError with all problems."""
+    def apply(
+        self, state: Mapping[str, Tensor], layout: Mapping[str, Tensor], origin: str | os.PathLike
+    ) -> dict[str, Tensor]:
+        """Return our state dict, shaped like `layout` and of its types.
+
+        A count of batches may be missing, as in files of before PyTorch 0.4.1; it becomes zero.
+
+        Raises:
+            WeightsCorruptedError: with all problems; the message begins with `origin`.
+        """
         result, used, problems = {}, set(), []
         for ours, want in layout.items():
             found = [(rename, name) for rename in self.sources.get(ours, ()) if (name := rename.find(state))]
+            if not found and is_batch_count(ours):
+                result[ours] = want.new_zeros((), device="cpu")
+                continue
             if not found:
                 problems.append(f"nothing for {ours}")
                 continue
@@ -76,6 +89,7 @@ class KeyMap:
             if tensor.shape != want.shape:
                 problems.append(f"{name} is {tuple(state[name].shape)}, which does not make {ours} {tuple(want.shape)}")
                 continue
+            tensor = tensor.clone() if tensor.is_inference() else tensor
             result[ours] = tensor.to(want.dtype).contiguous()
         unused = set(state) - used
         left_over = sorted(name for name in unused if not any(pattern.fullmatch(name) for pattern in self.ignored))
@@ -83,8 +97,7 @@ class KeyMap:
         if problems:
             shown = "; ".join(problems[:4]) + (f"; and {len(problems) - 4} more" if len(problems) > 4 else "")
             raise WeightsCorruptedError(
-                f"this {source} state dict does not fit the config: {shown}; use the config that belongs to the "
-                f"checkpoint"
+                f"{origin} does not fit the config: {shown}; use the config that belongs to the checkpoint"
             )
         return result
 

@@ -37,9 +37,12 @@ def read(path: Path) -> dict[str, Any]:
     """
     import torch
 
+    from ...common.torch_defaults import fresh_defaults
+
     try:
         _inspect(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with fresh_defaults():
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsCorruptedError:
         raise
     except Exception as error:  # a damaged file raises a dozen unrelated types
