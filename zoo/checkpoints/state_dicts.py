@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,9 @@ from ..common.torch_defaults import fresh_defaults
 from .tensor_names import is_batch_count, unwrapped
 
 
-def load_into(network: nn.Module, tensors: Mapping[str, Tensor], origin: str | Path, assign: bool = True) -> None:
+def load_into(
+    network: nn.Module, tensors: Mapping[str, Tensor], origin: str | os.PathLike, assign: bool = True
+) -> None:
     """Load tensors into a network (which may be on the meta device).
 
     Half precision is widened, and prefixes of wrapped networks come off. A count of batches may be missing, as in files
@@ -46,7 +48,7 @@ def _normal(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.is_inference() else tensor
 
 
-def check_finite(tensors: Mapping[str, Tensor], origin: str | Path) -> None:
+def check_finite(tensors: Mapping[str, Tensor], origin: str | os.PathLike) -> None:
     """Raise WeightsCorruptedError, which names the tensor, if a weight is NaN or infinite.
 
     Cheap: the sum of a tensor is finite if its values are, unless it overflows, so only then are the values looked at.

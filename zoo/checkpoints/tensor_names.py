@@ -7,8 +7,8 @@ _fsdp_wrapped_module., _checkpoint_wrapped_module.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from ..common.errors import WeightsCorruptedError
@@ -19,7 +19,7 @@ _AVERAGED = "n_averaged"  # models in an AveragedModel
 Value = TypeVar("Value")
 
 
-def unwrapped(tensors: Mapping[str, Value], origin: str | Path) -> dict[str, Value]:
+def unwrapped(tensors: Mapping[str, Value], origin: str | os.PathLike) -> dict[str, Value]:
     """Return the tensors under the names that the bare network gives them.
 
     Raises:

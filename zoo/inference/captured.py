@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..common.cuda_graph import WARM_UP, CapturedWork
 
@@ -13,12 +14,12 @@ class Captured:
     """network(z, y) for inputs of one shape, replayed from a graph. Threads may share it, on one stream.
 
     Args:
-        network: a module without gradients on an NVIDIA GPU.
+        network: on an NVIDIA GPU, without gradients.
         z: latents (N, latent_dim) of the shape, device and dtype to come.
         y: labels (N,) int64, or None.
     """
 
-    def __init__(self, network: nn.Module, z: Tensor, y: Tensor | None):
+    def __init__(self, network: Callable[[Tensor, Tensor | None], Tensor], z: Tensor, y: Tensor | None):
         self._z, self._y = z.clone(), None if y is None else y.clone()
         self._lock = Lock()
         self._work = CapturedWork(z.device)

@@ -15,7 +15,7 @@ _SAMPLES = 4  # numbers of each tensor, the first among them
 
 
 class Fingerprint:
-    """The tensors of a network at one moment: which they are, their versions, and some of their numbers.
+    """The modules, hooks and tensors of a network at one moment: which they are, their versions, some of their numbers.
 
     PyTorch counts the changes of a tensor, except those made through `.data`: the numbers are there for these, and a
     change through `.data` that touches none of them is not seen.
@@ -25,16 +25,19 @@ class Fingerprint:
         modules = list(network.modules())
         self._children = [module._modules for module in modules]
         self._holders = [part for module in modules for part in (module._parameters, module._buffers) if part]
+        self._hooks = [part for module in modules for part in (module._forward_hooks, module._forward_pre_hooks)]
+        self._hook_counts = list(map(len, self._hooks))
         self._network = network
         self._modules, self._tensors = _values(self._children), _values(self._holders)
         self._state = _state(self._tensors)
         self._numbers = _Numbers([tensor for tensor in self._tensors if tensor is not None])
 
     def fits(self, network: nn.Module) -> bool:
-        """Return True if the network has the same tensors with the same numbers."""
+        """Return True if the network has the same modules and tensors with the same numbers."""
         return (
             network is self._network
             and _same(_values(self._children), self._modules)
+            and list(map(len, self._hooks)) == self._hook_counts
             and _same(tensors := _values(self._holders), self._tensors)
             and _state(tensors) == self._state
             and self._numbers.are_as_before()
@@ -63,7 +66,7 @@ class _Numbers:
         views = [view for tensor in tensors if (view := _some(tensor)) is not None]
         # NumPy joins hundreds of short arrays ten times as fast.
         on_cpu = all(view.device.type == "cpu" for view in views)
-        self._views = [view.numpy() for view in views] if on_cpu else views
+        self._views: list[Any] = [view.numpy() for view in views] if on_cpu else views
         self._before = self._now()
 
     def _now(self) -> Any:

@@ -28,11 +28,15 @@ class Exportable(Protocol):
     """The model that a folder is written from; a GAN is one."""
 
     config: ModelConfig
-    tag: str | None
-    provenance: dict[str, str]
 
     @property
+    def tag(self) -> str | None: ...
+    @property
+    def provenance(self) -> dict[str, str]: ...
+    @property
     def alignment(self) -> LabelAlignment | None: ...
+    @property
+    def alignment_holds(self) -> bool: ...
     @property
     def generator(self) -> Any: ...  # a module; of a cached_property a type checker does not see it
     @property
@@ -110,6 +114,12 @@ def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
         entry.model_copy(update={"alignment": None}) for entry in model.config.weights if entry.tag == model.tag
     )
     alignment = model.alignment and model.alignment.of_weights(weights_sha256)
+    if alignment and not model.alignment_holds:
+        print(
+            "zoo: the alignment of labels is left out: the weights have changed since; measure it with zoo align",
+            file=sys.stderr,
+        )
+        alignment = None
     changes = {"weights": own, "default_tag": model.tag if own else None, "alignment": alignment}
     return model.config.model_copy(update=changes)
 

@@ -19,7 +19,7 @@ from ..inference.threads import one_thread_each
 from ..schema import labels as class_labels
 from ..schema.config import ModelConfig
 from . import latents
-from .critic import Critic
+from .discriminator_methods import DiscriminatorMethods
 from .images import Images, one_ahead, recut, sent_to_host
 from .pretrained import Pretrained
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .labelled import Label, Labels
 
 
-class GAN(Critic, Pretrained):
+class GAN(DiscriminatorMethods, Pretrained):
     """A generator with its config. The network is moved to its device and fused on first use.
 
     It has the methods of a PyTorch module: `to`, `train`, `parameters`, `state_dict` and so on. `sample` always shows

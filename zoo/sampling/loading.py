@@ -9,12 +9,9 @@ import torch
 from .. import nets
 from ..checkpoints import alignments, discriminators
 from ..checkpoints import weights as weight_files
-from ..checkpoints.discriminators import DiscriminatorFile
 from ..checkpoints.resolve import ResolvedModel, resolve_model, shown_name
-from ..checkpoints.state_dicts import check_finite, load_into
-from ..common.torch_defaults import fresh_defaults
+from ..checkpoints.state_dicts import load_into
 from ..schema import labels
-from ..schema.config import ModelConfig
 from .gan import GAN
 
 
@@ -85,25 +82,6 @@ def load_found(
         doubt=labels.doubt(found.config, name, alignment) if found.path else None,
         discriminator_file=discriminators.lookup(found, cache_dir),
     )
-
-
-def load_discriminator(
-    config: ModelConfig, file: DiscriminatorFile, device: str | torch.device = "cpu"
-) -> nets.Discriminator:
-    """Load the discriminator of a config, fetched if it is not on this machine, in eval mode.
-
-    Raises:
-        WeightsUnavailableError: the file is unavailable; the message says why, and how to get it.
-        WeightsCorruptedError: the file is damaged, is not the expected file, belongs to another architecture, or holds
-            a NaN.
-    """
-    path = file.locate()
-    tensors = weight_files.read(path)
-    check_finite(tensors, path)
-    discriminator = nets.build_discriminator(config.discriminator, device="meta")
-    load_into(discriminator, tensors, path)
-    with fresh_defaults():
-        return discriminator.to(device).eval().requires_grad_(False)
 
 
 def _averages_spectral_norm(found: ResolvedModel) -> bool:

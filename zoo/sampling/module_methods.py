@@ -24,6 +24,8 @@ class ModuleMethods:
 
     config: ModelConfig
     generator: Any  # a module; a property of GAN
+    device: torch.device
+    dtype: Any
 
     # ------------------------------------------------------------------------------------------ device and precision
 
@@ -130,7 +132,7 @@ def _place_of(value: Any) -> tuple[Any, Any]:
         return torch.device("cuda", value), None
     if isinstance(value, nn.Module):
         value = next(value.parameters(), None)
-    if hasattr(value, "device") and hasattr(value, "dtype"):
+    if isinstance(value, Tensor | ModuleMethods):
         return value.device, getattr(value, "precision", value.dtype)
     raise ZooError(f'{short(value)} is neither a device nor a dtype; give one such as "cuda" or "float16"')
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...nets import Discriminator
-from ...sampling.critic import discriminator_input
+from ...sampling.discriminator_methods import discriminator_input
 
 if TYPE_CHECKING:
     from ...schema.config import ModelConfig

@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checkpoints import weights
+from ..checkpoints.state_dicts import check_finite, load_into
 from ..common.errors import LabelError, WeightsUnavailableError, ZooError
+from ..common.torch_defaults import fresh_defaults
 from ..inference.process_state import float32_products, undisturbed
 from ..inference.renderer import eval_mode
-from ..nets import Discriminator
+from ..nets import Discriminator, build_discriminator
 from .images import Images
 from .labelled import Labelled
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 64  # images through the discriminator
 
 
-class Critic(Labelled):
+class DiscriminatorMethods(Labelled):
     """Mixin of GAN."""
 
     device: torch.device
@@ -45,8 +48,6 @@ class Critic(Labelled):
         Raises:
             WeightsUnavailableError: these weights have no discriminator, or it cannot be fetched.
         """
-        from .loading import load_discriminator
-
         if self._discriminator is None:
             if self._discriminator_file is None:
                 raise WeightsUnavailableError(
@@ -67,12 +68,13 @@ class Critic(Labelled):
             WeightsUnavailableError: as of `discriminator`.
             ZooError: the images are of another size, type or range, or not finite.
         """
-        x = discriminator_input(images, self.config)
-        labels = torch.zeros(len(x), dtype=torch.int64) if self.num_classes else None  # features do not depend on it
-        return self._judged(x, labels, "features")
+        return self._judged(discriminator_input(images, self.config), None, "features")
 
     def score(self, images: Images | Tensor | np.ndarray, label: Label = None, labels: Labels = "aligned") -> Tensor:
         """Return the discriminator's logits (N,) float32 of images, on the CPU: the higher, the more real.
+
+        A discriminator has learnt to tell training images from those of its generator; what it says of others, such as
+        noise, may be anything.
 
         Args:
             images: as in `features`.
@@ -87,28 +89,26 @@ class Critic(Labelled):
         x = discriminator_input(images, self.config)
         if label is None and isinstance(images, Images):
             label = images.labels
-        with undisturbed(self.device):
-            y = self.trained_labels(label, len(x), labels)
+        y = self.trained_labels(label, len(x), labels)
         if y is None and self.config.discriminator.head.type == "projection":
             raise LabelError(f"the discriminator of {self.config.name} judges images of a class; give label")
-        return self._judged(x, torch.zeros(len(x), dtype=torch.int64) if y is None else y, "logits")
+        return self._judged(x, y, "logits")
 
     def _judged(self, x: Tensor, y: Tensor | None, field: str) -> Tensor:
         discriminator = self.discriminator
         with undisturbed(self.device), float32_products(self.device), eval_mode(discriminator):
-            found = []
-            for start in range(0, len(x), _AT_ONCE):
-                some = slice(start, start + _AT_ONCE)
-                output = discriminator(x[some].to(self.device), None if y is None else y[some].to(self.device))
-                found.append(getattr(output, field).float().cpu())
-            return torch.cat(found)
+            if y is None:
+                y = torch.zeros(len(x), dtype=torch.int64)  # for heads that want labels for other outputs
+            parts = zip(x.split(_AT_ONCE), y.split(_AT_ONCE), strict=True)
+            outputs = [discriminator(some.to(self.device), labels.to(self.device)) for some, labels in parts]
+            return torch.cat([getattr(output, field).float().cpu() for output in outputs])
 
 
 def discriminator_input(images: Images | Tensor | np.ndarray, config: ModelConfig) -> Tensor:
     """Return images as the discriminator was trained on them: float32 (N, C, H, W) in the range of the data.
 
     Args:
-        images: as in `Critic.features`.
+        images: as in `DiscriminatorMethods.features`.
 
     Raises:
         ZooError: they are of another size, type or range, not finite, or none.
@@ -129,3 +129,22 @@ def discriminator_input(images: Images | Tensor | np.ndarray, config: ModelConfi
     if x.dtype == torch.uint8:
         return x.float() / 127.5 - 1 if signed else x.float() / 255
     return x.float() if signed else (x.float() + 1) / 2
+
+
+def load_discriminator(
+    config: ModelConfig, file: DiscriminatorFile, device: str | torch.device = "cpu"
+) -> Discriminator:
+    """Load the discriminator of a config, fetched if it is not on this machine, in eval mode.
+
+    Raises:
+        WeightsUnavailableError: the file is unavailable; the message says why, and how to get it.
+        WeightsCorruptedError: the file is damaged, is not the expected file, belongs to another architecture, or holds
+            a NaN.
+    """
+    path = file.locate()
+    tensors = weights.read(path)
+    check_finite(tensors, path)
+    discriminator = build_discriminator(config.discriminator, device="meta")
+    load_into(discriminator, tensors, path)
+    with fresh_defaults():
+        return discriminator.to(device).eval().requires_grad_(False)
