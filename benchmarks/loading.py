@@ -27,13 +27,12 @@ cache.store(cache.weights_path(config, "mimicry"), state, {{}}, "0" * 64, "made 
 READ = """
 config = registry.config({model!r})
 tensors = load_file(cache.weights_path(config, "mimicry"))
-{context}
-    network = nets.build_generator(config.generator)
+network = nets.build_generator(config.generator, {device!r})
 network.load_state_dict(tensors, assign=True)
 """
 WAYS = {
-    "load_file, module built": READ.format(model=MODEL, context="if True:"),
-    "load_file, module on meta": READ.format(model=MODEL, context="with torch.device('meta'):"),
+    "load_file, module built": READ.format(model=MODEL, device="cpu"),
+    "load_file, module on meta": READ.format(model=MODEL, device="meta"),
     "zoo.load": f"network = zoo.load({MODEL!r}, device='cpu').generator",
     "zoo.load and 8 images": f"""
 model = zoo.load({MODEL!r}, device='cpu')

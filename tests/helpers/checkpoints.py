@@ -12,14 +12,15 @@ from zoo.checkpoints import upstream
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
+PARTS = ("generator", "discriminator")
 _LIBRARIES = {"mimicry": upstream.mimicry, "studiogan": upstream.studiogan}
 
 
 def narrow(name: str, width: int = 16) -> ModelConfig:
     """A model of the registry with narrow layers and without weights, for `with_weights`."""
     config = registry.config(name)
-    channels = [width] * len(config.generator.channels)
-    return config.updated({"generator.channels": channels, "weights": [], "default_tag": None, "published": []})
+    changes = {f"{part}.channels": [width] * len(getattr(config, part).channels) for part in PARTS}
+    return config.updated({**changes, "weights": [], "default_tag": None, "published": []})
 
 
 def with_weights(config: ModelConfig, **entry: Any) -> ModelConfig:
@@ -28,20 +29,21 @@ def with_weights(config: ModelConfig, **entry: Any) -> ModelConfig:
     return config.updated({"weights": [entry], "default_tag": entry["tag"]})
 
 
-def random_state(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Our state dict of a generator, with every tensor drawn."""
+def random_state(config: ModelConfig, seed: int = 0, part: str = "generator") -> dict[str, torch.Tensor]:
+    """Our state dict of a network, with every tensor drawn."""
     generator = torch.Generator().manual_seed(seed)
-    layout = nets.build_generator(config.generator).state_dict()
+    build = nets.build_generator if part == "generator" else nets.build_discriminator
+    layout = build(getattr(config, part)).state_dict()
     return {
         name: torch.rand(t.shape, generator=generator) + 0.5 if t.is_floating_point() else t
         for name, t in layout.items()
     }
 
 
-def foreign_state(config: ModelConfig, source: str, seed: int = 0) -> dict[str, torch.Tensor]:
+def foreign_state(config: ModelConfig, source: str, seed: int = 0, part: str = "generator") -> dict[str, torch.Tensor]:
     """The same as `random_state`, under the names that `source` gives its tensors."""
-    sources = _LIBRARIES[source].generator_keys(config.generator).sources
-    ours = random_state(config, seed)
+    sources = getattr(_LIBRARIES[source], f"{part}_keys")(getattr(config, part)).sources
+    ours = random_state(config, seed, part)
     return {next(s.name for s in sources[name] if "orig" not in str(s.name)): t for name, t in ours.items()}
 
 

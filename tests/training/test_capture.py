@@ -25,9 +25,8 @@ NAMES = {c.training.objective: c.name for c in CONFIGS if c.training.accumulatio
 
 def turns(config: ModelConfig, device: str, n: int = 8):
     """Two functions, each of which computes the loss of one network and its gradients."""
-    with torch.device(device):
-        generator = nets.build_generator(config.generator)
-        discriminator = nets.build_discriminator(config.discriminator)
+    generator = nets.build_generator(config.generator, device)
+    discriminator = nets.build_discriminator(config.discriminator, device)
     terms, noise, side = objectives.build(config), CountedNoise(0, device), config.data.resolution
     labels = torch.arange(n, device=device) % config.num_classes if config.conditional else None
     real, z = torch.randn(n, 3, side, side, device=device), torch.randn(n, config.generator.latent_dim, device=device)

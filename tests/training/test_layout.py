@@ -123,8 +123,11 @@ def test_autocast_on_gpus_leaves_maps_in_bfloat16(config):
     """By its rules, for tensors without values: it resamples in float32 where nobody keeps it from that."""
     spec, wide, n = tiny(config).generator, set(), 5
     with FakeTensorMode(allow_non_fake_inputs=True):
+        networks = [
+            nets.build_generator(spec, "cuda"),
+            nets.build_discriminator(tiny(config).discriminator, "cuda"),
+        ]
         with torch.device("cuda"):
-            networks = [nets.build_generator(spec), nets.build_discriminator(tiny(config).discriminator)]
             z = torch.randn(n, spec.latent_dim)
             labels = torch.zeros(n, dtype=torch.int64) if config.conditional else None
         for network in networks:

@@ -82,12 +82,13 @@ def cached(repo_id: str, filename: str, revision: str) -> Path | None:
 
 def address_of(folder: Path) -> Address | None:
     """Return the repository and the commit of a folder in the Hub's cache; None for any other folder."""
-    repository, snapshots, commit = folder.absolute().parts[-3:] if len(folder.absolute().parts) > 3 else ("", "", "")
-    found = re.fullmatch(r"models--([^/]+?)--([^/]+)", repository)
-    if not found or snapshots != "snapshots":
+    commit = folder.resolve()
+    repository, snapshots = commit.parent.parent, commit.parent
+    found = re.fullmatch(r"models--(.+?)--(.+)", repository.name)
+    if not found or snapshots.name != "snapshots":
         return None
-    address = Address(f"{found[1]}/{found[2]}", commit)
-    return address if _repository(address.repo_id) == folder.absolute().parents[1] else None
+    address = Address(f"{found[1]}/{found[2]}", commit.name)
+    return address if _repository(address.repo_id).resolve() == repository else None
 
 
 def _repository(repo_id: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -54,14 +55,14 @@ _GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DC
 _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
 
-def build_generator(spec: architecture.Generator, device: str = "cpu") -> Generator:
+def build_generator(spec: architecture.Generator, device: str | torch.device = "cpu") -> Generator:
     """Build an untrained generator from `config.generator`, in training mode, float32 whatever the process's defaults.
 
     Call it with z (N, latent_dim) ~ N(0, 1), and labels (N,) int64 if `spec.num_classes`; it returns images
     (N, image_channels, resolution, resolution).
 
     Args:
-        device: "cpu", or "meta" for a network without memory, whose weights are loaded next.
+        device: a torch device, or "meta" for a network without memory, whose weights are loaded next.
 
     Raises:
         ConfigError: it would exceed the zoo's size limit, or the memory.
@@ -69,7 +70,7 @@ def build_generator(spec: architecture.Generator, device: str = "cpu") -> Genera
     return _built("generator", _GENERATORS[spec.architecture], spec, device)
 
 
-def build_discriminator(spec: architecture.Discriminator, device: str = "cpu") -> Discriminator:
+def build_discriminator(spec: architecture.Discriminator, device: str | torch.device = "cpu") -> Discriminator:
     """Build an untrained discriminator from `config.discriminator`, as `build_generator` does.
 
     See `DiscriminatorOutput` for what it returns.
@@ -77,7 +78,7 @@ def build_discriminator(spec: architecture.Discriminator, device: str = "cpu") -
     return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec, device)
 
 
-def _built(part: str, network: Callable[[Any], Network], spec, device: str) -> Network:
+def _built(part: str, network: Callable[[Any], Network], spec, device: str | torch.device) -> Network:
     """Build the network after a check of its size."""
     size = _at_most(spec)
     if size > _LARGEST // 2:  # in doubt: counted on a device that takes no memory, in milliseconds
@@ -89,7 +90,7 @@ def _built(part: str, network: Callable[[Any], Network], spec, device: str) -> N
             f"this {told}; at most {_LARGEST // 10**6} million are built: lower its channels, latent_dim, embeddings "
             f"or classes"
         )
-    if device == "meta":
+    if str(device) == "meta":
         return _outline(network, spec)
     try:
         with fresh_defaults(device):

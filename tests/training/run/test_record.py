@@ -15,7 +15,7 @@ from training.run.trainer import Options, train
 from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common import files
-from zoo.common.errors import ZooError
+from zoo.common.errors import WeightsCorruptedError, ZooError
 from zoo.evaluation.metrics.nearest import nearest, usual_distances
 from zoo.release import card
 from zoo.release.export import export_folder
@@ -162,6 +162,14 @@ def test_a_shorter_run_is_bundled_with_what_it_lacks(tmp_path, monkeypatch, few_
         patch.setattr("training.run.bundle.LARGEST", 1000)
         with pytest.raises(ZooError, match=r"a bundled file at most 1\.0 kB; publish the run"):
             bundle(run, tmp_path, deviations=["by hand"], **options)
+    stored = (run / "discriminator.safetensors").read_bytes()
+    tensors = weights.read(run / "discriminator.safetensors")
+    tensors["heads.logit.bias"] = tensors["heads.logit.bias"] * float("nan")
+    files.save(run / "discriminator.safetensors", tensors)
+    with pytest.raises(WeightsCorruptedError, match=r"discriminator\.safetensors .*not numbers.* heads\.logit\.bias"):
+        bundle(run, tmp_path, deviations=["by hand"], **options)
+    (run / "discriminator.safetensors").write_bytes(stored)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hub_configs", "run"]
     assert path.read_text() == recipe.to_json()
     made = bundle(run, tmp_path, deviations=["by hand"], **options)
     (entry,) = made.weights

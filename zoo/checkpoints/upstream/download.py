@@ -43,6 +43,10 @@ class Original:
     sha256: str | None = None  # where its server states one
     revision: str | None = None  # commit of its repository
 
+    def __str__(self) -> str:
+        """The file as messages name it."""
+        return self.address if self.address.endswith(self.name) else f"{self.name} from {self.address}"
+
 
 def fetch(upstream: Upstream, partial: Path, choose: Choice | None = None) -> Original:
     """Download into a separate folder in `partial`; a partial download of the same file is continued.

@@ -175,13 +175,13 @@ def _convert(wanted: _Wanted, original: download.Original, target: Path, trust_a
         _enforce(original, digest, known.original_sha256, f"the sha256 of its first download; {remedy}")
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
     spec = config.discriminator if wanted.discriminator else config.generator
-    tensors = convert_file(state, upstream.source, spec, f"{original.name} from {original.address}")
+    tensors = convert_file(state, upstream.source, spec, str(original))
     return _Converted(wanted, tensors, original, digest, is_new=known is None and upstream.sha256 is None)
 
 
 def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:
     if expected not in (None, digest):
-        found = f"{original.name} from {original.address} has sha256 {digest[:12]}..."
+        found = f"{original} has sha256 {digest[:12]}..."
         raise WeightsCorruptedError(f"{found}, expected {expected[:12]}..., {remedy}")
 
 

@@ -168,18 +168,17 @@ def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
 
     if classifier not in classifiers.KINDS:
         raise ZooError(f'classifier "{classifier}" is not known; give one of {", ".join(classifiers.KINDS)}')
-    own = []
-    if model.has_discriminator and model.config.discriminator.head.type != "plain":
+    own, asked_for = [], classifier == "discriminator"
+    if (asked_for or model.has_discriminator) and model.config.discriminator.head.type != "plain":
         try:
             own = [judges.of_discriminator(model.discriminator, model.config)]
         except WeightsCorruptedError as error:
-            if classifier == "discriminator":
+            if asked_for:
                 raise
             print(f"zoo: the discriminator is left out: {error}", file=sys.stderr)
     no_classifier = classifier == "auto" and data is None and not classifiers.need_no_data(model.config)
-    if classifier == "discriminator" or (no_classifier and own):
+    if asked_for or (no_classifier and own):
         if not own:
-            model.discriminator  # noqa: B018  says why there is none
             raise ZooError(f"the discriminator of {model.config.name} knows no classes; give another classifier")
         return own
     return [classifiers.find(model.config, classifier, data, str(model.device)), *own]
