@@ -58,7 +58,7 @@ def test_a_part_of_a_public_split_counts_only_where_it_was_asked_for(data_root, 
     mnist_files(elsewhere)
     full = datasets.load("mnist", resolution=8, root=elsewhere)
     shutil.rmtree(elsewhere)
-    again = datasets.load("mnist", resolution=8)
+    again = datasets.load("mnist", resolution=np.uint8(8))
     assert (again.checksum, again.source) == (full.checksum, str(elsewhere)), "prepared from a path, found by name"
 
 
@@ -112,6 +112,17 @@ def test_description(tmp_path):
     assert "classes   none" in datasets.describe(datasets.Dataset(data.images, data.labels * 0, 1))
     large = datasets.Dataset(torch.zeros(25_000, 3, 1, 1, dtype=torch.uint8), torch.zeros(25_000, dtype=torch.int64), 1)
     assert "of 8,334 evenly spaced images" in datasets.describe(large)
+
+
+def test_sizes_and_counts_of_any_kind():
+    data = datasets.load("digits", resolution=torch.tensor(16))
+    assert data.images.shape[2:] == (16, 16)
+    assert datasets.first_classes(data, np.int8(3)).checksum == datasets.first_classes(data, 3).checksum
+    for wrong in (0, 1.5, True, "16"):
+        with pytest.raises(ZooError, match=r"resolution is .*; give a whole number of at least 1"):
+            datasets.load("digits", resolution=wrong)
+    with pytest.raises(ZooError, match="11 classes requested, the data has 10"):
+        datasets.first_classes(data, np.uint8(11))
 
 
 def test_classes_that_do_not_fit_are_explained(tmp_path):

@@ -50,6 +50,19 @@ def test_scores_are_those_of_the_features(unconditional):
     assert "fid.num_fake: 200, not 50000" in report.differences
 
 
+def test_counts_and_seeds_of_any_kind(unconditional):
+    plain = evaluate(unconditional, ("fid",), num_fake=120, num_real=200, seeds=(0, 1), batch_size=64)
+    for seeds in (np.int8(2), torch.tensor(2), np.array([0, 1], np.uint8), [np.uint64(0), torch.tensor(1)]):
+        counts = {"num_fake": np.uint8(120), "num_real": np.array(200), "batch_size": torch.tensor(64)}
+        found = evaluate(unconditional, ("fid",), seeds=seeds, **counts)
+        assert found["fid"].per_seed == plain["fid"].per_seed
+
+
+def test_more_features_than_fit_are_refused_after_the_first_batch(unconditional):
+    with pytest.raises(ZooError, match=r"the 12 features of 10,000,000,000,000 images take .* GiB, .*--num-fake"):
+        evaluate(unconditional, ("fid",), num_fake=10**13, seeds=1)
+
+
 def test_another_precision_is_measured_and_said():
     exact, rounded = (
         evaluate("infomax-gan/digits", ("fid",), dtype=dtype, num_fake=100) for dtype in (None, "bfloat16")
@@ -181,7 +194,12 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
         ("infomax-gan/digits", {"extractor": "resnet"}, ZooError, "efficientnet-lite0"),
         ("infomax-gan/digits", {"data": "imagine"}, DataUnavailableError, "there are celeba, cifar10"),
         ("infomax-gan/digits", {"num_real": 5000}, ZooError, "digits train has 1,797 images"),
-        ("infomax-gan/digits", {"num_fake": -1}, ZooError, "num_fake: .*greater than 0, got -1"),
+        ("infomax-gan/digits", {"num_fake": -1}, ZooError, "num_fake is -1; give a whole number of at least 1"),
+        ("infomax-gan/digits", {"num_real": 1.5}, ZooError, "num_real is 1.5; give a whole number"),
+        ("infomax-gan/digits", {"seeds": [0, -1]}, ZooError, "seed is -1"),
+        ("infomax-gan/digits", {"seeds": 10**12}, ZooError, "seeds is 1000000000000; give a whole number from 1 to"),
+        ("infomax-gan/digits", {"seeds": "3"}, ZooError, "seeds is '3'"),
+        ("infomax-gan/digits", {"seeds": []}, ZooError, "seeds: .*at least 1 item"),
         ("infomax-gan/digits", {"names": ("classes",)}, ZooError, "unconditional and has no classes"),
         ("contragan/digits", {"names": ("classes",), "num_fake": 12}, LabelError, "12 images .* no images of class"),
         ("contragan/digits", {"batch_size": 0}, ZooError, "batch_size is 0"),

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import checkpoints
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -70,6 +71,26 @@ def test_a_run_folder_keeps_its_discriminator(tmp_path):
         wanted = tensor.half() if tensor.is_floating_point() else tensor
         assert torch.equal(written[name], wanted)
     assert zoo.load(out, device="cpu").generator.input.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "half", torch.float16, np.float16, "torch.float16"])
+def test_precisions_of_a_folder_by_any_name(tmp_path, dtype):
+    out = _small("sngan/cifar10").save_pretrained(tmp_path / "out", dtype=dtype)
+    assert {t.dtype for t in weights.read(out / "model.safetensors").values()} <= {torch.float16, torch.int64}
+    assert torch.float16 in {t.dtype for t in weights.read(out / "model.safetensors").values()}
+
+
+@pytest.mark.parametrize("dtype", ["bf16", torch.bfloat16, "tf32", "int8", torch.int8])
+def test_other_precisions_are_refused_before_anything_is_written(tmp_path, dtype):
+    with pytest.raises(ZooError, match=r"^dtype is .*; give one of float32, float16$"):
+        _small("sngan/cifar10").save_pretrained(tmp_path / "out", dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_has_one_precision(tmp_path, command):
+    done = command("export", "infomax-gan/digits", "--format", "torchscript", "--dtype", "half", "-o", "x.pt")
+    assert (done.returncode, done.stderr) == (1, "zoo: torchscript graphs compute in float32; leave --dtype half out\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_weights_that_are_there_are_listed(tmp_path):

@@ -84,6 +84,51 @@ def test_an_npz(model, expected, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
 
 
+def test_arguments_of_any_kind(model, tmp_path):
+    y = np.array([7, 1, 2] * 4, np.uint8)
+    want = model.sample(12, y.tolist(), seed=200, truncation=0.7, exact=True)
+    given = {"n": np.int8(12), "seed": np.array(200, np.uint8), "truncation": "0.7", "batch_size": torch.tensor(5)}
+    for i, label in enumerate((y, torch.from_numpy(y), list(y), [torch.tensor(c) for c in y])):
+        bulk.write(model, tmp_path / f"{i}.npz", label=label, **given)
+        with np.load(tmp_path / f"{i}.npz") as archive:
+            assert np.array_equal(archive["images"], pixels(want))
+            assert archive["labels"].tolist() == y.tolist()
+            assert archive["seed"] == 200
+    first = (tmp_path / "0.npz").read_bytes()
+    assert all((tmp_path / f"{i}.npz").read_bytes() == first for i in range(1, 4)), "the records agree"
+    for label in (np.uint8(7), np.array(7), torch.tensor(7, dtype=torch.int8), "7"):
+        done = bulk.write(model, tmp_path / "one.npz", label=label, **given)
+        assert done.images in (0, 12)
+    with np.load(tmp_path / "one.npz") as archive:
+        assert archive["labels"].tolist() == [7] * 12
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"n": 1.5}, "n is 1.5; give a whole number"),
+        ({"n": True}, "n is True"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"seed": 2**64}, "seed is"),
+        ({"truncation": "wide"}, "truncation is 'wide'"),
+        ({"label": np.array([1, 2, 3])}, "3 labels for 4 images"),
+    ],
+)
+def test_wrong_arguments_are_a_line_before_anything_is_written(model, tmp_path, wrong, words):
+    with pytest.raises(ZooError, match=words):
+        bulk.write(model, tmp_path / "x", **{"n": 4} | wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("n", "out", "label"), [(10**12, "x.npz", None), (10**12, "x", "all"), (10**15, "x", 3), (10**12, "y.npz", 3)]
+)
+def test_more_than_memory_can_list_is_refused_at_once(model, tmp_path, n, out, label):
+    with pytest.raises(ZooError, match=r"take [\d,]+ GiB, this machine has .* GiB free; "):
+        bulk.write(model, tmp_path / out, n, label, seed=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tar_for_webdataset(model, expected, tmp_path):
     bulk.write(model, tmp_path / "x.tar", N, seed=5)
     with tarfile.open(tmp_path / "x.tar") as archive:

@@ -1,5 +1,7 @@
 """What one does with a batch of images: range, grid, indexing, files."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,10 @@ from zoo.common.errors import ZooError
 def images():
     pixels = torch.arange(5 * 3 * 4 * 6, dtype=torch.int64).remainder(256).byte().view(5, 3, 4, 6)
     return Images(pixels, labels=torch.tensor([0, 1, 2, 3, 4]), seed=9, model="m/d")
+
+
+def opened(path) -> Image.Image:
+    return Image.open(io.BytesIO(path.read_bytes()))
 
 
 def test_floats_are_scaled_rounded_and_clipped():
@@ -35,8 +41,105 @@ def test_indexing_iteration_and_arrays(images):
     assert np.array_equal(np.asarray(images), images.uint8.numpy())
     assert np.asarray(images, dtype=np.float32).dtype == np.float32
     assert torch.equal(Images.cat([images[:2], images[2:]]).uint8, images.uint8)
-    with pytest.raises(IndexError):
-        images[5]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [3, -2, np.int8(3), np.uint8(3), np.int64(-2), np.array(3), torch.tensor(3), torch.tensor(-2, dtype=torch.int8)],
+)
+def test_one_index_of_any_kind_is_one_image(images, index):
+    assert isinstance(images[index], Image.Image)
+    assert np.array_equal(np.asarray(images[index]), images.uint8[3].permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *(
+            [1, 4],
+            (1, -1),
+            [np.int8(1), np.uint8(4)],
+            [torch.tensor(1), np.array(4)],
+            range(1, 5, 3),
+            slice(1, None, 3),
+        ),
+        *(np.array([1, 4], np.uint8), np.array([-4, -1], np.int8), torch.tensor([1, 4], dtype=torch.uint8)),
+        *(torch.tensor([1, -1]), np.array([1, 4], np.uint64), slice(1, None, 3)),
+        slice(np.int8(1), torch.tensor(5), np.uint8(3)),
+        *([False, True, False, False, True], np.arange(5) % 3 == 1, torch.arange(5) % 3 == 1),
+    ],
+)
+def test_several_indices_of_any_kind_are_images(images, index):
+    chosen = images[index]
+    assert torch.equal(chosen.uint8, images.uint8[[1, 4]])
+    assert chosen.labels.tolist() == [1, 4]
+    assert (chosen.start, chosen.seed, chosen.model) == (0, 9, "m/d")
+
+
+def test_slices_are_those_of_a_list(images):
+    numbers = list(range(5))
+    for wanted in (slice(None), slice(None, None, -1), slice(3, 0, -2), slice(-2, 9), slice(4, 2), slice(-99, 99, 2)):
+        assert images[wanted].labels.tolist() == numbers[wanted]
+    assert [len(images[empty]) for empty in ([], np.array([]), np.zeros(5, bool))] == [0, 0, 0]
+    assert Images(images.uint8, start=7)[2:4].start == 9
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *(5, -6, np.int8(-6), np.uint8(255), np.uint64(2**64 - 1), 10**30, torch.tensor(5), [0, 5], [-6], [10**30]),
+        *(np.array([0, 255], np.uint8), np.array([2**64 - 1], np.uint64), np.ones(4, bool), [True]),
+    ],
+)
+def test_an_index_out_of_range_is_that_of_a_list(images, index):
+    with pytest.raises(IndexError, match="for 5 images"):
+        images[index]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *("a", 1.0, None, ..., True, np.True_, torch.tensor(True), torch.tensor(1.0), np.float32(1), ["a"], [0.5]),
+        *(np.array([1.0]), np.array([[1]]), [[1], [2, 3]], slice(None, None, 0), slice(0.5, None), {1}),
+    ],
+)
+def test_what_is_no_index_is_a_line(images, index):
+    with pytest.raises(ZooError, match="give a whole number, a slice, or a list") as error:
+        images[index]
+    assert len(str(error.value)) < 300
+
+
+def test_joined_images_keep_what_they_share(images):
+    joined = Images.cat([images[:2], images[[3]]])
+    assert (joined.labels.tolist(), joined.seed, joined.model) == ([0, 1, 3], 9, "m/d")
+    other = Images(images.uint8, seed=np.uint64(2), model="m/e")
+    joined = Images.cat([images, other])
+    assert (joined.labels, joined.seed, joined.model) == (None, None, None)
+    with pytest.raises(ZooError, match="images of 6x4 and 4x6 cannot be joined"):
+        Images.cat([images, Images(images.uint8.transpose(2, 3))])
+
+
+def test_arguments_of_any_kind(images):
+    same = Images(
+        images.uint8.numpy(), labels=np.arange(5, dtype=np.uint8), seed=np.uint64(2**64 - 1), start=np.int8(3)
+    )
+    assert torch.equal(same.uint8, images.uint8)
+    assert (same.labels.dtype, same.seed, same.start) == (torch.int64, 2**64 - 1, 3)
+    assert same.labels.tolist() == images.labels.tolist()
+    with pytest.raises(ZooError, match=r"labels are \(4,\) for 5 images"):
+        Images(images.uint8, labels=[1, 2, 3, 4])
+    with pytest.raises(ZooError, match="seed is -1"):
+        Images(images.uint8, seed=-1)
+    assert images.grid(np.int8(2)).size == images.grid(torch.tensor(2)).size == images.grid(2).size == (18, 20)
+    for columns in (0, -1, 1.5, True):
+        with pytest.raises(ZooError, match=r"columns is .*; give a whole number of at least 1"):
+            images.grid(columns)
+
+
+def test_the_seed_of_our_own_file_makes_the_same_images(images, tmp_path):
+    Images(images.uint8, seed=2**64 - 1).save(tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as archive:
+        assert Images(images.uint8, seed=archive["seed"]).seed == 2**64 - 1
 
 
 def test_grid_places_every_image(images):
@@ -45,6 +148,32 @@ def test_grid_places_every_image(images):
     assert np.array_equal(grid[6:10, 1:7], images.uint8[2].permute(1, 2, 0).numpy())
     assert (grid[11:15, 8:14] == 255).all(), "an empty place is white"
     assert images._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_grid_of_too_many_images_is_refused():
+    many = Images(torch.zeros(10_001, 3, 1, 1, dtype=torch.uint8))
+    with pytest.raises(ZooError, match=r"at most 10,000 images, not 10,001; .*images\[:1000\].*folder or an .npz$"):
+        many.grid()
+    assert many[:10_000].grid(padding=0).size == (100, 100)
+    shown = Image.open(io.BytesIO(many._repr_png_()))
+    assert shown.size == many[:1000].grid().size
+
+
+@pytest.mark.parametrize(("suffix", "most"), [(".webp", 16_383), (".jpg", 65_500), (".gif", 65_535)])
+def test_a_format_that_cannot_hold_the_grid_is_a_line(suffix, most, tmp_path):
+    for side in (most - 4, most - 3):
+        images = Images(torch.zeros(1, 3, 1, side, dtype=torch.uint8))
+        if side + 4 <= most:
+            assert opened(images.save(tmp_path / f"x{suffix}")).width == most
+            continue
+        with pytest.raises(ZooError, match=rf"{most + 1:,} x 5 pixels, but {suffix} holds {most:,} along a side"):
+            images.save(tmp_path / f"y{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"x{suffix}"]
+
+
+def test_a_grid_that_does_not_fit_in_memory_is_refused(images):
+    with pytest.raises(ZooError, match=r"the pixels of a grid of 5 images take .* GiB, this machine has .* free; "):
+        images.grid(padding=10**8)
 
 
 def test_files(images, tmp_path):

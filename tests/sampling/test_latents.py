@@ -83,6 +83,13 @@ def test_latents_do_not_follow_the_default_device():
         assert torch.equal(latents.labels(1, 0, 3, 10), y)
 
 
+def test_narrow_numbers_do_not_overflow():
+    whole, y = latents.normal(1, 100, 100, 5), latents.labels(1, 100, 100, 10)
+    for kind in (np.int8, np.uint8, lambda value: torch.tensor(value, dtype=torch.int8)):
+        assert torch.equal(latents.normal(1, kind(100), kind(100), 5), whole)
+        assert torch.equal(latents.labels(1, kind(100), kind(100), 10), y)
+
+
 @pytest.mark.parametrize(
     "seed",
     [

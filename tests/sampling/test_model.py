@@ -45,7 +45,13 @@ def test_drawn_labels_belong_to_their_image(conditional):
 
 
 @pytest.mark.parametrize(
-    "label", [3, "3", np.int64(3), torch.tensor(3), [3, 3], ["3", 3], (3, 3), torch.tensor([3, 3])]
+    "label",
+    [
+        *(3, "3", np.int64(3), np.uint8(3), np.array(3), np.array(3, np.int8), np.array("3"), np.str_("3")),
+        *(torch.tensor(3), torch.tensor(3, dtype=torch.int8), torch.tensor(3, dtype=torch.uint8)),
+        *([3, 3], ["3", 3], (3, 3), torch.tensor([3, 3]), np.array([3, 3], np.uint8), np.array(["3", "3"])),
+        *([np.int8(3), np.uint64(3)], [torch.tensor(3), np.array(3)], torch.tensor([3, 3], dtype=torch.uint8)),
+    ],
 )
 def test_labels_in_any_form(conditional, label):
     assert conditional.sample(2, label=label, seed=0).labels.tolist() == [3, 3]
@@ -76,6 +82,14 @@ def test_the_example_of_the_design(tiny_imagenet):
         ("goldfisch", "goldfish"),
         (1.5, "neither an index nor a name"),
         (True, "neither an index nor a name"),
+        (np.True_, "neither an index nor a name"),
+        (torch.tensor(True), "neither an index nor a name"),
+        (torch.tensor(3.0), "neither an index nor a name"),
+        (np.array([1.0, 2.0]), "neither an index nor a name"),
+        (np.array([True, False]), "neither an index nor a name"),
+        (np.int8(-1), "classes 0 to 199"),
+        (np.uint8(200), "classes 0 to 199"),
+        (np.array([1, 255], np.uint8), "label 255 is out of range"),
         ([1, 2, 3], "3 labels for 2 images"),
         ([1, 999], "out of range"),
     ],

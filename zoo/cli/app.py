@@ -20,6 +20,8 @@ from .export import export
 from .importing import import_command
 from .info import info
 from .installed import Commands
+from .interpolate import interpolate
+from .labels import labels_command
 from .listing import list_command
 from .publish import publish
 from .sample import sample
@@ -59,7 +61,9 @@ def _options(
 
 app.command("list", rich_help_panel=panels.FIND)(list_command)
 app.command("info", rich_help_panel=panels.FIND)(info)
+app.command("labels", rich_help_panel=panels.FIND)(labels_command)
 app.command("sample", rich_help_panel=panels.SAMPLE)(sample)
+app.command("interpolate", rich_help_panel=panels.SAMPLE)(interpolate)
 app.command("demo", rich_help_panel=panels.SAMPLE)(demo)
 app.command("evaluate", rich_help_panel=panels.EVALUATE)(evaluate)
 app.command("verify", rich_help_panel=panels.EVALUATE)(verify)

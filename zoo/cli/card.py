@@ -29,7 +29,7 @@ def card_command(
     import zoo
 
     from ..release import card, card_files
-    from ..sampling.images import refuse_overwriting
+    from ..sampling.outputs import refuse_overwriting
 
     config = zoo.info(name)
     if found := of_folder(name):

@@ -56,7 +56,7 @@ def _facts(facts: dict[str, str]) -> Table:
 def _networks(config: ModelConfig) -> dict[str, str]:
     g, d = config.generator, config.discriminator
     names = labels.class_names(config)
-    shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
+    shown = ", ".join(names[:12]) + (f", ... ({len(names)}; `zoo labels` lists them)" if len(names) > 12 else "")
     facts = {"generator": _generator(g), "discriminator": _discriminator(d)}
     if names:
         facts["classes"] = shown

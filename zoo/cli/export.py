@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..common.errors import ZooError
 from .arguments import Name
 
 
@@ -19,7 +20,7 @@ def export(
         str, typer.Option("--format", "-f", help="folder (config, safetensors, card), onnx or torchscript.")
     ] = "folder",
     dtype: Annotated[
-        str, typer.Option(help="Precision of a folder: float32, or float16 for half the size.")
+        str, typer.Option(help="Precision of a folder: float32, or float16 (fp16) for half the size.")
     ] = "float32",
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
@@ -35,6 +36,9 @@ def export(
 
         print(export_folder(name, out or Path(stem), dtype=dtype, force=force))
         return
+    from ..common.dtypes import named
     from ..release.onnx import FORMATS, export_graph
 
+    if named(dtype) != "float32":
+        raise ZooError(f"{format} graphs compute in float32; leave --dtype {dtype} out")
     print(export_graph(name, out or Path(f"{stem}{FORMATS.get(format, '')}"), format, force=force))

@@ -37,7 +37,7 @@ def publish(
         bool, typer.Option("--private", help="Make a new repository private.", rich_help_panel=panels.OUTPUT)
     ] = False,
     dtype: Annotated[
-        str, typer.Option(help="float32, or float16 for half the size.", rich_help_panel=panels.MODEL)
+        str, typer.Option(help="float32, or float16 (fp16) for half the size.", rich_help_panel=panels.MODEL)
     ] = "float32",
     message: Annotated[
         str | None, typer.Option("-m", "--message", help="Message of the commit.", rich_help_panel=panels.OUTPUT)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from . import panels
-from .arguments import Device, Dtype, Name, Weights
-
-
-class Labels(str, Enum):
-    ALIGNED = "aligned"
-    TRAINED = "trained"
+from . import panels, saving
+from .arguments import Device, Dtype, LabelKind, Labels, Name, Weights, complete_label
 
 
 def sample(
@@ -26,6 +20,7 @@ def sample(
         typer.Option(
             "--label",
             "-l",
+            autocompletion=complete_label,
             help='Class by index or name, several separated by commas, or "all"; default: drawn from the seed.',
             rich_help_panel=panels.IMAGES,
         ),
@@ -41,7 +36,7 @@ def sample(
         typer.Option(
             "-o",
             "--out",
-            help="Image file (a grid), .npz, .tar, or a folder; default: NAME.png.",
+            help="Image file (a grid), .mp4, .npz, .tar, or a folder; default: NAME.png.",
             rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
@@ -49,19 +44,16 @@ def sample(
         int | None, typer.Option(min=1, help="Images per row of the grid.", rich_help_panel=panels.OUTPUT)
     ] = None,
     truncation: Annotated[
-        float | None,
-        typer.Option(help="Redraw latent elements beyond this magnitude.", rich_help_panel=panels.IMAGES),
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Redraw latent elements beyond this magnitude, at least 0.05; default: none.",
+            rich_help_panel=panels.IMAGES,
+        ),
     ] = None,
     weights: Weights = "default",
     device: Device = "auto",
-    labels: Annotated[
-        Labels,
-        typer.Option(
-            help='"aligned": --label names a class, drawn by the label that `zoo align` found for it. "trained": '
-            "--label names a label of the generator's training.",
-            rich_help_panel=panels.IMAGES,
-        ),
-    ] = Labels.ALIGNED,
+    labels: Labels = LabelKind.ALIGNED,
     dtype: Dtype = None,
     batch_size: Annotated[
         int | None,
@@ -83,7 +75,7 @@ def sample(
         typer.Option("--quiet", "-q", help="Show no progress bar and no summary.", rich_help_panel=panels.OUTPUT),
     ] = False,
 ) -> None:
-    """Make images: a grid, or any number of single images.
+    """Make images: a grid, a film, or any number of single images.
 
     zoo sample contragan/digits -n 100 --label all -o digits.png
 
@@ -95,13 +87,10 @@ def sample(
 
     On several GPUs: torchrun --nproc-per-node=8 -m zoo sample ...
     """
-    import zoo
+    from ..sampling import bulk, latents
 
-    from ..sampling import bulk
-    from ..schema import registry
-
-    folder = registry.folder_of(name)
-    out = out or Path(f"{folder.resolve().name if folder else zoo.info(name).slug}.png")
+    out = out or Path(f"{saving.stem(name)}.png")
+    truncation = latents.check_truncation(truncation)
     loading = {"weights": weights, "device": device, "dtype": dtype}
     sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size, "labels": labels.value}
     say = (lambda line: None) if quiet else print
@@ -123,20 +112,22 @@ def sample(
 
 
 def _grid(name, out, n, label, columns, loading, sampling, force, progress, say) -> None:
-    from ..common.pictures import encoded
-    from ..sampling.images import output_kind, refuse_overwriting
+    from ..sampling.grid import layout
     from ..sampling.loading import load
+    from ..sampling.outputs import check_options
 
-    kind = output_kind(out)
-    if sampling["seed"] is None:  # the images will differ from the existing ones; refuse before the work, not after
-        refuse_overwriting([out], force)
+    kind = saving.refuse_early(out, sampling["seed"] is not None, force)
+    check_options(False, kind, columns)
+    is_film = kind == ".mp4"
+    if not is_film:
+        layout(n, 1, 1, columns, suffix=kind)  # refuses too many before the model is loaded
     model = load(name, **loading)
     classes, per_class = _spread(label, n, model)
-    columns = columns or (per_class if per_class and per_class <= 20 else None)
+    if not is_film:
+        columns = columns or (per_class if per_class and per_class <= 20 else None)
+        layout(n, model.resolution, model.resolution, columns, suffix=kind)
     images = model.sample(n, classes, **sampling, progress=progress)
-    existed = out.is_file() and out.read_bytes() == encoded(images.grid(columns), kind)
-    if not existed:
-        images.save(out, columns=columns, force=force)
+    existed = saving.save(images, out, force, columns=columns)
     say(_about(out, n, model, images.seed) + ("; it existed already" if existed else ""))
 
 
@@ -162,11 +153,14 @@ def _about(out: Path, n: int, model, seed: int | None) -> str:
 
 def _spread(label: list[str] | None, n: int, model) -> tuple[list[int] | int | None, int | None]:
     """Return labels for n images, class after class in equal parts, and the images per class where n divides evenly."""
-    from ..schema.labels import spread
+    from ..schema.labels import index, is_single, spread
 
     if not label:
         return None, None
-    labels = spread(model.config, [word.strip() for item in label for word in item.split(",") if word.strip()], n)
+    words = [word.strip() for item in label for word in item.split(",") if word.strip()]
+    if len(words) == 1 and is_single(words[0]):
+        return index(model.config, words[0]), None
+    labels = spread(model.config, words, n)
     classes = len(set(labels))
     if classes == 1:
         return labels[0], None

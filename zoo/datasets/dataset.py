@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import ZooError
+from ..common.numbers import whole
 from ..common.text import visible
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def first_classes(dataset: Dataset, count: int) -> Dataset:
     Raises:
         ZooError: the data has fewer classes.
     """
+    count = whole("classes", count)
     if not 1 <= count <= dataset.num_classes:
         raise ZooError(
             f"{count} classes requested, the data has {dataset.num_classes}; give 1 to {dataset.num_classes}"

@@ -7,6 +7,7 @@ import os
 
 from ..common.cache_roots import data_root
 from ..common.errors import UnknownModelError, ZooError
+from ..common.numbers import whole
 from ..schema.class_names import class_names
 from . import preparation
 from . import prepared as cache
@@ -26,8 +27,7 @@ def load_split(
     verify: bool = False,
 ) -> Dataset:
     """Load a split as `zoo.datasets.load` does; `verify` reads prepared data and raises if it is damaged."""
-    if resolution < 1:
-        raise ZooError(f"resolution {resolution} is not usable; give a number of pixels")
+    resolution = whole("resolution", resolution, 1)
     request = cache.Request(dataset, split, resolution, preparation.standard(dataset, code))
     source = find(dataset, split, root)
     images = source.ready(resolution)

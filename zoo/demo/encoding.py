@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..common.pictures import encoded
+from ..sampling import animation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,10 +35,7 @@ def zipped(pictures: dict[str, bytes]) -> bytes:
 def gif(images: Images, seconds: float = 2.0) -> bytes:
     """Encode a loop there and back, each way in `seconds`."""
     frames = [*images, *list(images)[-2:0:-1]]
-    buffer = io.BytesIO()
-    duration = max(20, round(1000 * seconds / max(1, len(images) - 1) / 10) * 10)  # GIF counts hundredths
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0, disposal=1)
-    return buffer.getvalue()
+    return animation.gif(frames, 1000 * seconds / max(1, len(images) - 1))
 
 
 def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:

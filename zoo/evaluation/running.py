@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from ..common import ranks
 from ..common.devices import rank_device
 from ..common.errors import ZooError
+from ..common.numbers import whole
 from ..common.progress import ProgressCallback
+from ..sampling import latents
 from .features import extractors
 from .plan import Task, tasks_of
 from .protocols import published
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..sampling.gan import GAN
     from ..sampling.images import Images
+
+
+_MOST_SEEDS = 10_000
 
 
 def evaluate(
@@ -93,11 +98,14 @@ def evaluate(
         from .features import inception
 
         inception.locate(inception_weights)
+    num_real, num_fake = (
+        None if value is None else whole(name, value, 1)
+        for name, value in (("num_real", num_real), ("num_fake", num_fake))
+    )
     where = rank_device(device)
     target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir)
     chosen = _protocol(protocol, target)
-    changes = {"num_real": num_real, "num_fake": num_fake, "labels": labels}
-    changes["seeds"] = tuple(range(seeds)) if isinstance(seeds, int) else None if seeds is None else tuple(seeds)
+    changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
     except ValueError as error:
@@ -127,6 +135,16 @@ def _protocol(protocol: str | Protocol, target: Target) -> Protocol:
     if found is None:
         raise ZooError(f"no protocol of a published FID of {target.subject.name} is known; use --protocol clean")
     return found
+
+
+def _seeds(seeds: Any) -> tuple[int, ...] | None:
+    """Return the seeds that an integer n (0 ... n - 1) or a sequence stands for; None for None."""
+    if seeds is None:
+        return None
+    items = seeds.tolist() if hasattr(seeds, "tolist") else seeds
+    if hasattr(items, "__iter__") and not isinstance(items, str):
+        return tuple(latents.check_seed(item) for item in items)
+    return tuple(range(whole("seeds", items, 1, _MOST_SEEDS)))
 
 
 def _first_problem(error: ValueError) -> str:

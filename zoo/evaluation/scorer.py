@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
-from ..common.errors import DataUnavailableError, ZooError
+from ..common.errors import DataUnavailableError
+from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
 from . import plan
 from .features import extractors, references
@@ -58,11 +59,10 @@ class Scorer:
         self.target, self.extractor_name, self.data = target, extractor, data
         self.inception_weights, self.cache_dir = inception_weights, cache_dir
         self.device = target.model.device if target.model else pick_device(rank_device(device))
-        self.batch_size = batch_size if batch_size is not None else 256 if self.device.type == "cuda" else 64
+        usual = 256 if self.device.type == "cuda" else 64
+        self.batch_size = usual if batch_size is None else whole("batch_size", batch_size, 1)
         self._extractors: dict[str, extractors.Extractor] = {}
         self._data: dict[str, references.ReferenceData] = {}
-        if self.batch_size < 1:
-            raise ZooError(f"batch_size is {batch_size}; give 1 or more")
 
     def extractor(self, resize: str) -> extractors.Extractor:
         """Return the extractor with this way of resizing, loaded once; other extractors have one way."""

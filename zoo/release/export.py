@@ -11,6 +11,7 @@ from ..schema import registry
 from .model_folder import check, write_folder
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from ..sampling.gan import GAN
@@ -21,7 +22,7 @@ def export_folder(
     out: str | os.PathLike,
     *,
     discriminator: nn.Module | Mapping[str, Tensor] | None = None,
-    dtype: str = "float32",
+    dtype: str | torch.dtype = "float32",
     force: bool = False,
 ) -> Path:
     """Write a model as a folder that `zoo.load`, `GAN.from_pretrained` and the Hub take; returns the folder.

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..checkpoints.state_dicts import check_finite
 from ..checkpoints.tensor_names import unwrapped
-from ..common import files
+from ..common import dtypes, files
 from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
 from ..schema.config import ModelConfig
 from . import card
 from .run_record import write_record
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from ..schema.label_alignment import LabelAlignment
 
 CONFIG, WEIGHTS, DISCRIMINATOR, CARD = "config.json", "model.safetensors", "discriminator.safetensors", "README.md"
+PRECISIONS = ("float32", "float16")  # of tensors in a folder
 
 
 class Exportable(Protocol):
@@ -50,7 +52,7 @@ def write_folder(
     out: str | os.PathLike,
     *,
     discriminator: nn.Module | Mapping[str, Tensor] | None = None,
-    dtype: str = "float32",
+    dtype: str | torch.dtype = "float32",
     force: bool = False,
     run: Path | None = None,
 ) -> Path:
@@ -75,10 +77,9 @@ def write_folder(
     return out
 
 
-def check(out: Path, dtype: str, force: bool) -> None:
+def check(out: Path, dtype: str | torch.dtype, force: bool) -> None:
     """Raises ZooError before any work if the precision is unknown, or the folder is not empty."""
-    if dtype not in ("float32", "float16"):
-        raise ZooError(f'dtype "{dtype}" is not known; give float32 or float16')
+    dtypes.named(dtype, PRECISIONS)
     _check_room(out, force)
 
 
@@ -124,7 +125,7 @@ def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
     return model.config.model_copy(update=changes)
 
 
-def _checked(network: nn.Module | Mapping[str, Tensor], what: str, dtype: str) -> dict[str, Tensor]:
+def _checked(network: nn.Module | Mapping[str, Tensor], what: str, dtype: str | torch.dtype) -> dict[str, Tensor]:
     """Return the tensors of a network in this precision, under their bare names.
 
     Raises:
@@ -134,7 +135,7 @@ def _checked(network: nn.Module | Mapping[str, Tensor], what: str, dtype: str) -
 
     tensors = unwrapped(network if isinstance(network, Mapping) else network.state_dict(), what)
     check_finite(tensors, what)
-    wanted = getattr(torch, dtype)
+    wanted = getattr(torch, dtypes.named(dtype, PRECISIONS))
     converted = {name: t.to(wanted) if t.is_floating_point() else t for name, t in tensors.items()}
     if wanted != torch.float32:
         try:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..common import files
 from ..common.errors import ZooError
 from ..inference.fuse import fuse
-from ..sampling.images import refuse_overwriting
+from ..sampling.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
     from ..sampling.gan import GAN

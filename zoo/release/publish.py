@@ -15,6 +15,8 @@ from .export import export_folder
 from .space import space_files
 
 if TYPE_CHECKING:
+    import torch
+
     from ..sampling.gan import GAN
 
 
@@ -35,7 +37,7 @@ def publish(
     branch: str | None = None,
     commit_message: str | None = None,
     create_pr: bool = False,
-    dtype: str = "float32",
+    dtype: str | torch.dtype = "float32",
 ) -> str:
     """Upload config.json, model.safetensors and the card to `user/repo`; returns `hf://user/repo@commit`.
 
@@ -74,7 +76,7 @@ def preview_space(requirement: str | None = None) -> tuple[list[FileToUpload], s
         return _listed(folder)
 
 
-def preview(source: GAN | str | os.PathLike, dtype: str = "float32") -> tuple[list[FileToUpload], str]:
+def preview(source: GAN | str | os.PathLike, dtype: str | torch.dtype = "float32") -> tuple[list[FileToUpload], str]:
     """Return what `publish` would upload: its files, and the text of the card."""
     with _folder(source, dtype) as folder:
         return _listed(folder)
@@ -86,7 +88,7 @@ def _listed(folder: Path) -> tuple[list[FileToUpload], str]:
 
 
 @contextmanager
-def _folder(source, dtype: str) -> Iterator[Path]:
+def _folder(source, dtype: str | torch.dtype) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         yield export_folder(source, Path(temporary) / "model", dtype=dtype)
 

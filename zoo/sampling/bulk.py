@@ -15,25 +15,32 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common import ranks, side_files
 from ..common.errors import ZooError
+from ..common.memory import refuse_if_too_large
+from ..common.numbers import whole
 from ..common.progress import Progress
 from ..common.tensors import state_sha256
+from ..schema import labels as class_labels
 from . import latents
 from .formats import Format, NpzFormat, TarFormat
-from .images import refuse_overwriting
 from .journal import Command, Journal, OutputPart
+from .outputs import refuse_overwriting
 from .png_folder import DamagedRecordError, PngFolder
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .gan import GAN
     from .labelled import Label, Labels
 
 FORMATS: dict[str, type[Format]] = {"": PngFolder, ".npz": NpzFormat, ".tar": TarFormat}  # by suffix
 PART_PIXELS = 1 << 20  # approximate pixels per part: 1,024 images of 32x32
+_PART_BYTES = 300  # of memory per part, for the range and the names of its images
 _JOURNAL = ".zoo-sample"
 _ENCODERS = 4  # threads; compression releases the interpreter's lock
 
@@ -92,7 +99,9 @@ def write(
         ZooError: other images exist, or the disk is full.
         StoppedError: Ctrl-C, or SIGTERM.
     """
-    out = Path(out)
+    out, n, truncation = Path(out), whole("n", n), latents.check_truncation(truncation)
+    seed = None if seed is None else latents.check_seed(seed)
+    batch_size = None if batch_size is None else whole("batch_size", batch_size, 1)
     label = _numbers(model, label, n, labels)
     if out.suffix and out.is_dir():
         raise ZooError(f"{out} is a folder; give a file, or a folder without a suffix")
@@ -101,6 +110,9 @@ def write(
     journal = Journal(out / _JOURNAL if not out.suffix else out.parent / f".{out.name}{_JOURNAL}")
     format = FORMATS[out.suffix.lower()](out, journal)
     each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
+    refuse_if_too_large(_PART_BYTES * n // each, f"the lists of the parts of {n:,} images", "make fewer")
+    if isinstance(format, NpzFormat) and model.num_classes:
+        refuse_if_too_large(8 * n, f"the labels of {n:,} images", "give a folder or a .tar")
     parts = [range(first, min(n, first + each)) for first in range(0, n, each)]
     record = _record(model, n, label, seed, truncation, labels, format)
     start, made = time.perf_counter(), 0
@@ -124,7 +136,7 @@ def write(
                             advance(written)
                 ranks.agree(None)  # all parts are written
                 if ranks.rank() == 0:
-                    format.finalize(command, parts, _labels(model, n, label, drawn, labels), model.resolution)
+                    format.finalize(command, parts, partial(_labels, model, n, label, drawn, labels), model.resolution)
                     journal.end()
                 ranks.agree(None)
     except KeyboardInterrupt:
@@ -138,11 +150,11 @@ def write(
 
 def _numbers(model: GAN, label, n: int, labels: str) -> int | list[int] | None:
     """Return the classes by number, one for all images or one per image; refuses them before anything is written."""
-    chosen = model.check_label(label, n, labels)
-    if chosen is None or isinstance(label, int):
-        return label
-    single = hasattr(label, "__index__") or (isinstance(label, str) and label.lower() != "all")
-    return int(chosen[0]) if single and n else chosen.tolist()
+    single = class_labels.is_single(label)
+    chosen = model.check_label(label, 1 if single else n, labels)
+    if chosen is None:
+        return None
+    return int(chosen[0]) if single else chosen.tolist()
 
 
 def _record(
@@ -153,7 +165,7 @@ def _record(
     return {
         "model": model.config.name,
         "weights": state_sha256(model.state_dict()),
-        "seed": None if seed is None else latents.check_seed(seed),
+        "seed": seed,
         "label": hashlib.sha256(json.dumps(listed).encode()).hexdigest() if listed is not None else label,
         "truncation": truncation,
         "number": None if format.images_alone and listed is None else n,
@@ -225,7 +237,7 @@ def _begin(
     if there and not force:
         _refuse_others(record, there, format, n)
     elif there is None and not is_damaged:
-        refuse_overwriting(format.targets(n), force)
+        refuse_overwriting(format.existing(n), force)
 
     forced = force or (begun is not None and begun.makes(record) and begun.forced)
     earlier = _earlier(record, format, n, begun, finished)
@@ -277,11 +289,11 @@ def _missing(parts: list[range], done: list[OutputPart]) -> Iterator[range]:
             yield range(first, part.stop)
 
 
-def _labels(model: GAN, n: int, label, seed: int, labels: Labels):
+def _labels(model: GAN, n: int, label: int | list[int] | None, seed: int, labels: Labels) -> np.ndarray | None:
     """Return labels (n,) int64, or None without classes."""
     import torch
 
     if label is None:
         drawn = model.drawn_labels(n, seed, labels=labels)
         return None if drawn is None else drawn.numpy()
-    return torch.tensor([label] * n if isinstance(label, int) else label).numpy()
+    return (torch.full((n,), label) if isinstance(label, int) else torch.tensor(label)).numpy()

@@ -8,7 +8,7 @@ import json
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from .journal import Command, Journal, OutputPart
 # zlib at 1 instead of 6: for 128x128 half the time and 5 % more bytes (benchmarks/README.md).
 COMPRESSION = 1
 _BLOCK = 1 << 20
+GetLabels = Callable[[], "np.ndarray | None"]  # makes the labels (n,), which not every format has
 
 
 class Format:
@@ -41,9 +42,9 @@ class Format:
     def __init__(self, out: Path, journal: Journal):
         self.out, self.journal = out, journal
 
-    def targets(self, n: int) -> list[Path]:
-        """Return the final files of n images."""
-        return [self.out]
+    def existing(self, n: int) -> list[Path]:
+        """Return the existing files in the places of n images."""
+        return [self.out] if os.path.lexists(self.out) else []
 
     def finished(self) -> Command | None:
         """Return the command that made the existing output; None if there is none, or it is foreign."""
@@ -82,7 +83,7 @@ class Format:
                 yield count
         writing.replace(self.journal.path(command, OutputPart(part.start, part.stop, digest.hexdigest())))
 
-    def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
+    def finalize(self, command: Command, parts: list[range], labels: GetLabels, resolution: int) -> None:
         """Join the parts; the output gets its name when it is whole."""
         known = {(part.first, part.stop): part for part in self.journal.parts(command)}
         files = [self.journal.path(command, known[part.start, part.stop]) for part in parts]
@@ -94,7 +95,9 @@ class Format:
             os.fsync(file.fileno())
         writing.replace(self.out)
 
-    def _put_together(self, record: dict[str, Any], parts: list[Path], labels, resolution: int, file) -> None:
+    def _put_together(
+        self, record: dict[str, Any], parts: list[Path], labels: GetLabels, resolution: int, file
+    ) -> None:
         raise NotImplementedError
 
     def _record(self) -> dict[str, Any] | None:
@@ -130,13 +133,15 @@ class NpzFormat(Format):
         for batch in batches:
             yield batch.uint8.permute(0, 2, 3, 1).contiguous().numpy().tobytes(), len(batch)
 
-    def _put_together(self, record: dict[str, Any], parts: list[Path], labels, resolution: int, file) -> None:
+    def _put_together(
+        self, record: dict[str, Any], parts: list[Path], labels: GetLabels, resolution: int, file
+    ) -> None:
         about = {"descr": "|u1", "fortran_order": False, "shape": (record["images"], resolution, resolution, 3)}
         with zipfile.ZipFile(file, "w") as archive:
             with archive.open(zipfile.ZipInfo("images.npy"), "w", force_zip64=True) as images:
                 np.lib.format.write_array_header_1_0(images, about)
                 _copy(parts, images)
-            for name, array in (("labels", labels), ("seed", np.asarray(record["seed"], dtype=np.uint64))):
+            for name, array in (("labels", labels()), ("seed", np.asarray(record["seed"], dtype=np.uint64))):
                 if array is not None:
                     buffer = io.BytesIO()
                     np.save(buffer, array)
@@ -185,7 +190,9 @@ class TarFormat(Format):
         sample = _member(f"{i:06d}.png", png(image))
         return sample if label is None else sample + _member(f"{i:06d}.cls", str(label).encode())
 
-    def _put_together(self, record: dict[str, Any], parts: list[Path], labels, resolution: int, file) -> None:
+    def _put_together(
+        self, record: dict[str, Any], parts: list[Path], labels: GetLabels, resolution: int, file
+    ) -> None:
         header = {"comment": json.dumps(record)}
         with tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT, pax_headers=header) as archive:
             archive.offset += _copy(parts, file)  # the blocks that end an archive follow

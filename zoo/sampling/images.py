@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,41 +13,60 @@ import numpy as np
 
 from ..common.errors import ZooError
 from ..common.files import write_atomically
+from ..common.memory import refuse_if_too_large
+from ..common.numbers import whole
 from ..common.pictures import encoded
+from ..common.text import short
+from . import animation
+from .grid import PADDING, drawn, layout
+from .indexing import position, positions
+from .outputs import check_options, is_animation, output_kind, refuse_overwriting, targets_of
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
 T = TypeVar("T")
-_FORMATS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tiff"}
+_SHOWN = 1000  # images in a notebook
 
 
 class Images:
     """Images (N, 3, H, W) as uint8 on the CPU, with the seed and labels that made them.
 
-    `images[i]` and iteration give PIL images, a slice or index list gives `Images`; `np.asarray(images)` is the same
-    (N, 3, H, W) array as `images.uint8`. A notebook shows the batch as a grid.
+    `images[i]` and iteration give PIL images; a slice, a mask or a list, array or tensor of indices gives `Images`, and
+    an index out of range is an IndexError. `np.asarray(images)` is the same (N, 3, H, W) array as `images.uint8`. A
+    notebook shows the batch, or its first thousand, as a grid.
+
+    Attributes:
+        labels: (N,) int64; None without classes.
+        start: index of the first image in the seed's sequence.
+        frames: the images are the frames of one animation, which `save` writes as such into a .gif.
     """
 
     def __init__(
         self,
-        uint8: torch.Tensor,
+        uint8: torch.Tensor | np.ndarray,
         *,
-        labels: torch.Tensor | None = None,
+        labels: torch.Tensor | np.ndarray | Sequence[int] | None = None,
         seed: int | None = None,
         start: int = 0,
         model: str | None = None,
         columns: int | None = None,
+        frames: bool = False,
     ):
-        if uint8.ndim != 4 or uint8.shape[1] != 3 or str(uint8.dtype) != "torch.uint8":
-            raise ZooError(f"images must be uint8 (N, 3, H, W), not {uint8.dtype} {tuple(uint8.shape)}")
-        self.uint8 = uint8.cpu().contiguous()
-        self.labels = labels  # (N,) int64, None without classes
-        self.seed = seed
-        self.start = start  # index of the first image in the seed's sequence
+        import torch
+
+        pixels = torch.from_numpy(uint8) if isinstance(uint8, np.ndarray) and uint8.dtype == np.uint8 else uint8
+        if not isinstance(pixels, torch.Tensor) or pixels.ndim != 4 or pixels.shape[1] != 3 or _kind(pixels) != "uint8":
+            about = f"{_kind(uint8)} {tuple(uint8.shape)}" if hasattr(uint8, "shape") else short(uint8)
+            raise ZooError(f"images must be uint8 (N, 3, H, W), not {about}")
+        self.uint8 = pixels.cpu().contiguous()
+        self.labels = None if labels is None else _labels(labels, len(pixels))
+        self.seed = None if seed is None else whole("seed", seed, 0, (1 << 64) - 1)
+        self.start = whole("start", start)
         self.model = model
-        self._columns = columns
+        self.frames = frames
+        self._columns = None if columns is None else whole("columns", columns, 1)
 
     @classmethod
     def from_float(cls, images: torch.Tensor, **about: Any) -> Images:
@@ -64,14 +82,21 @@ class Images:
 
         if not parts:
             raise ZooError("there are no images to join; give at least one batch")
-        first = parts[0]
-        labels = None if first.labels is None else torch.cat([part.labels for part in parts if part.labels is not None])
+        first, labels = parts[0], [part.labels for part in parts if part.labels is not None]
+        sizes = dict.fromkeys(f"{part.shape[3]}x{part.shape[2]}" for part in parts)
+        if len(sizes) > 1:
+            raise ZooError(f"images of {' and '.join(sizes)} cannot be joined; give images of one size")
+        n = sum(map(len, parts))
+        refuse_if_too_large(
+            n * first.uint8[:1].nbytes, f"{n:,} images of {next(iter(sizes))}", "keep the batches apart"
+        )
         return cls(
             torch.cat([part.uint8 for part in parts]),
-            labels=labels,
-            seed=first.seed,
+            labels=torch.cat(labels) if len(labels) == len(parts) else None,
+            seed=first.seed if all(part.seed == first.seed for part in parts) else None,
             start=first.start,
-            model=first.model,
+            model=first.model if all(part.model == first.model for part in parts) else None,
+            frames=all(part.frames for part in parts),
         )
 
     def float(self) -> torch.Tensor:
@@ -89,20 +114,22 @@ class Images:
     def __getitem__(self, index: int | np.integer) -> Image: ...
 
     @overload
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray | torch.Tensor) -> Images: ...
+    def __getitem__(self, index: slice | Sequence[int] | Sequence[bool] | np.ndarray | torch.Tensor) -> Images: ...
 
     def __getitem__(self, index):
-        if isinstance(index, (int, np.integer)):
-            return _pil(self.uint8[int(index)])
-        start = (
-            self.start + range(len(self))[index].start if isinstance(index, slice) and index.step in (None, 1) else 0
-        )
+        one = position(index, len(self))
+        if one is not None:
+            return _pil(self.uint8[one])
+        chosen = positions(index, len(self))
+        in_a_row = isinstance(chosen, range) and chosen.step == 1
+        where = slice(chosen.start, chosen.stop) if in_a_row else list(chosen)
         return Images(
-            self.uint8[index],
-            labels=None if self.labels is None else self.labels[index],
+            self.uint8[where],
+            labels=None if self.labels is None else self.labels[where],
             seed=self.seed,
-            start=start,
+            start=self.start + chosen.start if in_a_row else 0,
             model=self.model,
+            frames=self.frames,
         )
 
     def __iter__(self) -> Iterator[Image]:
@@ -118,47 +145,67 @@ class Images:
         """Return the images as a list of PIL images."""
         return list(self)
 
-    def grid(self, columns: int | None = None, padding: int = 2) -> Image:
+    def grid(self, columns: int | None = None, padding: int = PADDING) -> Image:
         """Arrange all images in one PIL image, row by row, on white.
 
         Args:
             columns: images per row; default: about the square root of their number.
             padding: pixels between and around the images.
+
+        Raises:
+            ZooError: there are more than 10,000 images.
         """
-        import torch
+        return self._grid(columns, padding)
 
-        n, channels, height, width = self.uint8.shape
-        columns = columns or self._columns or math.ceil(math.sqrt(n)) or 1
-        if columns < 1:
-            raise ZooError(f"columns is {columns}; give 1 or more")
-        columns = min(columns, max(n, 1))
-        rows = math.ceil(n / columns)
-        cell_h, cell_w = height + padding, width + padding
-        sheet = torch.full((channels, rows * cell_h + padding, columns * cell_w + padding), 255, dtype=torch.uint8)
-        for i, image in enumerate(self.uint8):
-            top, left = padding + i // columns * cell_h, padding + i % columns * cell_w
-            sheet[:, top : top + height, left : left + width] = image
-        return _pil(sheet)
+    def _grid(self, columns: int | None, padding: int = PADDING, suffix: str = "") -> Image:
+        from PIL import Image
 
-    def save(self, path: str | Path, *, columns: int | None = None, force: bool = False) -> Path:
-        """Write a grid (for an image suffix), an .npz, or a folder with one PNG per image.
+        columns = self._columns if columns is None else columns
+        where = layout(len(self), *self.shape[2:], columns, padding, suffix)
+        return Image.fromarray(drawn(self.uint8, where))
+
+    def save(
+        self,
+        path: str | os.PathLike,
+        *,
+        columns: int | None = None,
+        fps: float | None = None,
+        scale: int | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write a grid (for an image suffix), an animation, an .npz, or a folder with one PNG per image.
 
         The .npz has `images` (N, H, W, 3) uint8, and `labels` and `seed` if known. A folder gets 000000.png and so on,
-        numbered from `start`. Existing files are only overwritten with `force`.
+        numbered from `start`. An .mp4 is an animation, and so is a .gif of `interpolate`. Existing files are only
+        overwritten with `force`.
+
+        Args:
+            columns: of a grid.
+            fps: frames per second of an animation, up to 50; default: 12.
+            scale: whole factor by which an animation is enlarged; default: the least that makes 128 pixels.
         """
         path = Path(path)
         suffix = output_kind(path)
+        check_options(self.frames, suffix, columns, fps, scale)
         targets = targets_of(path, self.start, len(self))
         refuse_overwriting(targets, force)
-        if suffix == ".npz":
-            write_atomically(path, self._npz())
-        elif suffix:
-            write_atomically(path, encoded(self.grid(columns), suffix))
+        if suffix:
+            write_atomically(path, self.to_bytes(suffix, columns=columns, fps=fps, scale=scale))
         else:
             path.mkdir(parents=True, exist_ok=True)
             for target, image in zip(targets, self, strict=True):
                 write_atomically(target, encoded(image, ".png"))
         return path
+
+    def to_bytes(
+        self, suffix: str, *, columns: int | None = None, fps: float | None = None, scale: int | None = None
+    ) -> bytes:
+        """Return the bytes of the file that `save` writes for this suffix."""
+        if suffix == ".npz":
+            return self._npz()
+        if is_animation(self.frames, suffix):
+            return animation.encoded(self.pil(), suffix, fps, scale)
+        return encoded(self._grid(columns, suffix=suffix), suffix)
 
     def _npz(self) -> bytes:
         arrays: dict[str, Any] = {"images": self.uint8.permute(0, 2, 3, 1).numpy()}
@@ -171,7 +218,7 @@ class Images:
         return buffer.getvalue()
 
     def _repr_png_(self) -> bytes:
-        return encoded(self.grid(), ".png")
+        return encoded((self if len(self) <= _SHOWN else self[:_SHOWN]).grid(), ".png")
 
     def __repr__(self) -> str:
         about = "".join(
@@ -224,24 +271,17 @@ def recut(batches: Iterator[Images], size: int) -> Iterator[Images]:
         yield held
 
 
-def output_kind(path: Path) -> str:
-    """Return the suffix of a path for images: that of an image format, ".npz", or "" for a folder."""
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS | {"", ".npz"}:
-        known = ", ".join(sorted(_FORMATS))
-        raise ZooError(f"{path}: unknown format {suffix}; give an image file ({known}), an .npz, or a folder")
-    return suffix
+def _kind(array: Any) -> str:
+    return str(array.dtype).removeprefix("torch.")
 
 
-def targets_of(path: Path, start: int, n: int) -> list[Path]:
-    """Return the files of images start ... start + n - 1: the path itself, or one PNG per image in a folder."""
-    return [path] if output_kind(path) else [path / f"{start + i:06d}.png" for i in range(n)]
+def _labels(labels: Any, n: int) -> torch.Tensor:
+    import torch
 
-
-def refuse_overwriting(targets: list[Path], force: bool) -> None:
-    for target in targets:
-        if os.path.lexists(target) and not force:
-            raise ZooError(f"{target} exists; give another path, or force=True (--force) to overwrite it")
+    found = torch.as_tensor(labels).to(torch.int64)
+    if found.shape != (n,):
+        raise ZooError(f"labels are {tuple(found.shape)} for {n:,} images; give one per image")
+    return found
 
 
 def _pil(image: torch.Tensor) -> Image:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..common.errors import ZooError
 from ..common.json_files import UnreadableError, parse_json, read_bytes
-from .formats import Format, command_of, is_record, parsed, png
+from .formats import Format, GetLabels, command_of, is_record, parsed, png
 from .images import Images, one_ahead
 from .journal import Command, OutputPart
 
@@ -36,8 +36,8 @@ class PngFolder(Format):
 
     images_alone = True
 
-    def targets(self, n: int) -> list[Path]:
-        return [self._image(i) for i in range(n)]
+    def existing(self, n: int) -> list[Path]:
+        return _within(self._images(), 0, n) if self.out.is_dir() else []
 
     def finished(self) -> Command | None:
         """Read sample.json; raises ZooError if it is foreign, DamagedRecordError if it is truncated or garbled."""
@@ -180,7 +180,7 @@ class PngFolder(Format):
     def _known(self, command: Command) -> list[OutputPart]:
         return [*self._recorded(), *self.journal.parts(command)]
 
-    def finalize(self, command: Command, parts: list[range], labels: np.ndarray | None, resolution: int) -> None:
+    def finalize(self, command: Command, parts: list[range], labels: GetLabels, resolution: int) -> None:
         known = {(part.first, part.stop): part.sha256 for part in self._known(command)}
         digests = [known.get((part.start, part.stop)) or self._digest(part) or "" for part in parts]
         listed = [str(OutputPart(part.start, part.stop, sha)) for part, sha in zip(parts, digests, strict=True)]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ..checkpoints import hub
 
 if TYPE_CHECKING:
+    import torch
+
     from .gan import GAN
 
 
@@ -47,7 +49,7 @@ class Pretrained:
         assert isinstance(self, GAN)
         return write_folder(self, folder, **options)
 
-    def push_to_hub(self, repo_id: str, *, dtype: str = "float32", **options) -> str:
+    def push_to_hub(self, repo_id: str, *, dtype: str | torch.dtype = "float32", **options) -> str:
         """Upload what `save_pretrained` writes to `user/repo`; options and result of `checkpoints.hub.push`."""
         address = hub.parse(repo_id)
         with tempfile.TemporaryDirectory() as temporary:

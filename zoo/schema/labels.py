@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..common.errors import LabelError
+from ..common.memory import refuse_if_too_large
+from ..common.numbers import whole
 from ..common.text import cut, short
 from . import class_names as public_names
 from .config import ModelConfig
@@ -15,6 +18,15 @@ from .label_alignment import UNKNOWN, LabelAlignment
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+ALL = "all"  # every class in equal parts
+_LISTED = 16  # bytes per label of a list and of the tensor that it becomes
+
+
+def _unwrapped(label):
+    """Return the item of a 0-d array or tensor, and of a NumPy scalar, as Python's own."""
+    return label.item() if getattr(label, "ndim", None) == 0 else label
 
 
 def class_names(config: ModelConfig) -> tuple[str, ...]:
@@ -33,18 +45,27 @@ def index(config: ModelConfig, label: int | str) -> int:
     """
     if not config.conditional:
         raise LabelError(f"{config.name} is unconditional and takes no label; omit label")
+    label = _unwrapped(label)
     if isinstance(label, str):
         return _named(config, label)
     last = config.num_classes - 1
-    if isinstance(label, bool) or not hasattr(label, "__index__"):
-        raise LabelError(f"label {short(label)} is neither an index nor a name; give 0 to {last} or a class name")
     try:
-        position = label.__index__()
-    except TypeError:  # a tensor of floats, or of several numbers
-        raise LabelError(f"label {short(label)} is not an index; give 0 to {last} or a class name") from None
+        position = operator.index(label)
+    except TypeError:
+        position = None
+    if position is None or isinstance(label, bool):
+        raise LabelError(f"label {short(label)} is neither an index nor a name; give 0 to {last} or a class name")
     if not 0 <= position <= last:
         raise LabelError(f"label {short(position)} is out of range; {config.name} has classes 0 to {last}")
     return position
+
+
+def is_single(label) -> bool:
+    """Return True if a label stands for the class of every image: an index, alone or in a 0-d array, or a name."""
+    label = _unwrapped(label)
+    if isinstance(label, str):
+        return label.lower() != ALL
+    return hasattr(label, "__index__") and not hasattr(label, "ndim")
 
 
 def indices(config: ModelConfig, label, n: int) -> Tensor | None:
@@ -53,10 +74,13 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
 
     if label is None:
         return None
-    if isinstance(label, str) and label.lower() == "all":
-        return torch.tensor(spread(config, ["all"], n), dtype=torch.int64)
-    if isinstance(label, str) or (hasattr(label, "__index__") and getattr(label, "ndim", 0) == 0):
-        return torch.full((n,), index(config, label))
+    label, n = _unwrapped(label), whole("n", n)
+    if is_single(label):
+        chosen = index(config, label)
+        refuse_if_too_large(8 * n, f"the labels of {n:,} images", "make them in parts")
+        return torch.full((n,), chosen, dtype=torch.int64, device="cpu")
+    if isinstance(label, str):
+        label = spread(config, [ALL], n)
     try:
         items = label.tolist() if hasattr(label, "tolist") else list(label)
     except TypeError:
@@ -64,7 +88,7 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
         raise
     if len(items) != n:
         raise LabelError(f"{len(items)} labels for {n} images; give one label, or one per image")
-    return torch.tensor([index(config, item) for item in items], dtype=torch.int64)
+    return torch.tensor([index(config, item) for item in items], dtype=torch.int64, device="cpu")
 
 
 def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int]:
@@ -73,7 +97,7 @@ def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int
     Raises:
         LabelError: a class is unknown, none is given, or there are more classes than images.
     """
-    if [item.lower() for item in wanted if isinstance(item, str)] == ["all"] and len(wanted) == 1:
+    if [item.lower() for item in wanted if isinstance(item, str)] == [ALL] and len(wanted) == 1:
         index(config, 0)  # refuses a model without classes
         chosen = list(range(config.num_classes))
     else:
@@ -82,6 +106,7 @@ def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int
         raise LabelError('no class is given; give one, several, or "all"')
     if len(chosen) > n:
         raise LabelError(f"{len(chosen)} classes do not fit into {n} images; ask for at least {len(chosen)}")
+    refuse_if_too_large(_LISTED * n, f"the labels of {n:,} images", "make them in parts, or of one class")
     return [chosen[i * len(chosen) // n] for i in range(n)]
 
 
@@ -100,7 +125,7 @@ def _named(config: ModelConfig, label: str) -> int:
         return index(config, int(label))
     by_plain = {plain(name): name for name in names}
     close = [by_plain[key] for key in difflib.get_close_matches(wanted[:200], by_plain, n=3)]
-    hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo info {config.name}` lists them"
+    hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo labels {config.name}` lists them"
     raise LabelError(f'{config.name} has no class "{cut(label, 60)}"; {hint}')
 
 

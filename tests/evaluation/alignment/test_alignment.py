@@ -394,7 +394,9 @@ def test_given_data_trains_a_classifier(digits):
     [
         ("infomax-gan/digits", {}, "unconditional"),
         ("contragan/digits", {"images_per_class": 5}, "at least 20"),
+        ("contragan/digits", {"images_per_class": np.uint8(19)}, "at least 20"),
         ("contragan/digits", {"images_per_class": 30.5}, "whole number"),
+        ("contragan/digits", {"images_per_class": torch.tensor(True)}, "whole number"),
         ("contragan/digits", {"classifier": "oracle"}, "not known"),
         ("contragan/digits", {"classifier": "discriminator"}, "no discriminator"),
         ("contragan/digits", {"classifier": "imagenet"}, "among ImageNet's"),
@@ -613,5 +615,5 @@ def test_only_an_alignment_is_one(digits):
             model.alignment = wrong
     with pytest.raises(LabelError, match="aligned"):
         model.trained_labels(1, 2, labels="x")
-    with pytest.raises(LabelError, match="is not an index"):
+    with pytest.raises(LabelError, match="neither an index nor a name"):
         model.sample(2, torch.tensor(3.0))

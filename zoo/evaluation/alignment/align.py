@@ -17,10 +17,11 @@ import torch
 from ...checkpoints import alignments, resolve
 from ...common.errors import LabelError, WeightsCorruptedError, ZooError
 from ...common.files import write_atomically
+from ...common.numbers import whole
 from ...common.progress import Progress
 from ...sampling import latents, loading
 from ...sampling.gan import GAN
-from ...sampling.images import refuse_overwriting
+from ...sampling.outputs import refuse_overwriting
 from ...schema import labels
 from ...schema.label_alignment import UNKNOWN, LabelAlignment
 
@@ -131,10 +132,11 @@ def align(
         config, name = found.config, resolve.shown_name(source, found)
     if not config.conditional:
         raise LabelError(f"{name} is unconditional: it has no labels to align")
-    if not (hasattr(images_per_class, "__index__") and images_per_class.__index__() >= LEAST_IMAGES):
+    images_per_class = whole("images_per_class", images_per_class)
+    if images_per_class < LEAST_IMAGES:
         raise LabelError(
-            f"{images_per_class!r} images of each label tell nothing for certain; give a whole number of at least "
-            f"{LEAST_IMAGES} (--images-per-class)"
+            f"{images_per_class} images of each label tell nothing for certain; give at least {LEAST_IMAGES} "
+            f"(--images-per-class)"
         )
     if found is None:
         assert isinstance(source, GAN)
@@ -144,7 +146,7 @@ def align(
             alignments.check_writable(found, cache_dir)
         model = loading.load_found(found, name, device, cache_dir=cache_dir)
     who = _judges(model, classifier, data)
-    alignment = measure(model, who, int(images_per_class), seed, name=name, progress=progress)
+    alignment = measure(model, who, images_per_class, seed, name=name, progress=progress)
     known = model.alignment
     if keep and alignment.verdict == UNKNOWN and known is not None and known.verdict != UNKNOWN:
         print(f"zoo: what was measured of {name} before ({known.verdict}) is kept, not this", file=sys.stderr)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...common import quantise, ranks
+from ...common.memory import refuse_if_too_large
 from .extractors import Extractor
 from .sources import ALIGNMENT, ImageSource
 
@@ -72,7 +73,7 @@ def extract(
     starts = ranks.share(range(0, len(source), batch_size))
     kept: dict[str, Tensor] = {}
     first: list[Tensor] = []
-    mine = sum(min(batch_size, len(source) - start) for start in starts)
+    mine = min(starts[-1] + batch_size, len(source)) - starts[0] if starts else 0
     error = None
     try:
         source.prepare()
@@ -86,6 +87,11 @@ def extract(
             timings.add(parts[1], clock)
             for layer, values in features.items():
                 if layer not in kept:
+                    refuse_if_too_large(
+                        4 * mine * values.shape[1],
+                        f"the {values.shape[1]:,} features of {mine:,} images",
+                        "evaluate fewer (num_fake=, --num-fake)",
+                    )
                     kept[layer] = torch.empty(mine, values.shape[1])
                 kept[layer][done : done + count] = values
             if start < keep_first:
