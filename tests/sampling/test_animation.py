@@ -135,6 +135,12 @@ def test_without_pyav_an_mp4_names_the_extra(tmp_path, monkeypatch):
     assert frames(2).save(tmp_path / "x.gif").is_file()
 
 
+def test_a_pyav_without_the_encoder_is_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    with pytest.raises(ZooError, match=r"without the encoder libx264; run: pip install av, or give a .gif"):
+        frames(2).save(tmp_path / "x.mp4")
+
+
 def test_the_bytes_do_not_change_from_one_time_to_the_next():
     for suffix in (".gif", ".mp4"):
         assert frames(3).to_bytes(suffix) == frames(3).to_bytes(suffix)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from zoo import Images
+from zoo.common import memory
 from zoo.common.errors import ZooError
 
 
@@ -174,6 +175,29 @@ def test_a_format_that_cannot_hold_the_grid_is_a_line(suffix, most, tmp_path):
 def test_a_grid_that_does_not_fit_in_memory_is_refused(images):
     with pytest.raises(ZooError, match=r"the pixels of a grid of 5 images take .* GiB, this machine has .* free; "):
         images.grid(padding=10**8)
+
+
+def test_what_takes_more_memory_than_there_is_is_refused(images, monkeypatch):
+    monkeypatch.setattr(memory, "_SMALL", 0)
+    monkeypatch.setattr(memory, "available", lambda: 1000)  # 360 are in use
+    assert len(Images.cat([images, images])) == 10
+    for wanted in (images.float, lambda: Images.cat([images] * 3), lambda: images.grid(padding=10)):
+        with pytest.raises(ZooError, match=r"images.* take .* GiB, this machine has .* GiB free; "):
+            wanted()
+
+
+def test_images_do_not_follow_the_default_device_and_precision(images):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            parts = [images[[0, 2]], images[[True] * 5], images[::-1], Images(images.uint8, labels=[4, 3, 2, 1, 0])]
+            joined = Images.cat(iter(parts))
+            assert joined.labels.tolist() == [0, 2, 0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 4, 3, 2, 1, 0]
+            assert images.float().dtype == torch.float32
+            assert joined.grid().size == (5 * 8 + 2, 4 * 6 + 2)
+    finally:
+        torch.set_default_dtype(before)
 
 
 def test_files(images, tmp_path):

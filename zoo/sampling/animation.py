@@ -79,11 +79,13 @@ def _enlarged(image: Image, scale: int) -> Image:
 def require_pyav() -> None:
     """Raise ZooError if .mp4 files cannot be written here."""
     try:
-        import av  # noqa: F401
+        import av
     except ImportError:
         raise ZooError(
             ".mp4 needs PyAV, which is not installed; run: pip install 'contrastive-gan-zoo[video]', or give a .gif"
         ) from None
+    if "libx264" not in av.codecs_available:
+        raise ZooError("this PyAV was built without the encoder libx264; run: pip install av, or give a .gif")
 
 
 def _mp4(images: Iterable[Image], rate: Fraction, scale: int) -> bytes:

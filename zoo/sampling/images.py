@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -76,10 +76,11 @@ class Images:
         return cls(quantise.fixed(images).expand(-1, 3, -1, -1), **about)
 
     @classmethod
-    def cat(cls, parts: Sequence[Images]) -> Images:
+    def cat(cls, parts: Iterable[Images]) -> Images:
         """Join several batches in order, such as those of `model.stream`."""
         import torch
 
+        parts = list(parts)
         if not parts:
             raise ZooError("there are no images to join; give at least one batch")
         first, labels = parts[0], [part.labels for part in parts if part.labels is not None]
@@ -101,6 +102,9 @@ class Images:
 
     def float(self) -> torch.Tensor:
         """Return (N, 3, H, W) float32 in [0, 1]."""
+        refuse_if_too_large(
+            4 * self.uint8.nbytes, f"{len(self):,} floating-point images", "convert images[:1000], and so on"
+        )
         return self.uint8.float() / 255
 
     def __len__(self) -> int:
@@ -278,7 +282,7 @@ def _kind(array: Any) -> str:
 def _labels(labels: Any, n: int) -> torch.Tensor:
     import torch
 
-    found = torch.as_tensor(labels).to(torch.int64)
+    found = torch.as_tensor(labels, device="cpu").to(torch.int64)
     if found.shape != (n,):
         raise ZooError(f"labels are {tuple(found.shape)} for {n:,} images; give one per image")
     return found
