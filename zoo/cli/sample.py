@@ -90,9 +90,9 @@ def sample(
     from ..sampling import bulk, latents
 
     out = out or Path(f"{saving.stem(name)}.png")
-    truncation = latents.check_truncation(truncation)
+    threshold = latents.check_truncation(truncation)
     loading = {"weights": weights, "device": device, "dtype": dtype}
-    sampling = {"seed": seed, "truncation": truncation, "batch_size": batch_size, "labels": labels.value}
+    sampling = {"seed": seed, "truncation": threshold, "batch_size": batch_size, "labels": labels.value}
     say = (lambda line: None) if quiet else print
     if bulk.is_bulk(out):
         _bulk(name, out, n, label, loading, sampling, force, not quiet and sys.stderr.isatty(), say)

@@ -47,7 +47,7 @@ def encoded(images: Sequence[Image], suffix: str, fps: Any = None, scale: Any = 
     factor = math.ceil(_LEAST_SIDE / side) if scale is None else whole("scale", scale, 1)
     if side * factor > _LONGEST_SIDE:
         raise ZooError(f"a film is at most {_LONGEST_SIDE:,} pixels wide, not {side * factor:,}; give a smaller scale")
-    return gif(images, 1000 / rate, factor) if suffix == ".gif" else _mp4(images, rate, factor)
+    return gif(images, float(1000 / rate), factor) if suffix == ".gif" else _mp4(images, rate, factor)
 
 
 def gif(images: Sequence[Image], milliseconds: float, scale: int = 1) -> bytes:

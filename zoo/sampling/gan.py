@@ -305,7 +305,7 @@ class GAN(DiscriminatorMethods, Pretrained):
             if shown is None and (drawn := self.drawn_labels(1, a, labels=labels)) is not None:
                 shown = drawn.expand(steps)
             images = self.generate(z, self._trained(shown, labels), exact=False)
-            return Images.from_float(images, labels=shown, seed=a, model=self.config.name, columns=steps)
+            return Images.from_float(images, labels=shown, seed=a, model=self.config.name, columns=steps, frames=True)
 
     # ----------------------------------------------------------------------------------------------------- private
 

@@ -125,13 +125,13 @@ class Images:
         if one is not None:
             return _pil(self.uint8[one])
         chosen = positions(index, len(self))
-        in_a_row = isinstance(chosen, range) and chosen.step == 1
-        where = slice(chosen.start, chosen.stop) if in_a_row else list(chosen)
+        row = chosen if isinstance(chosen, range) and chosen.step == 1 else None
+        where = list(chosen) if row is None else slice(row.start, row.stop)
         return Images(
             self.uint8[where],
             labels=None if self.labels is None else self.labels[where],
             seed=self.seed,
-            start=self.start + chosen.start if in_a_row else 0,
+            start=0 if row is None else self.start + row.start,
             model=self.model,
             frames=self.frames,
         )
@@ -165,7 +165,7 @@ class Images:
         from PIL import Image
 
         columns = self._columns if columns is None else columns
-        where = layout(len(self), *self.shape[2:], columns, padding, suffix)
+        where = layout(len(self), self.shape[2], self.shape[3], columns, padding, suffix)
         return Image.fromarray(drawn(self.uint8, where))
 
     def save(

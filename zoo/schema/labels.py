@@ -79,16 +79,18 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
         chosen = index(config, label)
         refuse_if_too_large(8 * n, f"the labels of {n:,} images", "make them in parts")
         return torch.full((n,), chosen, dtype=torch.int64, device="cpu")
-    if isinstance(label, str):
-        label = spread(config, [ALL], n)
-    try:
-        items = label.tolist() if hasattr(label, "tolist") else list(label)
-    except TypeError:
-        index(config, label)  # raises, with the valid labels
-        raise
+    items = spread(config, [ALL], n) if isinstance(label, str) else _items(config, label)
     if len(items) != n:
         raise LabelError(f"{len(items)} labels for {n} images; give one label, or one per image")
     return torch.tensor([index(config, item) for item in items], dtype=torch.int64, device="cpu")
+
+
+def _items(config: ModelConfig, label) -> list[int | str]:
+    try:
+        return label.tolist() if hasattr(label, "tolist") else list(label)
+    except TypeError:
+        index(config, label)  # raises, with the valid labels
+        raise
 
 
 def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int]:
