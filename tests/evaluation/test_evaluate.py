@@ -203,7 +203,7 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
         ("infomax-gan/digits", {"names": ("classes",)}, ZooError, "unconditional and has no classes"),
         ("contragan/digits", {"names": ("classes",), "num_fake": 12}, LabelError, "12 images .* no images of class"),
         ("contragan/digits", {"batch_size": 0}, ZooError, "batch_size is 0"),
-        ("contragan/digits", {"dtype": "int8"}, ZooError, "dtype int8 is unknown"),
+        ("contragan/digits", {"dtype": "int8"}, ZooError, "dtype is .int8."),
         ("digits:train", {"dtype": "bfloat16"}, ZooError, "images have none"),
         (
             "infomax-gan/digits",

@@ -30,6 +30,7 @@ def model(request):
 
 def test_a_few_images_are_those_of_many_within_a_step(model, threads, monkeypatch):
     """Within 1/255, in less than one of a thousand values; with `exact` to the bit, on any number of threads."""
+    monkeypatch.setattr("zoo.inference.renderer.processors", lambda: 16)
     threads(1)
     many = model.sample(FEW + 6, seed=3, start=5).uint8
     for count in (1, 2, 3):
@@ -63,9 +64,9 @@ def test_the_same_few_images_however_they_are_streamed(model, threads):
 @pytest.mark.parametrize(
     ("count", "n", "start", "few"),
     [
-        (1, 4, 0, 4),
-        (1, 5, 0, 0),  # a chunk takes no longer
-        (1, 11, 0, 3),
+        (1, 8, 0, 8),  # as with two threads, so that the bits are the same
+        (1, 9, 0, 0),  # two chunks take no longer
+        (1, 20, 0, 4),
         (2, 8, 3, 8),
         (2, 9, 0, 0),
         (2, 20, 0, 4),
@@ -76,11 +77,21 @@ def test_the_same_few_images_however_they_are_streamed(model, threads):
         (2, 0, 0, 0),
     ],
 )
-def test_how_many_are_few(count, n, start, few, threads):
+def test_how_many_are_few(count, n, start, few, threads, monkeypatch):
+    monkeypatch.setattr("zoo.inference.renderer.processors", lambda: 16)
     threads(count)
     spec = registry.config("contragan/digits").generator
     renderer = Renderer(torch.nn.Identity(), spec, torch.device("cpu"), torch.float32, True, 8)
     assert renderer.few(n, start) == few
+
+
+def test_more_threads_than_processors_divide_images_no_further(threads, monkeypatch):
+    monkeypatch.setattr("zoo.inference.renderer.processors", lambda: 2)
+    model = zoo.load("contragan/digits", device="cpu")
+    threads(2)
+    wanted = [model.sample(n, seed=0).uint8 for n in (2, 5)]
+    threads(8)
+    assert all(torch.equal(model.sample(len(few), seed=0).uint8, few) for few in wanted)
 
 
 def test_the_multiplications_of_the_papers_networks():
