@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli import panels
+from zoo.cli.preparing import Background, Crop, Resize, own_preparation
 from zoo.common import torchrun
 from zoo.common.json_files import parse_json
 
@@ -28,7 +29,17 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A folder of images, an .npz file, or the folder of the publisher's files.",
+            help="A folder of images, an archive of one, an .npz file, or the folder of the publisher's files.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
+    crop: Crop = None,
+    resize: Resize = None,
+    background: Background = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet of the training images, such as sheet.png, before the first step.",
             rich_help_panel=panels.DATA,
         ),
     ] = None,
@@ -152,6 +163,8 @@ def train(
         changes["training.batch_size"] = batch_size
     if precision is not None:
         changes["training.precision"] = precision
+    if own := own_preparation(crop, resize, background):
+        changes["data.preparation"] = own.model_dump()
     config = config.updated(changes)
     if dry_run:
         print(config.to_json(), end="")
@@ -180,6 +193,7 @@ def train(
         tuple(plugin or ()),
         compile=compile_,
         minutes=minutes,
+        preview=preview,
     )
     run(config, options, hooks)
     if torchrun.rank() == 0:

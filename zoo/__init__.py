@@ -74,7 +74,7 @@ _LAZY = {
     "register": "schema.registry",
 }
 
-_MODULES = {"datasets": "datasets", "nets": "nets", "upstream": "checkpoints.upstream"}
+_MODULES = {"datasets": "datasets", "nets": "nets", "registry": "schema.registry", "upstream": "checkpoints.upstream"}
 
 
 def __getattr__(name: str) -> Any:

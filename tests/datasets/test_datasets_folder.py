@@ -104,7 +104,7 @@ def test_a_damaged_image_is_named(tmp_path, data_root, damage):
     if damage == "float":
         victim.unlink()
         victim = folder / "41.tif"
-        Image.fromarray(np.zeros((20, 20), np.float32)).save(victim)
+        Image.fromarray(np.full((20, 20), 1.5, np.float32)).save(victim)
     else:
         whole = victim.read_bytes()
         victim.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}[damage])

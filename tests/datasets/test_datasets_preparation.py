@@ -1,13 +1,12 @@
 """Crops, filters and modes: what the published codes do, and what a user's files need."""
 
-import json
 import warnings
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pictures import image_folder, noise, npz, picture, prepared
+from pictures import image_folder, noise, picture
 from PIL import Image
 from torchvision import transforms
 
@@ -86,12 +85,10 @@ def test_images_of_the_wanted_size_are_taken_as_they_are(tmp_path):
     assert np.array_equal(data.images[1].permute(1, 2, 0), noise(250, 250, 3, seed=1))
 
 
-def test_images_that_were_reduced_before_are_not_framed_in_black(tmp_path):
-    reduced = npz(tmp_path / "celeba64.npz", images=np.full((4, 64, 64, 3), 255, np.uint8))
-    assert int(datasets.load("celeba", "all", 32, root=reduced).images.min()) == 255
-    (manifest,) = (json.loads(path.read_text()) for path in prepared(datasets.default_root()) if path.suffix == ".json")
-    assert manifest["requested"]["crop"] == 178
-    assert manifest["preparation"] == {"crop": None, "filter": "bilinear", "upright": False}
+def test_images_that_were_reduced_before_are_not_framed_in_black():
+    reduced = preparation.standard("lsun-bedroom").fitted([(64, 64), (200, 100)], 32)
+    assert reduced == preparation.Preparation(None, "bilinear")
+    assert preparation.standard("lsun-bedroom").fitted([(64, 64), (300, 100)], 32).crop == 256
 
 
 def test_every_mode_becomes_rgb(tmp_path):

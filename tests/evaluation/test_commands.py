@@ -90,7 +90,7 @@ def test_verify_all_where_nothing_is_reachable(command, monkeypatch, tmp_path):
         (["verify"], "give the names of models, or --all"),
         (["verify", "a/b", "--all"], "give the names of models, or --all"),
         (["verify", "stl10"], "no model is called"),
-        (["evaluate", "empty", "--extractor", "tiny", "--data", "digits"], "holds no .png"),
+        (["evaluate", "empty", "--extractor", "tiny", "--data", "digits"], "empty has no images (.jpg"),
         ([*EVALUATE, "-m", "fid,lpips"], 'no metric is called "lpips"'),
         ([*EVALUATE, "--labels", "many"], "labels: Input should be 'uniform' or 'data'"),
         ([*EVALUATE, "--data", "gone.npz"], "gone.npz does not exist"),

@@ -12,7 +12,7 @@ from zoo import datasets
 from zoo.common import quantise
 from zoo.evaluation.features import efficientnet, extractors
 from zoo.evaluation.features import extraction as features
-from zoo.evaluation.features.sources import Fixed, folder
+from zoo.evaluation.features.sources import Fixed, pictures
 from zoo.evaluation.metrics import formulas
 from zoo.evaluation.protocols.protocol import FID, IS, KID, Protocol
 
@@ -98,7 +98,7 @@ def test_inception_scores_are_torch_fidelitys(way, folders, theirs, inception_we
 def test_inception_at_its_own_size(folders, inception_weights):
     """Four images through 299x299, the features themselves."""
     extractor = extractors.load("inception", inception_weights=inception_weights)
-    images = folder(folders / "fake").batch(0, 4)
+    images = pictures(folders / "fake").batch(0, 4)
     ours = extractor(images, ("2048", "logits_unbiased"))
     module = torch_fidelity.utils.create_feature_extractor(
         "inception-v3-compat",

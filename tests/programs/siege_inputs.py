@@ -207,7 +207,7 @@ class Siege:
         else:
             put(path, buffer.getvalue(), chance)
         if chance.random() < 0.3:
-            return str(len(sources.from_npz(path)))
+            return str(len(sources.pictures(path)))
         return self._data(path, chance)
 
     def _data(self, path: Path, chance: random.Random) -> str:

@@ -72,7 +72,7 @@ def test_a_folder_of_pngs(model, expected, tmp_path):
     for i in (0, 33, N - 1):
         assert np.array_equal(np.asarray(Image.open(tmp_path / "d" / f"{i:06d}.png")), pixels(expected)[i])
     assert json.loads((tmp_path / "d" / "sample.json").read_text())["model"] == "contragan/digits"
-    assert len(sources.folder(tmp_path / "d")) == N  # what `zoo evaluate FOLDER` reads
+    assert len(sources.pictures(tmp_path / "d")) == N  # what `zoo evaluate FOLDER` reads
 
 
 def test_an_npz(model, expected, tmp_path):

@@ -60,6 +60,8 @@ class RunFolder:
             raise ZooError(f"{self.path} holds a run already; continue it with --resume, or give another folder")
         if self.path.exists() and not self.path.is_dir():
             raise ZooError(f"{self.path} is a file; give a folder")
+        if not _is_utf8(self.path):
+            raise ZooError(f"{self.path}: weights are read only from paths in UTF-8; give a folder of another name")
         found = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
         others = [name for name in found if name != _LOCK and not _LEFTOVER.fullmatch(name)]
         if others:
@@ -228,3 +230,11 @@ def _revision() -> str | None:
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

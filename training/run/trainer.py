@@ -42,7 +42,7 @@ class Options:
     """How to run; the config says what to train."""
 
     out: Path
-    data: Path | None = None  # .npz file, image folder, or the folder of torchvision's files
+    data: Path | None = None  # a folder of images, an archive, an .npz file, or the folder of the publisher's files
     seed: int = 0
     device: str = "auto"
     resume: bool = False
@@ -53,6 +53,7 @@ class Options:
     cuda_graph: bool = True  # on GPUs
     compile: Choice = "auto"  # the step: "auto" where the run is long enough to pay for it
     minutes: float | None = None  # of this start; then save and stop, as after a signal
+    preview: Path | None = None  # a contact sheet of the images, written before the first step
     classes: int | None = None  # use only this number of first classes; None: all
 
 
@@ -139,6 +140,8 @@ class Run:
         """Create the folder, or restore the state from it."""
         message = self._resume() if self.options.resume else None
         if self.processes.is_writer:
+            if self.options.preview:
+                datasets.write_contact_sheet(self.dataset, self.options.preview)
             if not self.options.resume:
                 self.folder.create(self.config)
                 self.folder.keep_plugins(self.options.plugins)

@@ -1,17 +1,25 @@
-"""`zoo data`: list data sets, and prepare them ahead of training."""
+"""`zoo data`: list data sets, look at pictures of one's own, and prepare both ahead of training."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..common.text import plain
+from .preparing import Background, Crop, Resize, own_preparation
+
+if TYPE_CHECKING:
+    from ..datasets import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="List data sets, and prepare them ahead of training.")
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no summary.")]
+Split = Annotated[str | None, typer.Option(help="Split; default: the split that models are trained on.")]
+Resolution = Annotated[int | None, typer.Option(min=1, help="Side in pixels; default: the usual resolution.")]
 
 
 @app.command("list")
@@ -32,17 +40,20 @@ def list_command(
 @app.command("prepare")
 def prepare_command(
     name: Annotated[str, typer.Argument(help="Data set, or a model, whose split and resolution become the defaults.")],
-    split: Annotated[str | None, typer.Option(help="Split; default: the split that models are trained on.")] = None,
-    resolution: Annotated[
-        int | None, typer.Option(min=1, help="Side in pixels; default: the usual resolution.")
-    ] = None,
+    split: Split = None,
+    resolution: Resolution = None,
     root: Annotated[
         Path | None,
         typer.Option(
-            help="An .npz file, a folder of images, or the folder of the publisher's files; default: $ZOO_DATA."
+            help="A folder of images, an archive of one, an .npz file, or the folder of the publisher's files; "
+            "default: $ZOO_DATA."
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no summary.")] = False,
+    crop: Crop = None,
+    resize: Resize = None,
+    background: Background = None,
+    preview: Annotated[Path | None, typer.Option(help="Write a contact sheet, such as sheet.png.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Fetch, decode and resize a data set now, and describe it.
 
@@ -50,9 +61,40 @@ def prepare_command(
     """
     from zoo import datasets
 
-    dataset = datasets.prepare(name, split, resolution, root, progress=not quiet and sys.stderr.isatty())
+    how = own_preparation(crop, resize, background)
+    found = datasets.prepare(name, split, resolution, root, not quiet and sys.stderr.isatty(), how)
+    _show(found, preview, quiet)
+
+
+@app.command("preview")
+def preview_command(
+    source: Annotated[Path, typer.Argument(help="A folder of images, an archive of one, or an .npz file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The contact sheet, such as sheet.png.")],
+    split: Split = None,
+    resolution: Annotated[int, typer.Option(min=1, help="Side in pixels.")] = 64,
+    crop: Crop = None,
+    resize: Resize = None,
+    background: Background = None,
+    quiet: Quiet = False,
+) -> None:
+    """Describe pictures of one's own, and show them as a model would see them.
+
+    zoo data preview photographs/ -o sheet.png --resolution 64
+    """
+    from zoo import datasets
+
+    how = own_preparation(crop, resize, background)
+    progress = not quiet and sys.stderr.isatty()
+    _show(datasets.load("custom", split or "train", resolution, source, progress, how), out, quiet)
+
+
+def _show(dataset: Dataset, preview: Path | None, quiet: bool) -> None:
+    from zoo import datasets
+
     if not quiet:
         print(datasets.describe(dataset))
+    if preview is not None:
+        datasets.write_contact_sheet(dataset, preview)
 
 
 def _print_table(rows: list[dict]) -> None:

@@ -28,7 +28,7 @@ DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",
-        help="Real images: the name of a data set, an .npz or a folder; default: the model's data set.",
+        help="Real images: the name of a data set, a folder, an archive or an .npz; default: the model's data set.",
         rich_help_panel=panels.DATA,
     ),
 ]
@@ -43,7 +43,8 @@ StatisticsCache = Annotated[
 
 def evaluate(
     source: Annotated[
-        str, typer.Argument(help='A model, an exported folder, a folder of images, an .npz, or "cifar10:test".')
+        str,
+        typer.Argument(help='A model; a folder, an archive or an .npz of images; or "cifar10:test".'),
     ],
     metrics: Annotated[
         str,
@@ -87,6 +88,14 @@ def evaluate(
     labels: Annotated[
         str | None,
         typer.Option(help="Distribution of classes: uniform, or data.", rich_help_panel=panels.PROTOCOL),
+    ] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Crop and resize the pictures to this side; default: as they are.",
+            rich_help_panel=panels.DATA,
+        ),
     ] = None,
     curve: Annotated[
         bool,
@@ -136,6 +145,7 @@ def evaluate(
             batch_size=batch_size,
             cache_dir=cache_dir,
             progress=not quiet and sys.stderr.isatty(),
+            resolution=resolution,
         )
         _finish(report, out, force, as_json)
 

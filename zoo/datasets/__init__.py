@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from ..common.cache_roots import data_root as default_root
 from ..common.errors import ZooError
 from ..schema.class_names import class_ids, class_names
+from ..schema.own_preparation import OwnPreparation
 from .catalogue import CATALOGUE
-from .dataset import Dataset, check_classes, describe, first_classes
+from .dataset import Dataset, Survey, check_classes, describe, first_classes
 
 if TYPE_CHECKING:
     from ..schema.config import ModelConfig
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOGUE",
     "Dataset",
+    "OwnPreparation",
+    "Survey",
     "check_classes",
     "class_ids",
     "class_names",
@@ -37,6 +40,7 @@ __all__ = [
     "load_for",
     "overview",
     "prepare",
+    "write_contact_sheet",
 ]
 
 
@@ -46,16 +50,17 @@ def load(
     resolution: int = 32,
     root: str | os.PathLike | None = None,
     progress: bool = False,
-    preparation: ReferenceCode | None = None,
+    preparation: ReferenceCode | OwnPreparation | None = None,
 ) -> Dataset:
     """Load one split, cropped and resized to (resolution, resolution), as RGB.
 
     Args:
         dataset: a name of `CATALOGUE`; any other name needs `root`.
-        root: an .npz file, a folder of images, or the folder of the publisher's archives; default: `default_root()`, or
-            any full copy of the split that was prepared before.
+        root: an .npz file, a folder of images or an archive of one, or the folder of the publisher's archives;
+            default: `default_root()`, or any full copy of the split that was prepared before.
         progress: show a bar on standard error while images are prepared.
-        preparation: whose crop and filter, "mimicry" or "studiogan"; None = the usual ones of the data set.
+        preparation: whose crop and filter, "mimicry" or "studiogan"; None = the usual ones of the data set. These are
+            for the publisher's files: all others are the user's own pictures, prepared as an `OwnPreparation` says.
 
     Raises:
         DataUnavailableError: the data set is not on this machine and cannot be downloaded; the message says where to
@@ -82,11 +87,13 @@ def prepare(
     resolution: int | None = None,
     root: str | os.PathLike | None = None,
     progress: bool = False,
+    preparation: OwnPreparation | None = None,
 ) -> Dataset:
     """Load a data set, or the data of a model; data that was prepared before is read whole and verified.
 
     Args:
         name: a data set, a model or a config file; the split, resolution and preparation of a model are the defaults.
+        preparation: of own pictures.
 
     Raises:
         DataCorruptedError: the prepared data has been damaged.
@@ -94,11 +101,24 @@ def prepare(
     """
     from .loader import defaults_of, load_split
 
-    name, own_split, own_resolution, preparation = defaults_of(name)
+    name, own_split, own_resolution, usual = defaults_of(name)
     resolution = resolution or own_resolution
     if not resolution:
         raise ZooError(f"{name} has no usual resolution; give a resolution (--resolution 64)")
-    return load_split(name, split or own_split, resolution, root, progress, preparation, verify=True)
+    return load_split(name, split or own_split, resolution, root, progress, preparation or usual, verify=True)
+
+
+def write_contact_sheet(dataset: Dataset, path: str | os.PathLike) -> None:
+    """Write one picture of many prepared ones, with the names of their classes; an earlier one is replaced.
+
+    Raises:
+        ZooError: the suffix is none of a picture, or the file cannot be written.
+    """
+    from pathlib import Path
+
+    from . import contact_sheet
+
+    contact_sheet.write(dataset, Path(path))
 
 
 def overview() -> list[dict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..common.errors import ZooError
 from ..common.numbers import whole
@@ -14,8 +14,40 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..schema.config import ModelConfig
+    from .picture_files import LeftOut
 
 _LOOKED_AT = 10_000  # images of which `describe` reads the pixels
+
+
+class SizeCount(NamedTuple):
+    """Pictures of one size."""
+
+    width: int
+    height: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a user's own pictures were before they were prepared, and what was not taken for a picture."""
+
+    sizes: tuple[SizeCount, ...]  # of the files
+    preparation: str
+    left_out: tuple[LeftOut, ...] = ()
+
+    def describe_sizes(self, side: int) -> str:
+        """Describe the sizes: all if they are few, else the smallest, the largest and the most frequent one."""
+        total = sum(size.count for size in self.sizes)
+        smaller = sum(size.count for size in self.sizes if min(size[:2]) < side)
+        by_count = sorted(self.sizes, key=lambda size: -size.count)
+        if len(by_count) <= 4:
+            text = ", ".join(f"{s.width}x{s.height} ({s.count:,})" for s in by_count)
+        else:
+            by_area = sorted(self.sizes, key=lambda size: size.width * size.height)
+            low, high, most = by_area[0], by_area[-1], by_count[0]
+            text = f"{low.width}x{low.height} to {high.width}x{high.height}, {len(by_count):,} sizes"
+            text += f", most often {most.width}x{most.height} ({most.count:,})" if most.count > 1 else ""
+        return text + (f"; {smaller:,} of {total:,} have a side below {side} and were enlarged" if smaller else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +60,7 @@ class Dataset:
     checksum: str = ""  # sha256 of data set, split, preparation, labels and pixels
     class_names: tuple[str, ...] = ()  # in label order; empty if the classes have no names
     source: str = ""  # where the images came from
+    survey: Survey | None = None  # of a user's own pictures
 
     def __len__(self) -> int:
         return len(self.images)
@@ -44,12 +77,20 @@ def describe(dataset: Dataset) -> str:
     lines = {
         "source": dataset.source or "memory",
         "images": f"{n:,} of {side}x{side}, 8-bit RGB, {n * side * side * 3 / 1e6:,.0f} MB",
+        **_surveyed(dataset.survey, side),
         "classes": _classes(dataset),
         "pixels": f"{int(values.min())} ... {int(values.max())}, mean ({mean})"
         + ("" if len(looked_at) == n else f" of {len(looked_at):,} evenly spaced images"),
         "checksum": dataset.checksum or "none",
     }
     return "\n".join(f"{key:10}{visible(value)}" for key, value in lines.items())
+
+
+def _surveyed(survey: Survey | None, side: int) -> dict[str, str]:
+    if survey is None:
+        return {}
+    lines = {"sizes": survey.describe_sizes(side), "prepared": survey.preparation}
+    return lines | ({"left out": "; ".join(map(str, survey.left_out))} if survey.left_out else {})
 
 
 def _classes(dataset: Dataset) -> str:
@@ -98,6 +139,7 @@ def first_classes(dataset: Dataset, count: int) -> Dataset:
         f"{dataset.checksum} classes 0-{count - 1}",
         dataset.class_names[:count],
         f"{dataset.source}, the first {count} of {dataset.num_classes} classes",
+        dataset.survey,
     )
 
 
@@ -123,18 +165,15 @@ def check_classes(config: ModelConfig, dataset: Dataset) -> None:
 
 def _how_to_have_classes(source: Path) -> str | None:
     """Advise on a source with a single class: one folder level too many, a flat folder, or no labels."""
-    from .folder import has_images, split_folders, subfolders
+    from .layout import classes_one_level_down
+    from .picture_files import list_folder
 
     if source.suffix == ".npz":
         return f"add labels to {source}, one integer per image"
     if not source.is_dir():
         return None
-    source = split_folders(source, "all")[0]
-    below = subfolders(source)
-    if len(below) == 1:
-        classes = [folder for folder in subfolders(below[0]) if has_images(folder)]
-        if len(classes) > 1:
-            return (
-                f"there is one folder level too many: {len(classes)} class folders are in {below[0]}; give {below[0]}"
-            )
+    found = classes_one_level_down(list_folder(source))
+    if found:
+        place = source / found[0]
+        return f"there is one folder level too many: {len(found[1])} class folders are in {place}; give {place}"
     return f"put the images of each class into a separate folder below {source}"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..common.cache_roots import data_root, user_folder
 from ..common.errors import DataUnavailableError
-from .archives import Digits, StackedMnist, Torchvision
+from .archive import PictureArchive, is_archive
+from .array_sets import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE
 from .folder import ImageFolder
 from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
@@ -16,11 +17,13 @@ from .source import DatasetSource
 
 _COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyImageNet}
 
+WHAT = "a folder of images, an archive of one (.zip, .tar, .tar.gz), or an .npz file"
+
 
 def find(dataset: str, split: str, root: str | os.PathLike | None) -> DatasetSource:
     """Return the source of one split; nothing is read or downloaded yet.
 
-    A path is an .npz file, the folder of the archives of a public data set, or a folder of images.
+    A path is the folder of the files of a public data set, or what `of_path` reads.
 
     Raises:
         DataUnavailableError: the name or split is unknown, or there is nothing usable at the path.
@@ -29,25 +32,48 @@ def find(dataset: str, split: str, root: str | os.PathLike | None) -> DatasetSou
     if root is None:
         if entry is None:
             raise DataUnavailableError(
-                f"{dataset} is not a data set of the zoo ({', '.join(CATALOGUE)}), so give its path: a folder of "
-                f"images, or an .npz file with {split}_images (N, H, W, 3) uint8 and {split}_labels (N,)"
+                f"{dataset} is not a data set of the zoo ({', '.join(CATALOGUE)}), so give its path: {WHAT} "
+                f"with {split}_images (N, H, W, 3) uint8 and {split}_labels (N,)"
             )
         _check_split(dataset, split)
         return public(dataset, split, data_root(), anywhere=True)
     path = user_folder(root)
-    if path.suffix == ".npz" and not path.is_dir():
-        if dataset == "stacked-mnist":
-            _check_split(dataset, split)
-            return StackedMnist(Npz(path, split), split)
-        return Npz(path, split)
-    if not path.is_dir():
-        problem = "is neither a folder nor an .npz file" if path.exists() else "does not exist"
-        raise DataUnavailableError(f"{path} {problem}; give a folder of images, or an .npz file with {split}_images")
-    if entry and split in entry.splits:
+    if path.suffix == ".npz" and not path.is_dir() and dataset == "stacked-mnist":
+        _check_split(dataset, split)
+        return StackedMnist(Npz(path, split, "mnist"), split)
+    if entry and split in entry.splits and path.is_dir():
         source = public(dataset, split, path, anywhere=False)
         if source.locate() or source.can_fetch():
             return source
-    return ImageFolder(path, split, dataset, entry.classes if entry else True)
+    if entry and split == entry.default_split and path.suffix.lower() != ".npz":
+        split = "train"  # of CelebA and STL-10, models are trained on other splits, which own pictures do not have
+    return of_path(path, split, dataset, entry.classes if entry else True)
+
+
+def of_path(path: Path, split: str, dataset: str = "custom", classes: bool = True) -> DatasetSource:
+    """Return the pictures of a folder, an archive or an .npz file; this is the one place that knows them.
+
+    Args:
+        dataset: see `layout.arrange`.
+        classes: False = all labels are 0, whatever the folders.
+
+    Raises:
+        DataUnavailableError: the path is none of them.
+    """
+    if path.is_dir():
+        return ImageFolder(path, split, dataset, classes)
+    if path.suffix.lower() == ".npz":
+        return Npz(path, split, dataset)
+    if not path.exists():
+        raise DataUnavailableError(f"{path} does not exist; give {WHAT}")
+    if is_archive(path):
+        return PictureArchive(path, split, dataset, classes)
+    raise DataUnavailableError(f"{path} is neither a folder nor an .npz file nor an archive; give {WHAT}")
+
+
+def is_pictures(path: Path) -> bool:
+    """Return True for a file that `of_path` reads, by its name."""
+    return path.suffix.lower() == ".npz" or is_archive(path)
 
 
 def public(dataset: str, split: str, root: Path, anywhere: bool) -> DatasetSource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,13 @@ from ..common.json_files import read_text, reason
 from ..common.locks import locked
 from ..common.text import visible
 from ..schema.class_names import class_ids, class_names
-from .archives import unavailable
+from .array_sets import unavailable
+from .builder import sampled_sizes
 from .catalogue import CATALOGUE
-from .folder import ImageFile, ImageFolder, has_images, scan, split_folders, split_names
-from .image_reader import open_image
+from .folder import ImageFolder
+from .layout import Layout, arrange, split_names
+from .picture_files import Listing, has_pictures, list_folder
+from .reader import open_image
 from .source import DatasetSource, fingerprint_of_files
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _LARGEST_TABLE = 64 << 20  # bytes
+_CELEBA_SIZE = (178, 218)
 _CELEBA_SPLITS = {"train": "0", "valid": "1", "test": "2"}
 
 
@@ -41,7 +44,8 @@ class Collection(ImageFolder):
         self.anywhere = anywhere
 
     @cached_property
-    def folders(self) -> list[Path]:
+    def place(self) -> Path:
+        """The folder of the images or of the splits; they are fetched if they are missing."""
         found = self.locate()
         if found is None:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -51,19 +55,48 @@ class Collection(ImageFolder):
             found = self.locate()
         if found is None:
             raise unavailable(self.dataset, self.path, "cannot be downloaded")
-        return split_folders(found, self.split)
+        return found
+
+    @cached_property
+    def listing(self) -> Listing:
+        tops = [entry.name for entry in self.place.iterdir() if entry.name.lower() in split_names(self.split)]
+        return list_folder(self.place, tops or None)
+
+    @cached_property
+    def layout(self) -> Layout:
+        return self._below_path(self._arranged())
+
+    def _arranged(self) -> Layout:
+        """Return the layout of the images below `place`."""
+        return arrange(str(self.place), self.listing, self.split, self.dataset, self.classes)
+
+    def _below_path(self, found: Layout) -> Layout:
+        if self.place == self.path:
+            return found
+        prefix = f"{self.place.relative_to(self.path).as_posix()}/"
+        return found._replace(pictures=[file._replace(name=prefix + file.name) for file in found.pictures])
+
+    @property
+    def is_own(self) -> bool:
+        return False
 
     def locate(self) -> Path | None:
         """Return the folder of the images or of the splits; None if it does not exist."""
         folder = self.path / CATALOGUE[self.dataset].folder
         for place in (folder,) if self.anywhere else (folder, self.path):
-            if any((place / name).is_dir() for name in split_names(self.split)):
+            splits = [place / name for name in split_names(self.split)]
+            if any(split.is_dir() and (self.anywhere or self._is_publishers(split)) for split in splits):
                 return place
         return None
 
+    def _is_publishers(self, split: Path) -> bool:
+        """Return True if the folder has a table of the publisher or class folders with WordNet ids as names."""
+        known = set(class_ids(self.dataset))
+        return (split / "val_annotations.txt").is_file() or any(path.name in known for path in split.iterdir())
+
     def can_fetch(self) -> bool:
         """Return True if the data set may be downloaded or extracted to this place."""
-        return not has_images(self.path)
+        return not has_pictures(self.path)
 
     def fetch(self) -> None:
         """Download or extract missing files, if possible."""
@@ -111,20 +144,19 @@ class TinyImageNet(Collection):
         except (ImportError, OSError, RuntimeError) as error:
             raise unavailable("tiny-imagenet", self.path, f"cannot be downloaded ({error})") from None
 
-    @cached_property
-    def _scanned(self) -> tuple[list[ImageFile], tuple[str, ...]]:
-        table = self.folders[0] / "val_annotations.txt"
-        if not table.is_file():
-            return super()._scanned
+    def _arranged(self) -> Layout:
+        table = next(iter(self.place.glob(f"{self.split}/val_annotations.txt")), None)
+        if table is None:
+            return super()._arranged()
         label = {wnid: i for i, wnid in enumerate(class_ids(self.dataset))}
-        files, _ = scan(self.folders, self.path, False, self.dataset)
+        found = arrange(str(self.place), self.listing, self.split, self.dataset, classes=False)
         rows = (line.split("\t") for line in _lines(table))
         try:
             labels = {name: label[wnid] for name, wnid, *_ in rows}
-            files = [file._replace(label=labels[file.name.rpartition(os.sep)[2]]) for file in files]
+            files = [file._replace(label=labels[file.name.rpartition("/")[2]]) for file in found.pictures]
         except (KeyError, ValueError) as error:
             raise DataCorruptedError(f"{table} does not fit the images beside it ({error}); extract it again") from None
-        return sorted(files, key=lambda file: (file.label, file.name)), class_names(self.dataset)
+        return Layout(sorted(files, key=lambda file: (file.label, file.name)), (), class_names(self.dataset))
 
 
 class CelebA(Collection):
@@ -144,13 +176,20 @@ class CelebA(Collection):
         except (ImportError, OSError, RuntimeError) as error:
             raise unavailable("celeba", self.path, f"cannot be downloaded ({error})") from None
 
+    @property
+    def is_own(self) -> bool:
+        """False if the images have the publisher's size."""
+        return not self.anywhere and any(size != _CELEBA_SIZE for size in sampled_sizes(self))
+
     @cached_property
-    def _scanned(self) -> tuple[list[ImageFile], tuple[str, ...]]:
-        files, names = super()._scanned
+    def listing(self) -> Listing:
+        return list_folder(self.place)
+
+    def _arranged(self) -> Layout:
+        found = super()._arranged()
         if self.split == "all":
-            return files, names
-        folder = self.folders[0]
-        table = folder.parent / "list_eval_partition.txt"
+            return found
+        table = self.place.parent / "list_eval_partition.txt"
         if not table.is_file():
             raise DataUnavailableError(
                 f"the {self.split} split of celeba needs {table}; get it from "
@@ -158,7 +197,7 @@ class CelebA(Collection):
             )
         rows = (line.split() for line in _lines(table))
         wanted = {row[0] for row in rows if row[1:] == [_CELEBA_SPLITS[self.split]]}
-        return [file for file in files if file.name.rpartition(os.sep)[2] in wanted], names
+        return found._replace(pictures=[f for f in found.pictures if f.name.rpartition("/")[2] in wanted])
 
 
 def _lines(table: Path) -> list[str]:

@@ -9,10 +9,11 @@ from ..common.cache_roots import data_root
 from ..common.errors import UnknownModelError, ZooError
 from ..common.numbers import whole
 from ..schema.class_names import class_names
+from ..schema.own_preparation import OwnPreparation
 from . import preparation
 from . import prepared as cache
 from .catalogue import CATALOGUE
-from .dataset import Dataset
+from .dataset import Dataset, SizeCount, Survey
 from .find import find, public
 from .source import DatasetSource
 
@@ -23,13 +24,13 @@ def load_split(
     resolution: int,
     root: str | os.PathLike | None,
     progress: bool,
-    code: preparation.ReferenceCode | None,
+    wanted: preparation.ReferenceCode | OwnPreparation | None,
     verify: bool = False,
 ) -> Dataset:
     """Load a split as `zoo.datasets.load` does; `verify` reads prepared data and raises if it is damaged."""
     resolution = whole("resolution", resolution, 1)
-    request = cache.Request(dataset, split, resolution, preparation.standard(dataset, code))
     source = find(dataset, split, root)
+    request = cache.Request(dataset, split, resolution, preparation.chosen(dataset, source, wanted), source.is_own)
     images = source.ready(resolution)
     if images is not None:
         return _in_memory(request, source, images)
@@ -37,9 +38,9 @@ def load_split(
     if found and verify:
         found.verify()
     try:
-        return _mapped(found or cache.build(request, source, progress))
+        return _mapped(found or cache.build(request, source, progress), source)
     except FileNotFoundError:  # another process has prepared a changed source and removed the older pixels
-        return _mapped(cache.build(request, source, progress))
+        return _mapped(cache.build(request, source, progress), source)
 
 
 def _in_memory(request: cache.Request, source: DatasetSource, images) -> Dataset:
@@ -54,10 +55,11 @@ def _in_memory(request: cache.Request, source: DatasetSource, images) -> Dataset
         cache.checksum(request, request.preparation, source.labels, digest),
         source.class_names or _public_names(request.dataset, source.num_classes),
         source.origin,
+        _survey(source, request.preparation, [[*images.shape[2:0:-1], len(images)]]),
     )
 
 
-def _mapped(prepared: cache.Prepared) -> Dataset:
+def _mapped(prepared: cache.Prepared, source: DatasetSource) -> Dataset:
     about = prepared.manifest
     return _dataset(
         prepared.pixels(),
@@ -66,7 +68,15 @@ def _mapped(prepared: cache.Prepared) -> Dataset:
         about["checksum"],
         tuple(about["class_names"]) or _public_names(about["dataset"], about["num_classes"]),
         about["source"],
+        _survey(source, preparation.Preparation(**about["preparation"]), about.get("sizes", [])),
     )
+
+
+def _survey(source: DatasetSource, how: preparation.Preparation, sizes: list[list[int]]) -> Survey | None:
+    """Describe own pictures; those of publishers are known."""
+    if not source.is_own:
+        return None
+    return Survey(tuple(SizeCount(*size) for size in sizes), str(how), source.left_out())
 
 
 def _public_names(dataset: str, num_classes: int) -> tuple[str, ...]:
@@ -80,7 +90,7 @@ def _dataset(pixels, labels, *about) -> Dataset:
     return Dataset(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels), *about)
 
 
-def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceCode | None]:
+def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceCode | OwnPreparation | None]:
     """Return data set, split, resolution and preparation of the data set, model or config file of this name.
 
     Raises:

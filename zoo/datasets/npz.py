@@ -37,11 +37,16 @@ class Header(NamedTuple):
 class Npz(Arrays):
     """One split of an .npz file. Plain `images` are the requested split, whatever it is; labels may be missing."""
 
-    def __init__(self, path: Path, split: str):
+    def __init__(self, path: Path, split: str, dataset: str = "custom"):
         if not path.is_file():
             problem = "is a pipe, a socket or a device, not a file" if path.exists() else "does not exist"
             raise DataUnavailableError(f"{path} {problem}; give the path of an .npz file with {split}_images")
-        self.path, self.split, self.origin = path, split, visible(str(path.resolve()))
+        self.path, self.split, self.dataset, self.origin = path, split, dataset, visible(str(path.resolve()))
+
+    @property
+    def is_own(self) -> bool:
+        """False for grey 28x28 images where MNIST is expected."""
+        return not (self.dataset == "mnist" and image_shape(self.path, self._prefixes)[1:] in ((28, 28), (28, 28, 1)))
 
     def fingerprint(self) -> str:
         return self._before_reading

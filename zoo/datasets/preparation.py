@@ -1,6 +1,6 @@
 """Prepare an image of any size and mode as (S, S, 3) uint8, once for all runs.
 
-Published scores depend on the crop and the filter, so these follow the reference code:
+Published scores depend on the crop and the filter, so the publisher's files are prepared as the reference code does:
 
 - Mimicry (torch_mimicry/datasets/data_utils.py) crops the centre (CelebA 178, ImageNet 224, LSUN 256 pixels; smaller
   images, of which ImageNet has some, are padded with black) and resizes with Pillow's bilinear filter. Its ImageNet 32
@@ -10,34 +10,49 @@ Published scores depend on the crop and the filter, so these follow the referenc
   in its README's command for ImageNet; before February 2022 the filter was bilinear). For CelebA's 178 x 218 pixels the
   crop is the same as Mimicry's. CIFAR and Tiny ImageNet are not cropped or resized.
 
+A user's own pictures are prepared alike for every model, as `OwnPreparation` says.
+
 Pillow's filters widen with the reduction (they are antialiased), work in 8 bits, and give the same bytes everywhere.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..common.errors import ZooError
+from ..schema.own_preparation import Crop, OwnPreparation, Resize
+from .reader import to_rgb
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from .source import DatasetSource
+
 ReferenceCode = Literal["mimicry", "studiogan"]
+
+
+class UnfitError(ValueError):
+    """Why a picture cannot be prepared so; the caller adds its name."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A centred crop, then a resize."""
+    """A crop, then a resize."""
 
-    crop: int | None  # side in pixels; None = the short side of the image
-    filter: Literal["bilinear", "bicubic", "lanczos"]
+    crop: int | None  # side of a centred square in pixels; None = the short side of the image
+    filter: Resize
     upright: bool = False  # apply the EXIF orientation of photographs, unlike the reference code
+    square: Crop = "centre"
+    background: str = "#ffffff"
 
     def record(self) -> dict:
-        """Return the fields for the manifest and the checksum."""
-        return asdict(self)
+        """Return the fields for the manifest and the checksum; what own pictures alone have, where it was chosen."""
+        fields = asdict(self)
+        usual = {"square": "centre", "background": "#ffffff"}
+        return {name: value for name, value in fields.items() if name not in usual or usual[name] != value}
 
     def fitted(self, sizes: list[tuple[int, int]], side: int) -> Preparation:
         """Return this preparation for images of which a sample has these (width, height).
@@ -49,14 +64,47 @@ class Preparation:
             return replace(self, crop=None)
         return self
 
-    def apply(self, image: Image, side: int) -> np.ndarray:
-        """Return the prepared image, (side, side, 3) uint8."""
+    def apply(self, image: Image, side: int, index: int = 0) -> np.ndarray:
+        """Return the prepared image, (side, side, 3) uint8.
+
+        Args:
+            index: of the image among all, which decides on the place of a random crop.
+
+        Raises:
+            UnfitError: the image is too small to be cropped without resizing.
+            ValueError: the range of its pixels is unknown.
+        """
         import numpy as np
         from PIL import Image
 
-        image = to_rgb(image, self.upright)
-        image = centre_crop(image, self.crop or min(image.size))
+        image = to_rgb(image, self.upright, self.background)
+        if self.filter == "none":
+            image = self._cropped(image, side, index)
+            if image.size != (side, side):
+                raise UnfitError(_unresized(image.size, side))
+            return np.asarray(image)
+        image = self._cropped(image, self.crop or min(image.size), index)
         return np.asarray(image.resize((side, side), Image.Resampling[self.filter.upper()]))
+
+    def _cropped(self, image: Image, side: int, index: int) -> Image:
+        if self.square == "none" or (self.filter == "none" and min(image.size) < side):
+            return image
+        return centre_crop(image, side) if self.square == "centre" else random_crop(image, side, index)
+
+    def __str__(self) -> str:
+        square = {
+            "centre": f"centred {self.crop}x{self.crop}" if self.crop else "centred square",
+            "random": "a random square of each",
+            "none": "whole, squeezed to a square",
+        }[self.square]
+        resized = "not resized" if self.filter == "none" else f"resized ({self.filter})"
+        colour = {"#ffffff": "white", "#000000": "black"}.get(self.background, self.background)
+        own = f"upright, transparent on {colour}, " if self.upright else ""
+        return f"{own}{square}, {resized}"
+
+
+def _unresized(size: tuple[int, int], side: int) -> str:
+    return f"it has {size[0]}x{size[1]} pixels, which do not make {side}x{side} without resizing; leave --resize out"
 
 
 _MIMICRY = {
@@ -70,10 +118,30 @@ _MIMICRY = {
 _STUDIOGAN = Preparation(None, "lanczos")
 _DIGITS = Preparation(None, "bicubic")  # of this repository: 8 and 28 pixels become 32
 _DEFAULTS = {**_MIMICRY, "tiny-imagenet": _STUDIOGAN, "mnist": _DIGITS, "stacked-mnist": _DIGITS, "digits": _DIGITS}
-_OWN = Preparation(None, "lanczos", upright=True)  # a user's images
 
 
-def standard(dataset: str, code: ReferenceCode | None = None) -> Preparation:
+def chosen(dataset: str, source: DatasetSource, wanted: ReferenceCode | OwnPreparation | None) -> Preparation:
+    """Return the preparation of a source: of own pictures as the user says, else as the publisher's code does.
+
+    Raises:
+        ZooError: the source is the publisher's and `wanted` is for own pictures, or Mimicry has no such data set.
+    """
+    own = wanted if isinstance(wanted, OwnPreparation) else None
+    if source.is_own:
+        return of_own(own or OwnPreparation())
+    if own:
+        raise ZooError(
+            f"{dataset} in {source.origin} is prepared as its publisher's; crop, resize and background are for "
+            f"pictures of one's own"
+        )
+    return standard(dataset, wanted)
+
+
+def of_own(how: OwnPreparation) -> Preparation:
+    return Preparation(None, how.resize, upright=True, square=how.crop, background=how.background)
+
+
+def standard(dataset: str, code: ReferenceCode | OwnPreparation | None = None) -> Preparation:
     """Return the preparation of a data set by Mimicry or StudioGAN; None: that of its published scores.
 
     Scores on ImageNet were published with both: the configs of the models say which, and the default is Mimicry's.
@@ -82,7 +150,7 @@ def standard(dataset: str, code: ReferenceCode | None = None) -> Preparation:
         ZooError: Mimicry has no such data set.
     """
     if code is None:
-        return _DEFAULTS.get(dataset, _OWN)
+        return _DEFAULTS.get(dataset) or of_own(OwnPreparation())
     if code == "studiogan":
         return _STUDIOGAN
     if code == "mimicry" and dataset in _MIMICRY:
@@ -102,22 +170,10 @@ def _offset(length: int, side: int) -> int:
     return round((length - side) / 2) if length >= side else -((side - length) // 2)
 
 
-def to_rgb(image: Image, upright: bool = False) -> Image:
-    """Convert grey, 16-bit grey, palette, CMYK or transparent images to RGB; transparency becomes white.
-
-    Raises:
-        ValueError: the pixels are floating-point numbers, whose range is unknown.
-    """
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    if upright:
-        image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers")
-    if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip
-        return Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy
+def random_crop(image: Image, side: int, index: int) -> Image:
+    """Return a square at a place that is drawn from the index: the same in every epoch and every run."""
+    draws = hashlib.sha256(b"%d" % index).digest()
+    left, top = (
+        int.from_bytes(draws[8 * i : 8 * i + 8], "big") % (length - side + 1) for i, length in enumerate(image.size)
+    )
+    return image.crop((left, top, left + side, top + side))

@@ -33,9 +33,12 @@ from .source import DatasetSource, is_full_split
 if TYPE_CHECKING:
     import numpy as np
 
+    from .builder import WrittenPixels
+
 _UNNAMED = "building.uint8"  # pixels whose checksum is not known yet
 _PIXELS = re.compile(r"[0-9a-f]{16}\.uint8")
 VERSION = 1  # of the layout and of the preparation; data of another version is prepared again
+_OWN_VERSION = 2  # of the preparation of own pictures
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,16 @@ class Request:
     split: str
     resolution: int
     preparation: Preparation
+    is_own: bool = False
 
     def stem(self) -> str:
         return f"{_plain(self.dataset)}-{_plain(self.split)}-{self.resolution}"
 
     def folder(self, origin: str) -> Path:
         """Return the folder of the prepared data from this origin."""
-        identity = json.dumps([VERSION, self.dataset, self.split, self.resolution, self.preparation.record(), origin])
-        return home() / f"{self.stem()}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+        identity = [VERSION, self.dataset, self.split, self.resolution, self.preparation.record(), origin]
+        key = json.dumps([*identity, _OWN_VERSION] if self.is_own else identity)
+        return home() / f"{self.stem()}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def _build(request: Request, source: DatasetSource, folder: Path, progress: bool
     _refuse_without_room(folder.parent, _bytes((len(source), side, side, 3)))
     folder.mkdir(exist_ok=True)
     _remove_leftovers(folder)
-    pixels, digest = _write_pixels(folder, source, how, side, progress)
+    pixels, written = _write_pixels(folder, source, how, side, progress)
     labels = source.labels
     manifest = {
         "version": VERSION,
@@ -190,8 +195,9 @@ def _build(request: Request, source: DatasetSource, folder: Path, progress: bool
         "preparation": how.record(),
         "resized_by": f"Pillow {_pillow_version()}",
         "pixels": pixels,
-        "sha256": digest,
-        "checksum": checksum(request, how, labels, digest),
+        "sha256": written.sha256,
+        "sizes": [[*size, count] for size, count in sorted(written.sizes.items())] if request.is_own else [],
+        "checksum": checksum(request, how, labels, written.sha256),
         "labels": labels.tolist() if labels.any() else None,
     }
     _write_manifest(folder, manifest)
@@ -199,14 +205,16 @@ def _build(request: Request, source: DatasetSource, folder: Path, progress: bool
     return Prepared(folder, manifest)
 
 
-def _write_pixels(folder: Path, source: DatasetSource, how: Preparation, side: int, progress: bool) -> tuple[str, str]:
-    """Write the pixels; returns the file name and the sha256. A failure leaves nothing behind."""
+def _write_pixels(
+    folder: Path, source: DatasetSource, how: Preparation, side: int, progress: bool
+) -> tuple[str, WrittenPixels]:
+    """Write the pixels; returns the file name and what was written. A failure leaves nothing behind."""
     from .builder import write_pixels
 
     try:
         with replacing(folder / _UNNAMED) as temporary, temporary.open("wb", buffering=1 << 20) as file:
-            digest = write_pixels(source, how, side, file, progress)
-        name = f"{digest[:16]}.uint8"
+            written = write_pixels(source, how, side, file, progress)
+        name = f"{written.sha256[:16]}.uint8"
         (folder / _UNNAMED).replace(folder / name)
     except BaseException as error:
         with suppress(OSError):  # unless it has older content
@@ -215,7 +223,7 @@ def _write_pixels(folder: Path, source: DatasetSource, how: Preparation, side: i
             _no_room(folder.parent, _bytes((len(source), side, side, 3)), error.strerror or str(error))
         raise
     _flush_folder(folder)
-    return name, digest
+    return name, written
 
 
 @contextmanager

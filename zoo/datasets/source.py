@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from .picture_files import LeftOut
+
 
 class DatasetSource:
     """Images of one split before cropping and resizing. Constructing a source reads nothing."""
 
     origin: str  # where the images are; shown to users, and part of the cache key
     official = False  # True for the publisher's files, of which a full count means the full split
+    is_own = False  # True for a user's own pictures, which are prepared alike for every model
     anywhere = False  # True if the user named no path, so that any full split prepared earlier serves
 
     @cached_property
@@ -63,6 +66,10 @@ class DatasetSource:
     def where(self, i: int) -> str:
         """Return the name of image i for errors."""
         return f"image {i} of {self.origin}"
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Return the files that are no pictures of the split, by kind."""
+        return ()
 
     def ready(self, side: int) -> np.ndarray | None:
         """Return all images (N, side, side, 3) uint8 if preparing them is so fast that it needs no cache, else None."""

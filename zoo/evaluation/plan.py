@@ -97,6 +97,9 @@ def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData
         fake = real = min(fake, real)
     warnings = list(_sample_size_warnings(task, extractor, data, fake, real))
     settings = task.settings
+    if isinstance(settings, KID) and min(fake, real) < 2:
+        name = metric_name("kid", extractor.label)
+        raise ZooError(f"{name} needs at least 2 images on either side, got {real} real and {fake} generated")
     if isinstance(settings, KID) and settings.subset_size > min(fake, real):
         if not (task.chosen or target.fixed or task.protocol.name == "clean"):
             raise ZooError(

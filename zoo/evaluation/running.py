@@ -55,6 +55,7 @@ def evaluate(
     batch_size: int | None = None,
     cache_dir: str | os.PathLike | None = None,
     progress: bool | ProgressCallback = False,
+    resolution: int | None = None,
 ) -> Report:
     """Score a model, or existing images, against real images.
 
@@ -64,14 +65,15 @@ def evaluate(
 
     Args:
         source: a model's name (with @tag), an exported folder, a GAN; or images: `Images`, uint8 (N, 3, H, W) or
-            (N, H, W, 3), a folder of image files, an .npz of `zoo sample`, "cifar10:test", a `zoo.datasets.Dataset`.
+            (N, H, W, 3), a folder of pictures, an archive of one, an .npz of `zoo sample`, one split of any of these
+            ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
         metrics: of "fid", "kid", "is", "pr" (precision and recall) and "classes" (accuracy and distances by class).
         extractor: "inception" (FID, KID and IS), "efficientnet-lite0" (offline; FD, KD and CS), or another that
             torch-fidelity has.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
             Protocol.
-        data: the real images: None for the model's training data; a data set's name; the path of an .npz or folder;
-            a `zoo.datasets.Dataset`.
+        data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive
+            or an .npz; a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
         num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
@@ -85,6 +87,8 @@ def evaluate(
             beyond rounding.
         cache_dir: default $ZOO_CACHE, else ~/.cache/contrastive-gan-zoo.
         progress: show bars with the time left; or a function of (title, done, total), called after each batch.
+        resolution: prepare the pictures of `source` as those of `data` are, cropped and resized to this side; None
+            takes them as they are, square and of one size.
 
     Raises:
         ZooError: the scores cannot be measured: weights or data that are not available offline, counts that do not
@@ -103,7 +107,7 @@ def evaluate(
         for name, value in (("num_real", num_real), ("num_fake", num_fake))
     )
     where = rank_device(device)
-    target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir)
+    target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir, resolution=resolution)
     chosen = _protocol(protocol, target)
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:

@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
-from ..common.errors import DataUnavailableError
+from ..common.errors import DataUnavailableError, ZooError
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
 from . import plan
 from .features import extractors, references
 from .features.extraction import Features, Timings, extract
-from .features.sources import Fixed, FolderOfImages, Generated, ImageSource
+from .features.sources import Generated, ImageSource
 from .metrics import classwise, convergence, formulas
 from .plan import Task
 from .protocols.protocol import IS, KID, PrecisionRecall, Sampling
@@ -82,8 +82,7 @@ class Scorer:
         trained_on = config.data.split if config else "train"
         split = self.data.split or task.protocol.split(self.data.dataset, trained_on)
         if split not in self._data:
-            d = self.data
-            self._data[split] = references.ReferenceData(d.dataset, split, d.resolution, d.root, d.given)
+            self._data[split] = replace(self.data, split=split)
         return self._data[split]
 
     # ------------------------------------------------------------------------------------------------------ checks
@@ -124,6 +123,8 @@ class Scorer:
 
     def run(self, tasks: list[Task], *, curve: bool, progress: bool | ProgressCallback) -> TaskResults | None:
         """Measure all scores, on rank 0; returns None on other ranks."""
+        if curve and any(task.metric == "fid" and task.num_fake < 3 for task in tasks):
+            raise ZooError("a distance against the number of images needs at least 3 of them; give more, or no curve")
         found = TaskResults(values={task: {} for task in tasks})
         with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
             for task in tasks:
@@ -218,10 +219,7 @@ class Scorer:
         if n == len(images):
             return images
         chosen = _random_indices(len(images), n)
-        if isinstance(images, FolderOfImages):
-            return FolderOfImages([images.files[i] for i in chosen.tolist()])
-        assert isinstance(images, Fixed)
-        return Fixed(images.images[chosen], None if images.known_labels is None else images.known_labels[chosen])
+        return images.subset(chosen)
 
     def _fake(self, task: Task, features: Features) -> Tensor:
         """Return the features of a task's generated images: the first of a seed, or a random choice of given images."""

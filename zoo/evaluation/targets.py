@@ -12,6 +12,8 @@ from ..checkpoints import resolve
 from ..common import files
 from ..common.errors import DataUnavailableError, ZooError
 from ..common.tensors import state_sha256
+from ..common.text import visible
+from ..datasets.find import is_pictures
 from ..sampling import loading
 from ..sampling.gan import GAN
 from ..sampling.images import Images
@@ -21,7 +23,7 @@ from .features import sources
 from .features.references import ReferenceData
 from .report.report import Subject
 
-SPLITS = ("train", "test", "valid", "unlabeled", "all")
+SPLITS = ("train", "test", "val", "valid", "unlabeled", "all")
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Target:
     subject: Subject
     config: ModelConfig | None = None
     model: GAN | None = None
-    images: sources.ImageSource | None = None
+    images: sources.Fixed | sources.PictureSource | None = None
     side: int = 0  # of the square images
 
     @property
@@ -41,9 +43,18 @@ class Target:
 
 
 def open_target(
-    source: Any, *, weights: str = "default", device: str = "auto", dtype: str | None = None, cache_dir=None
+    source: Any,
+    *,
+    weights: str = "default",
+    device: str = "auto",
+    dtype: str | None = None,
+    cache_dir=None,
+    resolution: int | None = None,
 ) -> Target:
-    """Open a target from a name, an exported folder, a GAN, a folder of images, an .npz, "cifar10:test", or images.
+    """Open a target from a name, an exported folder, a GAN, images, or a folder, an archive or an .npz of them.
+
+    Args:
+        resolution: crop and resize the pictures of a folder, an archive or an .npz as training data are.
 
     Raises:
         ZooError: it is none of these, its images are not square, or a dtype is given for images or a loaded GAN.
@@ -51,9 +62,11 @@ def open_target(
     if isinstance(source, Target):  # already opened
         return source
     if isinstance(source, (str, os.PathLike)):
-        target = _of_path(source, weights, device, dtype, cache_dir)
+        target = _of_pictures(source, resolution) or _of_name(source, weights, device, dtype, cache_dir)
     else:
         target = _of_object(source)
+    if resolution is not None and target.side != resolution:
+        raise ZooError("a resolution is for pictures of a folder, an archive or an .npz; leave it out")
     if dtype is not None and (target.model is None or not isinstance(source, (str, os.PathLike))):
         raise ZooError("dtype is how a named model computes; images have none, and a GAN is loaded with it")
     return target
@@ -70,17 +83,34 @@ def _of_object(source: Any) -> Target:
     return _of_images("given images", sources.from_array(source))
 
 
-def _of_path(source: str | os.PathLike, weights: str, device: str, dtype: str | None, cache_dir) -> Target:
-    text, path = os.fspath(source), Path(source)
-    if path.suffix == ".npz" and path.is_file():
-        return _of_images(path.name, sources.from_npz(path))
-    folder = registry.folder_of(source)
-    if folder and registry.exported(source) is None:
-        return _of_images(path.name, sources.folder(folder))
-    name, colon, split = text.partition(":")
+def _of_pictures(source: str | os.PathLike, resolution: int | None) -> Target | None:
+    """Open the pictures of a folder or file, or of a split of it ("photographs:test"); None for anything else."""
+    path, split = path_and_split(source)
+    if not is_pictures(path) or path.is_dir():
+        folder = registry.folder_of(source if split is None else path)
+        if not folder or registry.exported(folder) is not None:
+            return None
+        path = folder
+    name = visible(path.name or str(path)) + (f":{split}" if split else "")
+    if resolution is None:
+        return _of_images(name, sources.pictures(path, split or "train"))
+    found = datasets.load("custom", split or "train", resolution, path)
+    return _of_images(name, sources.Fixed(found.images, found.labels))
+
+
+def path_and_split(source: str | os.PathLike) -> tuple[Path, str | None]:
+    """Return a path and, where it has one behind a colon, the split."""
+    path, colon, split = os.fspath(source).rpartition(":")
+    if colon and split in SPLITS and not Path(source).exists() and Path(path).exists():
+        return Path(path), split
+    return Path(source), None
+
+
+def _of_name(source: str | os.PathLike, weights: str, device: str, dtype: str | None, cache_dir) -> Target:
+    name, colon, split = os.fspath(source).partition(":")
     if colon and split in SPLITS:
         found = datasets.load(name, split, _sides(name)[0])
-        return _of_images(text, sources.Fixed(found.images, found.labels))
+        return _of_images(os.fspath(source), sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(source, weights, cache_dir)
     model = loading.load(source, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)
     return of_model(model, tag, file, config)
@@ -112,12 +142,15 @@ def of_model(model: GAN, tag: str | None, file: Path | None, config: ModelConfig
     return Target(subject, config, model, side=model.resolution)
 
 
-def _of_images(name: str, images: sources.ImageSource) -> Target:
+def _of_images(name: str, images: sources.Fixed | sources.PictureSource) -> Target:
     if not len(images):
         raise ZooError(f"{name}: there are no images in it")
     height, width = images.batch(0, 1).shape[2:]
     if height != width:
-        raise ZooError(f"{name}: the images are {width}x{height}; give square ones, of the data set's resolution")
+        raise ZooError(
+            f"{name}: the images are {width}x{height}; give square ones, of the data set's resolution, or say "
+            f"--resolution {min(width, height)} to have the pictures of a folder cropped and resized"
+        )
     return Target(Subject(name=name, num_images=len(images)), images=images, side=height)
 
 
@@ -126,7 +159,7 @@ def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
 
     Args:
         data: None for the data that the model was trained on; a data set's name, with or without ":split"; the path of
-            an .npz or folder; or images with labels as a `zoo.datasets.Dataset`.
+            folder, an archive or an .npz, with or without ":split"; or a `zoo.datasets.Dataset` of images with labels.
     """
     config, side = target.config, target.side
     own = config.data.dataset if config else None
@@ -135,8 +168,12 @@ def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
     if data is None and own is None:
         raise ZooError("images alone do not say what they imitate; give the real ones as data (--data cifar10)")
     name, colon, named_split = str(data or own).partition(":")
-    if data is not None and name not in _known_datasets() and (Path(data).exists() or str(data).endswith(".npz")):
-        return ReferenceData(own or "custom", split or "", side, root=Path(data))
+    path, part = path_and_split(data) if data is not None else (Path(), None)
+    if data is not None and name not in _known_datasets() and (path.exists() or is_pictures(path)):
+        own_preparation = config.data.preparation if config else None
+        if not isinstance(own_preparation, datasets.OwnPreparation):
+            own_preparation = None
+        return ReferenceData(own or "custom", split or part or "", side, path, preparation=own_preparation)
     if own != name:
         _check_side(name, side)
     return ReferenceData(name, split or (named_split if colon else ""), side)

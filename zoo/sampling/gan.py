@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -203,22 +203,24 @@ class GAN(DiscriminatorMethods, Pretrained):
                 z = latents.normal(*drawn)
             shown = self.drawn_labels(count, seed, start, labels) if wanted is None else wanted
             images = self._as_rgb(renderer(z, self._trained(shown, labels), start, few))
-            arrive, is_finite = sent_to_host(quantise.fixed(images)), sent_to_host(images.isfinite().all())
+            arrive, are_finite = sent_to_host(quantise.fixed(images)), sent_to_host(_are_finite(images))
 
         def finish() -> Images:
             pixels = arrive()
-            if not is_finite():
-                self._refuse_infinite(f"image {start} or a later one of seed {seed}")
+            self._refuse_infinite(are_finite(), start)
             return Images(pixels, labels=shown, seed=seed, start=start, model=self.config.name)
 
         return finish
 
-    def _refuse_infinite(self, which: str) -> NoReturn:
+    def _refuse_infinite(self, are_finite: Tensor, start: int = 0) -> None:
+        if are_finite.all():
+            return
+        first = start + int(are_finite.int().argmin())
         is_half = self.precision == "float16"
         remedy = (
             "compute in bfloat16 or float32" if is_half else "its weights are too large; take an earlier checkpoint"
         )
-        raise ZooError(f"{which} of {self.config.name} is NaN or infinite in {self.precision}: {remedy}")
+        raise ZooError(f"image {first} of {self.config.name} is NaN or infinite in {self.precision}: {remedy}")
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """Return the latents (n, latent_dim) float32 that `sample` uses for images start ... start + n - 1."""
@@ -257,8 +259,7 @@ class GAN(DiscriminatorMethods, Pretrained):
             else:
                 few = 0 if exact else self._renderer.few(len(z))
                 images = self._as_rgb(self._renderer(z, y, 0, few))
-            if not images.isfinite().all():
-                self._refuse_infinite("an image")
+            self._refuse_infinite(_are_finite(images))
             return images.to(z.device)
 
     def __call__(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
@@ -317,3 +318,8 @@ class GAN(DiscriminatorMethods, Pretrained):
         pixels = torch.empty(0, 3, self.resolution, self.resolution, dtype=torch.uint8)
         y = torch.empty(0, dtype=torch.int64) if self.num_classes else None
         return Images(pixels, labels=y, seed=seed, model=self.config.name)
+
+
+def _are_finite(images: Tensor) -> Tensor:
+    """Return for each image (N, ...) whether all its values are finite."""
+    return images.detach().isfinite().flatten(1).all(dim=1)

@@ -20,7 +20,7 @@ _MOST_BYTES = {".bmp": (1 << 32) - (1 << 16), ".tiff": (1 << 32) - (1 << 16)}  #
 _INSTEAD = "take fewer (images[:1000], -n 1000), or save single images: a folder or an .npz"
 
 
-class Layout(NamedTuple):
+class GridLayout(NamedTuple):
     """Places of n images in rows, with padding between and around them."""
 
     columns: int
@@ -40,7 +40,7 @@ class Layout(NamedTuple):
 
 def layout(
     n: int, height: int, width: int, columns: int | None = None, padding: int = PADDING, suffix: str = ""
-) -> Layout:
+) -> GridLayout:
     """Lay out n images of height x width; None makes about as many columns as rows.
 
     Raises:
@@ -50,7 +50,7 @@ def layout(
         raise ZooError(f"a grid holds at most {MOST_IMAGES:,} images, not {n:,}; {_INSTEAD}")
     columns = max(1, math.ceil(math.sqrt(n))) if columns is None else whole("columns", columns, 1)
     columns, padding = min(columns, max(n, 1)), whole("padding", padding)
-    found = Layout(columns, math.ceil(n / columns), height + padding, width + padding, padding)
+    found = GridLayout(columns, math.ceil(n / columns), height + padding, width + padding, padding)
     size, longest = f"{found.width:,} x {found.height:,} pixels", _LONGEST_SIDE.get(suffix)
     if longest and max(found.width, found.height) > longest:
         raise ZooError(
@@ -63,7 +63,7 @@ def layout(
     return found
 
 
-def drawn(images: Tensor, where: Layout) -> np.ndarray:
+def drawn(images: Tensor, where: GridLayout) -> np.ndarray:
     """Return a picture (H, W, 3) uint8 of images (N, 3, h, w) on white."""
     import numpy as np
 
@@ -75,5 +75,5 @@ def drawn(images: Tensor, where: Layout) -> np.ndarray:
     return sheet
 
 
-def _steps(i: int, where: Layout) -> tuple[int, int]:
+def _steps(i: int, where: GridLayout) -> tuple[int, int]:
     return i // where.columns * where.cell_height, i % where.columns * where.cell_width

@@ -20,6 +20,7 @@ from .architecture import ConfigPart, Discriminator, Generator
 from .bounds import MAX_CLASSES, Length, Line, Notes, Side, Word
 from .entries import Published, Tag, Weights
 from .label_alignment import LabelAlignment
+from .own_preparation import OwnPreparation
 from .recipe import Training
 
 Name = Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -43,9 +44,8 @@ class Data(ConfigPart):
     dataset: DatasetName | Annotated[Line, Field(pattern=r"^custom(:.+)?$")]  # custom: a user's own images
     resolution: Side
     split: Word = "train"
-    preparation: Literal["mimicry", "studiogan"] | None = (
-        None  # whose crop and filter; None = the usual ones of the data set
-    )
+    # Whose crop and filter; None = the usual ones of the data set. Own pictures have one of their own.
+    preparation: Literal["mimicry", "studiogan"] | OwnPreparation | None = None
     range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
     flip: bool = False  # random horizontal flips
     class_names: Annotated[tuple[Line, ...], Length(MAX_CLASSES)] | None = None  # None = the data set's public names

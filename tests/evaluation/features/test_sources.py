@@ -96,14 +96,14 @@ def test_images_that_are_no_numbers_are_refused(model):
     broken = copy.deepcopy(model)
     for parameter in broken._renderer.network.buffers():
         parameter[...] = float("nan")
-    with pytest.raises(ZooError, match=r"image 0 of contragan/digits .* not finite"):
+    with pytest.raises(ZooError, match=r"image 0 of contragan/digits is NaN"):
         zoo.evaluate(broken, ("fid",), extractor="tiny", num_fake=64, device="cpu")
 
 
 def test_a_folder_of_one_size(tmp_path, unconditional):
     images = unconditional.sample(5, seed=0)
     images.save(tmp_path / "a")
-    source = sources.folder(tmp_path / "a")
+    source = sources.pictures(tmp_path / "a")
     assert torch.equal(source.batch(0, 5), images.uint8)
     images[0].resize((16, 16)).save(tmp_path / "a" / "000003.png")
     with pytest.raises(ZooError, match=r"000003.png is 16x16, others are 32x32"):
@@ -116,8 +116,8 @@ def test_a_folder_of_one_size(tmp_path, unconditional):
 def test_a_folder_without_images_says_what_it_holds(tmp_path):
     (tmp_path / "cats").mkdir()
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ZooError, match=r"holds no .png, .*\(.txt, folders\)"):
-        sources.folder(tmp_path)
+    with pytest.raises(ZooError, match=r"has no images \(.jpg, .*, but 1 .txt file \(notes.txt\); give"):
+        sources.pictures(tmp_path)
 
 
 def test_arrays_in_either_order_and_nothing_else():
@@ -132,7 +132,7 @@ def test_arrays_in_either_order_and_nothing_else():
 
 def test_npz_files_of_sample_are_images(tmp_path, unconditional):
     unconditional.sample(6, seed=0).save(tmp_path / "x.npz")
-    assert torch.equal(sources.from_npz(tmp_path / "x.npz").images, unconditional.sample(6, seed=0).uint8)
+    assert torch.equal(sources.pictures(tmp_path / "x.npz").images, unconditional.sample(6, seed=0).uint8)
     np.savez(tmp_path / "y.npz", x=np.zeros(3))
     with pytest.raises(ZooError, match="it has x"):
-        sources.from_npz(tmp_path / "y.npz")
+        sources.pictures(tmp_path / "y.npz")

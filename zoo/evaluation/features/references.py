@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -50,13 +51,14 @@ class ReferenceData:
     resolution: int
     root: Path | None = None
     given: datasets.Dataset | None = None
+    preparation: datasets.OwnPreparation | None = None  # of own pictures
 
     @cached_property
     def loaded(self) -> datasets.Dataset:
         """Read all images of the split once; raises DataUnavailableError that says how to get them."""
         if self.given is not None:
             return self.given
-        return datasets.load(self.dataset, self.split, self.resolution, self.root)
+        return datasets.load(self.dataset, self.split, self.resolution, self.root, preparation=self.preparation)
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
         """Return the shipped statistics; None if the images themselves were given."""
@@ -233,7 +235,8 @@ def get(
     }
     layer = extractor.layer("fid")
     identity = {"format": FORMAT, **about, **extractor.identity, "layer": layer}
-    stem = f"{data.dataset}-{data.split}-{data.resolution}-{extractor.name}-{key_of(identity)}".replace(":", "-")
+    name = re.sub(r"[^A-Za-z0-9+]+", "_", f"{data.dataset}-{data.split}")  # a config may call its data ../../x
+    stem = f"{name}-{data.resolution}-{extractor.name}-{key_of(identity)}"
     folder = cache_folder(cache_dir)
     with _alone(folder / f"{stem}.lock"):
         found = _cached(folder / stem, identity, with_features)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -18,8 +19,10 @@ from torch import Tensor
 from ...common import quantise, ranks
 from ...common.errors import ZooError
 from ...common.text import cut
-from ...datasets.image_reader import open_image
-from ...datasets.npz import read_arrays
+from ...datasets.find import of_path
+from ...datasets.npz import Npz
+from ...datasets.reader import naming, to_rgb
+from ...datasets.source import DatasetSource
 from ...sampling import latents
 from ...sampling.gan import GAN
 from ..protocols import batch_norm_modes
@@ -67,66 +70,69 @@ class Fixed:
     def prepare(self) -> None:
         pass
 
+    def subset(self, chosen: Tensor) -> Fixed:
+        return Fixed(self.images[chosen], None if self.known_labels is None else self.known_labels[chosen])
+
 
 @dataclass
-class FolderOfImages:
-    """Image files of one size, in the order in which torch-fidelity takes them."""
+class PictureSource:
+    """Pictures of one size, read as training data are but for crop and resize: upright, and on white."""
 
-    files: list[str]
+    source: DatasetSource
+    chosen: Tensor | None = None  # indices; None for all
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.source) if self.chosen is None else len(self.chosen)
+
+    @cached_property
+    def _size(self) -> tuple[int, ...]:
+        return self._read(0).shape
+
+    def _read(self, i: int) -> np.ndarray:
+        j = i if self.chosen is None else int(self.chosen[i])
+        with naming(self.source.where(j)), self.source.image(j) as opened:
+            return np.array(to_rgb(opened))
 
     def batch(self, start: int, count: int) -> Tensor:
-        out: list[Tensor] = []
-        for i in range(start, min(start + count, len(self))):
-            try:
-                with open_image(self.files[i]) as opened:
-                    image = torch.from_numpy(np.array(opened.convert("RGB"))).permute(2, 0, 1)
-            except MemoryError:
-                raise
-            except Exception as error:  # Pillow raises anything from SyntaxError to struct.error on damaged files
-                raise ZooError(f"{self.files[i]} cannot be read as an image ({error}); remove or replace it") from None
-            if out and image.shape != out[0].shape:
-                sizes = [f"{image.shape[2]}x{image.shape[1]}" for image in (image, out[0])]
+        indices = range(start, min(start + count, len(self)))
+        out = np.empty((len(indices), *self._size), np.uint8)
+        for row, i in enumerate(indices):
+            image = self._read(i)
+            if image.shape != self._size:
+                j = i if self.chosen is None else int(self.chosen[i])
+                sizes = [f"{shape[1]}x{shape[0]}" for shape in (image.shape, self._size)]
                 raise ZooError(
-                    f"{self.files[i]} is {sizes[0]}, others are {sizes[1]}; give a folder with images of one size"
+                    f"{self.source.where(j)} is {sizes[0]}, others are {sizes[1]}; give images of one size, or say "
+                    f"--resolution {min(self._size[:2])} to have them cropped and resized"
                 )
-            out.append(image)
-        return torch.stack(out)
+            out[row] = image
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
 
-    def labels(self) -> None:
-        return None
+    def labels(self) -> Tensor | None:
+        if self.source.num_classes == 1:
+            return None
+        labels = torch.from_numpy(self.source.labels)
+        return labels if self.chosen is None else labels[self.chosen]
 
     def prepare(self) -> None:
         pass
 
-
-def folder(path: Path) -> FolderOfImages:
-    """Open the images of a folder; raises ZooError with what was found if there are none."""
-    from torch_fidelity.utils import glob_samples_paths
-
-    files = glob_samples_paths(str(path), False, "png,jpg,jpeg,webp,bmp", None, verbose=False)
-    if not files:
-        found = sorted(
-            {item.suffix or ("folders" if item.is_dir() else "files without a suffix") for item in path.iterdir()}
-        )
-        raise ZooError(
-            f"{path} holds no .png, .jpg, .jpeg, .webp or .bmp files ({', '.join(found) or 'it is empty'}); give the "
-            f"folder in which the images themselves are"
-        )
-    return FolderOfImages(files)
+    def subset(self, chosen: Tensor) -> PictureSource:
+        return PictureSource(self.source, chosen if self.chosen is None else self.chosen[chosen])
 
 
-def from_npz(path: Path) -> Fixed:
-    """Read `images` (N, H, W, 3) uint8 and, if present, `labels` (N,), as `zoo sample -o x.npz` writes them.
+def pictures(path: Path, split: str = "train") -> Fixed | PictureSource:
+    """Open the images of a folder, an archive or an .npz, as `zoo.datasets` finds them.
 
-    Raises DataCorruptedError or DataUnavailableError if the file does not hold them.
+    Raises:
+        DataUnavailableError: there are none.
+        DataCorruptedError: a file is damaged or of the wrong kind.
     """
-    images, labels = read_arrays(path)
-    if images.shape[3:] != (3,):
-        raise ZooError(f"{path}: images are {images.shape}; give uint8 (N, H, W, 3)")
-    return from_array(images, labels if labels is None else torch.from_numpy(labels))
+    source = of_path(path, split)
+    _ = source.labels  # reads what is there
+    if isinstance(source, Npz) and source.pixels.shape[3:] == (3,):
+        return from_array(source.pixels, torch.from_numpy(source.labels) if source.num_classes > 1 else None)
+    return PictureSource(source)
 
 
 def from_array(images, labels: Tensor | None = None) -> Fixed:

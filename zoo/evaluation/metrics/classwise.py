@@ -95,6 +95,11 @@ def train_classifier(features: Tensor, labels: Tensor, seed: int = 0) -> Feature
     order = np.random.RandomState(seed).permutation(len(labels))
     held_out, learned = order[::HELD_OUT], np.delete(order, np.s_[::HELD_OUT])[:_AT_MOST]
     x, y = features.numpy(), labels.numpy()
+    if len(np.unique(y[learned])) < 2:
+        raise LabelError(
+            f"a classifier learns from at least 2 classes, the {len(learned)} real images that are not held out are of "
+            f"one; give more images, or leave classes out"
+        )
     # Strong regularisation: there are about as many features as images per class.
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(x[learned], y[learned])
     return FeatureClassifier(

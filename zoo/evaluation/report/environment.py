@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -52,4 +53,14 @@ def machine(device: str) -> dict[str, str]:
 def _command() -> str:
     """How this process was started; `python -m zoo` is the command `zoo`."""
     name = Path(sys.argv[0]).name
-    return shlex.join(["zoo" if name == "__main__.py" else name, *sys.argv[1:]]) if name else ""
+    return " ".join(map(_quoted, ["zoo" if name == "__main__.py" else name, *sys.argv[1:]])) if name else ""
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell; one whose bytes are not UTF-8 as bash takes it: $'caf\\xe9'."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        plain = b"".join(bytes([b]) if 32 <= b < 127 and b not in b"'\\" else b"\\x%02x" % b for b in os.fsencode(word))
+        return f"$'{plain.decode()}'"
+    return shlex.quote(word)
