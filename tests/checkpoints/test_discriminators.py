@@ -13,6 +13,7 @@ import stand_in_drive
 import stand_in_hub
 import torch
 from narrow import tiny
+from published_facts import facts
 
 import zoo
 from zoo import nets
@@ -163,6 +164,9 @@ def test_what_is_no_discriminator_is_refused(root):
         import_checkpoint("infomax-gan/cifar10", root / D.format(5), discriminator=True)
     with pytest.raises(WeightsUnavailableError, match="it ships with the package"):
         import_checkpoint("contragan-snresgan/cifar10", root / D.format(5), discriminator=True)
+    (root / D.format(6)).touch()
+    with pytest.raises(WeightsUnavailableError, match=rf"2 files in .*\({D.format(5)}, {D.format(6)}\); give the path"):
+        import_checkpoint(NAME, root, discriminator=True)
     assert not list(root.glob("cache/weights/*/*/*"))
 
 
@@ -193,6 +197,18 @@ def test_the_registry_lists_discriminators_where_generators_are():
         assert theirs == ours.model_copy(update={"path": theirs.path}), name
         assert theirs.path.replace("model=D-", "model=G-") in (ours.path, ours.path.replace("G_ema", "G")), name
         assert theirs.source == "studiogan"
+    logs = {
+        record["google_drive_folder_id"]: record["training_log"]
+        for record in facts("studiogan_checkpoints")["records"]
+        if "n_params_D" in (record.get("training_log") or {})
+    }
+    of_drive = [(name, entry) for name, entry in entries if entry.upstream.google_drive_folder in logs]
+    fits = {
+        name: sum(p.numel() for p in nets.build_discriminator(registry.config(name).discriminator, "meta").parameters())
+        == logs[entry.upstream.google_drive_folder]["n_params_D"]
+        for name, entry in of_drive
+    }
+    assert {name: entry.discriminator is not None for name, entry in of_drive} == fits, "as their training logs count"
 
 
 # ------------------------------------------------------------------------------------------------ folders and the Hub

@@ -103,9 +103,10 @@ def test_missing_left_over_and_misshapen_tensors_are_all_reported(mimicry_state)
     del mimicry_state["l1.bias"]
     mimicry_state["extra.weight"] = torch.zeros(1)
     mimicry_state["c5.weight"] = torch.zeros(3, 8, 3, 3)
+    mimicry_state["c5.bias"] = mimicry_state["c5.bias"].int()
     with pytest.raises(WeightsCorruptedError) as error:
         upstream.convert(mimicry_state, "mimicry", spec)
-    for part in ("input.bias", "extra.weight has no place", "c5.weight is (3, 8, 3, 3)"):
+    for part in ("input.bias", "extra.weight has no place", "c5.weight is (3, 8, 3, 3)", "c5.bias is torch.int32"):
         assert part in str(error.value)
     with pytest.raises(ConfigError, match="mimicry, studiogan"):
         upstream.convert(mimicry_state, "stylegan", spec)

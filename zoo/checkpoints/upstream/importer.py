@@ -192,13 +192,13 @@ def _checkpoint(source: Path, upstream: Upstream) -> Path:
         raise WeightsUnavailableError(f"{source} does not exist; give the downloaded file, or its folder")
     pattern = upstream.path.rpartition("/")[2]
     found = sorted(path for path in source.rglob("*") if path.is_file() and fnmatch.fnmatchcase(path.name, pattern))
-    if len(found) != 1:
-        what = (
-            f"{len(found)} files in {source} are called {pattern}"
-            if found
-            else f"no file in {source} is called {pattern}"
+    if not found:
+        raise WeightsUnavailableError(f"no file in {source} is called {pattern}; give the path of the file")
+    if len(found) > 1:
+        shown = ", ".join(str(path.relative_to(source)) for path in found[:4]) + (", ..." if len(found) > 4 else "")
+        raise WeightsUnavailableError(
+            f"{len(found)} files in {source} are called {pattern} ({shown}); give the path of the file"
         )
-        raise WeightsUnavailableError(f"{what}; give the path of the file")
     return found[0]
 
 

@@ -89,6 +89,9 @@ class KeyMap:
             if tensor.shape != want.shape:
                 problems.append(f"{name} is {tuple(state[name].shape)}, which does not make {ours} {tuple(want.shape)}")
                 continue
+            if want.is_floating_point() and not tensor.is_floating_point():
+                problems.append(f"{name} is {tensor.dtype}, expected real numbers for {ours}")
+                continue
             tensor = tensor.clone() if tensor.is_inference() else tensor
             result[ours] = tensor.to(want.dtype).contiguous()
         unused = set(state) - used
