@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("data_root")
 
 
 def tar(path: Path, files: dict[str, bytes], mode="w") -> Path:
+    path.parent.mkdir(exist_ok=True)
     with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
@@ -78,6 +80,8 @@ def test_a_sample_ends_at_the_first_dot(tmp_path):
     files = {"a/1.left.png": picture_of(0), "a/1.right.png": picture_of(1), "a/1.cls": b"3", "a/1.txt": b"caption"}
     data = load(tar(tmp_path / "x.tar", files))
     assert data.labels.tolist() == [3, 3]
+    without = {"a/1.png": picture_of(0), "b/1.png": picture_of(0), "a/article.cls": b"of LaTeX"}
+    assert load(tar(tmp_path / "y.tar", without)).class_names == ("a", "b")
     assert [str(kind) for kind in data.survey.left_out] == ["1 .txt file (1.txt)"]
 
 
@@ -196,6 +200,24 @@ def test_archives_that_are_refused(tmp_path, monkeypatch):
             sources.pictures(path).batch(0, 1)
 
 
+@pytest.mark.parametrize("which", ["room", "reading"])
+def test_errors_of_the_system_are_not_said_to_be_damage(tmp_path, monkeypatch, which):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC if which == "room" else errno.EACCES, "why")
+
+    path = tar(tmp_path / "x.tar.gz", {"a.png": picture_of(0)}, "w:gz")
+    if which == "room":
+        monkeypatch.setattr(archive_files.tempfile, "TemporaryFile", refuse)
+    else:
+        monkeypatch.setattr(archive_files, "open_regular", refuse)
+    words = {
+        "room": r"x\.tar\.gz cannot be unpacked into .* \(why\); free some",
+        "reading": r"x\.tar\.gz cannot be read",
+    }
+    with pytest.raises(ZooError, match=words[which]):
+        load(path)
+
+
 def test_an_archive_is_prepared_again_only_if_its_content_changes(tmp_path, data_root):
     path = tar(tmp_path / "x.tar", {"a.png": picture_of(0)})
     first = load(path)
@@ -208,7 +230,30 @@ def test_an_archive_is_prepared_again_only_if_its_content_changes(tmp_path, data
     assert seeds(load(path)) == [1]
 
 
-def test_a_folder_of_archives_says_so(tmp_path):
-    tar(tmp_path / "0.tar", {"a.png": picture_of(0)})
-    with pytest.raises(DataUnavailableError, match=r"has no images .*, but 1 \.tar file \(0\.tar\)"):
-        load(tmp_path)
+def test_shards_of_webdataset(tmp_path):
+    """A folder of archives is one; the same names occur in several, and nothing is downloaded to this place."""
+    folder = tmp_path / "own"
+    for i in range(3):
+        samples = {
+            "a/0.png": picture_of(2 * i),
+            "a/0.cls": b"%d" % i,
+            "a/1.x.png": picture_of(2 * i + 1),
+            "a/1.cls": b"7",
+        }
+        tar(folder / f"{i}.tar", samples | {"a/._0.png": b""})
+    (folder / "index.json").write_text("{}")
+    for name in ("custom", "cifar10", "tiny-imagenet"):
+        data = datasets.load(name, "train", 8, folder)
+        assert seeds(data) == [0, 2, 4, 1, 3, 5]
+        assert data.labels.tolist() == [0, 1, 2, 7, 7, 7]
+        assert data.survey.left_out[0].kind == "hidden file"
+    assert len(sources.pictures(folder)) == 6
+    assert sorted(path.name for path in folder.iterdir()) == ["0.tar", "1.tar", "2.tar", "index.json"]
+    tar(folder / "1.tar", {"a/0.png": b"hello", "a/0.cls": b"1"})
+    with pytest.raises(DataCorruptedError, match=r"a/0\.png in .*own/1\.tar cannot be read as an image"):
+        load(folder)
+    (folder / "1.tar").write_bytes(b"hello")
+    with pytest.raises(DataCorruptedError, match=r"own/1\.tar is damaged or not an archive"):
+        load(folder)
+    (folder / "b.png").write_bytes(picture_of(9))
+    assert seeds(load(folder)) == [9], "archives beside pictures are left out"

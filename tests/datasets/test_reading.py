@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modes import MODES, write
 from pictures import noise, picture, png
+from PIL import Image
 
 from zoo import datasets
 from zoo.common.errors import ZooError
+from zoo.datasets import preparation
 from zoo.datasets.reader import open_image, to_rgb
 from zoo.evaluation.features import sources
 
@@ -69,6 +71,32 @@ def test_what_is_evaluated_is_what_is_trained_on(kinds):
         trained = datasets.load("custom", resolution=SIDE, root=folder)
         evaluated = sources.pictures(folder)
         assert torch.equal(evaluated.batch(0, len(kinds)), trained.images)
+
+
+@quick
+@given(
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(1, 24),
+    st.sampled_from(["centre", "random", "none"]),
+    st.sampled_from(["lanczos", "bicubic", "bilinear", "nearest", "none"]),
+    st.integers(0, 9),
+)
+def test_a_prepared_picture_shows_nothing_but_the_picture(size, side, crop, resize, index):
+    """A plain picture stays plain whatever its size: no frame; a part of it that is not resized is a part of it."""
+    how = preparation.of_own(datasets.OwnPreparation(crop=crop, resize=resize))
+    plain = Image.new("RGB", size, (10, 200, 90))
+    if resize == "none" and (min(size) < side or (crop == "none" and size != (side, side))):
+        with pytest.raises(preparation.UnfitError, match=f"it has {size[0]}x{size[1]} pixels"):
+            how.apply(plain, side, index)
+        return
+    made = how.apply(plain, side, index)
+    assert made.shape == (side, side, 3)
+    assert (made == (10, 200, 90)).all()
+    if resize == "none":
+        rows, columns = np.mgrid[0 : size[1], 0 : size[0]].astype(np.uint8)
+        part = how.apply(Image.fromarray(np.stack([columns, rows, rows], 2)), side, index).astype(int)
+        assert (np.diff(part[:, :, 0], axis=1) == 1).all()
+        assert (np.diff(part[:, :, 1], axis=0) == 1).all()
 
 
 # --------------------------------------------------------------------------------------------- names and places

@@ -15,7 +15,7 @@ Crop = Annotated[
     str | None,
     typer.Option(
         "--crop",
-        help="Of own pictures: centre, random (one place for each picture) or none (squeezed to a square); "
+        help="Square of own pictures: centre, random (one place for each picture) or none (squeezed to a square); "
         "default: centre.",
         rich_help_panel=panels.DATA,
     ),
@@ -24,7 +24,7 @@ Resize = Annotated[
     str | None,
     typer.Option(
         "--resize",
-        help="Of own pictures: lanczos, bicubic, bilinear, nearest or none (cut out at their size); default: lanczos.",
+        help="Filter for own pictures: lanczos, bicubic, bilinear, nearest or none (unresized); default: lanczos.",
         rich_help_panel=panels.DATA,
     ),
 ]
@@ -32,7 +32,7 @@ Background = Annotated[
     str | None,
     typer.Option(
         "--background",
-        help="Behind transparent pixels of own pictures, a name or #rrggbb; default: white.",
+        help="Colour behind transparent pixels of own pictures, a name or #rrggbb; default: white.",
         rich_help_panel=panels.DATA,
     ),
 ]

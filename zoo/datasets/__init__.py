@@ -2,7 +2,7 @@
 
     datasets.load("cifar10")                                      # downloaded by torchvision
     datasets.load("celeba", "all", 64)                            # downloaded, or found (see `zoo data list`)
-    datasets.load("custom", resolution=64, root="photographs")    # any folder of images, or an .npz file
+    datasets.load("custom", resolution=64, root="photographs")    # own pictures: a folder, .zip, .tar or .npz
 
 Images are decoded, cropped and resized once, as `preparation` says, and kept below `default_root()`. After that they
 are mapped into memory, so that loading is instant. Two kinds are prepared at each load instead, which is as fast: the

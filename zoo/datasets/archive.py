@@ -6,16 +6,17 @@ a "label", "cls" or "class": an integer, or a name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import DataCorruptedError, ZooError
 from ..common.files import sha256
-from ..common.json_files import open_regular, parse_json
+from ..common.json_files import parse_json
 from ..common.text import short, visible
 from ..schema.bounds import MAX_CLASSES
-from .archive_files import Tar, Zip
+from .archive_files import ArchiveFiles, opened
 from .folder import Pictures
 from .layout import Layout, arrange, is_split
 from .picture_files import Listing, PictureFile, list_names
@@ -25,38 +26,42 @@ from .source import fingerprint_of_files
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _LARGEST = 512 << 20  # bytes of one picture
 _LARGEST_LABEL = 1 << 20
 
 
-def is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES)
-
-
 class PictureArchive(Pictures):
-    """The pictures of one split in an archive; a single folder around all of them does not count."""
+    """The pictures of one split in an archive; a single folder around all of them does not count.
+
+    Args:
+        path: the archive, or a folder.
+        shards: the archives in this folder, which count as one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        split: str,
+        dataset: str = "custom",
+        classes: bool = True,
+        shards: Sequence[Path] = (),
+    ):
+        super().__init__(path, split, dataset, classes)
+        self.archives = shards or [path]
 
     def fingerprint(self) -> str:
-        return fingerprint_of_files([self.path])
+        return fingerprint_of_files(self.archives)
 
     def content(self) -> str:
         return self._sha256
 
     @cached_property
     def _sha256(self) -> str:
-        return sha256(self.path)
+        return " ".join(map(sha256, self.archives))
 
     @cached_property
-    def _archive(self) -> Zip | Tar:
-        try:
-            open_regular(self.path).close()  # a pipe would block
-            return Zip(self.path) if self.path.name.lower().endswith(".zip") else Tar(self.path)
-        except (MemoryError, ZooError):
-            raise
-        except Exception as error:  # a damaged file raises a dozen unrelated types of zipfile, tarfile, zlib and lzma
-            why = getattr(error, "strerror", None) or error or "it is cut short"
-            raise DataCorruptedError(f"{self.path} is damaged or not an archive ({why}); make it again") from None
+    def _archive(self) -> ArchiveFiles:
+        return opened(self.archives)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -88,15 +93,17 @@ class PictureArchive(Pictures):
 
     @cached_property
     def layout(self) -> Layout:
-        labelled = self.classes and (any(name.endswith(".cls") for name in self._names) or self._has_labels_in_json)
+        labelled = self.classes and self._has_labels_beside
         found = arrange(str(self.path), self.listing, self.split, self.dataset, self.classes and not labelled)
         return self._labelled(found) if labelled else found
 
     @property
-    def _has_labels_in_json(self) -> bool:
-        """True if the first picture that has a .json beside it has a label there."""
-        beside = (self._beside(file.name, ".json") for file in self.listing.pictures)
-        name = next(filter(None, beside), None)
+    def _has_labels_beside(self) -> bool:
+        """True if a .cls stands beside a picture, or the first .json beside one has a label."""
+        pictures = self.listing.pictures
+        if any(self._beside(file.name, ".cls") for file in pictures):
+            return True
+        name = next(filter(None, (self._beside(file.name, ".json") for file in pictures)), None)
         return name is not None and self._label_of_json(name) is not None
 
     def _beside(self, picture: str, suffix: str) -> str | None:
@@ -143,7 +150,7 @@ class PictureArchive(Pictures):
         if label is None or (isinstance(label, int) and not 0 <= label < MAX_CLASSES):
             wrong = "no label" if label is None else f"the label {short(label)}"
             raise DataCorruptedError(
-                f"{picture} in {self.path} has {wrong} beside it; "
+                f"{self._where(picture)} has {wrong} beside it; "
                 f"give every picture a .cls or a .json with an integer from 0 to {MAX_CLASSES - 1:,}, or a name"
             )
         return label
@@ -152,7 +159,7 @@ class PictureArchive(Pictures):
         try:
             value = parse_json(self._beside_bytes(name))
         except ValueError as error:
-            raise DataCorruptedError(f"{name} in {self.path} is no JSON ({error}); repair it") from None
+            raise DataCorruptedError(f"{self._where(name)} is no JSON ({error}); repair it") from None
         keys = ("label", "cls", "class")
         label = next((value[key] for key in keys if key in value), None) if isinstance(value, dict) else None
         return label if isinstance(label, int | str) and not isinstance(label, bool) else None
@@ -163,7 +170,7 @@ class PictureArchive(Pictures):
         except (MemoryError, ZooError):
             raise
         except Exception as error:  # as above
-            raise DataCorruptedError(f"{name} in {self.path} cannot be read ({error}); repair it") from None
+            raise DataCorruptedError(f"{self._where(name)} cannot be read ({error}); repair it") from None
 
     def _bytes(self, name: str, limit: int) -> bytes:
         whole = self._names[name]
@@ -175,7 +182,10 @@ class PictureArchive(Pictures):
         return open_image(self._bytes(self.files[i].name, _LARGEST))
 
     def where(self, i: int) -> str:
-        return f"{self.files[i].name} in {self.path}"
+        return self._where(self.files[i].name)
+
+    def _where(self, name: str) -> str:
+        return self._archive.where(self._names[name])
 
 
 def _relative(name: str) -> str:

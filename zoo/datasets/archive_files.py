@@ -10,20 +10,88 @@ import tempfile
 import threading
 import weakref
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 from ..common.cache_roots import data_root
+from ..common.errors import DataCorruptedError, DataUnavailableError, ZooError
+from ..common.json_files import open_regular
 
 _PACKED = 200  # compression ratio of an archive; photographs have about 1
 _SMALL = 256 << 20  # bytes that an archive may have at any compression
 _COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
+class ArchiveFiles(Protocol):
+    """The files of one or several archives."""
+
+    sizes: dict[str, int]  # bytes, by name
+    folders: list[str]
+    links: list[str]  # and other things that are no files
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file; libraries raise a dozen unrelated types on damaged ones."""
+        ...
+
+    def where(self, name: str) -> str:
+        """Return the name of a file for errors."""
+        ...
+
+
+def opened(paths: Sequence[Path]) -> ArchiveFiles:
+    """Open an archive, or several as one.
+
+    Raises:
+        DataCorruptedError: an archive is damaged, or none.
+    """
+    return _opened(paths[0]) if len(paths) == 1 else Shards(paths)
+
+
+def _opened(path: Path) -> Zip | Tar:
+    try:
+        open_regular(path).close()  # a pipe would block
+        return Zip(path) if path.name.lower().endswith(".zip") else Tar(path)
+    except (MemoryError, ZooError):
+        raise
+    except Exception as error:  # a damaged file raises a dozen unrelated types of zipfile, tarfile, zlib and lzma
+        if isinstance(error, OSError) and error.errno:  # of the system, not of a library
+            raise DataUnavailableError(f"{path} cannot be read ({error.strerror}); check it") from None
+        why = error if str(error) else "it is cut short"
+        raise DataCorruptedError(f"{path} is damaged or not an archive ({why}); make it again") from None
+
+
+class Shards:
+    """The files of several archives; the number of its archive begins each name, as names may occur in several."""
+
+    def __init__(self, paths: Sequence[Path]):
+        self.sizes: dict[str, int] = {}
+        self.folders: list[str] = []
+        self.links: list[str] = []
+        self._places: dict[str, tuple[Zip | Tar, str]] = {}
+        for i, path in enumerate(paths):
+            shard = _opened(path)
+            for name, size in shard.sizes.items():
+                folder, slash, base = name.rpartition("/")
+                numbered = f"{folder}{slash}{base if base.startswith('.') else f'{i:05}-{base}'}"
+                self.sizes[numbered], self._places[numbered] = size, (shard, name)
+            self.folders += shard.folders
+            self.links += shard.links
+
+    def read(self, name: str) -> bytes:
+        shard, inside = self._places[name]
+        return shard.read(inside)
+
+    def where(self, name: str) -> str:
+        shard, inside = self._places[name]
+        return shard.where(inside)
+
+
 class Zip:
     """The files of a .zip; pictures are read under a lock, and decoded by several threads."""
 
     def __init__(self, path: Path):
+        self._path = path
         self._file = zipfile.ZipFile(path)
         entries = {_name_in_zip(entry): entry for entry in self._file.infolist()}
         self._entries = {name: entry for name, entry in entries.items() if not entry.is_dir()}
@@ -41,6 +109,9 @@ class Zip:
         if self._entries[name].flag_bits & 1:
             raise ValueError("it is encrypted")
         return self._file.read(self._entries[name])
+
+    def where(self, name: str) -> str:
+        return f"{name} in {self._path}"
 
 
 def _name_in_zip(entry: zipfile.ZipInfo) -> str:
@@ -62,6 +133,7 @@ class Tar:
     """The files of a .tar, by their places; a compressed one is unpacked into a temporary file first."""
 
     def __init__(self, path: Path):
+        self._path = path
         self._file: IO[bytes] = _unpacked(path)
         weakref.finalize(self, self._file.close)
         self._lock = threading.Lock()
@@ -88,6 +160,9 @@ class Tar:
             self._file.seek(place.start)
             return self._file.read(place.size)
 
+    def where(self, name: str) -> str:
+        return f"{name} in {self._path}"
+
 
 def _unpacked(path: Path) -> IO[bytes]:
     """Open a .tar; a compressed one as a file without a name, in the folder of data if there is one."""
@@ -96,6 +171,18 @@ def _unpacked(path: Path) -> IO[bytes]:
     opener = next((opener for magic, opener in _COMPRESSIONS.items() if start.startswith(magic)), None)
     if opener is None:
         return path.open("rb")
+    try:
+        return _decompressed(opener, path)
+    except OSError as error:
+        if not error.errno:  # of gzip
+            raise
+        raise ZooError(
+            f"{path} cannot be unpacked into {data_root()} or a temporary folder ({error.strerror}); free some space, "
+            f"or set ZOO_DATA to a folder on another disk"
+        ) from None
+
+
+def _decompressed(opener: Callable, path: Path) -> IO[bytes]:
     most = max(_SMALL, _PACKED * path.stat().st_size)
     unpacked = tempfile.TemporaryFile(dir=data_root() if data_root().is_dir() else None)  # noqa: SIM115 (returned)
     try:

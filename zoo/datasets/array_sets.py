@@ -11,7 +11,7 @@ from ..common.locks import locked
 from ..common.text import visible
 from ..schema.class_names import class_names
 from .catalogue import CATALOGUE
-from .picture_files import has_pictures
+from .picture_files import holds_own
 from .source import Arrays, fingerprint_of, fingerprint_of_files, is_full_split
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Torchvision(Arrays):
 
     def can_fetch(self) -> bool:
         """Return True if the data set may be downloaded to this place."""
-        return not has_pictures(self.root)
+        return not holds_own(self.root)
 
     def fingerprint(self) -> str:
         folder = self.root / CATALOGUE[self.dataset].folder

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from ..common.cache_roots import data_root, user_folder
 from ..common.errors import DataUnavailableError
-from .archive import PictureArchive, is_archive
+from .archive import PictureArchive
 from .array_sets import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE
 from .folder import ImageFolder
 from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
 from .npz import Npz
+from .picture_files import is_archive, shards_in
 from .source import DatasetSource
 
 _COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyImageNet}
@@ -61,19 +62,22 @@ def of_path(path: Path, split: str, dataset: str = "custom", classes: bool = Tru
         DataUnavailableError: the path is none of them.
     """
     if path.is_dir():
+        shards = shards_in(path)
+        if shards:
+            return PictureArchive(path, split, dataset, classes, shards)
         return ImageFolder(path, split, dataset, classes)
     if path.suffix.lower() == ".npz":
         return Npz(path, split, dataset)
     if not path.exists():
         raise DataUnavailableError(f"{path} does not exist; give {WHAT}")
-    if is_archive(path):
+    if is_archive(path.name):
         return PictureArchive(path, split, dataset, classes)
     raise DataUnavailableError(f"{path} is neither a folder nor an .npz file nor an archive; give {WHAT}")
 
 
 def is_pictures(path: Path) -> bool:
     """Return True for a file that `of_path` reads, by its name."""
-    return path.suffix.lower() == ".npz" or is_archive(path)
+    return path.suffix.lower() == ".npz" or is_archive(path.name)
 
 
 def public(dataset: str, split: str, root: Path, anywhere: bool) -> DatasetSource:

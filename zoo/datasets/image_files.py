@@ -17,7 +17,7 @@ from .builder import sampled_sizes
 from .catalogue import CATALOGUE
 from .folder import ImageFolder
 from .layout import Layout, arrange, split_names
-from .picture_files import Listing, has_pictures, list_folder
+from .picture_files import Listing, holds_own, list_folder
 from .reader import open_image
 from .source import DatasetSource, fingerprint_of_files
 
@@ -96,7 +96,7 @@ class Collection(ImageFolder):
 
     def can_fetch(self) -> bool:
         """Return True if the data set may be downloaded or extracted to this place."""
-        return not has_pictures(self.path)
+        return not holds_own(self.path)
 
     def fetch(self) -> None:
         """Download or extract missing files, if possible."""

@@ -16,6 +16,8 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
 )
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_PUBLISHED = ("cifar-", "stl10_", "tiny-imagenet", "img_align_celeba", "ILSVRC")  # archives
 _SYSTEM_FOLDERS = {
     "__macosx",  # of archives made on a Mac
     "@eadir",  # thumbnails of a Synology disk
@@ -137,8 +139,24 @@ def list_folder(path: Path, tops: Collection[str] | None = None) -> Listing:
     return found
 
 
-def has_pictures(path: Path) -> bool:
-    """Return True if there is a picture in this folder or below it."""
+def is_archive(name: str) -> bool:
+    return name.lower().endswith(ARCHIVES)
+
+
+def shards_in(path: Path) -> list[Path]:
+    """Return the archives of a folder that holds no pictures beside them."""
+    found = sorted(entry for entry in path.iterdir() if is_archive(entry.name) and not entry.name.startswith("."))
+    return found if found and not _has_pictures(path) else []
+
+
+def holds_own(path: Path) -> bool:
+    """Return True if there are pictures below a folder, or archives in it that are not a publisher's."""
+    if any(is_archive(entry.name) and not entry.name.startswith(_PUBLISHED) for entry in path.iterdir()):
+        return True
+    return _has_pictures(path)
+
+
+def _has_pictures(path: Path) -> bool:
     return any(not is_folder and why_ignored(entry.name) is None for entry, is_folder in _walk(path))
 
 

@@ -98,7 +98,7 @@ def to_rgb(image: Image, upright: bool = True, background: str = "white") -> Ima
 
     image_format = image.format
     if upright:
-        image = ImageOps.exif_transpose(image)
+        image = _made(ImageOps.exif_transpose(image))
     if image.mode == "F":
         return Image.fromarray(_from_floats(image)).convert("RGB")
     if image.mode.startswith("I"):
@@ -108,14 +108,17 @@ def to_rgb(image: Image, upright: bool = True, background: str = "white") -> Ima
     if image.mode == "LAB":
         from PIL import ImageCms
 
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
-        assert converted is not None, "only in place it returns None"
-        image = converted
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = _made(ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB"))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
     return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy
+
+
+def _made(image: Image | None) -> Image:
+    assert image is not None, "only functions that change an image in place return None"
+    return image
 
 
 def _from_floats(image: Image) -> np.ndarray:
