@@ -235,6 +235,7 @@ class GAN(DiscriminatorMethods, Pretrained):
         *,
         grad: bool = False,
         exact: bool = True,
+        check: bool = True,
     ) -> Tensor:
         """Generate images for given latents: float32 (N, 3, H, W) in [-1, 1], on the device of z.
 
@@ -245,6 +246,7 @@ class GAN(DiscriminatorMethods, Pretrained):
             grad: compute with gradients with respect to z, and to the parameters that ask for them: in float32, by the
                 plain generator in its present mode. False: by its fast eval-mode form, without gradients.
             exact: the bits of an image do not depend on N. False: up to 64 images are as fast as in `sample`.
+            check: raise if an image is not finite; on a GPU, this waits for the images.
 
         Raises:
             LabelError: y is missing, out of range, or given to a model without classes.
@@ -259,7 +261,8 @@ class GAN(DiscriminatorMethods, Pretrained):
             else:
                 few = 0 if exact else self._renderer.few(len(z))
                 images = self._as_rgb(self._renderer(z, y, 0, few))
-            self._refuse_infinite(_are_finite(images))
+            if check:
+                self._refuse_infinite(_are_finite(images))
             return images.to(z.device)
 
     def __call__(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -176,7 +176,7 @@ class Generated:
 
     def __post_init__(self):
         if self.sampling.batch_norm == "running":
-            self._generate = self.model.generate
+            self._generate = partial(self.model.generate, check=False)  # `floats` does, and names the image
         else:
             self._generate = batch_norm_modes.generator(self.model, self.sampling)
 
