@@ -206,6 +206,66 @@ def test_no_network_is_one_line_at_once(place):
     _fails(offline, "stay offline", "weights=PATH")
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"HF_ENDPOINT": "hf-mirror.test"}, ["HF_ENDPOINT=hf-mirror.test is not an address", "https://hf-mirror.test"]),
+        (
+            {"all_proxy": "socks://u:secret@127.0.0.1:9"},
+            ["all_proxy=socks://...@127.0.0.1:9", "all_proxy=socks5h"],
+        ),
+        ({"SSL_CERT_FILE": "/nowhere.pem"}, ["SSL_CERT_FILE=/nowhere.pem cannot be read", "unset SSL_CERT_FILE"]),
+        (
+            {"HF_ENDPOINT": "http://hub.test", "ALL_PROXY": "127.0.0.1:9"},
+            ["http://hub.test cannot be reached", "refused, through ALL_PROXY=127.0.0.1:9"],
+        ),
+    ],
+    ids=["no scheme", "unknown proxy", "no certificates", "no proxy there"],
+)
+def test_a_setting_of_the_network_is_named(place, settings, words):
+    environment, _, config = place
+    _fails(children.run(_locate, config, environment={**environment, **settings}), "is not on this machine", *words)
+
+
+def test_an_empty_endpoint_is_none():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", "")
+        assert hub.endpoint() == "https://huggingface.co"
+        assert hub.endpoint_fault() is None
+
+
+def _examined() -> dict[str, tuple[str, bool, str]]:
+    from zoo.cli import checkup
+
+    return {found.name: (found.value, found.ok, found.advice) for found in checkup._places(True)}
+
+
+def test_the_doctor_goes_the_way_of_downloads(place):
+    """Through the same proxy, which here is a stand-in that answers for all hosts."""
+    environment, state, _ = place
+    proxied = {**environment, "HF_ENDPOINT": "http://hub.test", "ALL_PROXY": environment["HF_ENDPOINT"]}
+    proxied |= {"REQUESTS_CA_BUNDLE": "/nowhere.pem"}
+    found = children.run(_examined, environment=proxied).value
+    assert [path for _, path, _ in state.requests] == ["/"], "for the Hub, as the other has no certificates"
+    answer = f"http://hub.test answers (HTTP 404), through ALL_PROXY={environment['HF_ENDPOINT']}"
+    assert found["Hugging Face Hub"][:2] == (answer, True)
+    value, ok, advice = found["Google Drive"]
+    assert "REQUESTS_CA_BUNDLE=/nowhere.pem cannot be read" in value
+    assert (ok, advice) == (False, "correct that variable")
+    assert "without ALL_PROXY" in found["data sets"][0], "urllib does not read it"
+
+
+@pytest.mark.parametrize("status", [407, 502])
+def test_a_proxy_that_refuses_is_a_problem(place, status):
+    environment, state, _ = place
+    state.faults.append(Fault(stand_in_hub.status(status), method="HEAD", path="/", times=-1))
+    settings = {"HF_ENDPOINT": "http://hub.test", "http_proxy": environment["HF_ENDPOINT"], "https_proxy": "ftp://x"}
+    found = children.run(_examined, environment={**environment, **settings}).value
+    assert found["Hugging Face Hub"][1] is False
+    assert found["data sets"][1] is False
+    assert found["data sets"][0].startswith("https_proxy=ftp://x is no kind of proxy")
+
+
 def test_a_changed_file_under_the_same_revision_is_refused(place):
     environment, state, config = place
     state.repositories[REPO].files[SEEN] = bytes(reversed(state.repositories[REPO].files[SEEN]))

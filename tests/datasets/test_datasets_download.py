@@ -13,6 +13,7 @@ import shutil
 import sys
 import tarfile
 import threading
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -116,6 +117,27 @@ def test_a_download_that_is_not_the_publishers_is_refused(web, monkeypatch, data
     with pytest.raises(DataUnavailableError, match=r"cannot be downloaded .*corrupted"):
         datasets.load("cifar10")
     assert prepared(data_root) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("socks5://127.0.0.1:9", "http_proxy=socks5://127.0.0.1:9 is a SOCKS proxy, which cannot be used here"),
+        ("/x", "http_proxy=/x is not the address of a proxy; write http_proxy=http://HOST:PORT"),
+        ("127.0.0.1:9", "Connection refused>, through http_proxy=127.0.0.1:9"),
+    ],
+)
+@pytest.mark.parametrize("name", ["cifar10", "tiny-imagenet"])
+def test_the_proxy_in_the_way_is_named(monkeypatch, name, value, words):
+    monkeypatch.setattr(torchvision_datasets.CIFAR10, "url", "http://data.test/a.tar.gz")
+    monkeypatch.setattr(image_files.TinyImageNet, "url", "http://data.test/a.zip")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of the first download
+    monkeypatch.delenv("HTTP_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", value)
+    with pytest.raises(DataUnavailableError) as error:
+        datasets.load(name, "train", 32)
+    assert f"cannot be downloaded ({'<urlopen error [Errno 111] ' if '>' in words else ''}{words}" in str(error.value)
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 def test_stl10_is_its_unlabeled_part(data_root, web, monkeypatch):

@@ -23,6 +23,7 @@ from PIL import Image
 from ports import free_port
 
 import zoo
+from zoo.common.errors import ZooError
 from zoo.demo import logs, routes
 
 pytest.importorskip("gradio")
@@ -31,6 +32,9 @@ httpx = pytest.importorskip("httpx")
 
 # Gradio and its client leave event loops and sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+_UNUSABLE = {"all_proxy": "socks://127.0.0.1:9", "SSL_CERT_FILE": "/nowhere.pem"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,11 @@ def server(tmp_path_factory):
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
         settings = Settings(max_images=64, max_models=2, max_seconds=30, max_evaluation_images=60, device="cpu")
-        with start(settings, port=free_port()) as running:
+        with pytest.MonkeyPatch.context() as network:  # settings that Gradio's client of HTTP cannot use
+            for name, value in _UNUSABLE.items():
+                network.setenv(name, value)
+            running = start(settings, port=free_port())
+        with running:
             yield running
         gc.collect()  # while what Gradio leaves unclosed is still let pass
 
@@ -68,6 +76,15 @@ def test_the_endpoints_are_these_with_these_parameters(client):
         "/evaluate": ["model", "metrics", "num_fake", "extractor", "protocol"],
     }
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
+
+
+@pytest.mark.parametrize("name", _UNUSABLE)
+def test_a_public_tunnel_needs_usable_settings(monkeypatch, name):
+    from zoo.demo import start
+
+    monkeypatch.setenv(name, _UNUSABLE[name])
+    with pytest.raises(ZooError, match=f"no public tunnel: {name}=.* or start without --share"):
+        start(share=True)
 
 
 def test_two_arguments_are_enough(client):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..common import files
+from ..common import files, network_settings
 from ..common.cache_roots import NO_HOME, hub_root
 from ..common.downloads import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
@@ -100,6 +100,25 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
+def endpoint_fault() -> str | None:
+    """Return one line on $HF_ENDPOINT if it is no address."""
+    return network_settings.address_fault(network_settings.Setting("HF_ENDPOINT", endpoint()))
+
+
+def ask(timeout: float) -> int:
+    """Return the HTTP status with which the Hub answers, asked as for a download; raises what the client raises."""
+    from huggingface_hub.utils import get_session
+
+    return get_session().head(endpoint(), timeout=timeout).status_code
+
+
+def client() -> network_settings.Client:
+    """Return which settings the Hub's client reads."""
+    from huggingface_hub import __version__
+
+    return network_settings.REQUESTS if __version__.startswith("0.") else network_settings.HTTPX
+
+
 # -------------------------------------------------------------------------------------------------------- downloading
 
 
@@ -165,7 +184,7 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
                 f"{filename} of {address} has changed: the Hub has sha256 {published[:12]}..., this zoo expects "
                 f"{sha256[:12]}...; nothing was downloaded"
             )
-        options = {"revision": revision, "token": token, "cache_dir": hub_root()}
+        options = {"revision": revision, "token": token, "cache_dir": hub_root(), "endpoint": endpoint()}
         return Path(patiently(lambda: hf_hub_download(repo_id, filename, **options)))
 
 
@@ -173,8 +192,8 @@ def metadata(address: Address, filename: str, token: str | bool | None = None) -
     """Return commit, size and ETag of a file from one request without retries."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    url = hf_hub_url(address.repo_id, filename, revision=address.revision)
-    return get_hf_file_metadata(url, token=token, timeout=CONNECT_TIMEOUT)
+    url = hf_hub_url(address.repo_id, filename, revision=address.revision, endpoint=endpoint())
+    return get_hf_file_metadata(url, token=token, timeout=CONNECT_TIMEOUT, endpoint=endpoint())
 
 
 def _discard(path: Path, repository: Path) -> str:
@@ -196,7 +215,7 @@ def list_files(repo_id: str) -> tuple[str, list[str]]:
     from huggingface_hub import HfApi
 
     with _explained(Address(repo_id), "the list of files"):
-        info = patiently(lambda: HfApi().model_info(repo_id, timeout=CONNECT_TIMEOUT))
+        info = patiently(lambda: HfApi(endpoint()).model_info(repo_id, timeout=CONNECT_TIMEOUT))
         assert info.sha is not None
         return info.sha, [file.rfilename for file in info.siblings or ()]
 
@@ -212,7 +231,8 @@ def download_into(folder: Path, address: Address, filename: str, limit: int) -> 
                 f"{filename} of {address} has {facts.size:,d} bytes, too many for a checkpoint"
             )
         repo_id, revision = address
-        path = patiently(lambda: hf_hub_download(repo_id, filename, revision=revision, local_dir=folder))
+        options = {"revision": revision, "local_dir": folder, "endpoint": endpoint()}
+        path = patiently(lambda: hf_hub_download(repo_id, filename, **options))
     return Path(path), _lfs_sha256(facts.etag)
 
 
@@ -247,7 +267,7 @@ def push(
         raise ZooError(f"nothing can be published: {OFFLINE}")
     from huggingface_hub import HfApi
 
-    api = HfApi(token=token)
+    api = HfApi(endpoint(), token=token)
     with _explained(address, "the upload"):
         kind, sdk = ("space", "gradio") if space else ("model", None)
         patiently(
@@ -272,6 +292,8 @@ def push(
 @contextmanager
 def _explained(address: Address, what: str) -> Iterator[None]:
     """Turn errors of the client into one line that says what happened and what to do."""
+    if wrong := endpoint_fault():
+        raise WeightsUnavailableError(wrong)
     try:
         yield
     except ZooError:
@@ -299,8 +321,11 @@ def _explain(error: Exception, address: Address, what: str) -> str:
         return f"the Hub refuses more requests for now (HTTP 429); wait, or {login} for a higher limit"
     if status is not None:
         return f"the Hub failed (HTTP {status} for {what} of {address}); try again later"
+    if wrong := network_settings.fault(client(), endpoint(), root):
+        return wrong
     if is_unreachable(root):
-        return f"{endpoint()} cannot be reached ({in_short(root)}); check the network, the proxy and HF_ENDPOINT"
+        reason = network_settings.described(in_short(root), client(), endpoint())
+        return f"{endpoint()} cannot be reached ({reason}); check the network, the proxy and HF_ENDPOINT"
     if is_transport(root):
         return f"{what} of {address} broke off ({in_short(root)}); run the same command again"
     if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -6,20 +6,23 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ..checkpoints import cache, hub
-from ..common import downloads, files
+from ..checkpoints.upstream import download
+from ..common import downloads, files, network_settings
 from ..common.cache_roots import cache_root, hub_root
 from ..common.version import __version__
 from ..schema import registry
 
 _DISTRIBUTION = "contrastive-gan-zoo"
 _PATIENCE = 5.0  # seconds for a server to answer
+_CORRECT = "correct that variable"
+_PROXY_WANTS_PASSWORD = 407  # HTTP status
 
 
 @dataclass(frozen=True)
@@ -125,20 +128,45 @@ def _places(reach_out: bool) -> Iterator[Finding]:
     if not reach_out or downloads.is_offline():
         yield Finding("network", "not tried", downloads.OFFLINE if downloads.is_offline() else "as asked")
         return
-    places = {"Hugging Face Hub": hub.endpoint(), "Google Drive": "https://drive.google.com"}
     with ThreadPoolExecutor() as pool:
-        for (name, url), answer in zip(places.items(), pool.map(_answer, places.values()), strict=True):
-            yield Finding("network", name, f"{url} {answer}")
+        asked = [pool.submit(_hub), pool.submit(_drive)]
+        yield from (answer.result() for answer in asked)
+    yield _data_sets()
 
 
-def _answer(url: str) -> str:
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
+def _hub() -> Finding:
+    if wrong := hub.endpoint_fault():
+        return Finding("network", "Hugging Face Hub", "not tried", False, wrong)
+    return _place("Hugging Face Hub", hub.endpoint(), hub.client(), lambda: hub.ask(_PATIENCE))
 
+
+def _drive() -> Finding:
+    name = "Google Drive"
+    if _version("gdown") is None:
+        return Finding("network", name, f"not tried, as gdown is missing: pip install '{_DISTRIBUTION}[upstream]'")
+    client = network_settings.REQUESTS
+    return _place(name, download.DRIVE, client, lambda: download.ask(timeout=_PATIENCE)[0])
+
+
+def _place(name: str, url: str, client: network_settings.Client, ask: Callable[[], int]) -> Finding:
+    """Ask a server as downloads do, and say how that went."""
     try:
-        with urlopen(Request(url, method="HEAD"), timeout=_PATIENCE) as response:
-            return f"answers (HTTP {response.status})"
-    except HTTPError as error:
-        return f"answers (HTTP {error.code})"
-    except (OSError, ValueError) as error:
-        return f"cannot be reached ({downloads.in_short(getattr(error, 'reason', error))})"
+        status = ask()
+    except Exception as error:  # of any client, or of its settings
+        wrong = network_settings.fault(client, url, error)
+        reason = wrong or network_settings.described(downloads.in_short(error), client, url)
+        advice = _CORRECT if wrong else "check the network and the proxy, or set ZOO_OFFLINE=1"
+        return Finding("network", name, f"{url} cannot be reached ({reason})", False, advice)
+    failed = status == _PROXY_WANTS_PASSWORD or status >= 500
+    answer = network_settings.described(f"{url} answers (HTTP {status})", client, url)
+    return Finding("network", name, answer, not failed, "check the proxy, or try again later")
+
+
+def _data_sets() -> Finding:
+    """Say which way data sets take; their servers are many, and none is asked."""
+    client, url = network_settings.URLLIB, "https://www.cs.toronto.edu"
+    wrong = network_settings.fault(client, url)
+    way = "fetched when asked for" + ("" if network_settings.proxy_of(client, url) else ", directly")
+    return Finding(
+        "network", "data sets", wrong or network_settings.described(way, client, url), wrong is None, _CORRECT
+    )

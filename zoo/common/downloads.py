@@ -55,7 +55,7 @@ def is_transport(error: BaseException) -> bool:
 
 def is_unreachable(error: BaseException) -> bool:
     """Return True if there is no connection at all, so that waiting does not help."""
-    return is_transport(error) and "Connect" in type(error).__name__
+    return is_transport(error) and any(word in type(error).__name__ for word in ("Connect", "Proxy"))
 
 
 def in_short(error: BaseException) -> str:

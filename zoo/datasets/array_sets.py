@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import DataCorruptedError, DataUnavailableError
 from ..common.locks import locked
+from ..common.network_settings import URLLIB, told
 from ..common.text import visible
 from ..schema.class_names import class_names
 from .catalogue import CATALOGUE
@@ -88,7 +89,8 @@ class Torchvision(Arrays):
                 return cls(self.root, download=False, **which)
             except RuntimeError:  # missing, or without the publisher's checksums
                 self.root.mkdir(parents=True, exist_ok=True)
-                with locked(self.root / f".{self.dataset}.lock"):
+                address = getattr(cls, "url", None) or cls.mirrors[0]
+                with locked(self.root / f".{self.dataset}.lock"), told(URLLIB, address):
                     return cls(self.root, download=True, **which)
         except (OSError, RuntimeError) as error:
             raise unavailable(self.dataset, self.root, f"cannot be downloaded ({error})") from None
@@ -101,7 +103,7 @@ class Torchvision(Arrays):
 
 def unavailable(dataset: str, root: Path, reason: str) -> DataUnavailableError:
     """Return an error that says where to get a data set and where to put it."""
-    reason = reason if len(reason) < 160 else f"{reason[:160]}...)"  # errors of network libraries can be long
+    reason = reason if len(reason) < 240 else f"{reason[:240]}...)"  # errors of network libraries can be long
     return DataUnavailableError(
         f"{dataset} is not in {root} and {reason}; {CATALOGUE[dataset].instructions.format(root=root)}, or give "
         f"an .npz file or a folder of images as the data"

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common import files
+from ..common import files, network_settings
 from ..common.errors import DataCorruptedError, DataUnavailableError
 from ..common.json_files import read_text, reason
 from ..common.locks import locked
@@ -138,7 +138,8 @@ class TinyImageNet(Collection):
 
             files.remove_own(extracted)  # left by a killed process
             files.make_own(extracted)
-            download_and_extract_archive(self.url, self.path, extracted, "tiny-imagenet-200.zip", self.md5)
+            with network_settings.told(network_settings.URLLIB, self.url):
+                download_and_extract_archive(self.url, self.path, extracted, "tiny-imagenet-200.zip", self.md5)
             (extracted / "tiny-imagenet-200").replace(self.path / "tiny-imagenet-200")
             files.remove_own(extracted)
         except (ImportError, OSError, RuntimeError) as error:
@@ -172,7 +173,8 @@ class CelebA(Collection):
         try:
             from torchvision.datasets import CelebA
 
-            CelebA(self.path, split="all", download=True)
+            with network_settings.told(network_settings.REQUESTS, "https://drive.google.com"):  # by gdown
+                CelebA(self.path, split="all", download=True)
         except (ImportError, OSError, RuntimeError) as error:
             raise unavailable("celeba", self.path, f"cannot be downloaded ({error})") from None
 

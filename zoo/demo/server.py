@@ -13,7 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..common import signals
+from ..common import network_settings, signals
 from ..common.errors import ZooError
 from . import logs
 from .sessions import Sessions
@@ -77,10 +77,12 @@ def start(
         undo.callback(store.close)
         _quiet_environment(store)
         _reach_without_proxy("localhost", "127.0.0.1", host)
-        _require_gradio()
+        with _connections(share):
+            _require_gradio()
         service = _service(settings, store)
         undo.callback(service.close)
-        running = _launched(service, host=host, port=port, share=share, root_path=root_path)
+        with _connections(share):
+            running = _launched(service, host=host, port=port, share=share, root_path=root_path)
         undo.pop_all()
     found = [worker["device"] for worker in service.health()["workers"]]
     logs.event("started", url=running.url, share_url=running.share_url, device=found)
@@ -227,6 +229,26 @@ def _quiet_environment(store: Store) -> None:
     # Otherwise every failed call sends all earlier ones through pandas.
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(1 << 62)
+
+
+@contextmanager
+def _connections(share: bool) -> Iterator[None]:
+    """Inside, Gradio makes its clients of HTTP: to reach its own server alone, or for a public tunnel too."""
+    if not share:
+        with network_settings.hidden():
+            yield
+        return
+    _require_settings()
+    try:
+        yield
+    except Exception as error:
+        _require_settings(error)
+        raise
+
+
+def _require_settings(error: Exception | None = None) -> None:
+    if wrong := network_settings.fault(network_settings.HTTPX, "https://api.gradio.app", error):
+        raise ZooError(f"there is no public tunnel: {wrong}; or start without --share") from error
 
 
 def _reach_without_proxy(*hosts: str | None) -> None:

@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -145,15 +146,32 @@ def test_the_newest_fitting_file_of_a_hub_repository(config, published, tmp_path
         assert children.run(_locate, model, environment=fresh).error is None, "the wrong one was not kept"
 
 
-def test_eight_processes_make_one_download(drive, config):
+def _locate_telling(config: ModelConfig, folder: Path) -> str:
+    with (folder / str(os.getpid())).open("w") as told, contextlib.redirect_stderr(told):
+        return _locate(config)
+
+
+def test_eight_processes_make_one_download(drive, config, tmp_path):
     environment, state = drive
-    state.pace = 0.02
-    running = [children.Child(_locate, config, environment=environment) for _ in range(8)]
+    told, all_wait = tmp_path / "told", threading.Event()
+    told.mkdir()
+
+    def send_when_all_wait(handler, body: bytes) -> None:
+        all_wait.wait(60)
+        handler.send(body)
+
+    state.faults.append(send_when_all_wait)
+    running = [children.Child(_locate_telling, config, told, environment=environment) for _ in range(8)]
+    deadline = time.monotonic() + 50
+    while sum("waiting for it" in path.read_text() for path in told.iterdir()) < 7 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    all_wait.set()
     outcomes = [child.result() for child in running]
     assert {outcome.value for outcome in outcomes} == {str(_converted(environment)[0])}, outcomes
     assert state.sent == 1
-    assert sum("recorded and enforced" in outcome.stderr for outcome in outcomes) == 1
-    assert any("waiting for it" in outcome.stderr for outcome in outcomes)
+    lines = [path.read_text() for path in told.iterdir()]
+    assert sum("recorded and enforced" in text for text in lines) == 1
+    assert sum("waiting for it" in text for text in lines) == 7
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["resumed", "from the start, where ranges are refused"])
@@ -242,6 +260,28 @@ def test_no_network_is_one_line_at_once(drive, config):
     environment, _ = drive
     nobody = {**environment, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     _fails(children.run(_locate, config, environment=nobody), "Google Drive cannot be reached", "refused", "zoo import")
+
+
+@pytest.mark.parametrize(
+    ("which", "settings", "words"),
+    [
+        ("file", {"https_proxy": "socks://u:secret@127.0.0.1:9"}, ["https_proxy=socks://...@127.0.0.1:9 is no kind"]),
+        ("folder", {"https_proxy": "socks://127.0.0.1:9"}, ["https_proxy=socks5h://127.0.0.1:9, or unset it"]),
+        ("file", {"https_proxy": "http://127.0.0.1:port"}, ["https_proxy=http://127.0.0.1:port is not the address"]),
+        ("file", {"https_proxy": "socks5h://127.0.0.1:9"}, ["cannot be reached", "through https_proxy=socks5h://127"]),
+        ("folder", {"REQUESTS_CA_BUNDLE": "/nowhere.pem"}, ["REQUESTS_CA_BUNDLE=/nowhere.pem cannot be read"]),
+        ("file", {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": __file__}, ["CURL_CA_BUNDLE=", "holds no certificates"]),
+    ],
+)
+def test_a_setting_of_the_network_is_named(drive, config, which, settings, words):
+    environment, state = drive
+    if which == "folder":
+        upstream = {"source": "mimicry", "google_drive_folder": FOLDER, "path": "netG.pth"}
+        config = checkpoints.with_weights(config, upstream=upstream)
+    outcome = children.run(_locate, config, environment={**environment, **settings})
+    _fails(outcome, "is not on this machine", *words)
+    assert "secret" not in outcome.message
+    assert state.requests == []
 
 
 def test_a_certificate_that_nobody_signed_is_refused(drive, config):

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...common import files
+from ...common import files, network_settings
 from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
 from ...common.errors import WeightsUnavailableError
 from ...common.progress import bars
@@ -28,6 +28,7 @@ from .pickles import MAX_BYTES
 _FILE = "original.pth"
 _PART = f"{_FILE}download.part"  # a name like gdown's own (eight characters and ".part"), so that gdown resumes it
 _SIZE = "size"  # of the whole file, as the server stated it when the download began
+DRIVE = "https://drive.google.com"
 _TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 
 Choice = Callable[[str, list[str], str], str]
@@ -66,7 +67,7 @@ def fetch(upstream: Upstream, partial: Path, choose: Choice | None = None) -> Or
     listed = _drive_folder(upstream.google_drive_folder)
     name = (choose or newest)(upstream.path, [name for _, name in listed], upstream.address)
     file_id = next(file_id for file_id, other in listed if other == name)
-    return Original(_drive_file(file_id, partial), name, f"https://drive.google.com/uc?id={file_id}")
+    return Original(_drive_file(file_id, partial), name, f"{DRIVE}/uc?id={file_id}")
 
 
 def newest(pattern: str, paths: list[str], place: str) -> str:
@@ -149,7 +150,7 @@ def _drive_file(file_id: str, partial: Path) -> Path:
                 timeout=_TIMEOUT,
                 progress=progress,
             ),
-            f"https://drive.google.com/uc?id={file_id}",
+            f"{DRIVE}/uc?id={file_id}",
             folder,
         )
     return target
@@ -158,7 +159,7 @@ def _drive_file(file_id: str, partial: Path) -> Path:
 def _drive_folder(folder_id: str) -> list[tuple[str, str]]:
     """Return (id, path) of all files of a folder, without downloading any."""
     gdown = _gdown()
-    url = f"https://drive.google.com/embeddedfolderview?id={folder_id}"
+    url = f"{DRIVE}/embeddedfolderview?id={folder_id}"
     listed = _persistently(
         lambda: gdown.download_folder(
             id=folder_id, skip_download=True, quiet=True, use_cookies=False, timeout=_TIMEOUT
@@ -189,6 +190,8 @@ def _persistently(request: Callable, url: str, folder: Path | None = None):
         except Exception as error:
             if not _of_gdown(error):
                 raise
+            if wrong := network_settings.fault(network_settings.REQUESTS, url, error):
+                raise WeightsUnavailableError(wrong) from error
             before, received = received, _received(folder)
             if received > before:  # the connection broke; request the rest
                 waits = iter(WAITS)
@@ -208,7 +211,9 @@ def _of_gdown(error: Exception) -> bool:
     from gdown import DownloadError
     from requests import RequestException
 
-    return isinstance(error, DownloadError | RequestException)
+    # without an errno: certificates that requests does not find, proxies that urllib3 does not know
+    of_settings = isinstance(error, ValueError) or (type(error) is OSError and error.errno is None)
+    return of_settings or isinstance(error, DownloadError | RequestException)
 
 
 class _AnotherFileError(Exception):
@@ -228,18 +233,26 @@ def _begin_anew(folder: Path | None) -> None:
 
 def _ask(url: str) -> tuple[int | None, Mapping[str, str]]:
     """Return HTTP status and headers of an address, which gdown does not report; status None without an answer."""
-    import requests
+    from requests import RequestException
 
     try:
-        with requests.get(url, stream=True, timeout=CONNECT_TIMEOUT) as response:
-            return response.status_code, response.headers
-    except requests.RequestException:
+        return ask(url)
+    except (RequestException, ValueError):
         return None, {}
+
+
+def ask(url: str = DRIVE, timeout: float = CONNECT_TIMEOUT) -> tuple[int, Mapping[str, str]]:
+    """Return HTTP status and headers of an address, asked as gdown asks; raises what requests raises."""
+    import requests
+
+    with requests.get(url, stream=True, timeout=timeout) as response:
+        return response.status_code, response.headers
 
 
 def _refusal(error: Exception, status: int | None, url: str) -> str:
     if status is None:
-        return f"Google Drive cannot be reached ({in_short(error)}); check the network and the proxy"
+        reason = network_settings.described(in_short(error), network_settings.REQUESTS, url)
+        return f"Google Drive cannot be reached ({reason}); check the network and the proxy"
     if status in (401, 403):
         return f"Google Drive restricts {url} (HTTP {status}); open it in a browser"
     if status == 404:

@@ -13,6 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ...common import network_settings
 from ...common.errors import ZooError
 from ...common.tensors import state_sha256
 
@@ -150,7 +151,8 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
 
     layers = registry.FEATURE_EXTRACTORS_REGISTRY[name].get_provided_features_list()
     try:
-        module = create_feature_extractor(name, list(layers), cuda=False, verbose=False)
+        with network_settings.told(network_settings.URLLIB, "https://github.com"):  # by torch.hub
+            module = create_feature_extractor(name, list(layers), cuda=False, verbose=False)
     except (OSError, RuntimeError, ImportError) as error:
         raise ZooError(
             f"the weights of {name} cannot be had ({error}); torch-fidelity downloads them, so run it once with a "

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.utils import create_feature_extractor
 
+from ...common import network_settings
 from ...common.cache_roots import torch_hub_root
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ...common.files import sha256
@@ -76,9 +77,10 @@ def _download(target: Path) -> Path:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_S)  # torch.hub sets none, and a silent firewall would block for minutes
     try:
-        torch.hub.download_url_to_file(
-            URL_INCEPTION_V3, str(target), hash_prefix=SHA256_PREFIX, progress=sys.stderr.isatty()
-        )
+        with network_settings.told(network_settings.URLLIB, URL_INCEPTION_V3):
+            torch.hub.download_url_to_file(
+                URL_INCEPTION_V3, str(target), hash_prefix=SHA256_PREFIX, progress=sys.stderr.isatty()
+            )
     finally:
         socket.setdefaulttimeout(before)
     return target
