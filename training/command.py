@@ -5,8 +5,9 @@ This module is `zoo train` and `python -m training`.
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +16,28 @@ from zoo.cli.preparing import Background, Crop, Resize, own_preparation
 from zoo.common import torchrun
 from zoo.common.json_files import parse_json
 
+if TYPE_CHECKING:
+    from zoo.schema.config import ModelConfig
+
 HELP_PANEL = "Train"
 
 
+class Augment(str, Enum):
+    NONE = "none"
+    DIFFAUG = "diffaug"
+    ADA = "ada"
+
+
+_PARTS = {Augment.DIFFAUG: {"type": "diff-augment"}, Augment.ADA: {"type": "adaptive-augment"}}
+
+
 def train(
-    name: Annotated[str, typer.Argument(help="Model name in any spelling, a config file, or a run folder.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Model name in any spelling, a config file, or a run folder.", show_default="with --resume: OUT"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -30,6 +48,16 @@ def train(
         Path | None,
         typer.Option(
             help="A folder of images, an archive of one, an .npz file, or the folder of the publisher's files.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Begin with the networks of another model: a name, a run, a folder, hf://USER/REPO or a .safetensors "
+            "file.",
             rich_help_panel=panels.DATA,
         ),
     ] = None,
@@ -44,7 +72,12 @@ def train(
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Generator steps; default: the recipe's.", rich_help_panel=panels.RECIPE)
+        int | None,
+        typer.Option(
+            min=1,
+            help="Generator steps; default: the recipe's. With --resume, a larger number extends a run.",
+            rich_help_panel=panels.RECIPE,
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -57,6 +90,23 @@ def train(
         typer.Option(
             min=8,
             help="Channels of the narrowest layer of each network; the other layers keep their ratio.",
+            rich_help_panel=panels.RECIPE,
+        ),
+    ] = None,
+    augment: Annotated[
+        Augment | None,
+        typer.Option(
+            help="What the discriminator is shown: images augmented by DiffAugment, or by ADA as much as it overfits; "
+            "default: the recipe's.",
+            rich_help_panel=panels.RECIPE,
+        ),
+    ] = None,
+    freeze_d: Annotated[
+        int | None,
+        typer.Option(
+            "--freeze-d",
+            min=0,
+            help="Keep so many first blocks of the discriminator as they were in the model of --from; 0: none.",
             rich_help_panel=panels.RECIPE,
         ),
     ] = None,
@@ -148,9 +198,15 @@ def train(
     from zoo.schema import registry
     from zoo.schema.config import ModelConfig
 
+    from .run.resuming import planned_steps
+    from .run.run_folder import RunFolder
+
     if compile_ not in ("auto", "on", "off"):
         raise typer.BadParameter(f"{compile_!r} is unknown; give auto, on or off", param_hint="--compile")
-    run_config = registry.exported(name)
+    if name is None and not (resume and out):
+        raise typer.BadParameter("name a model, or a run with --resume", param_hint="NAME")
+    run_config = registry.exported(out if name is None and out else name or "")
+    name = name or str(out)
     config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name))
     if as_paper:
         config = config.as_paper()
@@ -165,7 +221,11 @@ def train(
         changes["training.precision"] = precision
     if own := own_preparation(crop, resize, background):
         changes["data.preparation"] = own.model_dump()
+    if resume and "training.steps" not in changes:
+        changes["training.steps"] = planned_steps(RunFolder(out or Path(name))) or config.training.steps
     config = config.updated(changes)
+    if augment is not None or freeze_d is not None:
+        config = for_small_data(config, augment, freeze_d)
     if dry_run:
         print(config.to_json(), end="")
         return
@@ -194,11 +254,24 @@ def train(
         compile=compile_,
         minutes=minutes,
         preview=preview,
+        start_from=start_from,
     )
     run(config, options, hooks)
     if torchrun.rank() == 0:
         name = registry.argument_for(out)
         print(f'{out}: trained; sample with: zoo sample {name} -o grid.png, or zoo.load("{name}")')
+
+
+def for_small_data(config: ModelConfig, augment: Augment | None, freeze_d: int | None) -> ModelConfig:
+    """Return a config with another augmentation and another number of frozen blocks; None leaves them as they are."""
+    parts = config.to_dict()["training"]["regularizers"]
+    if augment is not None:
+        parts = [part for part in parts if part["type"] not in {part["type"] for part in _PARTS.values()}]
+        parts += [_PARTS[augment]] if augment in _PARTS else []
+    if freeze_d is not None:
+        parts = [part for part in parts if part["type"] != "freeze-d"]
+        parts += [{"type": "freeze-d", "blocks": freeze_d}] if freeze_d else []
+    return config.updated({"training.regularizers": parts})
 
 
 def _parsed(item: str) -> tuple[str, object]:

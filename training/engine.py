@@ -55,6 +55,9 @@ class Engine:
         self.config, self.networks, self.processes = config, networks, processes
         n = networks
         self.terms = objectives.build(config)
+        for term in self.terms:
+            term.start(n.discriminator)
+        n.of_terms = {f"{term.name}/{name}": tensor for term in self.terms for name, tensor in term.state.items()}
         first_row = processes.rows(config.training.batch_size).start
         self.noise: Noise = CountedNoise(0, n.device, first_row) if noise is None else noise
         self.together = n.device.type == "cuda" if together is None else together
@@ -166,7 +169,8 @@ class Engine:
         self.noise.advance()
         for term in self.terms:
             term.after_discriminator_step(n.discriminator)
-        return _mean(metrics)
+        measured = {f"d/{name}": value for term in self.terms for name, value in term.measured().items()}
+        return _mean(metrics) | measured
 
     def _discriminated(self, real: Shown, fake: Shown) -> Sequence[nets.DiscriminatorOutput]:
         """Return the discriminator's outputs for real and for generated images, after a power iteration for each.
@@ -283,11 +287,14 @@ class Engine:
 @contextmanager
 def frozen(network: nn.Module):
     """Inside, the network's parameters collect no gradients."""
-    network.requires_grad_(False)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def _present(parts: dict[str, Tensor | None]) -> Metrics:

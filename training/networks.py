@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -21,6 +21,7 @@ class Networks:
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     ema: Ema | None
+    of_terms: dict[str, torch.Tensor] = field(default_factory=dict)  # what terms of the objective change, by name
 
     @classmethod
     def build(cls, config: ModelConfig, device: torch.device | str = "cpu") -> Networks:

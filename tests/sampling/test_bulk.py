@@ -217,11 +217,31 @@ def test_an_image_that_was_changed_is_not_overwritten(model, tmp_path):
 def test_fewer_images_than_there_are(model, tmp_path):
     bulk.write(model, tmp_path / "d", 40, seed=5)
     (tmp_path / "d" / "000099.png").write_bytes(b"mine")
-    with pytest.raises(ZooError, match="another number, 40; give another path, or force"):
+    with pytest.raises(ZooError, match="has 40 images of this command, more than 20: ask for as many"):
         bulk.write(model, tmp_path / "d", 20, seed=5)
     assert bulk.write(model, tmp_path / "d", 20, seed=5, force=True).images == 4  # the rest of the second part
     bulk.write(model, tmp_path / "other", 20, seed=5)
     assert content(tmp_path / "d") == content(tmp_path / "other") | {"000099.png": b"mine"}
+
+
+@pytest.mark.parametrize("out", ["x.npz", "x.tar"])
+def test_fewer_images_than_a_file_has(model, tmp_path, out):
+    bulk.write(model, tmp_path / out, 12, seed=5)
+    with pytest.raises(ZooError, match=r"has 12 images of this command, more than 8: ask for as many"):
+        bulk.write(model, tmp_path / out, 8, seed=5)
+
+
+@pytest.mark.parametrize("name", ["samples-v1.5/", "x.png/", "y.tar/", "there.npz", "there.v2"])
+def test_a_slash_and_a_folder_that_is_there_make_a_folder(model, tmp_path, name):
+    if not name.endswith("/"):
+        (tmp_path / name).mkdir()
+    out = f"{tmp_path}/{name}"
+    assert bulk.is_bulk(out)
+    bulk.write(model, out, 2, seed=5)
+    assert bulk.write(model, out.rstrip("/"), 2, seed=5).images == 0  # the folder that is there now
+    model.sample(2, seed=5).save(f"{tmp_path}/own-{name.rstrip('/')}/")
+    for folder in (tmp_path / name, tmp_path / f"own-{name}"):
+        assert [path.name for path in sorted(folder.glob("*.png"))] == ["000000.png", "000001.png"]
 
 
 @pytest.mark.parametrize("out", ["d", "x.npz", "x.tar"])
@@ -411,9 +431,6 @@ def test_links_and_folders_in_the_way(model, tmp_path):
     bulk.write(model, tmp_path / "z.npz", 5, seed=5, force=True)
     assert (tmp_path / "z.npz").is_symlink()
     assert len(np.load(tmp_path / "target.npz")["images"]) == 5
-    (tmp_path / "w.tar").mkdir()
-    with pytest.raises(ZooError, match="is a folder"):
-        bulk.write(model, tmp_path / "w.tar", 5, seed=5, force=True)
     (tmp_path / "e").mkdir()
     (tmp_path / "e" / ".zoo-sample").write_text("mine")
     with pytest.raises(ZooError, match="is not a folder of this program"):

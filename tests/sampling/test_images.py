@@ -1,6 +1,7 @@
 """What one does with a batch of images: range, grid, indexing, files."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from zoo import Images
 from zoo.common import memory
 from zoo.common.errors import ZooError
+from zoo.sampling import images as images_module
 
 
 @pytest.fixture
@@ -228,3 +230,32 @@ def test_bad_input_is_refused(images, tmp_path):
         Images(torch.zeros(1, 3, 2, 2))
     with pytest.raises(ZooError, match="at least one"):
         Images.cat([])
+
+
+def no_links(*paths):
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("out", ["x.png", "x.npz", "d"])
+@pytest.mark.parametrize("has_links", [True, False])
+def test_of_two_writers_of_one_output_the_second_is_refused(images, tmp_path, out, has_links, monkeypatch):
+    """The other process writes between the look at the output and the first byte."""
+    first, second = images[:2], Images(255 - images.uint8[:2])
+    look = images_module.refuse_overwriting
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+
+    def overtaken(targets, force):
+        look(targets, force)
+        monkeypatch.setattr(images_module, "refuse_overwriting", look)
+        first.save(tmp_path / out)
+
+    monkeypatch.setattr(images_module, "refuse_overwriting", overtaken)
+    with pytest.raises(ZooError, match="exists; give another path"):
+        second.save(tmp_path / out)
+    first.save(tmp_path / f"alone-{out}")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / out).glob("*")}
+    assert whole == {path.name: path.read_bytes() for path in (tmp_path / f"alone-{out}").glob("*")}
+    if not whole:
+        assert (tmp_path / out).read_bytes() == (tmp_path / f"alone-{out}").read_bytes()
+    assert not list(tmp_path.rglob(".*"))

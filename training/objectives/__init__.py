@@ -14,10 +14,12 @@ from .auxiliary import InfoMax, Rotation
 from .conditioning import D2DCE, Adversarial, Classifier, Contrastive
 from .plugins import load_plugin, register
 from .regularizers import Consistency, DiffAugment, Dragan, GradientPenalty, ImprovedConsistency, WeightClipping
+from .small_data import AdaptiveAugment, FreezeD
 from .term import Batch, GeneratedBatch, Term
 
 __all__ = [
     "D2DCE",
+    "AdaptiveAugment",
     "Adversarial",
     "Batch",
     "Classifier",
@@ -25,6 +27,7 @@ __all__ = [
     "Contrastive",
     "DiffAugment",
     "Dragan",
+    "FreezeD",
     "GeneratedBatch",
     "GradientPenalty",
     "ImprovedConsistency",
@@ -47,14 +50,15 @@ def build(config: ModelConfig) -> list[Term]:
     training = config.training
     positives = next((part for part in training.regularizers if part.type == "augmented-positives"), None)
     parts = (training.conditioning, *training.auxiliary, *training.regularizers)
-    terms = [Adversarial(training.adversarial), *(term for part in parts for term in _terms_of(part, positives))]
+    made = (term for part in parts for term in _terms_of(part, positives, config))
+    terms = [Adversarial(training.adversarial), *made]
     names = [term.name for term in terms]
     if len(set(names)) < len(names):
         raise ConfigError(f"two terms of {config.name} share a name ({', '.join(names)}); remove or rename one of them")
     return terms
 
 
-def _terms_of(part, positives) -> list[Term]:
+def _terms_of(part, positives, config: ModelConfig) -> list[Term]:
     """Build the terms of one part of `training`: a conditioning, an auxiliary loss or a regulariser."""
     match part.type:
         case "none" | "projection" | "augmented-positives":  # positives belong to the 2C loss
@@ -81,6 +85,10 @@ def _terms_of(part, positives) -> list[Term]:
             return [Dragan(part.weight)]
         case "diff-augment":
             return [DiffAugment(part.policy)]
+        case "adaptive-augment":
+            return [AdaptiveAugment(part, config.training.adversarial, config.data.range)]
+        case "freeze-d":
+            return [FreezeD(part.blocks)]
         case "custom":
             return [plugins.make(part.name, part.arguments)]
     raise AssertionError(f"no term is written for {part.type}")

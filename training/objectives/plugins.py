@@ -12,7 +12,7 @@ from zoo.common.errors import ConfigError
 
 from .term import Term
 
-_HOOKS = ("discriminator_loss", "generator_loss", "augment", "after_discriminator_step")
+_HOOKS = ("discriminator_loss", "generator_loss", "augment", "after_discriminator_step", "start")
 _factories: dict[str, Callable[..., Term]] = {}
 
 

@@ -65,7 +65,8 @@ class WeightClipping(Term):
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
         with torch.no_grad():
             for parameter in discriminator.parameters():
-                parameter.clamp_(-self.bound, self.bound)
+                if parameter.requires_grad:  # not frozen
+                    parameter.clamp_(-self.bound, self.bound)
 
 
 class Consistency(Term):

@@ -55,6 +55,18 @@ class Term:
     name: str  # in the log, as d/<name> and g/<name>
     differentiates_twice = False  # whether its loss is a function of gradients; such steps are not compiled
 
+    def start(self, discriminator: Discriminator) -> None:
+        """Prepare for training, once, before the first step; the discriminator is on its device."""
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Tensors that the term changes in place, by name; checkpoints keep them."""
+        return {}
+
+    def measured(self) -> dict[str, Tensor]:
+        """Return scalars that the log shows beside the losses, by name."""
+        return {}
+
     def augment(self, images: Tensor, noise: Noise) -> Tensor:
         """Return the images that the discriminator sees instead of `images` (N, C, H, W); differentiable."""
         return images

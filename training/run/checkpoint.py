@@ -21,6 +21,7 @@ from zoo.common.errors import WeightsCorruptedError, ZooError
 
 from ..networks import Networks
 
+_TERMS = "terms"
 _NAME = re.compile(r"step-(\d{7,})\.safetensors")
 
 
@@ -80,7 +81,10 @@ def prune(folder: Path, keep: int, best: int | None = None) -> None:
 
 
 def config_digest(config_json: str) -> str:
-    return hashlib.sha256(json.dumps(json.loads(config_json), sort_keys=True).encode()).hexdigest()
+    """sha256 of a config but for its number of steps, which a finished run may extend."""
+    config = json.loads(config_json)
+    config["training"].pop("steps")
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------------- the state
@@ -95,26 +99,30 @@ def state(networks: Networks) -> dict[str, Tensor]:
             tensors.setdefault(f"{part}/{name}", buffer)
     for part, (optimizer, module) in _optimizers(networks).items():
         for name, parameter in module.named_parameters():
-            for key, value in optimizer.state[parameter].items():
+            for key, value in optimizer.state.get(parameter, {}).items():  # a frozen parameter has none
                 tensors[f"{part}/{name}/{key}"] = torch.as_tensor(value)
-    return tensors
+    return tensors | {f"{_TERMS}/{name}": tensor for name, tensor in networks.of_terms.items()}
 
 
 def _restore(networks: Networks, tensors: dict[str, Tensor], path: Path) -> None:
     expected = {name for part, module in _modules(networks).items() for name in _names(part, module)}
     have = {name for name in tensors if name.partition("/")[0] in _modules(networks)}
-    if expected != have:
-        odd = ", ".join(sorted(expected ^ have)[:3])
+    lost = {f"{_TERMS}/{name}" for name in networks.of_terms} - set(tensors)
+    if expected != have or lost:
+        odd = ", ".join(sorted((expected ^ have) | lost)[:3])
         raise WeightsCorruptedError(f"{path} belongs to other networks ({odd}); resume with the config it was made by")
     with torch.no_grad():
         for part, module in _modules(networks).items():
             for name, target in (*module.named_parameters(), *module.named_buffers()):
                 target.copy_(tensors[f"{part}/{name}"])
+        for name, target in networks.of_terms.items():
+            target.copy_(tensors[f"{_TERMS}/{name}"])
     for part, (optimizer, module) in _optimizers(networks).items():
         for name, parameter in module.named_parameters():
             prefix = f"{part}/{name}/"
             entries = {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
-            optimizer.state[parameter] = {key: _like(parameter, key, value) for key, value in entries.items()}
+            if entries:
+                optimizer.state[parameter] = {key: _like(parameter, key, value) for key, value in entries.items()}
 
 
 def _like(parameter: Tensor, key: str, value: Tensor) -> Any:

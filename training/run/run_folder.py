@@ -63,9 +63,18 @@ class RunFolder:
         if not _is_utf8(self.path):
             raise ZooError(f"{self.path}: weights are read only from paths in UTF-8; give a folder of another name")
         found = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
-        others = [name for name in found if name != _LOCK and not _LEFTOVER.fullmatch(name)]
+        others = [name for name in found if not self._is_of_a_beginning(name)]
         if others:
             raise ZooError(f"{self.path} holds {others[0]}, which no run has written; give an empty or a new folder")
+
+    def _is_of_a_beginning(self, name: str) -> bool:
+        """Return True for what a run writes before its config: it was killed while it began."""
+        if name == self.checkpoints.name and self.checkpoints.is_dir():
+            return all(
+                path.name == "step-0000000.safetensors" or _LEFTOVER.fullmatch(path.name)
+                for path in self.checkpoints.iterdir()
+            )
+        return name == _LOCK or _LEFTOVER.fullmatch(name) is not None
 
     def keep_plugins(self, plugins: Sequence[Path]) -> None:
         """Copy the files that define the run's own losses."""

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,7 +30,7 @@ from ..graph import GraphedEngine
 from ..networks import Networks
 from ..noise import CountedNoise
 from ..processes import Processes, check_divides, joined
-from . import checkpoint
+from . import checkpoint, resuming, starting_point
 from .metrics_log import MetricsLog
 from .run_folder import RunFolder, device_name, environment
 from .run_progress import RunProgress
@@ -55,6 +55,7 @@ class Options:
     minutes: float | None = None  # of this start; then save and stop, as after a signal
     preview: Path | None = None  # a contact sheet of the images, written before the first step
     classes: int | None = None  # use only this number of first classes; None: all
+    start_from: str | Path | None = None  # a model with whose networks the run begins; see `starting_point.read`
 
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
@@ -70,7 +71,7 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
 
     Raises:
         ZooError: the folder holds a run already, or (with `resume`) none, or one of another config, seed, data or
-            number of processes; a loss is not finite; the disk is full.
+            number of processes; the model to start from does not fit; a loss is not finite; the disk is full.
         DataUnavailableError: the data set is not available offline.
         RunStoppedError: SIGINT or SIGTERM came; everything is saved.
     """
@@ -102,10 +103,13 @@ class Run:
         self.config, self.options, self.device, self.processes = config, options, device, processes
         self.hooks = hooks
         self.folder = RunFolder(options.out)
+        self.planned = resuming.planned_steps(self.folder) if options.resume else None
         if options.resume:
-            self.folder.check_same(config)
+            self.folder.check_same(resuming.with_steps(config, self.planned or config.training.steps))
+            self.options = options = replace(options, data=options.data or resuming.recorded_data(self.folder))
         else:
             self.folder.check_new()
+            starting_point.check_frozen(config, options.start_from)
         self.dataset = datasets.load_for(
             config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
         )
@@ -138,21 +142,41 @@ class Run:
 
     def start(self) -> None:
         """Create the folder, or restore the state from it."""
-        message = self._resume() if self.options.resume else None
+        message = self._resume() if self.options.resume else self._begin()
         if self.processes.is_writer:
             if self.options.preview:
                 datasets.write_contact_sheet(self.dataset, self.options.preview)
+            if self.options.resume and self.planned != self.config.training.steps:
+                files.write_atomically(self.folder.path / "config.json", self.config.to_json().encode())
             if not self.options.resume:
+                self._save_beginning()
                 self.folder.create(self.config)
                 self.folder.keep_plugins(self.options.plugins)
             self.folder.clear_the_way()
             self.folder.rewind(self.step)
             self.folder.mend_best()
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
-            self.folder.note_start(about)
+            data = self.options.data
+            self.folder.note_start(about | {resuming.DATA: str(data.absolute()) if data else None})
             for line in (datasets.describe(self.dataset), message, self.compiling.complaint()):
                 if line:
                     print(line, flush=True)
+
+    def _begin(self) -> str | None:
+        """Take the networks of another model, if the run starts from one."""
+        if self.options.start_from is None:
+            return None
+        start = starting_point.read(self.options.start_from)
+        message = starting_point.begin_with(start, self.networks, self.config)
+        self.identity |= start.record
+        return message
+
+    def _save_beginning(self) -> None:
+        """Save the networks that the run starts from, before its config: a run needs no source once it has begun."""
+        if self.options.start_from is None:
+            checkpoint.path_of(self.folder.checkpoints, 0).unlink(missing_ok=True)  # of one killed at this point
+        else:
+            checkpoint.save(self.folder.checkpoints, 0, self.networks, self.identity | self.compiling.record())
 
     def _resume(self) -> str:
         """Restore the newest intact checkpoint; the message names each damaged one."""
@@ -165,8 +189,11 @@ class Run:
                 damaged.append(str(error))
                 continue
             self._check_identity(header, path)
+            resuming.check_source(header, self.options.start_from, path)
+            self.identity |= {key: value for key, value in header.items() if key.startswith("from")}
             self.step = step
-            lines = [*damaged, f"continuing from step {step} ({path})", self.compiling.follow(header)]
+            plan = resuming.plan(self.config, self.planned or step, step)
+            lines = [*damaged, f"continuing from step {step} ({path})", *plan, self.compiling.follow(header)]
             return "\n".join(line for line in lines if line)
         if damaged:
             raise ZooError(f"no checkpoint of {self.folder.path} can be read: {'; '.join(damaged)}")

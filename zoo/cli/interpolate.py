@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,10 +36,11 @@ def interpolate(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--out",
+            metavar="PATH",
             help="A .gif or .mp4 that moves, another image file (a grid), .npz, or a folder; default: NAME-walk.gif.",
             rich_help_panel=panels.OUTPUT,
         ),
@@ -81,7 +81,7 @@ def interpolate(
     from ..sampling.loading import load
     from ..sampling.outputs import check_options, is_animation
 
-    out = out or Path(f"{saving.stem(name)}-walk.gif")
+    out = out or f"{saving.stem(name)}-walk.gif"
     kind = saving.refuse_early(out, first is not None and last is not None, force)
     options = {"columns": columns, "fps": fps, "scale": scale}
     check_options(True, kind, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,10 +31,11 @@ def sample(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--out",
+            metavar="PATH",  # text, as a Path would lose the slash that makes "a.b/" a folder
             help="Image file (a grid), .mp4, .npz, .tar, or a folder; default: NAME.png.",
             rich_help_panel=panels.OUTPUT,
         ),
@@ -89,7 +89,7 @@ def sample(
     """
     from ..sampling import bulk, latents
 
-    out = out or Path(f"{saving.stem(name)}.png")
+    out = out or f"{saving.stem(name)}.png"
     threshold = latents.check_truncation(truncation)
     loading = {"weights": weights, "device": device, "dtype": dtype}
     sampling = {"seed": seed, "truncation": threshold, "batch_size": batch_size, "labels": labels.value}
@@ -147,7 +147,7 @@ def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
     ranks.stop()
 
 
-def _about(out: Path, n: int, model, seed: int | None) -> str:
+def _about(out: str, n: int, model, seed: int | None) -> str:
     return f"{out}: {n} images of {model.resolution}x{model.resolution} from {model.config.name}, seed {seed}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ def stem(name: str) -> str:
     return folder.resolve().name if folder else zoo.info(name).slug
 
 
-def refuse_early(out: Path, known: bool, force: bool) -> str:
+def refuse_early(out: str | os.PathLike, known: bool, force: bool) -> str:
     """Check the output before any work; returns its kind, as `output_kind` does.
 
     Args:
@@ -36,11 +37,11 @@ def refuse_early(out: Path, known: bool, force: bool) -> str:
     return kind
 
 
-def save(images: Images, out: Path, force: bool, **options) -> bool:
+def save(images: Images, out: str | os.PathLike, force: bool, **options) -> bool:
     """Write images unless the file holds the same already; returns True if it does."""
     from ..sampling.outputs import output_kind
 
-    existed = out.is_file() and out.read_bytes() == images.to_bytes(output_kind(out), **options)
+    existed = Path(out).is_file() and Path(out).read_bytes() == images.to_bytes(output_kind(out), **options)
     if not existed:
         images.save(out, force=force, **options)
     return existed

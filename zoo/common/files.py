@@ -61,8 +61,10 @@ def as_size(size: int) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary file beside the target, and rename it at the end: readers see the old file or the new one.
+
+    With `replace=False`, raises FileExistsError if the target exists at the end: of two processes one has written it.
 
     The permissions are those that `open(path, "w")` would leave: a new file gets what the umask allows, a replaced file
     keeps its own.
@@ -75,9 +77,12 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            _chmod(temporary, path.stat().st_mode)
-        temporary.replace(path)
+        if replace:
+            with suppress(FileNotFoundError):
+                _chmod(temporary, path.stat().st_mode)
+            temporary.replace(path)
+        else:
+            _rename_to_new(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -148,6 +153,22 @@ def remove_own(folder: Path) -> None:
         folder.rmdir()
 
 
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Rename a file to a path where nothing is; raises FileExistsError if something is.
+
+    Where there are no hard links (exFAT), the path is an empty file before the temporary one is renamed.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+        temporary.replace(path)
+    else:
+        temporary.unlink()
+
+
 def _name(error: OSError, path: Path) -> None:
     """Set the file name of an error; the error of a full disk has none."""
     temporary = str(path.with_name(f".{path.name}."))
@@ -173,9 +194,9 @@ _unfinished: set[Path] = set()  # temporary files and folders of this process
 before_forced_end(_remove_unfinished)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file, or leave the old one."""
-    with replacing(path) as temporary:
+def write_atomically(path: Path, data: bytes, replace: bool = True) -> None:
+    """Write a whole file, or leave the old one; `replace` as in `replacing`."""
+    with replacing(path, replace) as temporary:
         temporary.write_bytes(data)
 
 

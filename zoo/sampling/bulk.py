@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from ..schema import labels as class_labels
 from . import latents
 from .formats import Format, NpzFormat, TarFormat
 from .journal import Command, Journal, OutputPart
-from .outputs import refuse_overwriting
+from .outputs import kind_of, refuse_overwriting
 from .png_folder import DamagedRecordError, PngFolder
 
 if TYPE_CHECKING:
@@ -65,14 +66,14 @@ class Written:
         return self.images / self.seconds
 
 
-def is_bulk(path: Path) -> bool:
+def is_bulk(path: str | os.PathLike) -> bool:
     """Return True if this path gets single images, as opposed to a grid."""
-    return path.suffix.lower() in FORMATS
+    return kind_of(path) in FORMATS
 
 
 def write(
     model: GAN,
-    out: str | Path,
+    out: str | os.PathLike,
     n: int,
     label: Label = None,
     seed: int | None = None,
@@ -91,7 +92,8 @@ def write(
         model: the generator; arguments that are not listed here are those of `GAN.sample`.
         out: a folder, which gets 000000.png and so on and a sample.json that describes them; an .npz with `images`
             (N, H, W, 3) uint8, `labels` and `seed`; or a .tar in webdataset's layout: 000000.png, 000000.cls. The
-            labels are those of `Images.labels`: classes, or the generator's own labels with `labels="trained"`.
+            labels are those of `Images.labels`: classes, or the generator's own labels with `labels="trained"`. What
+            ends in a slash, or is a folder already, is a folder.
         seed: None continues with the seed of an interrupted run, or draws a seed.
         force: overwrite existing images, rather than continue them.
 
@@ -99,16 +101,14 @@ def write(
         ZooError: other images exist, or the disk is full.
         StoppedError: Ctrl-C, or SIGTERM.
     """
-    out, n, truncation = Path(out), whole("n", n), latents.check_truncation(truncation)
+    kind, out, n, truncation = kind_of(out), Path(out), whole("n", n), latents.check_truncation(truncation)
     seed = None if seed is None else latents.check_seed(seed)
     batch_size = None if batch_size is None else whole("batch_size", batch_size, 1)
     label = _numbers(model, label, n, labels)
-    if out.suffix and out.is_dir():
-        raise ZooError(f"{out} is a folder; give a file, or a folder without a suffix")
-    if out.suffix and out.is_symlink() and out.exists():
+    if kind and out.is_symlink() and out.exists():
         out = out.resolve()  # write the file and keep the link
-    journal = Journal(out / _JOURNAL if not out.suffix else out.parent / f".{out.name}{_JOURNAL}")
-    format = FORMATS[out.suffix.lower()](out, journal)
+    journal = Journal(out.parent / f".{out.name}{_JOURNAL}" if kind else out / _JOURNAL)
+    format = FORMATS[kind](out, journal)
     each = model.chunk * max(1, PART_PIXELS // model.resolution**2 // model.chunk)
     refuse_if_too_large(_PART_BYTES * n // each, f"the lists of the parts of {n:,} images", "make fewer")
     if isinstance(format, NpzFormat) and model.num_classes:
@@ -269,8 +269,11 @@ def _earlier(
 def _refuse_others(record: dict[str, Any], there: Command, format: Format, n: int) -> None:
     """Raise ZooError if the output has images of another command."""
     differing = [key for key in record if record[key] != there.record.get(key)]
-    if not differing and there.images > n:
-        differing = [f"number, {there.images}"]
+    if there.images > n and differing in ([], ["number"]):
+        raise ZooError(
+            f"{format.out} has {there.images:,} images of this command, more than {n:,}: ask for as many, give another "
+            f"path, or force=True (--force) to keep only {n:,}"
+        )
     if differing:
         raise ZooError(
             f"{format.out} was begun with another {' and '.join(differing)}; give another path, or force=True "

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 
 from ..common.errors import ZooError
-from ..common.files import write_atomically
 from ..common.memory import refuse_if_too_large
 from ..common.numbers import whole
 from ..common.pictures import encoded
@@ -20,7 +19,7 @@ from ..common.text import short
 from . import animation
 from .grid import PADDING, drawn, layout
 from .indexing import position, positions
-from .outputs import check_options, is_animation, output_kind, refuse_overwriting, targets_of
+from .outputs import check_options, is_animation, output_kind, refuse_overwriting, targets_of, write
 
 if TYPE_CHECKING:
     import torch
@@ -179,6 +178,8 @@ class Images:
     ) -> Path:
         """Write a grid (for an image suffix), an animation, an .npz, or a folder with one PNG per image.
 
+        A path that ends in a slash, or is a folder already, is a folder; other paths are what their suffix says.
+
         The .npz has `images` (N, H, W, 3) uint8, and `labels` and `seed` if known. A folder gets 000000.png and so on,
         numbered from `start`. An .mp4 is an animation, and so is a .gif of `interpolate`. Existing files are only
         overwritten with `force`.
@@ -188,18 +189,16 @@ class Images:
             fps: frames per second of an animation, up to 50; default: 12.
             scale: whole factor by which an animation is enlarged; default: the least that makes 128 pixels.
         """
-        path = Path(path)
-        suffix = output_kind(path)
+        suffix, targets = output_kind(path), targets_of(path, self.start, len(self))
         check_options(self.frames, suffix, columns, fps, scale)
-        targets = targets_of(path, self.start, len(self))
         refuse_overwriting(targets, force)
         if suffix:
-            write_atomically(path, self.to_bytes(suffix, columns=columns, fps=fps, scale=scale))
+            write(targets[0], self.to_bytes(suffix, columns=columns, fps=fps, scale=scale), force)
         else:
-            path.mkdir(parents=True, exist_ok=True)
+            Path(path).mkdir(parents=True, exist_ok=True)
             for target, image in zip(targets, self, strict=True):
-                write_atomically(target, encoded(image, ".png"))
-        return path
+                write(target, encoded(image, ".png"), force)
+        return Path(path)
 
     def to_bytes(
         self, suffix: str, *, columns: int | None = None, fps: float | None = None, scale: int | None = None

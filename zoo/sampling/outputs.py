@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import ZooError
+from ..common.files import write_atomically
 from . import animation
 
 _FORMATS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tiff", ".mp4"}
 
 
-def output_kind(path: Path) -> str:
-    """Return the suffix of a path for images: that of an image or film format, ".npz", or "" for a folder."""
-    suffix = path.suffix.lower()
+def kind_of(path: str | os.PathLike) -> str:
+    """Return the suffix of an output, in lower case; "" for a folder.
+
+    What ends in a slash, and what is a folder already, is a folder, whatever dots its name has.
+    """
+    text = os.fspath(path)
+    is_folder = text.endswith((os.sep, os.altsep or os.sep)) or Path(text).is_dir()
+    return "" if is_folder else Path(text).suffix.lower()
+
+
+def output_kind(path: str | os.PathLike) -> str:
+    """Return the kind of an output for images: the suffix of an image or film format, ".npz", or "" for a folder."""
+    suffix = kind_of(path)
     if suffix not in _FORMATS | {"", ".npz"}:
         known = ", ".join(sorted(_FORMATS))
-        raise ZooError(f"{path}: unknown format {suffix}; give an image file ({known}), an .npz, or a folder")
+        raise ZooError(
+            f"{path}: unknown format {suffix}; give an image file ({known}), an .npz, or a folder ({path}/, with a "
+            f"slash, as its name has a dot)"
+        )
     return suffix
 
 
@@ -38,12 +53,24 @@ def check_options(frames: bool, suffix: str, columns: Any = None, fps: Any = Non
         raise ZooError(f"columns is for a grid, and this {suffix} is an animation; leave it out, or give .png")
 
 
-def targets_of(path: Path, start: int, n: int) -> list[Path]:
+def targets_of(path: str | os.PathLike, start: int, n: int) -> list[Path]:
     """Return the files of images start ... start + n - 1: the path itself, or one PNG per image in a folder."""
-    return [path] if output_kind(path) else [path / f"{start + i:06d}.png" for i in range(n)]
+    return [Path(path)] if output_kind(path) else [Path(path) / f"{start + i:06d}.png" for i in range(n)]
 
 
-def refuse_overwriting(targets: list[Path], force: bool) -> None:
+def refuse_overwriting(targets: Sequence[str | os.PathLike], force: bool) -> None:
     for target in targets:
         if os.path.lexists(target) and not force:
-            raise ZooError(f"{target} exists; give another path, or force=True (--force) to overwrite it")
+            raise _exists(target)
+
+
+def write(target: Path, data: bytes, force: bool) -> None:
+    """Write a whole file; without `force`, raises ZooError if it exists, also if another process has just made it."""
+    try:
+        write_atomically(target, data, replace=force)
+    except FileExistsError:
+        raise _exists(target) from None
+
+
+def _exists(target: str | os.PathLike) -> ZooError:
+    return ZooError(f"{target} exists; give another path, or force=True (--force) to overwrite it")

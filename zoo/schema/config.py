@@ -238,6 +238,10 @@ class ModelConfig(ConfigPart):
         return self.updated(changes)
 
 
+# Regularisers that change what the discriminator sees, or compare it with images that were not changed.
+_ALONE = {"diff-augment", "improved-consistency", "adaptive-augment"}
+
+
 def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[bool, str]]:
     heads = {"none": "plain", "projection": "projection", "classifier": "classifier", "contrastive": "contrastive"}
     wanted = heads.get(training.conditioning.type, "contrastive")
@@ -259,8 +263,17 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
             "training.regularizers augmented-positives needs training.conditioning contrastive, of which it is a part",
         ),
         (
-            {"diff-augment", "improved-consistency"} <= regularizers,
-            "training.regularizers diff-augment and improved-consistency do not combine: remove one of them",
+            len(alone := sorted(regularizers & _ALONE)) > 1,
+            f"training.regularizers {' and '.join(alone)} do not combine: remove one of them",
+        ),
+        (
+            "adaptive-augment" in regularizers and training.adversarial == "wasserstein",
+            "training.regularizers adaptive-augment needs an adversarial loss that tells real from generated images by "
+            "a threshold, and wasserstein has none: take diff-augment",
+        ),
+        (
+            any(part.type == "freeze-d" and part.blocks > len(d.channels) for part in training.regularizers),
+            f"training.regularizers freeze-d: the discriminator has {len(d.channels)} blocks; freeze fewer",
         ),
     ]
 

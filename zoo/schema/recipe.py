@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from .architecture import ConfigPart
-from .bounds import Count, CountOrNone, Facts, Length, Notes, Word
+from .bounds import MAX_BLOCKS, Count, CountOrNone, Facts, Length, Notes, Word
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -165,6 +165,29 @@ class DiffAugment(ConfigPart):
     policy: Annotated[tuple[Augmentation, ...], Length(10)] = ("color", "translation", "cutout")
 
 
+class AdaptiveAugment(ConfigPart):
+    """ADA (arXiv 2006.06676): augmentation of all that the discriminator sees, as much as it overfits.
+
+    p rises while the mean sign of its outputs on real images is above the target, and falls otherwise.
+    """
+
+    type: Literal["adaptive-augment"] = "adaptive-augment"
+    target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
+    images_to_certainty: Count = 500_000  # real images while p goes from 0 to 1, at the fastest
+    operations: Annotated[tuple[Literal["blit", "geometry", "color"], ...], Length(3, least=1)] = (
+        "blit",
+        "geometry",
+        "color",
+    )
+
+
+class FreezeD(ConfigPart):
+    """The discriminator's first blocks keep the weights of the model that the run starts from (arXiv 2002.10964)."""
+
+    type: Literal["freeze-d"] = "freeze-d"
+    blocks: Annotated[int, Field(gt=0, le=MAX_BLOCKS)]
+
+
 Regularizer = Annotated[
     GradientPenalty
     | WeightClipping
@@ -173,6 +196,8 @@ Regularizer = Annotated[
     | Dragan
     | ImprovedConsistency
     | DiffAugment
+    | AdaptiveAugment
+    | FreezeD
     | Custom,
     Field(discriminator="type"),
 ]
