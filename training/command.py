@@ -32,6 +32,7 @@ _PARTS = {Augment.DIFFAUG: {"type": "diff-augment"}, Augment.ADA: {"type": "adap
 
 
 def train(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -58,6 +59,23 @@ def train(
             metavar="MODEL",
             help="Begin with the networks of another model: a name, a run, a folder, hf://USER/REPO or a .safetensors "
             "file.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
+    data_name: Annotated[
+        str | None,
+        typer.Option(
+            "--data-name",
+            help="What own data are called; default: as their folder. The name of a public data set says that these "
+            "are its files in another form.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            help="Use only these classes, in this order, separated by commas; default: all folders.",
             rich_help_panel=panels.DATA,
         ),
     ] = None,
@@ -198,8 +216,10 @@ def train(
     from zoo.schema import registry
     from zoo.schema.config import ModelConfig
 
+    from .run import own_data
     from .run.resuming import planned_steps
     from .run.run_folder import RunFolder
+    from .run.told import as_command, class_changes
 
     if compile_ not in ("auto", "on", "off"):
         raise typer.BadParameter(f"{compile_!r} is unknown; give auto, on or off", param_hint="--compile")
@@ -208,6 +228,8 @@ def train(
     run_config = registry.exported(out if name is None and out else name or "")
     name = name or str(out)
     config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name))
+    if run_config and not resume and (data or classes):
+        config = own_data.anew(config)
     if as_paper:
         config = config.as_paper()
     if width is not None:
@@ -223,10 +245,14 @@ def train(
         changes["data.preparation"] = own.model_dump()
     if resume and "training.steps" not in changes:
         changes["training.steps"] = planned_steps(RunFolder(out or Path(name))) or config.training.steps
+    if classes is not None:
+        changes |= class_changes(config, classes)
     config = config.updated(changes)
     if augment is not None or freeze_d is not None:
         config = for_small_data(config, augment, freeze_d)
     if dry_run:
+        if data is not None:
+            config = own_data.on_data(config, data, data_name)
         print(config.to_json(), end="")
         return
     if out is None:
@@ -255,6 +281,8 @@ def train(
         minutes=minutes,
         preview=preview,
         start_from=start_from,
+        data_name=data_name,
+        command=as_command(context),
     )
     run(config, options, hooks)
     if torchrun.rank() == 0:

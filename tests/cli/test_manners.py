@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 
 import zoo
 from training.processes import Processes
-from training.run.trainer import Options, Run, own_config, train
+from training.run.trainer import Options, Run, train
 from zoo import datasets
 from zoo.checkpoints import cache, hub
 from zoo.common import failures, files
@@ -213,7 +213,7 @@ def files_sha(data: bytes) -> str:
 def test_two_trainings_into_one_folder_at_the_same_instant(resume, tmp_path):
     """Both have found the folder free, or the run there to be resumed; it is made meanwhile."""
     out, both_ready, one_refused = tmp_path / "deep" / "run", threading.Barrier(2), threading.Event()
-    config = own_config(short("infomax-gan/digits"))
+    config = short("infomax-gan/digits")
     if resume:
         with pytest.raises(ZooError, match="stopped after step 1"):
             train(config, Options(out, device="cpu", minutes=0))

@@ -147,8 +147,11 @@ def test_classes_that_do_not_fit_are_explained(tmp_path):
     assert "has 10 classes, the data has 6" in refusal(six)
     assert "change generator.num_classes" in refusal(six)
     datasets.check_classes(registry.config("infomax-gan/digits"), datasets.load("custom", resolution=20, root=flat))
-    with pytest.raises(ZooError, match="10 classes, the data has 6"):
-        train(config, Options(tmp_path / "run", data=six))
+    with pytest.raises(ZooError, match="of several classes, the data has 1 class; put the images of each class into"):
+        train(config, Options(tmp_path / "run", data=flat))
+    other = config.updated({"generator.num_classes": 4, "discriminator.num_classes": 4})
+    with pytest.raises(ZooError, match="has 4 classes, the data has 6"):
+        train(other, Options(tmp_path / "run", data=six))
     assert not (tmp_path / "run").exists()
 
 

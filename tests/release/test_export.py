@@ -26,6 +26,7 @@ from zoo.schema import registry
 
 # every kind of block: BigGAN's chunks, attention, tables of classes, transposed convolutions, both upsamplings
 GRAPHS = ["contragan/digits", "infomax-gan/digits"]
+FOLDER = ["README.md", "config.json", "contragan-digits.png", "model.safetensors"]
 KINDS = ["sagan/cifar10", "dcgan-deepconv/cifar10", "cgan-pd/cifar10"]
 
 
@@ -42,7 +43,7 @@ def _small(name: str) -> GAN:
 def test_a_folder_loads_as_the_same_model(tmp_path):
     model = zoo.load("contragan/digits", device="cpu")
     out = model.save_pretrained(tmp_path / "out")
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == FOLDER
     assert out.stat().st_mode & 0o077, "others may read it"
     expected = model.sample(4, seed=1).uint8
     for again in (zoo.load(out, device="cpu"), GAN.from_pretrained(out, device="cpu")):
@@ -65,6 +66,7 @@ def test_a_run_folder_keeps_its_discriminator(tmp_path):
         "config.json",
         "discriminator.safetensors",
         "model.safetensors",
+        "sngan-out.png",
     ]
     written = weights.read(out / "discriminator.safetensors")
     for name, tensor in discriminator.state_dict().items():
@@ -216,7 +218,7 @@ def test_an_export_over_another_leaves_nothing_of_it(tmp_path, capsys):
     export_folder("contragan-snresgan/cifar10", out)
     (out / "mine.txt").write_text("mine")
     export_folder("contragan/digits", out, force=True)
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "mine.txt", "model.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FOLDER, "mine.txt"])
     assert not zoo.load(out, device="cpu").has_discriminator
     beside = tmp_path / "y"
     export_folder("contragan/digits", beside)
@@ -262,4 +264,5 @@ def test_what_cannot_be_read_of_a_run_is_left_out_of_its_export(tmp_path, capsys
     assert len(told) == 2
     assert "discriminator is left out" in told[0]
     assert "record of the run is left out" in told[1]
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["README.md", "config.json", "contragan-x.png", "model.safetensors"]

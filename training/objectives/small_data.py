@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.nets import Discriminator
 from zoo.schema import recipe
@@ -81,6 +81,8 @@ class FreezeD(Term):
         self.blocks = blocks
 
     def start(self, discriminator: Discriminator) -> None:
+        assert isinstance(discriminator.attention, nn.ModuleDict)
+        assert isinstance(discriminator.blocks, nn.ModuleList)
         attention = [layer for number, layer in discriminator.attention.items() if int(number) <= self.blocks]
         for part in (*discriminator.blocks[: self.blocks], *attention):
             part.requires_grad_(False)

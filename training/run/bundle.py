@@ -70,14 +70,15 @@ def bundle(
         data: location of the real images; None: the location that training would use.
         hardware: the hardware that measured the scores; None: as stated in the report.
         notes: observations on the pictures, for the card.
-        name: name of the model, if the run has another: a run of a sweep has the name of the recipe it changes.
+        name: name of the model; None: the recipe that the run began with.
         deviations: allow a run whose `training` differs from the registry's recipe; the fields that differ are stated
             with the weights, and these lines after them. None refuses such a run.
 
     Raises:
         ZooError: the run is not finished, its recipe is not the registry's, or its weights are too large to bundle.
     """
-    name = name or ModelConfig.from_file(run / "config.json").name
+    trained = ModelConfig.from_file(run / "config.json")
+    name = name or (trained.origin.recipe if trained.origin else trained.name)
     path = repository / "hub_configs" / f"{name}.json"
     if not path.is_file():
         raise ZooError(f"{path} does not exist; write the config of {name} first, with the recipe of {run}")
@@ -91,12 +92,12 @@ def bundle(
     model = zoo.load(run, device=device)
     generated = model.sample(_COMPARED, seed=0, exact=True).uint8
     bundled = repository / "zoo" / "checkpoints" / "bundled"
-    written = _write(run / "model.safetensors", bundled / f"{config.slug}.safetensors")
+    written = _write(run / "model.safetensors", bundled / f"{config.slug}.safetensors", config.name)
     entry = Weights(
         tag=TAG,
         bundled=written.name,
         sha256=files.sha256(written),
-        discriminator=_write_discriminator(run, bundled / f"{config.slug}-discriminator.safetensors"),
+        discriminator=_write_discriminator(run, bundled / f"{config.slug}-discriminator.safetensors", config.name),
         deviations=stated,
         alignment=alignment and alignment.of_weights(files.sha256(written)),
         scores=tuple(score for report in reports for score in report.measured(hardware)),
@@ -193,18 +194,19 @@ def _check_files(run: Path) -> None:
             )
 
 
-def _write(source: Path, path: Path) -> Path:
+def _write(source: Path, path: Path, name: str) -> Path:
     """Write the run's weights with the revision of the code that trained them; returns their path."""
-    files.save(path, weights.read(source), weights.read_metadata(source) | _revision(source.parent))
+    about = {"name": name} | weights.read_metadata(source) | _revision(source.parent)
+    files.save(path, weights.read(source), about)
     return path
 
 
-def _write_discriminator(run: Path, path: Path) -> DiscriminatorFile | None:
+def _write_discriminator(run: Path, path: Path, name: str) -> DiscriminatorFile | None:
     """Write the run's discriminator; returns None if the run has none."""
     source = run / "discriminator.safetensors"
     if not source.is_file():
         return None
-    return DiscriminatorFile(bundled=_write(source, path).name, sha256=files.sha256(path))
+    return DiscriminatorFile(bundled=_write(source, path, name).name, sha256=files.sha256(path))
 
 
 def _revision(run: Path) -> dict[str, str]:

@@ -84,16 +84,22 @@ class RunFolder:
     def exists(self) -> bool:
         return (self.path / "config.json").exists()
 
-    def check_same(self, config: ModelConfig) -> None:
-        """Raises ZooError, naming the fields, if the run here has another config."""
+    def config(self) -> ModelConfig:
+        """Return the config of the run here; raises ZooError if there is none."""
         if not self.exists():
             raise ZooError(f"{self.path} holds no run to resume; start one without --resume")
-        here = ModelConfig.from_file(self.path / "config.json")
-        if here != config:
-            fields = ", ".join(differences(here.to_dict(), config.to_dict()))
+        return ModelConfig.from_file(self.path / "config.json")
+
+    def check_same(self, config: ModelConfig) -> None:
+        """Raises ZooError, naming the fields, if the run here has other networks, data or training.
+
+        What the run is called and what it records are its own, and do not count; nor do the places of its data.
+        """
+        fields = differences(core(self.config()), core(config))
+        if fields:
             raise ZooError(
-                f"{self.path} is a run of another config (different: {fields}); resume it as it was, with `zoo train "
-                f"{self.path} --resume`, or start another in another folder"
+                f"{self.path} is a run of another config (different: {', '.join(fields)}); resume it as it was, with "
+                f"`zoo train {self.path} --resume`, or start another in another folder"
             )
 
     @contextmanager
@@ -205,6 +211,12 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
             for field in differences(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
         ]
     return [] if a == b else [path]
+
+
+def core(config: ModelConfig) -> dict[str, Any]:
+    """Return the part of a config that decides what its training computes."""
+    parts = {name: getattr(config, name).model_dump(mode="json") for name in ("generator", "discriminator", "data")}
+    return parts | {"training": config.training.model_dump(mode="json", exclude={"notes", "as_paper"})}
 
 
 def environment(device: torch.device) -> dict[str, Any]:

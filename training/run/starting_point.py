@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from zoo import nets
 from zoo.checkpoints import discriminators, weights
-from zoo.checkpoints.resolve import ResolvedModel, resolve_model
+from zoo.checkpoints.resolve import resolve_model
 from zoo.checkpoints.state_dicts import check_finite
 from zoo.checkpoints.tensor_names import is_batch_count, unwrapped
 from zoo.common import files
 from zoo.common.errors import ZooError
-from zoo.schema import labels, registry
+from zoo.schema import labels
 from zoo.schema.config import ModelConfig
 
 from ..ema import Ema
@@ -66,22 +66,21 @@ def read(source: str | os.PathLike) -> StartingPoint:
     """
     name = os.fspath(source)
     if name.endswith(".safetensors"):
-        path = Path(name)
-        found = ResolvedModel(registry.exported(path.parent), path, None, exported=True)
+        path, config = Path(name), registry.exported(Path(name).parent)
         beside = discriminators.OfFolder(path)
         discriminator = beside.locate() if path.name == "model.safetensors" and beside.is_local() else None
     else:
         found = resolve_model(name)
-        file = discriminators.lookup(found)
+        file, path, config = discriminators.lookup(found), found.path, found.config
         discriminator = file.locate() if file else None
-    assert found.path is not None
-    tensors, sha256 = _read(found.path), {"generator": files.sha256(found.path)}
+    assert path is not None
+    tensors, sha256 = _read(path), {"generator": files.sha256(path)}
     if any(key.startswith("generator/") for key in tensors):  # a checkpoint has all, float32
         inside = {part: _inside(tensors, part) for part in ("generator", "discriminator")}
-        return StartingPoint(name, found.config, **inside, sha256={"checkpoint": sha256["generator"]})
+        return StartingPoint(name, config, **inside, sha256={"checkpoint": sha256["generator"]})
     if discriminator:
         sha256["discriminator"] = files.sha256(discriminator)
-    return StartingPoint(name, found.config, tensors, _read(discriminator) if discriminator else None, sha256)
+    return StartingPoint(name, config, tensors, _read(discriminator) if discriminator else None, sha256)
 
 
 def _read(path: Path) -> Tensors:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -30,9 +31,9 @@ from ..graph import GraphedEngine
 from ..networks import Networks
 from ..noise import CountedNoise
 from ..processes import Processes, check_divides, joined
-from . import checkpoint, resuming, starting_point
+from . import checkpoint, own_data, resuming, starting_point
 from .metrics_log import MetricsLog
-from .run_folder import RunFolder, device_name, environment
+from .run_folder import RunFolder, core, device_name, environment
 from .run_progress import RunProgress
 from .stopping import RunStoppedError, stop_signals
 
@@ -56,6 +57,8 @@ class Options:
     preview: Path | None = None  # a contact sheet of the images, written before the first step
     classes: int | None = None  # use only this number of first classes; None: all
     start_from: str | Path | None = None  # a model with whose networks the run begins; see `starting_point.read`
+    data_name: str | None = None  # of own data; one of the catalogue says that these are the publisher's
+    command: str | None = None  # that began the run, for its record
 
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
@@ -79,7 +82,7 @@ def train(config: ModelConfig, options: Options, hooks: Sequence[Hook] = ()) -> 
     device = local_device(pick_device(options.device))
     with joined(device) as processes:
         check_divides(config.training.batch_size, processes)
-        run = Run(own_config(config), options, device, processes, hooks)
+        run = Run(config, options, device, processes, hooks)
         try:
             with run.folder.locked() if processes.is_writer else nullcontext():
                 run.start()
@@ -100,25 +103,25 @@ class Run:
         processes: Processes,
         hooks: Sequence[Hook] = (),
     ):
-        self.config, self.options, self.device, self.processes = config, options, device, processes
-        self.hooks = hooks
         self.folder = RunFolder(options.out)
         self.planned = resuming.planned_steps(self.folder) if options.resume else None
-        if options.resume:
-            self.folder.check_same(resuming.with_steps(config, self.planned or config.training.steps))
-            self.options = options = replace(options, data=options.data or resuming.recorded_data(self.folder))
-        else:
-            self.folder.check_new()
+        config, options = own_data.of_run(config, options, self.folder)
+        if not options.resume:
             starting_point.check_frozen(config, options.start_from)
+        self.options, self.device, self.processes = options, device, processes
+        self.hooks = hooks
         self.dataset = datasets.load_for(
             config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
         )
         if options.classes is not None:
             self.dataset = datasets.first_classes(self.dataset, options.classes)
         datasets.check_classes(config, self.dataset)
+        if not options.resume:
+            config = own_data.recorded(config, self.dataset, options)
+        self.config = config
         self.identity = {
-            "name": config.name,
-            "config": checkpoint.config_digest(config.to_json()),
+            "recipe": config.origin.recipe if config.origin else config.name,
+            "config": checkpoint.config_digest(json.dumps(core(config))),
             "seed": str(options.seed),
             "data": self.dataset.checksum,
             "processes": str(processes.size),
@@ -355,11 +358,6 @@ def set_precision(precision: str) -> None:
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = True
-
-
-def own_config(config: ModelConfig) -> ModelConfig:
-    """Return the run's own config, without anything that belongs to other weights."""
-    return config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
 
 
 def _half(network: torch.nn.Module) -> dict[str, torch.Tensor]:

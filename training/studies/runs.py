@@ -8,8 +8,9 @@ from dataclasses import replace
 from zoo.checkpoints import weights
 from zoo.schema.config import ModelConfig
 
+from ..run import own_data
 from ..run.run_folder import RunFolder
-from ..run.trainer import Hook, Options, own_config, train
+from ..run.trainer import Hook, Options, train
 
 
 def is_finished(config: ModelConfig, options: Options) -> bool:
@@ -21,7 +22,7 @@ def is_finished(config: ModelConfig, options: Options) -> bool:
     folder = RunFolder(options.out)
     if not folder.exists():
         return False
-    folder.check_same(own_config(config))
+    folder.check_same(own_data.on_data(config, options.data, folder.config().data.dataset, options.classes))
     model = folder.path / "model.safetensors"
     return model.exists() and weights.read_metadata(model).get("step") == str(config.training.steps)
 

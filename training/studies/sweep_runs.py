@@ -78,6 +78,7 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
         save_every=max(1, total // 4),
         keep=1,
         classes=run.classes,
+        data_name=run.config.data.dataset if setup.data else None,  # studies are of public data
     )
     hooks = [_label_probe(run.config, max(1, total // _LOOKS), setup.device)] if definition.label_curves else []
     runs.train_to_end(run.config, options, hooks)

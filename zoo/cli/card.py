@@ -30,14 +30,17 @@ def card_command(
 
     from ..release import card, card_files
     from ..sampling.outputs import refuse_overwriting
+    from ..schema import identity, registry
 
-    config = zoo.info(name)
+    config, place, model = zoo.info(name), None, None
     if found := of_folder(name):
-        config = config.model_copy(update={"alignment": found[1]})
+        place = registry.argument_for(name)
+        config = identity.for_others(config).model_copy(update={"alignment": found[1]})
+        model = zoo.load(name, device="cpu")
     if out is None:
         if run:
             raise ZooError("--run writes files beside the card; give a folder with -o")
-        print(card.render(config), end="")
+        print(card.render(config, place=place, step=card_files.step_of(model)), end="")
         return
     names = [card.filename(config), card.sheet_filename(config), *(card.record_filenames(config) if run else ())]
     refuse_overwriting([out / name for name in names], force)
@@ -45,4 +48,4 @@ def card_command(
         from ..release.run_record import write_record
 
         write_record(run, out, config)
-    card_files.write(config, out)
+    card_files.write(config, out, model, place)

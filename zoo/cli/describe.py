@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..schema.architecture import Discriminator, Generator, InfoMaxCritics
+    from ..schema.origin import Origin
 
 
 def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlignment | None = None) -> Group:
@@ -34,6 +35,8 @@ def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlig
         parts.append(plain(f"https://arxiv.org/abs/{config.paper}"))
     parts += [_heading("Networks"), _facts(_networks(config))]
     parts += [_heading("Training"), _facts(_training(config))]
+    if config.origin:
+        parts += [_heading("Origin"), _facts(_origin(config.origin, labels.class_names(config)))]
     parts += [_heading("Weights"), _weights(config) if file is None else _of_file(config, file, alignment)]
     if config.published:
         parts += [_heading("Published scores"), _scores(config)]
@@ -102,6 +105,22 @@ def _training(config: ModelConfig) -> dict[str, str]:
         "Adam": rates + (", linear decay" if t.lr_decay == "linear" else ""),
         "EMA": f"decay {t.ema.decay:g} from step {t.ema.start:,}" if t.ema else "none",
     }
+
+
+def _origin(origin: Origin, names: tuple[str, ...]) -> dict[str, str]:
+    """Return where a model outside the registry comes from."""
+    facts = {"recipe": origin.recipe}
+    if origin.changed:
+        facts["weights"] = "changed by a program after they were loaded; how is not on record"
+    if origin.deviations:
+        facts["differs in"] = "; ".join(origin.deviations)
+    if seen := origin.data:
+        each = ", ".join(f"{name} {count:,}" for name, count in zip(names[:12], seen.of_class, strict=False))
+        more = ", ..." if len(names) > 12 else ""
+        facts["images"] = f"{seen.images:,}" + (f": {each}{more}" if each else "")
+        facts |= {"place": seen.place} if seen.place else {}
+        facts["checksum"] = seen.checksum
+    return facts | ({"command": origin.command} if origin.command else {})
 
 
 def _weights(config: ModelConfig) -> RenderableType:

@@ -70,9 +70,9 @@ def _alignment(name: str, config: ModelConfig) -> LabelAlignment | None:
 
 
 def _rows(config: ModelConfig, alignment: LabelAlignment | None) -> list[dict[str, Any]]:
-    from ..schema import class_names, labels
+    from ..schema import labels
 
-    names, ids = labels.class_names(config), class_names.class_ids(config.data.dataset)
+    names, ids = labels.class_names(config), labels.class_ids(config)
     return [
         {
             "index": i,

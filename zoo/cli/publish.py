@@ -64,7 +64,7 @@ def publish(
         raise typer.BadParameter("give the repository: user/repo", param_hint="--to")
     address = hub.parse(to).repo_id if to else "user/space"
     if dry_run:
-        listed, readme = publishing.preview(name, dtype) if name else publishing.preview_space(requirement)
+        listed, readme = publishing.preview(name, address, dtype) if name else publishing.preview_space(requirement)
         place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
         print(f"Would upload to {place}{' (private)' if private else ''}:")
         for file in listed:

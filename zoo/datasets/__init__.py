@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from ..common.cache_roots import data_root as default_root
 from ..common.errors import ZooError
 from ..schema.class_names import class_ids, class_names
+from ..schema.identity import is_custom
 from ..schema.own_preparation import OwnPreparation
 from .catalogue import CATALOGUE
-from .dataset import Dataset, Survey, check_classes, describe, first_classes
+from .dataset import Dataset, Survey, check_classes, describe, first_classes, refuse_one_class
+from .own import check_selection, place_of, select_classes
 
 if TYPE_CHECKING:
     from ..schema.config import ModelConfig
@@ -31,6 +33,7 @@ __all__ = [
     "OwnPreparation",
     "Survey",
     "check_classes",
+    "check_selection",
     "class_ids",
     "class_names",
     "default_root",
@@ -39,7 +42,10 @@ __all__ = [
     "load",
     "load_for",
     "overview",
+    "place_of",
     "prepare",
+    "refuse_one_class",
+    "select_classes",
     "write_contact_sheet",
 ]
 
@@ -51,6 +57,7 @@ def load(
     root: str | os.PathLike | None = None,
     progress: bool = False,
     preparation: ReferenceCode | OwnPreparation | None = None,
+    classes: bool = True,
 ) -> Dataset:
     """Load one split, cropped and resized to (resolution, resolution), as RGB.
 
@@ -61,6 +68,7 @@ def load(
         progress: show a bar on standard error while images are prepared.
         preparation: whose crop and filter, "mimicry" or "studiogan"; None = the usual ones of the data set. These are
             for the publisher's files: all others are the user's own pictures, prepared as an `OwnPreparation` says.
+        classes: False = own pictures have no classes, whatever their folders.
 
     Raises:
         DataUnavailableError: the data set is not on this machine and cannot be downloaded; the message says where to
@@ -70,15 +78,34 @@ def load(
     """
     from .loader import load_split
 
-    return load_split(dataset, split, resolution, root, progress, preparation)
+    return load_split(dataset, split, resolution, root, progress, preparation, classes=classes)
 
 
 def load_for(
     config: ModelConfig, split: str | None = None, root: str | os.PathLike | None = None, progress: bool = False
 ) -> Dataset:
-    """Load the training data of a model, or another split of it, at its resolution and with its preparation."""
-    data = config.data
-    return load(data.dataset, split or data.split, data.resolution, root, progress, data.preparation)
+    """Load the training data of a model, or another split of it, at its resolution and with its preparation.
+
+    Of own pictures, the classes are those of the config, in its order.
+
+    Args:
+        root: default: for a run on own pictures, where they were then; else as in `load`.
+
+    Raises:
+        DataUnavailableError: as in `load`, or the pictures of a run are not where they were.
+        ZooError: the pictures lack a class of the config.
+    """
+    data, own = config.data, is_custom(config.data.dataset)
+    if root is None and own:
+        root = place_of(config)
+    chosen = data.class_names
+    with_classes = config.conditional or chosen is not None or not own
+    found = load(
+        data.dataset, split or data.split, data.resolution, root, progress, data.preparation, classes=with_classes
+    )
+    if chosen is None or not (own or set(chosen) <= set(found.class_names)):
+        return found  # a config may have names of its own for public classes
+    return select_classes(found, chosen)
 
 
 def prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -151,15 +152,26 @@ def check_classes(config: ModelConfig, dataset: Dataset) -> None:
     """
     if not config.conditional or dataset.num_classes == config.num_classes:
         return
-    classes = "1 class" if dataset.num_classes == 1 else f"{dataset.num_classes} classes"
-    advice = _how_to_have_classes(Path(dataset.source)) if dataset.num_classes == 1 else None
+    refuse_one_class(config.name, dataset.num_classes, dataset.source)
     raise ZooError(
-        f"{config.name} has {config.num_classes} classes, the data has {classes}; "
-        + (
-            advice
-            or f"give data with {config.num_classes} classes, or change generator.num_classes and "
-            f"discriminator.num_classes"
-        )
+        f"{config.name} has {config.num_classes} classes, the data has {dataset.num_classes} classes; give data with "
+        f"{config.num_classes} classes, or change generator.num_classes and discriminator.num_classes"
+    )
+
+
+def refuse_one_class(name: str, count: int, source: str | os.PathLike | None) -> None:
+    """Refuse data of a single class for a model that draws classes, with the reason if it can be found.
+
+    Args:
+        name: of the model.
+        source: place of the data.
+    """
+    if count > 1:
+        return
+    advice = _how_to_have_classes(Path(source)) if source is not None else None
+    raise ZooError(
+        f"{name} draws images of several classes, the data has 1 class; {advice or 'give data with classes'}, or train "
+        f"a model without classes (zoo list --unconditional)"
     )
 
 

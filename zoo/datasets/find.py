@@ -21,10 +21,13 @@ _COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyIma
 WHAT = "a folder of images, an archive of one (.zip, .tar, .tar.gz), or an .npz file"
 
 
-def find(dataset: str, split: str, root: str | os.PathLike | None) -> DatasetSource:
+def find(dataset: str, split: str, root: str | os.PathLike | None, classes: bool = True) -> DatasetSource:
     """Return the source of one split; nothing is read or downloaded yet.
 
     A path is the folder of the files of a public data set, or what `of_path` reads.
+
+    Args:
+        classes: False = own pictures have no classes, whatever their folders.
 
     Raises:
         DataUnavailableError: the name or split is unknown, or there is nothing usable at the path.
@@ -48,7 +51,7 @@ def find(dataset: str, split: str, root: str | os.PathLike | None) -> DatasetSou
             return source
     if entry and split == entry.default_split and path.suffix.lower() != ".npz":
         split = "train"  # of CelebA and STL-10, models are trained on other splits, which own pictures do not have
-    return of_path(path, split, dataset, entry.classes if entry else True)
+    return of_path(path, split, dataset, classes and (entry.classes if entry else True))
 
 
 def of_path(path: Path, split: str, dataset: str = "custom", classes: bool = True) -> DatasetSource:

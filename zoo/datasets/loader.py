@@ -26,11 +26,13 @@ def load_split(
     progress: bool,
     wanted: preparation.ReferenceCode | OwnPreparation | None,
     verify: bool = False,
+    classes: bool = True,
 ) -> Dataset:
     """Load a split as `zoo.datasets.load` does; `verify` reads prepared data and raises if it is damaged."""
     resolution = whole("resolution", resolution, 1)
-    source = find(dataset, split, root)
-    request = cache.Request(dataset, split, resolution, preparation.chosen(dataset, source, wanted), source.is_own)
+    source = find(dataset, split, root, classes)
+    how = preparation.chosen(dataset, source, wanted)
+    request = cache.Request(dataset, split, resolution, how, source.is_own, classes)
     images = source.ready(resolution)
     if images is not None:
         return _in_memory(request, source, images)

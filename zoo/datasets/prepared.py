@@ -50,6 +50,7 @@ class Request:
     resolution: int
     preparation: Preparation
     is_own: bool = False
+    classes: bool = True  # False = all labels are 0, whatever the folders
 
     def stem(self) -> str:
         return f"{_plain(self.dataset)}-{_plain(self.split)}-{self.resolution}"
@@ -57,7 +58,8 @@ class Request:
     def folder(self, origin: str) -> Path:
         """Return the folder of the prepared data from this origin."""
         identity = [VERSION, self.dataset, self.split, self.resolution, self.preparation.record(), origin]
-        key = json.dumps([*identity, _OWN_VERSION] if self.is_own else identity)
+        own = [_OWN_VERSION] + ["no classes"] * (not self.classes)
+        key = json.dumps([*identity, *own] if self.is_own else identity)
         return home() / f"{self.stem()}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 

@@ -13,12 +13,13 @@ from ..common import files
 from ..common.errors import DataUnavailableError, ZooError
 from ..common.tensors import state_sha256
 from ..common.text import visible
-from ..datasets.find import is_pictures
+from ..datasets.find import find, is_pictures
 from ..sampling import loading
 from ..sampling.gan import GAN
 from ..sampling.images import Images
 from ..schema import registry
 from ..schema.config import ModelConfig
+from ..schema.identity import CUSTOM, is_custom, name_of_path
 from .features import sources
 from .features.references import ReferenceData
 from .report.report import Subject
@@ -167,16 +168,27 @@ def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
         return ReferenceData("given data", split or "given", side, given=data)
     if data is None and own is None:
         raise ZooError("images alone do not say what they imitate; give the real ones as data (--data cifar10)")
+    if data is None and config and (is_custom(config.data.dataset) or config.data.class_names is not None):
+        return ReferenceData(config.data.dataset, split or "", side, of_run=config)
     name, colon, named_split = str(data or own).partition(":")
     path, part = path_and_split(data) if data is not None else (Path(), None)
     if data is not None and name not in _known_datasets() and (path.exists() or is_pictures(path)):
-        own_preparation = config.data.preparation if config else None
-        if not isinstance(own_preparation, datasets.OwnPreparation):
-            own_preparation = None
-        return ReferenceData(own or "custom", split or part or "", side, path, preparation=own_preparation)
+        return _of_path(path, split or part or "", config, side)
     if own != name:
         _check_side(name, side)
     return ReferenceData(name, split or (named_split if colon else ""), side)
+
+
+def _of_path(path: Path, split: str, config: ModelConfig | None, side: int) -> ReferenceData:
+    """Return the pictures of a folder or a file; their name is that of a data set only for its publisher's files."""
+    if config is None:
+        return ReferenceData(f"{CUSTOM}:{name_of_path(path)}", split, side, path)
+    wanted, how = config.data.dataset, config.data.preparation
+    found = find(wanted, split or config.data.split, path)
+    if found.is_own and is_custom(wanted) and set(config.data.class_names or ()) <= set(found.class_names):
+        return ReferenceData(wanted, split, side, path, of_run=config)
+    own = how if isinstance(how, datasets.OwnPreparation) else None
+    return ReferenceData(wanted, split, side, path, preparation=own)
 
 
 def _check_side(dataset: str, side: int) -> None:

@@ -1,18 +1,21 @@
-"""A model card in Markdown, rendered from the config alone: it says what the config says."""
+"""A model card in Markdown: it says what the config says."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from ..checkpoints import weights
 from ..common.package_data import top_folder
-from ..common.text import markdown, table
+from ..common.text import fenced, markdown, table
 from ..schema import labels
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
+from ..schema.identity import has_public_data
+from . import own_card
 from .card_labels import labels_section
 from .card_metadata import front_matter
 
@@ -38,21 +41,32 @@ _DATA_LIMITS = {
 }
 
 
-def render(config: ModelConfig, record: bool | None = None) -> str:
+def render(
+    config: ModelConfig,
+    record: bool | None = None,
+    *,
+    place: str | None = None,
+    step: int | None = None,
+    sheet: bool | None = None,
+) -> str:
     """The text of model_cards/<method>-<dataset>.md, with the front matter that the Hugging Face Hub reads.
 
     Args:
         record: show the training record that lies beside the card; None: where the default weights have one.
+        place: what `zoo.load` takes for this model; None: its name.
+        step: of its training that the weights are of, if known.
+        sheet: show the sheet of samples that lies beside the card; None: where the default weights are bundled.
     """
+    place = place or config.name
     sections = [front_matter(config), f"# {markdown(config.title)}", _summary(config)]
-    if has_sheet(config):
+    if has_sheet(config) if sheet is None else sheet:
         sections.append(f"![Samples of seed {SHEET_SEED}]({sheet_filename(config)})")
-    sections += [_use(config)]
+    sections += [_use(config, place)]
     if config.published or any(entry.scores for entry in config.weights):
-        sections.append(_scores(config))
-    if section := labels_section(config):
+        sections.append(_scores(config, place))
+    if section := labels_section(config, place):
         sections.append(section)
-    sections.append(_training(config))
+    sections.append(_training(config, step))
     if has_record(config) if record is None else record:
         sections.append(_record(config))
     if config.weights:
@@ -109,12 +123,12 @@ def _summary(config: ModelConfig) -> str:
     )
 
 
-def _use(config: ModelConfig) -> str:
+def _use(config: ModelConfig, place: str) -> str:
     names = labels.class_names(config)
     label = f", label={_as_argument(names[0])}" if names else ""
-    text = (
-        f'## Use\n\n```python\nimport zoo\n\nzoo.load("{config.name}").sample(64{label}, seed=0).save("grid.png")\n```'
-    )
+    name = json.dumps(place, ensure_ascii=False)
+    code = f'import zoo\n\nzoo.load({name}).sample(64{label}, seed=0).save("grid.png")'
+    text = f"## Use\n\n{fenced(code, 'python')}"
     if names:
         shown = ", ".join(map(markdown, names[:20])) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
         text += f"\n\nClasses, in the data's order: {shown}."
@@ -129,7 +143,7 @@ def _as_argument(first: str) -> str:
 # -------------------------------------------------------------------------------------------------------- scores
 
 
-def _scores(config: ModelConfig) -> str:
+def _scores(config: ModelConfig, place: str) -> str:
     """Published and measured side by side: in one row where metric, counts, split and weights are the same."""
     measured = [(entry.tag, score) for entry in config.weights for score in entry.scores]
     head = ("metric", "published", "measured here", "real / generated", "split", "weights", "source or protocol")
@@ -146,7 +160,7 @@ def _scores(config: ModelConfig) -> str:
         if own
         else ""
     )
-    verify = f"\n\nMeasure them again: `zoo verify {config.name}{_verify_option(config)}`." if config.weights else ""
+    verify = f"\n\nMeasure them again: `zoo verify {quote(place)}{_verify_option(config)}`." if config.weights else ""
     return "## Scores\n\n" + table(head, rows) + remark + verify
 
 
@@ -193,21 +207,26 @@ def _protocol(score: Measured) -> str:
 # ------------------------------------------------------------------------------------------------- training, limits
 
 
-def _training(config: ModelConfig) -> str:
-    t, data = config.training, config.data
+def _training(config: ModelConfig, step: int | None) -> str:
+    t, data, origin = config.training, config.data, config.origin
     adam = t.optimizer
+    if origin and origin.data is None:  # nothing is known of the training
+        return "\n\n".join(["## Training", *own_card.command_lines(origin), own_card.data_line(config)])
+    public = f"- data: {markdown(data.dataset)}, {markdown(data.split)} split, {data.resolution}x{data.resolution}" + (
+        ", random flips" * data.flip
+    )
     lines = [
-        f"- data: {markdown(data.dataset)}, {markdown(data.split)} split, {data.resolution}x{data.resolution}"
-        + (", random flips" * data.flip),
+        own_card.data_line(config) if origin else public,
         f"- objective: {markdown(t.objective)}",
-        f"- {t.steps:,} generator steps, {t.discriminator_steps} discriminator steps each, batch {t.batch_size}",
+        own_card.steps_line(config, step if origin else None),
         f"- Adam: learning rates {adam.generator_lr:g} (G) and {adam.discriminator_lr:g} (D), betas {adam.beta1:g} and "
         f"{adam.beta2:g}, eps {adam.eps:g}, decay {t.lr_decay}",
         f"- moving average: {f'decay {t.ema.decay:g} from step {t.ema.start:,}' if t.ema else 'none'}",
         *(f"- {markdown(note)}" for note in t.notes),
         *_deviations(config),
     ]
-    return f"## Training\n\n`zoo train {config.name} --out runs/{config.method}`\n\n" + "\n".join(lines)
+    command = own_card.command_lines(origin) if origin else [f"`zoo train {config.name} --out runs/{config.method}`"]
+    return "\n\n".join(["## Training", *command, "\n".join(lines)])
 
 
 def _deviations(config: ModelConfig) -> list[str]:
@@ -243,7 +262,7 @@ def _limits(config: ModelConfig) -> str:
         f"- It draws {side}x{side} images like those of its training data and nothing else.",
         "- A GAN may leave out parts of its data" + _copies(config),
     ]
-    if text := _DATA_LIMITS.get(config.data.dataset):
+    if has_public_data(config) and (text := _DATA_LIMITS.get(config.data.dataset)):
         lines.insert(1, f"- {text}")
     return "## Limits and biases\n\n" + "\n".join(lines)
 

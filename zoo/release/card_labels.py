@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ..common.text import markdown, table
 from ..schema import labels
 from ..schema.config import ModelConfig
 from ..schema.label_alignment import PERMUTED, LabelAlignment, percent
 
 
-def labels_section(config: ModelConfig) -> str | None:
+def labels_section(config: ModelConfig, place: str) -> str | None:
     """In Markdown; None for a model without classes, and for one whose labels are trusted and were not measured."""
     if not config.conditional:
         return None
     found = config.default_alignment
     if found is None:
-        doubt = labels.doubt(config, config.name, None)
+        doubt = labels.doubt(config, place, None)
         return f"## Labels\n\nNot measured: {markdown(doubt)}." if doubt else None
     names = tuple(map(markdown, labels.class_names(config)))
-    parts = [f"## Labels\n\n{_summary(config, found)}"]
+    parts = [f"## Labels\n\n{_summary(config, found, place)}"]
     if found.verdict == PERMUTED:
         parts.append(_table(found, names))
     if found.undrawn_classes:
@@ -26,7 +28,7 @@ def labels_section(config: ModelConfig) -> str | None:
     return "\n\n".join(parts)
 
 
-def _summary(config: ModelConfig, found: LabelAlignment) -> str:
+def _summary(config: ModelConfig, found: LabelAlignment, place: str) -> str:
     total, right = found.images_per_class * len(found.assignment), found.right_on_real
     sentences = [
         f"**{found.verdict.capitalize()}.**",
@@ -46,7 +48,7 @@ def _summary(config: ModelConfig, found: LabelAlignment) -> str:
             f"The discriminator alone, without a classifier, assigns {found.agreement} of {len(found.assignment)} "
             f"labels alike."
         )
-    again = f"Measure it again: `zoo align {config.name} -n {found.images_per_class}`."
+    again = f"Measure it again: `zoo align {quote(place)} -n {found.images_per_class}`."
     return " ".join([*sentences, again])
 
 

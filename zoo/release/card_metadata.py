@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
+from ..schema.identity import has_public_data
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -33,12 +34,13 @@ def front_matter(config: ModelConfig) -> str:
     from huggingface_hub import CardData, ModelCardData
 
     data = config.data.dataset
+    public = has_public_data(config)  # own data are on no Hub, and what others call by their name is something else
     fields = ModelCardData(
         license=config.license.lower(),
         library_name="contrastive-gan-zoo",
         pipeline_tag=TASK,
-        tags=["gan", config.method, data] + ["class-conditional"] * config.conditional,
-        datasets=[_HUB_DATASETS.get(data, data)],
+        tags=["gan", config.method] + [data] * public + ["class-conditional"] * config.conditional,
+        datasets=[_HUB_DATASETS.get(data, data)] if public else None,
     ).to_dict()
     if scores := _scores(config):
         fields["model-index"] = [{"name": config.name, "results": _results(config, scores)}]

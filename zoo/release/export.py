@@ -24,6 +24,7 @@ def export_folder(
     discriminator: nn.Module | Mapping[str, Tensor] | None = None,
     dtype: str | torch.dtype = "float32",
     force: bool = False,
+    repository: str | None = None,
 ) -> Path:
     """Write a model as a folder that `zoo.load`, `GAN.from_pretrained` and the Hub take; returns the folder.
 
@@ -33,6 +34,7 @@ def export_folder(
         discriminator: written too; None takes the one trained with these weights, if it is available offline.
         dtype: "float32", or "float16" for half the size.
         force: write into a non-empty folder, over files of these names.
+        repository: "user/repo", to which the folder will be uploaded.
 
     Raises:
         ZooError: the folder is not empty, or the precision is unknown.
@@ -42,10 +44,12 @@ def export_folder(
 
     check(Path(out), dtype, force)
     if isinstance(source, GAN):
-        return write_folder(source, out, discriminator=discriminator, dtype=dtype, force=force)
-    model = load(source, device="cpu", fuse=False)
-    run = _run_folder(source)
-    return write_folder(model, out, discriminator=discriminator, dtype=dtype, force=force, run=run)
+        model, run = source, None
+    else:
+        model, run = load(source, device="cpu"), _run_folder(source)
+    return write_folder(
+        model, out, discriminator=discriminator, dtype=dtype, force=force, run=run, repository=repository
+    )
 
 
 def _run_folder(source: str | os.PathLike) -> Path | None:

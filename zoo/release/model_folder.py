@@ -3,63 +3,48 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from ..checkpoints.state_dicts import check_finite
 from ..checkpoints.tensor_names import unwrapped
 from ..common import dtypes, files
 from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
+from ..schema import identity, registry
 from ..schema.config import ModelConfig
-from . import card
+from ..schema.origin import Origin
+from . import card, card_files
 from .run_record import write_record
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from ..sampling.gan import GAN
     from ..schema.label_alignment import LabelAlignment
 
 CONFIG, WEIGHTS, DISCRIMINATOR, CARD = "config.json", "model.safetensors", "discriminator.safetensors", "README.md"
 PRECISIONS = ("float32", "float16")  # of tensors in a folder
 
 
-class Exportable(Protocol):
-    """The model that a folder is written from; a GAN is one."""
-
-    config: ModelConfig
-
-    @property
-    def tag(self) -> str | None: ...
-    @property
-    def provenance(self) -> dict[str, str]: ...
-    @property
-    def alignment(self) -> LabelAlignment | None: ...
-    @property
-    def alignment_holds(self) -> bool: ...
-    @property
-    def generator(self) -> Any: ...  # a module; of a cached_property a type checker does not see it
-    @property
-    def has_discriminator(self) -> bool: ...
-    @property
-    def discriminator(self) -> Any: ...
-
-
 def write_folder(
-    model: Exportable,
+    model: GAN,
     out: str | os.PathLike,
     *,
     discriminator: nn.Module | Mapping[str, Tensor] | None = None,
     dtype: str | torch.dtype = "float32",
     force: bool = False,
     run: Path | None = None,
+    repository: str | None = None,
 ) -> Path:
     """Write a loaded model as `export.export_folder` does, with the same arguments and errors.
 
     Args:
         run: the run folder of the model, whose record goes beside the card.
+        repository: "user/repo", to which the folder will be uploaded; it gives the model its name.
     """
     out = Path(out)
     check(out, dtype, force)
@@ -72,7 +57,7 @@ def write_folder(
     generator = _checked(model.generator, f"the generator of {name}", dtype)
     judge = None if discriminator is None else _checked(discriminator, f"the discriminator of {name}", dtype)
     with files.building(out) as folder:
-        _write(folder, model, generator, judge, run)
+        _write(folder, model, generator, judge, run, f"hf://{repository}" if repository else _as_argument(out))
         _move(folder, out)
     return out
 
@@ -85,18 +70,32 @@ def check(out: Path, dtype: str | torch.dtype, force: bool) -> None:
 
 def _write(
     folder: Path,
-    model: Exportable,
+    model: GAN,
     generator: dict[str, Tensor],
     discriminator: dict[str, Tensor] | None,
     run: Path | None,
+    place: str,
 ) -> None:
-    files.save(folder / WEIGHTS, generator, {"name": model.config.name, **model.provenance})
-    config = _config_of(model, files.sha256(folder / WEIGHTS))
+    """Write the files; `place` is what `zoo.load` will take for them."""
+    config = _config_of(model, place)
+    about = {**model.provenance, "name": config.name}
+    files.save(folder / WEIGHTS, generator, about)
+    config = config.model_copy(update={"alignment": _alignment_of(model, files.sha256(folder / WEIGHTS))})
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
-    has_record = run is not None and _write_record(run, folder, config)
-    (folder / CARD).write_text(card.render(config, record=has_record), encoding="utf-8")
     if discriminator is not None:
-        files.save(folder / DISCRIMINATOR, discriminator, {"name": config.name, **model.provenance})
+        files.save(folder / DISCRIMINATOR, discriminator, about)
+    has_record = run is not None and _write_record(run, folder, config)
+    if shipped := card_files.committed_sheet(model.config, model.tag):
+        shutil.copyfile(shipped, folder / card.sheet_filename(config))
+    else:
+        card_files.write_sheet(config, folder, model)
+    text = card.render(config, has_record, place=place, step=card_files.step_of(model), sheet=True)
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def _as_argument(out: Path) -> str:
+    """Return how a folder is given to `zoo.load`; one of an absolute path, from where it lies."""
+    return f"./{out.name}" if out.is_absolute() else registry.argument_for(out)
 
 
 def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
@@ -109,20 +108,37 @@ def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
     return True
 
 
-def _config_of(model: Exportable, weights_sha256: str) -> ModelConfig:
-    """Return the model's config with only its own weights and the alignment of its labels."""
-    own = tuple(
-        entry.model_copy(update={"alignment": None}) for entry in model.config.weights if entry.tag == model.tag
+def _config_of(model: GAN, place: str) -> ModelConfig:
+    """Return a config that claims nothing of other weights than the model's."""
+    config, tag = model.config, model.tag
+    if model.is_changed:
+        return identity.named(identity.of_changed_weights(config), place)
+    if config.origin is not None:
+        return identity.named(identity.for_others(config), place)
+    own = tuple(entry.model_copy(update={"alignment": None}) for entry in config.weights if entry.tag == tag)
+    if not own:  # the user's own: they are said to fit this config, and no more is known of them
+        origin = Origin(recipe=config.name)
+        return identity.named(identity.without_claims(config).model_copy(update={"origin": origin}), place)
+    changes = {
+        "weights": own,
+        "default_tag": tag,
+        "alignment": None,
+        "published": tuple(score for score in config.published if score.tag == tag),
+    }
+    if tag != config.default_tag:  # the notes are of the default weights
+        changes |= {"notes": (), "training": config.training.model_copy(update={"notes": ()})}
+    return config.model_copy(update=changes)
+
+
+def _alignment_of(model: GAN, weights_sha256: str) -> LabelAlignment | None:
+    """Return the alignment of the labels, as of the weights that were written."""
+    if model.alignment is None or model.alignment_holds:
+        return model.alignment and model.alignment.of_weights(weights_sha256)
+    print(
+        "zoo: the alignment of labels is left out: the weights have changed since; measure it with zoo align",
+        file=sys.stderr,
     )
-    alignment = model.alignment and model.alignment.of_weights(weights_sha256)
-    if alignment and not model.alignment_holds:
-        print(
-            "zoo: the alignment of labels is left out: the weights have changed since; measure it with zoo align",
-            file=sys.stderr,
-        )
-        alignment = None
-    changes = {"weights": own, "default_tag": model.tag if own else None, "alignment": alignment}
-    return model.config.model_copy(update=changes)
+    return None
 
 
 def _checked(network: nn.Module | Mapping[str, Tensor], what: str, dtype: str | torch.dtype) -> dict[str, Tensor]:

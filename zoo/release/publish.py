@@ -53,7 +53,7 @@ def publish(
         ZooError: the upload is not possible; the message says why.
     """
     address = hub.parse(repo_id)
-    with _folder(source, dtype) as folder:
+    with _folder(source, dtype, address.repo_id) as folder:
         return hub.push(folder, address.repo_id, private, token, branch, commit_message, create_pr)
 
 
@@ -76,9 +76,11 @@ def preview_space(requirement: str | None = None) -> tuple[list[FileToUpload], s
         return _listed(folder)
 
 
-def preview(source: GAN | str | os.PathLike, dtype: str | torch.dtype = "float32") -> tuple[list[FileToUpload], str]:
-    """Return what `publish` would upload: its files, and the text of the card."""
-    with _folder(source, dtype) as folder:
+def preview(
+    source: GAN | str | os.PathLike, repo_id: str, dtype: str | torch.dtype = "float32"
+) -> tuple[list[FileToUpload], str]:
+    """Return what `publish` would upload to `user/repo`: its files, and the text of the card."""
+    with _folder(source, dtype, hub.parse(repo_id).repo_id) as folder:
         return _listed(folder)
 
 
@@ -88,9 +90,9 @@ def _listed(folder: Path) -> tuple[list[FileToUpload], str]:
 
 
 @contextmanager
-def _folder(source, dtype: str | torch.dtype) -> Iterator[Path]:
+def _folder(source, dtype: str | torch.dtype, repo_id: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
-        yield export_folder(source, Path(temporary) / "model", dtype=dtype)
+        yield export_folder(source, Path(temporary) / "model", dtype=dtype, repository=repo_id)
 
 
 @contextmanager

@@ -53,4 +53,5 @@ class Pretrained:
         """Upload what `save_pretrained` writes to `user/repo`; options and result of `checkpoints.hub.push`."""
         address = hub.parse(repo_id)
         with tempfile.TemporaryDirectory() as temporary:
-            return hub.push(self.save_pretrained(Path(temporary) / "model", dtype=dtype), address.repo_id, **options)
+            folder = self.save_pretrained(Path(temporary) / "model", dtype=dtype, repository=address.repo_id)
+            return hub.push(folder, address.repo_id, **options)

@@ -20,10 +20,10 @@ from .architecture import ConfigPart, Discriminator, Generator
 from .bounds import MAX_CLASSES, Length, Line, Notes, Side, Word
 from .entries import Published, Tag, Weights
 from .label_alignment import LabelAlignment
+from .origin import Name, Origin
 from .own_preparation import OwnPreparation
 from .recipe import Training
 
-Name = Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$")]
 DatasetName = Literal[
     "cifar10",
     "cifar100",
@@ -48,7 +48,8 @@ class Data(ConfigPart):
     preparation: Literal["mimicry", "studiogan"] | OwnPreparation | None = None
     range: Literal["[-1, 1]", "[0, 1]"] = "[-1, 1]"
     flip: bool = False  # random horizontal flips
-    class_names: Annotated[tuple[Line, ...], Length(MAX_CLASSES)] | None = None  # None = the data set's public names
+    # In label order; of own pictures, those that are used. None = the data set's public names, or all folders.
+    class_names: Annotated[tuple[Line, ...], Length(MAX_CLASSES)] | None = None
 
 
 class ModelConfig(ConfigPart):
@@ -67,6 +68,7 @@ class ModelConfig(ConfigPart):
         None  # in an exported folder: the alignment of the model.safetensors beside this file
     )
     published: Annotated[tuple[Published, ...], Length(1000)] = ()
+    origin: Origin | None = None  # of a model outside the registry: its recipe, its data, its command
     license: Word = "MIT"
     notes: Notes = ()
 

@@ -37,6 +37,12 @@ def class_names(config: ModelConfig) -> tuple[str, ...]:
     return names if len(names) == config.num_classes else tuple(str(i) for i in range(config.num_classes))
 
 
+def class_ids(config: ModelConfig) -> tuple[str, ...]:
+    """Return WordNet ids in label order; empty if the classes are not those of a data set that has them."""
+    ids, named = public_names.class_ids(config.data.dataset), config.data.class_names
+    return ids if named is None or named == public_names.class_names(config.data.dataset) else ()
+
+
 def index(config: ModelConfig, label: int | str) -> int:
     """Return the index of one class.
 
@@ -113,7 +119,7 @@ def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int
 
 
 def _named(config: ModelConfig, label: str) -> int:
-    ids = public_names.class_ids(config.data.dataset)
+    ids = class_ids(config)
     if label in ids:
         return ids.index(label)
     names, wanted = class_names(config), plain(label)
@@ -127,7 +133,8 @@ def _named(config: ModelConfig, label: str) -> int:
         return index(config, int(label))
     by_plain = {plain(name): name for name in names}
     close = [by_plain[key] for key in difflib.get_close_matches(wanted[:200], by_plain, n=3)]
-    hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo labels {config.name}` lists them"
+    listed = f"it has {cut(', '.join(names), 300)}" if config.origin else f"`zoo labels {config.name}` lists them"
+    hint = f"did you mean {' or '.join(close)}?" if close else listed
     raise LabelError(f'{config.name} has no class "{cut(label, 60)}"; {hint}')
 
 

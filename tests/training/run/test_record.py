@@ -41,7 +41,8 @@ def test_an_exported_run_shows_its_training(tmp_path):
     assert (out / names.log).read_text() == (run / "metrics.jsonl").read_text()
     assert all(strip.max() > 20 for strip in rows(out / names.over_time, 2)), "two sheets, a row of each"
     again = export_folder(zoo.load("contragan/digits"), tmp_path / "other")
-    assert sorted(path.name for path in again.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    names = sorted(path.name for path in again.iterdir())
+    assert names == ["README.md", "config.json", "contragan-digits.png", "model.safetensors"]
 
 
 def test_the_command_keeps_the_record_beside_the_card(tmp_path, command):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ... import datasets
 from ...checkpoints import alignments, resolve
 from ...common.errors import LabelError, WeightsCorruptedError, ZooError
 from ...common.files import write_atomically
@@ -23,6 +24,7 @@ from ...sampling import latents, loading
 from ...sampling.gan import GAN
 from ...sampling.outputs import refuse_overwriting
 from ...schema import labels
+from ...schema.identity import is_custom
 from ...schema.label_alignment import UNKNOWN, LabelAlignment
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def align(
         classifier: "shipped" (CIFAR-10, digits), "imagenet" (ImageNet and its subsets, Tiny ImageNet among
             them), "data" (trained on the real images in `data`), "discriminator" (the model's own, which
             needs neither data nor another network). "auto": the one trained on `data` where that is given, else one
-            that needs no data, else the discriminator.
+            that needs no data, else one trained on the data of the run, if they are enough, else the discriminator.
         data: real images with labels for a classifier: an .npz, a folder, or a `zoo.datasets.Dataset`.
         seed: of the images.
         weights: "default", a tag, "random", or a .safetensors file.
@@ -145,6 +147,8 @@ def align(
         if keep:
             alignments.check_writable(found, cache_dir)
         model = loading.load_found(found, name, device, cache_dir=cache_dir)
+    if data is None and classifier in ("auto", "data"):
+        data = _own_data(model)
     who = _judges(model, classifier, data)
     alignment = measure(model, who, images_per_class, seed, name=name, progress=progress)
     known = model.alignment
@@ -158,6 +162,20 @@ def align(
     alignment = alignment.model_copy(update={"weights_sha256": alignments.sha256_of(found, cache_dir)})
     path = alignments.keep(found, alignment.to_keep(), cache_dir) if keep else None
     return alignment.model_copy(update={"kept": str(path) if path else None})
+
+
+def _own_data(model: GAN) -> Any:
+    """Return the data that a run was trained on, if they are where they were and make a classifier; else None."""
+    from . import classifiers
+
+    config = model.config
+    if config.origin is None or config.origin.data is None or classifiers.need_no_data(config):
+        return None
+    place = config.origin.data.place
+    if is_custom(config.data.dataset) and not (place and Path(place).exists()):
+        return None
+    real = datasets.load_for(config)
+    return real if classifiers.are_enough(real) else None
 
 
 def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:

@@ -153,7 +153,7 @@ def of_digits() -> Judge:
 def imagenet_numbers(config: ModelConfig) -> list[int] | None:
     """Return the model's classes' numbers among ImageNet's 1,000, by WordNet id; None unless all are there."""
     known = {wnid: number for number, wnid in enumerate(datasets.class_ids("imagenet"))}
-    ids = datasets.class_ids(config.data.dataset)
+    ids = labels.class_ids(config)
     if len(ids) != config.num_classes:  # a subset of ImageNet whose folders are called by the ids
         ids = labels.class_names(config)
     found = [known[wnid] for wnid in ids if wnid in known]
@@ -215,6 +215,12 @@ def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
         classifier.accuracy_on_real,
         f"{held_out:,} held-out real images",
     )
+
+
+def are_enough(real: datasets.Dataset) -> bool:
+    """Return True if every class has the images that a classifier needs."""
+    counts = real.labels.bincount(minlength=real.num_classes)
+    return bool((counts >= _LEAST_OF_A_CLASS).all())
 
 
 def _real_images(config: ModelConfig, data: Any) -> datasets.Dataset:

@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from ...common.errors import ZooError
 from ...common.files import write_atomically
 from ...common.json_files import parse_json
 from ...common.locks import locked
+from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
 from . import shipped
@@ -52,17 +53,20 @@ class ReferenceData:
     root: Path | None = None
     given: datasets.Dataset | None = None
     preparation: datasets.OwnPreparation | None = None  # of own pictures
+    of_run: ModelConfig | None = field(default=None, compare=False)  # the data that it was trained on, and no others
 
     @cached_property
     def loaded(self) -> datasets.Dataset:
         """Read all images of the split once; raises DataUnavailableError that says how to get them."""
         if self.given is not None:
             return self.given
+        if self.of_run is not None:
+            return datasets.load_for(self.of_run, self.split, self.root)
         return datasets.load(self.dataset, self.split, self.resolution, self.root, preparation=self.preparation)
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
         """Return the shipped statistics; None if the images themselves were given."""
-        if self.root is not None or self.given is not None:
+        if self.root is not None or self.given is not None or self.of_run is not None:
             return None
         return shipped.find(self.dataset, self.split, self.resolution, count, extractor)
 
