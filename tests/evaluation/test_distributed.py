@@ -1,11 +1,10 @@
 """Two processes give the images and the score of one, and fail together."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import children
 import pytest
+import torch
 
 import zoo
 from zoo.common import ranks
@@ -22,12 +21,13 @@ def evaluations():
     return {"clean": clean, "quirky": zoo.evaluate(model, ("fid", "is"), protocol=quirks, num_fake=150, **options)}
 
 
-def rank() -> None:
-    """What each of the two processes does; it writes into the folder that the command line names."""
+def rank(out: Path) -> None:
+    """What each of the two processes does; it writes into this folder."""
     from tiny import register
 
     register()
-    out, here = Path(sys.argv[1]), ranks.rank
+    torch.set_num_threads(1)
+    here = ranks.rank
     for name, report in evaluations().items():
         (out / f"{name}{here()}").write_text(report.to_json())
     broken = zoo.load("contragan/digits", device="cpu")
@@ -45,11 +45,8 @@ def rank() -> None:
 def two(tmp_path_factory):
     """The folder that two processes have written."""
     out = tmp_path_factory.mktemp("ranks")
-    environment = os.environ | {"ZOO_CACHE": str(out / "cache"), "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(zoo.__file__).parent.parent), *sys.path])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run([*torchrun, __file__, str(out)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    outcomes = children.run_two_ranks(rank, out, environment={"ZOO_CACHE": str(out / "cache")})
+    assert [outcome.error for outcome in outcomes] == [None, None], outcomes
     return out
 
 
@@ -78,7 +75,3 @@ def test_ranks_fail_together(two):
     errors = [(two / f"error{rank}").read_text() for rank in (0, 1)]
     assert "another process of this run failed (rank 1: ZooError: image 128" in errors[0]
     assert "not finite" in errors[1]
-
-
-if __name__ == "__main__":
-    rank()

@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from ports import free_port
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _OURS = ["torch", "safetensors.torch", "zoo.sampling.loading", "zoo.checkpoints.upstream.importer", "filelock"]
 # What huggingface_hub and gdown import, which read their settings later; each child would do that again.
@@ -58,6 +60,15 @@ class Child:
 
 def run(function, *arguments, environment: dict[str, str]) -> Outcome:
     return Child(function, *arguments, environment=environment).result()
+
+
+def run_two_ranks(function, *arguments, environment: dict[str, str] | None = None) -> list[Outcome]:
+    """The outcomes of two processes with the environment that torchrun gives, without its imports of torch."""
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    group |= {"HF_HUB_OFFLINE": "1", **(environment or {})}
+    ranks = [{"RANK": str(i), "LOCAL_RANK": str(i)} for i in range(2)]
+    running = [Child(function, *arguments, environment={**group, **rank}) for rank in ranks]
+    return [child.result(300) for child in running]
 
 
 def _run(sender: Connection, settings: dict[str, str], function, arguments) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
@@ -16,6 +18,14 @@ def tiny(config: ModelConfig) -> ModelConfig:
     if data["discriminator"]["infomax"]:
         data["discriminator"]["infomax"]["projection_dim"] = 16
     return ModelConfig.from_dict(data, config.name)
+
+
+def distinct(part: Callable[[ModelConfig], object]) -> list[str]:
+    """Names of models that differ in this part once they are narrow: of several that are alike, the first."""
+    first: dict[object, str] = {}
+    for name in registry.names():
+        first.setdefault(part(tiny(registry.config(name))), name)
+    return list(first.values())
 
 
 def short(name: str, steps: int = 3, **changes) -> ModelConfig:

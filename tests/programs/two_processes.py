@@ -47,16 +47,15 @@ def gradients(name: str, processes) -> dict[str, torch.Tensor]:
     return found
 
 
-def main() -> None:
-    folder, *names = sys.argv[1:]
+def save(folder: Path, *names: str) -> None:
     torch.set_num_threads(1)
     with joined(torch.device("cpu")) as processes:
         assert processes.size == 2
         for name in names:
             found = gradients(name, processes)
             if processes.is_writer:
-                save_file(found, Path(folder) / f"{name.replace('/', '-')}.safetensors")
+                save_file(found, folder / f"{name.replace('/', '-')}.safetensors")
 
 
 if __name__ == "__main__":
-    main()
+    save(Path(sys.argv[1]), *sys.argv[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -128,6 +129,25 @@ def test_nothing_is_overwritten_and_nothing_is_half_written(tmp_path, monkeypatc
 # ---------------------------------------------------------------------------------------------------------- a graph
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Returns (model, its graph), made once, for a name and a format."""
+
+    @functools.cache
+    def model(name: str) -> GAN:
+        model = zoo.load(name, device="cpu") if name in GRAPHS else _small(name)
+        if model.alignment:
+            permuted = {"verdict": "labels are permuted", "assignment": (1, 0, *range(2, 10))}
+            model.alignment = model.alignment.model_copy(update=permuted)
+        return model
+
+    @functools.cache
+    def graph(name: str, form: str) -> tuple[GAN, Path]:
+        return model(name), export_graph(model(name), tmp_path_factory.mktemp("graph") / "model", form)
+
+    return graph
+
+
 def _agrees(model: GAN, run) -> None:
     for n in (1, 2, 7):
         z = torch.randn(n, model.latent_dim)
@@ -138,12 +158,11 @@ def _agrees(model: GAN, run) -> None:
 
 
 @pytest.mark.parametrize("name", GRAPHS + KINDS)
-def test_onnx(name, tmp_path):
+def test_onnx(name, exported):
     import onnx
     import onnxruntime
 
-    model = zoo.load(name, device="cpu") if name in GRAPHS else _small(name)
-    path = export_graph(model, tmp_path / "model.onnx", "onnx")
+    model, path = exported(name, "onnx")
     graph = onnx.load(path)
     onnx.checker.check_model(graph)
     assert [entry.version for entry in graph.opset_import if entry.domain in ("", "ai.onnx")] == [OPSET]
@@ -159,9 +178,9 @@ def test_onnx(name, tmp_path):
 
 @pytest.mark.parametrize("name", [*GRAPHS, "sagan/cifar10"])
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
-def test_torchscript(name, tmp_path):
-    model = zoo.load(name, device="cpu") if name in GRAPHS else _small(name)
-    loaded = torch.jit.load(export_graph(model, tmp_path / "model.pt", "torchscript"))
+def test_torchscript(name, exported):
+    model, path = exported(name, "torchscript")
+    loaded = torch.jit.load(path)
     _agrees(model, lambda z, y: loaded(z) if y is None else loaded(z, y))
 
 
@@ -195,18 +214,13 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
-def test_graphs_say_which_label_draws_each_class(tmp_path):
+def test_graphs_say_which_label_draws_each_class(exported):
     """They take labels as they were trained, like `generate`."""
     import onnx
 
-    model = zoo.load("contragan/digits", device="cpu")
-    model.alignment = model.alignment.model_copy(
-        update={"verdict": "labels are permuted", "assignment": (1, 0, *range(2, 10))}
-    )
-    onnx_file = export_graph(model, tmp_path / "digits.onnx", "onnx")
-    metadata = {entry.key: entry.value for entry in onnx.load(onnx_file).metadata_props}
+    metadata = {entry.key: entry.value for entry in onnx.load(exported("contragan/digits", "onnx")[1]).metadata_props}
     extra = {"label_of_class": "", "class_names": ""}
-    torch.jit.load(export_graph(model, tmp_path / "digits.pt", "torchscript"), _extra_files=extra)
+    torch.jit.load(exported("contragan/digits", "torchscript")[1], _extra_files=extra)
     for found in (metadata, extra):
         assert json.loads(found["label_of_class"]) == [1, 0, *range(2, 10)]
         assert json.loads(found["class_names"])[0] == "0"

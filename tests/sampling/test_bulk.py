@@ -1,5 +1,7 @@
 """Many images on disk: whole, resumable, and the same however the work was cut, stopped and shared."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -11,12 +13,14 @@ import threading
 import time
 from pathlib import Path
 
+import children
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import zoo
+from zoo.cli import app as cli
 from zoo.common.errors import ZooError
 from zoo.evaluation.features import sources
 from zoo.sampling import bulk, png_folder
@@ -324,25 +328,34 @@ def command(*arguments) -> tuple[list[str], dict[str, str]]:
     return ["-m", "zoo", "sample", *map(str, arguments)], environment
 
 
+def _sample(arguments: list[str]) -> str:
+    """What the command says."""
+    torch.set_num_threads(1)
+    sys.argv = ["zoo", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+    return said.getvalue()
+
+
 def test_two_ranks_write_what_one_writes(model, tmp_path, monkeypatch):
+    """The folder by the command under torchrun, the archive with torchrun's environment alone."""
     monkeypatch.undo()  # parts as the command cuts them
-    for out in ("d", "x.npz"):
-        arguments, environment = command(
-            "contragan/digits", "-n", 3000, "--seed", 5, "--device", "cpu", "-o", tmp_path / out
-        )
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-        done = subprocess.run(torchrun + arguments, capture_output=True, text=True, env=environment, timeout=300)
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stdout.count("3000 images") == 1
-        whole = tmp_path / "one" / out
-        if out == "d":
-            bulk.write(model, whole, 3000, seed=5)
-            assert content(tmp_path / out) == content(whole)
-        elif out == "x.npz":
-            with np.load(tmp_path / out) as archive:
-                assert [len(archive[key]) for key in ("images", "labels")] == [3000, 3000]
-                ours = np.stack([np.asarray(Image.open(tmp_path / "d" / f"{i:06d}.png")) for i in range(3000)])
-                assert np.array_equal(archive["images"], ours)
+    options = ("contragan/digits", "-n", 3000, "--seed", 5, "--device", "cpu", "-o")
+    arguments, environment = command(*options, tmp_path / "d")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(torchrun + arguments, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("3000 images") == 1
+    bulk.write(model, tmp_path / "one", 3000, seed=5)
+    assert content(tmp_path / "d") == content(tmp_path / "one")
+    ranks = children.run_two_ranks(_sample, command(*options, tmp_path / "x.npz")[0][2:])
+    assert [rank.error for rank in ranks] == [None, None], ranks
+    assert sum(rank.value.count("3000 images") for rank in ranks) == 1
+    with np.load(tmp_path / "x.npz") as archive:
+        assert [len(archive[key]) for key in ("images", "labels")] == [3000, 3000]
+        ours = np.stack([np.asarray(Image.open(tmp_path / "d" / f"{i:06d}.png")) for i in range(3000)])
+        assert np.array_equal(archive["images"], ours)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from narrow import tiny
 
 import zoo
 from zoo import Images, nets
 from zoo.common import files
 from zoo.common.errors import LabelError, WeightsUnavailableError, ZooError
-from zoo.schema import labels
+from zoo.schema import labels, registry
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,8 @@ def test_labels_in_any_form(conditional, label):
 
 @pytest.fixture(scope="module")
 def tiny_imagenet():
-    return zoo.load("contragan-tinyimagenet", weights="random")
+    config = tiny(registry.config("contragan-tinyimagenet"))
+    return zoo.GAN(config, nets.build_generator(config.generator), device="cpu")
 
 
 @pytest.mark.parametrize("label", ["goldfish", "Goldfish", "n01443537", 0])

@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import children
 import pytest
 import torch
 import two_processes
@@ -19,7 +20,6 @@ from zoo.common.errors import ZooError
 from zoo.schema.config import ModelConfig
 
 NAMES = ("infomax-gan/cifar10", "contragan/cifar10", "ssgan/cifar10", "acgan/cifar10", "wgan-gp/cifar10")
-PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
 def torchrun(*arguments, **kwargs) -> subprocess.CompletedProcess:
@@ -39,8 +39,8 @@ def torchrun(*arguments, **kwargs) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def found_by_two(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    done = torchrun(PROGRAMS / "two_processes.py", folder, *NAMES)
-    assert done.returncode == 0, done.stderr[-2000:]
+    ranks = children.run_two_ranks(two_processes.save, folder, *NAMES)
+    assert [rank.error for rank in ranks] == [None, None], ranks
     return folder
 
 
