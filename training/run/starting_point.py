@@ -18,7 +18,7 @@ from zoo.checkpoints.state_dicts import check_finite
 from zoo.checkpoints.tensor_names import is_batch_count, unwrapped
 from zoo.common import files
 from zoo.common.errors import ZooError
-from zoo.schema import labels
+from zoo.schema import labels, registry
 from zoo.schema.config import ModelConfig
 
 from ..ema import Ema
