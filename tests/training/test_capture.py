@@ -115,10 +115,22 @@ def of_a_step(config: ModelConfig) -> tuple[list[Real], list[Fake]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["infomax-gan/cifar10", "contragan-icr/cifar10", "wgan-gp/cifar10", "wgan/cifar10"])
-def test_a_whole_step_does_not_look_at_values(name):
+FEW = {"training.regularizers": [{"type": "adaptive-augment"}, {"type": "freeze-d", "blocks": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("infomax-gan/cifar10", {}),
+        ("contragan-icr/cifar10", {}),
+        ("wgan-gp/cifar10", {}),
+        ("wgan/cifar10", {}),
+        ("contragan/digits", FEW),
+    ],
+)
+def test_a_whole_step_does_not_look_at_values(name, changes):
     """What a graph captures: both networks' updates, with their losses, regularisers and the fakes made together."""
-    config = short(name)
+    config = short(name, **changes)
     with FakeTensorMode(allow_non_fake_inputs=True):
         networks = [nets.build_generator(config.generator), nets.build_discriminator(config.discriminator)]
         optimizers = [torch.optim.Adam(network.parameters(), fused=True) for network in networks]

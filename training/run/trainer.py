@@ -110,6 +110,8 @@ class Run:
             starting_point.check_frozen(config, options.start_from)
         self.options, self.device, self.processes = options, device, processes
         self.hooks = hooks
+        source = None if options.resume else options.start_from
+        self.beginning = None if source is None else starting_point.read(source)
         self.dataset = datasets.load_for(
             config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
         )
@@ -167,11 +169,11 @@ class Run:
 
     def _begin(self) -> str | None:
         """Take the networks of another model, if the run starts from one."""
-        if self.options.start_from is None:
+        if self.beginning is None:
             return None
-        start = starting_point.read(self.options.start_from)
-        message = starting_point.begin_with(start, self.networks, self.config)
-        self.identity |= start.record
+        message = starting_point.begin_with(self.beginning, self.networks, self.config)
+        self.identity |= self.beginning.record
+        self.beginning = None  # its tensors are copied
         return message
 
     def _save_beginning(self) -> None:

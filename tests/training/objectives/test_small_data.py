@@ -8,6 +8,7 @@ from test_objectives import batches, linear_discriminator
 
 from training import engine, objectives
 from training.adaptive_augment import adaptive_augment
+from training.command import Augment, for_small_data
 from training.data import Fake, Real
 from training.networks import Networks
 from training.noise import CountedNoise
@@ -97,3 +98,16 @@ def test_ada_resumes_to_the_bit(tmp_path):
 def test_what_does_not_work_is_a_line(name, parts, words):
     with pytest.raises(ConfigError, match=words):
         registry.config(name).updated({"training.regularizers": parts})
+
+
+def test_the_options_change_the_parts_of_the_recipe_and_no_others():
+    def types(config) -> list[str]:
+        return [part.type for part in config.training.regularizers]
+
+    config = registry.config("contragan-cr/cifar10")
+    assert for_small_data(config, None, None) == config
+    ada = for_small_data(config, Augment.ADA, 3)
+    assert types(ada) == ["consistency", "adaptive-augment", "freeze-d"]
+    assert ada.training.regularizers[-1].blocks == 3
+    assert types(for_small_data(ada, Augment.DIFFAUG, None)) == ["consistency", "freeze-d", "diff-augment"]
+    assert for_small_data(ada, Augment.NONE, 0) == config
