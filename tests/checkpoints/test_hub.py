@@ -340,10 +340,10 @@ def _publish(name: str, repo_id: str, **options) -> str:
     return zoo.load(name, device="cpu").push_to_hub(repo_id, **options)
 
 
-def _preview(name: str) -> list:
+def _preview(name: str, repo_id: str) -> list:
     from zoo.release import publish
 
-    return [tuple(file) for file in publish.preview(name)[0]]
+    return [tuple(file) for file in publish.preview(name, repo_id)[0]]
 
 
 def test_published_and_loaded_again(place):
@@ -353,9 +353,10 @@ def test_published_and_loaded_again(place):
     assert outcome.error is None, outcome.message
     assert outcome.value == f"hf://me/digits@{'b' * 40}"
     uploaded = state.repositories["me/digits"].files
-    promised = children.run(_preview, "contragan/digits", environment=environment).value
+    promised = children.run(_preview, "contragan/digits", "me/digits", environment=environment).value
     assert promised == [(n, len(d), hashlib.sha256(d).hexdigest()) for n, d in sorted(uploaded.items())]
-    assert set(uploaded) == {"README.md", "config.json", "model.safetensors"}
+    assert set(uploaded) == {"README.md", "config.json", "contragan-digits.png", "model.safetensors"}
+    assert b'zoo.load("hf://me/digits")' in uploaded["README.md"]
     theirs = children.run(_sample, outcome.value, environment=environment)
     assert theirs.value == children.run(_sample, "contragan/digits", environment=environment).value, theirs.message
 

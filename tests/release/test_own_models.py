@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import ModelCard
 from narrow import short
 from pictures import image_folder, noise, npz
+from PIL import Image
 
 import zoo
 from training.run.trainer import Options, train
@@ -123,10 +124,13 @@ def test_data_that_have_moved_are_one_line(run, flowers, tmp_path):
         zoo.evaluate(run, ["kid"], extractor="efficientnet-lite0", num_fake=4, device="cpu")
     with pytest.raises(DataUnavailableError, match="not there any more"):
         train(ModelConfig.from_file(run / "config.json"), Options(run, device="cpu", resume=True))
-    before = (run / "config.json").read_text()
-    recipe = short("contragan/cifar10-small", 1)
+    before, recipe = zoo.info(run), short("contragan/cifar10-small", 1)
     train(recipe, Options(run, moved, device="cpu", resume=True))  # the same pictures in another place
-    assert (run / "config.json").read_text() == before
+    now = zoo.info(run)
+    assert now.origin.data.place == str(moved)
+    assert now.origin.command == before.origin.command
+    assert (now.name, now.data) == (before.name, before.data)
+    train(now, Options(run, device="cpu", resume=True))
     image_folder(moved, ["rose/5.png"])
     with pytest.raises(ZooError, match="was made with data"):
         train(recipe, Options(run, moved, device="cpu", resume=True))
@@ -244,3 +248,19 @@ def test_another_run_from_the_recipe_of_a_run(command, tmp_path, run):
     shutil.rmtree("other")
     assert command("train", "bouquet", "-o", "other", "--device", "cpu").returncode == 0, "on the data of the run"
     assert zoo.info("other").data.class_names == FLOWERS
+
+
+def test_labels_are_judged_by_the_runs_own_data(tmp_path, capsys):
+    """By a classifier trained on them, where they make one; else by the discriminator alone, which is said."""
+    for label, name in enumerate(FLOWERS):
+        for i in range(10):
+            (tmp_path / "plain" / name).mkdir(parents=True, exist_ok=True)
+            pixels = noise(32, 32, 3, seed=i) // 8 + np.uint8(100 * label)
+            Image.fromarray(pixels).save(tmp_path / "plain" / name / f"{i}.png")
+    run = train(short("contragan/digits", 1), Options(tmp_path / "run", tmp_path / "plain", device="cpu"))
+    found = zoo.align(run, 20, keep=False, device="cpu")
+    assert found.classifier == "logistic regression on efficientnet-lite0 features of plain"
+    few = image_folder(tmp_path / "noise", [f"{name}/{i}.png" for name in FLOWERS for i in range(10)])
+    run = train(short("contragan/digits", 1), Options(tmp_path / "other", few, device="cpu"))
+    assert "discriminator" in zoo.align(run, 20, keep=False, device="cpu").classifier
+    assert "discriminator judges alone" in capsys.readouterr().err

@@ -148,13 +148,12 @@ def recorded(config: ModelConfig, dataset: datasets.Dataset, options: Options) -
     """Return the config with the name of the run's folder, and a record of its recipe, its data and its command."""
     recipe_name = _recipe_of(config)
     recipe = _registered(recipe_name)
-    place = str(Path(options.data).resolve()) if options.data is not None else None
     of_class = dataset.labels.bincount(minlength=dataset.num_classes).tolist() if config.conditional else ()
     seen = SeenData(
         images=len(dataset),
         of_class=tuple(of_class),
         checksum=dataset.checksum or "none",
-        place=None if place is None or HIDDEN.search(place) or len(place) > _LONGEST else place,
+        place=_place(options.data),
     )
     changed = identity.deviations(recipe, config) if recipe else {}
     command = options.command or _command(recipe_name, changed, options)
@@ -165,6 +164,21 @@ def recorded(config: ModelConfig, dataset: datasets.Dataset, options: Options) -
         data=seen,
     )
     return identity.named(config.model_copy(update={"origin": origin}), str(options.out.resolve()))
+
+
+def moved(config: ModelConfig, data: Path | None) -> ModelConfig:
+    """Return the config of a resumed run with the place where its data are now."""
+    seen = config.origin.data if config.origin else None
+    if data is None or seen is None or config.origin is None:
+        return config
+    seen = seen.model_copy(update={"place": _place(data)})
+    return config.model_copy(update={"origin": config.origin.model_copy(update={"data": seen})})
+
+
+def _place(data: Path | None) -> str | None:
+    """Return the absolute path; None if there is none, or it cannot be written into a config."""
+    place = str(Path(data).resolve()) if data is not None else ""
+    return None if not place or HIDDEN.search(place) or len(place) > _LONGEST else place
 
 
 def _command(recipe: str, changed: dict[str, tuple[Any, Any]], options: Options) -> str:

@@ -52,6 +52,9 @@ class RunFolder:
     def create(self, config: ModelConfig) -> None:
         """Begin a run here; raises ZooError if the folder holds a run or anything else."""
         self.check_new()
+        self.write(config)
+
+    def write(self, config: ModelConfig) -> None:
         files.write_atomically(self.path / "config.json", config.to_json().encode())
 
     def check_new(self) -> None:

@@ -157,6 +157,8 @@ class Run:
                 self._save_beginning()
                 self.folder.create(self.config)
                 self.folder.keep_plugins(self.options.plugins)
+            elif self.config != (now := own_data.moved(self.config, self.options.data)):
+                self.folder.write(now)
             self.folder.clear_the_way()
             self.folder.rewind(self.step)
             self.folder.mend_best()

@@ -188,7 +188,11 @@ def _of_path(path: Path, split: str, config: ModelConfig | None, side: int) -> R
     if found.is_own and is_custom(wanted) and set(config.data.class_names or ()) <= set(found.class_names):
         return ReferenceData(wanted, split, side, path, of_run=config)
     own = how if isinstance(how, datasets.OwnPreparation) else None
-    return ReferenceData(wanted, split, side, path, preparation=own)
+    if found.is_own and path.suffix.lower() != ".npz" and found.class_names != datasets.class_names(wanted):
+        usual = config.data.split if config.data.split in ("train", "test", "val", "valid") else "train"
+        named, classes = f"{CUSTOM}:{name_of_path(path)}", bool(found.class_names)
+        return ReferenceData(named, split or usual, side, path, preparation=own, classes=classes)
+    return ReferenceData(wanted, split, side, path, preparation=own)  # an .npz: the data set in another form
 
 
 def _check_side(dataset: str, side: int) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import replace
+from shlex import quote
 
 from ..checkpoints import weights as weight_files
 from ..common import ranks
@@ -64,7 +65,7 @@ def verify(
     asked = request(stated, extractor)
     usable = [claim for claim in stated if claim.protocol]
     if not usable:
-        whole = config.name + (f"@{tag}" if tag else "")
+        whole = quote(text) if config.origin else config.name + (f"@{tag}" if tag else "")
         raise ZooError(
             f"no published or recorded score of {whole} can be verified; score it with: zoo evaluate {whole}"
         )

@@ -16,22 +16,22 @@ from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
 from ..schema import identity, registry
 from ..schema.config import ModelConfig
 from ..schema.origin import Origin
-from . import card, card_files
+from . import card, sheet
 from .run_record import write_record
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from ..sampling.gan import GAN
     from ..schema.label_alignment import LabelAlignment
+    from .sheet import Exportable
 
 CONFIG, WEIGHTS, DISCRIMINATOR, CARD = "config.json", "model.safetensors", "discriminator.safetensors", "README.md"
 PRECISIONS = ("float32", "float16")  # of tensors in a folder
 
 
 def write_folder(
-    model: GAN,
+    model: Exportable,
     out: str | os.PathLike,
     *,
     discriminator: nn.Module | Mapping[str, Tensor] | None = None,
@@ -70,7 +70,7 @@ def check(out: Path, dtype: str | torch.dtype, force: bool) -> None:
 
 def _write(
     folder: Path,
-    model: GAN,
+    model: Exportable,
     generator: dict[str, Tensor],
     discriminator: dict[str, Tensor] | None,
     run: Path | None,
@@ -85,11 +85,11 @@ def _write(
     if discriminator is not None:
         files.save(folder / DISCRIMINATOR, discriminator, about)
     has_record = run is not None and _write_record(run, folder, config)
-    if shipped := card_files.committed_sheet(model.config, model.tag):
+    if shipped := sheet.committed_sheet(model.config, model.tag):
         shutil.copyfile(shipped, folder / card.sheet_filename(config))
     else:
-        card_files.write_sheet(config, folder, model)
-    text = card.render(config, has_record, place=place, step=card_files.step_of(model), sheet=True)
+        sheet.write_sheet(config, folder, model)
+    text = card.render(config, has_record, place=place, step=sheet.step_of(model), sheet=True)
     (folder / CARD).write_text(text, encoding="utf-8")
 
 
@@ -108,7 +108,7 @@ def _write_record(run: Path, folder: Path, config: ModelConfig) -> bool:
     return True
 
 
-def _config_of(model: GAN, place: str) -> ModelConfig:
+def _config_of(model: Exportable, place: str) -> ModelConfig:
     """Return a config that claims nothing of other weights than the model's."""
     config, tag = model.config, model.tag
     if model.is_changed:
@@ -130,7 +130,7 @@ def _config_of(model: GAN, place: str) -> ModelConfig:
     return config.model_copy(update=changes)
 
 
-def _alignment_of(model: GAN, weights_sha256: str) -> LabelAlignment | None:
+def _alignment_of(model: Exportable, weights_sha256: str) -> LabelAlignment | None:
     """Return the alignment of the labels, as of the weights that were written."""
     if model.alignment is None or model.alignment_holds:
         return model.alignment and model.alignment.of_weights(weights_sha256)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from ...sampling import latents, loading
 from ...sampling.gan import GAN
 from ...sampling.outputs import refuse_overwriting
 from ...schema import labels
-from ...schema.identity import is_custom
+from ...schema.identity import data_name, is_custom
 from ...schema.label_alignment import UNKNOWN, LabelAlignment
 
 if TYPE_CHECKING:
@@ -147,9 +148,8 @@ def align(
         if keep:
             alignments.check_writable(found, cache_dir)
         model = loading.load_found(found, name, device, cache_dir=cache_dir)
-    if data is None and classifier in ("auto", "data"):
-        data = _own_data(model)
-    who = _judges(model, classifier, data)
+    theirs = _own_data(model) if data is None and classifier in ("auto", "data") else None
+    who = _judges(model, classifier, data if theirs is None else theirs, theirs is not None and classifier == "auto")
     alignment = measure(model, who, images_per_class, seed, name=name, progress=progress)
     known = model.alignment
     if keep and alignment.verdict == UNKNOWN and known is not None and known.verdict != UNKNOWN:
@@ -175,11 +175,15 @@ def _own_data(model: GAN) -> Any:
     if is_custom(config.data.dataset) and not (place and Path(place).exists()):
         return None
     real = datasets.load_for(config)
-    return real if classifiers.are_enough(real) else None
+    return replace(real, source=data_name(config)) if classifiers.are_enough(real) else None
 
 
-def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
-    """Return the classifier first, then the discriminator if there is one."""
+def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False) -> list[Judge]:
+    """Return the classifier first, then the discriminator if there is one.
+
+    Args:
+        or_alone: the discriminator judges alone, and it is said why, where the data make no classifier.
+    """
     try:
         import scipy  # noqa: F401
     except ImportError:
@@ -201,7 +205,13 @@ def _judges(model: GAN, classifier: str, data: Any) -> list[Judge]:
         if not own:
             raise ZooError(f"the discriminator of {model.config.name} knows no classes; give another classifier")
         return own
-    return [classifiers.find(model.config, classifier, data, str(model.device)), *own]
+    try:
+        return [classifiers.find(model.config, classifier, data, str(model.device)), *own]
+    except ZooError as error:
+        if not (or_alone and own):
+            raise
+        print(f"zoo: the model's own discriminator judges alone: {error}", file=sys.stderr)
+        return own
 
 
 def measure(

@@ -53,6 +53,7 @@ class ReferenceData:
     root: Path | None = None
     given: datasets.Dataset | None = None
     preparation: datasets.OwnPreparation | None = None  # of own pictures
+    classes: bool = True  # False = own pictures have no classes, whatever their folders
     of_run: ModelConfig | None = field(default=None, compare=False)  # the data that it was trained on, and no others
 
     @cached_property
@@ -62,7 +63,8 @@ class ReferenceData:
             return self.given
         if self.of_run is not None:
             return datasets.load_for(self.of_run, self.split, self.root)
-        return datasets.load(self.dataset, self.split, self.resolution, self.root, preparation=self.preparation)
+        options = {"preparation": self.preparation} | ({} if self.classes else {"classes": False})
+        return datasets.load(self.dataset, self.split, self.resolution, self.root, **options)
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
         """Return the shipped statistics; None if the images themselves were given."""
