@@ -63,8 +63,9 @@ class ReferenceData:
             return self.given
         if self.of_run is not None:
             return datasets.load_for(self.of_run, self.split, self.root)
-        options = {"preparation": self.preparation} | ({} if self.classes else {"classes": False})
-        return datasets.load(self.dataset, self.split, self.resolution, self.root, **options)
+        return datasets.load(
+            self.dataset, self.split, self.resolution, self.root, False, self.preparation, self.classes
+        )
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
         """Return the shipped statistics; None if the images themselves were given."""
