@@ -38,12 +38,12 @@ def _is_the_picture(command, shown, folder):
     assert (difference > 2).mean() < 0.001, "the same images, but for other processors' rounding"
 
 
-@pytest.mark.parametrize("block", range(len(re.findall(r"```python\n", README))))
-def test_python_examples_run(block, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", ["README.md", "docs/fine-tuning.md", "docs/discriminators.md"])
+def test_python_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    code = "\n".join(blocks[: block + 1]).replace("50_000", "50")
-    exec(compile(code, "README.md", "exec"), {})
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks).replace("50_000", "50"), page, "exec"), {})
 
 
 def test_the_count_of_models_is_right():

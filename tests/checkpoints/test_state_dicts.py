@@ -22,8 +22,8 @@ from zoo.checkpoints.upstream.importer import import_checkpoint
 from zoo.common import files
 from zoo.common.errors import WeightsCorruptedError
 from zoo.release.export import export_folder
+from zoo.sampling.discriminator_methods import load_discriminator
 from zoo.sampling.gan import GAN
-from zoo.sampling.loading import load_discriminator
 from zoo.schema import registry
 
 SGAN = "sagan/cifar10"  # batch norm, spectral norm and attention
