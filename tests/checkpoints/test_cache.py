@@ -216,10 +216,13 @@ def test_export_and_publish_say_what_they_do(command, tmp_path):
     shown = command("publish", "contragan/digits", "--to", "me/digits", "--dry-run").stdout
     assert "me/digits" in shown
     assert command("export", "contragan/digits", "-o", "out").returncode == 0
-    for name in ("config.json", "model.safetensors", "README.md"):
+    for name in ("config.json", "model.safetensors"):
         path = tmp_path / "out" / name
         assert f"{path.stat().st_size:,d} bytes  sha256 {files.sha256(path)}" in shown
-    assert shown.endswith((tmp_path / "out" / "README.md").read_text())
+    usage = 'zoo.load("{}")'
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert usage.format("out") in card
+    assert usage.format("hf://me/digits") in shown, "each card says how to use the model from where it is"
     assert "exists" in command("export", "contragan/digits", "-o", "out").stderr
     assert "offline" in command("publish", "contragan/digits", "--to", "me/digits").stderr
     assert "hf://user/repo" in command("publish", "contragan/digits", "--to", "me", "--dry-run").stderr

@@ -110,7 +110,7 @@ def test_by_class(model):
     assert report["intra-class fid"].metric == "intra-class FD tiny"
     shuffled = copy.deepcopy(model)
     generate = shuffled.generate
-    shuffled.generate = lambda z, y=None: generate(z, (y + 1) % 10)  # the next class instead of the one asked for
+    shuffled.generate = lambda z, y=None, **_: generate(z, (y + 1) % 10)  # the next class instead of the one asked for
     wrong = evaluate(shuffled, ("classes",), seeds=1, num_fake=400)
     assert wrong["class accuracy"].value < 0.2 < report["class accuracy"].value
 

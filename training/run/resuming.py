@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo.common.errors import ZooError
+from zoo.common.errors import DataUnavailableError, ZooError
 from zoo.schema.config import ModelConfig
 
 from .run_folder import RunFolder
@@ -17,12 +17,14 @@ def recorded_data(folder: RunFolder) -> Path | None:
     """Return where the data of the run are; None if none were given to it.
 
     Raises:
-        ZooError: they have moved.
+        DataUnavailableError: they have moved.
     """
     known = (start[DATA] for start in reversed(folder.starts()) if isinstance(start.get(DATA), str))
     path = next((Path(text) for text in known), None)
     if path is not None and not os.path.lexists(path):
-        raise ZooError(f"{folder.path} was trained on {path}, which is not there; give its new place with --data")
+        raise DataUnavailableError(
+            f"{path} is not there any more, and {folder.path} was trained on it; give its new place (--data)"
+        )
     return path
 
 

@@ -195,7 +195,9 @@ def test_a_resumed_run_finds_its_data(tmp_path, some_data):
     with pytest.raises(RunStoppedError):
         train(config, Options(out, data, device="cpu"), stop_after(1))
     moved = data.rename(tmp_path / "moved.npz")
-    with pytest.raises(ZooError, match=rf"was trained on {re.escape(str(data))}, which is not there; .*--data"):
+    with pytest.raises(
+        ZooError, match=rf"{re.escape(str(data))} is not there any more, and .* was trained on it; .*--data"
+    ):
         train(config, Options(out, device="cpu", resume=True))
     with pytest.raises(RunStoppedError):
         train(config, Options(out, moved, device="cpu", resume=True), stop_after(2))
