@@ -100,11 +100,11 @@ STATES = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_no_state_of_the_process_changes_a_bit(state, expected):
-    for name in NAMES:
-        with STATES[state]():
-            found = images_of(zoo.load(name, device="cpu"))
-        for few, wanted in zip(found, expected[name], strict=True):
-            assert torch.equal(few, wanted), f"{len(few)} images of {name}"
+    name = NAMES[list(STATES).index(state) % 2]
+    with STATES[state]():
+        found = images_of(zoo.load(name, device="cpu"))
+    for few, wanted in zip(found, expected[name], strict=True):
+        assert torch.equal(few, wanted), f"{len(few)} images"
 
 
 SOME = ["default dtype bfloat16", "default device meta", "inference mode", "autocast float16"]
