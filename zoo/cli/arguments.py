@@ -66,6 +66,7 @@ CacheDir = Annotated[
     Path | None,
     typer.Option("--cache-dir", help="Folder of converted weights.", rich_help_panel=panels.COMPUTE),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.", rich_help_panel=panels.OUTPUT)]
 ReplaceReport = Annotated[
     bool, typer.Option("--force", help="Replace an earlier report.", rich_help_panel=panels.OUTPUT)
 ]

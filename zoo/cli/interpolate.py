@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import panels, saving
-from .arguments import Device, Dtype, LabelKind, Labels, Name, Weights, complete_label
+from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights, complete_label
 
 
 def interpolate(
@@ -65,9 +65,7 @@ def interpolate(
     device: Device = "auto",
     labels: Labels = LabelKind.ALIGNED,
     dtype: Dtype = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite existing files.", rich_help_panel=panels.OUTPUT)
-    ] = False,
+    force: Force = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show no summary.", rich_help_panel=panels.OUTPUT)
     ] = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import panels, saving
-from .arguments import Device, Dtype, LabelKind, Labels, Name, Weights, complete_label
+from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights, complete_label
 
 
 def sample(
@@ -67,9 +67,7 @@ def sample(
             rich_help_panel=panels.COMPUTE,
         ),
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite existing files.", rich_help_panel=panels.OUTPUT)
-    ] = False,
+    force: Force = False,
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Show no progress bar and no summary.", rich_help_panel=panels.OUTPUT),

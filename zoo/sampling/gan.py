@@ -166,8 +166,7 @@ class GAN(DiscriminatorMethods, Pretrained):
         batch_size = self._default_batch_size() if batch_size is None else whole("batch_size", batch_size, 1)
         truncation = latents.check_truncation(truncation)
         seed = latents.seed_from(seed, generator)
-        with undisturbed(self.device):
-            chosen = self.check_label(label, n, labels)
+        chosen = self.check_label(label, n, labels)
         return self._stream(n, chosen, labels, seed, truncation, batch_size, progress, start, exact)
 
     def _stream(self, n, chosen, labels, seed, truncation, batch_size, progress, start, exact) -> Iterator[Images]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints.state_dicts import load_into
 from ..common import dtypes
 from ..common.devices import pick_device
 from ..common.errors import ZooError
@@ -112,9 +113,7 @@ class ModuleMethods:
         Raises:
             WeightsCorruptedError: it does not fit the generator; nothing is changed then.
         """
-        from ..checkpoints.state_dicts import load_into
-
-        load_into(self.generator, dict(state_dict), "the state dict", assign=False)
+        load_into(self.generator, state_dict, "the state dict", assign=False)
         return self
 
     def num_parameters(self, only_trainable: bool = False) -> int:
