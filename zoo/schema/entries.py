@@ -14,6 +14,7 @@ Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 BundledFile = Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+\.safetensors$")]  # in zoo/checkpoints/bundled
 DriveId = Annotated[str, Field(max_length=200, pattern=r"^[\w-]+$")]
+HttpsUrl = Annotated[str, Field(max_length=500, pattern=r"^https://[\w.-]+/[\w./%+=~-]+$")]
 _PART = r"\w[\w-]*(\.[\w-]+)*"  # of a path or an id: neither hidden nor ".."
 REPO_ID = rf"{_PART}/{_PART}"
 REVISION = rf"{_PART}(/{_PART})*"
@@ -79,12 +80,16 @@ class HubFile(ConfigPart):
 class Upstream(ConfigPart):
     """A checkpoint as its authors published it: a pickle, converted on the first load."""
 
-    source: Literal["mimicry", "studiogan"]
+    source: Literal["mimicry", "studiogan"]  # library whose names and layouts the tensors have
     google_drive_file: DriveId | None = None  # id of the file
     google_drive_folder: DriveId | None = None  # id of a folder
     hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None
-    path: Line  # file name, or pattern inside the folder or repository; newest match
+    revision: Annotated[str, Field(max_length=200, pattern=f"^{REVISION}$")] | None = None  # commit of the repository
+    url: HttpsUrl | None = None  # of the file itself
+    path: Line  # file name, or path inside the folder or repository; in a folder, a pattern that fits one file
+    size: Annotated[int, Field(gt=0, le=2**34)] | None = None  # bytes
     sha256: Sha256 | None = None  # of the published file, if known
+    sha256_start: Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")] | None = None  # as the name of the file states it
 
     @property
     def address(self) -> str:
@@ -93,12 +98,15 @@ class Upstream(ConfigPart):
             return f"https://drive.google.com/uc?id={self.google_drive_file}&export=download"
         if self.google_drive_folder:
             return f"https://drive.google.com/drive/folders/{self.google_drive_folder}"
+        if self.url:
+            return self.url
         return f"https://huggingface.co/{self.hub_repo}"
 
     @model_validator(mode="after")
     def _one_place(self):
-        if sum(p is not None for p in (self.google_drive_file, self.google_drive_folder, self.hub_repo)) != 1:
-            raise ValueError("give exactly one of google_drive_file, google_drive_folder and hub_repo")
+        places = (self.google_drive_file, self.google_drive_folder, self.hub_repo, self.url)
+        if sum(place is not None for place in places) != 1:
+            raise ValueError("give exactly one of google_drive_file, google_drive_folder, hub_repo and url")
         return self
 
 
@@ -135,6 +143,7 @@ class Weights(ConfigPart):
     sha256: Sha256 | None = None  # of the bundled file
     hub: HubFile | None = None
     upstream: Upstream | None = None
+    mirrors: Annotated[tuple[Upstream, ...], Length(10)] = ()  # the same tensors elsewhere, tried in this order
     discriminator: DiscriminatorFile | None = None
     deviations: Notes = ()  # where the run that made these weights differs from the recipe, in words
     alignment: LabelAlignment | None = None  # of labels and classes
