@@ -20,6 +20,7 @@ from training.run.trainer import Options, train
 from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common.errors import DataUnavailableError, ZooError
+from zoo.release import card
 from zoo.release.export import export_folder
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
@@ -101,6 +102,20 @@ def test_the_card_has_the_command_that_repeats_the_run(command, tmp_path, flower
     one, two = (weights.read(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert zoo.load("one", device="cpu").class_names == ("tulip", "aster")
+
+
+def test_card_and_info_say_what_a_run_began_with(tmp_path, flowers, run):
+    begun = train(zoo.info(run), Options(tmp_path / "further", flowers, device="cpu", start_from=run))
+    said = "the generator and the discriminator of contragan/bouquet"
+    assert f"Begun with {said}. Trained with the recipe of" in card.render(zoo.info(begun))
+    assert str(zoo.info(begun).origin.beginning) == said
+    assert "Begun with" not in card.render(zoo.info(run))
+
+
+def test_the_checksum_of_own_data_is_of_the_pictures_not_of_their_name(flowers):
+    one, two, whole = (datasets.load(name, "train", 16, flowers) for name in ("custom:a", "custom:b", "custom"))
+    assert one.checksum == two.checksum == whole.checksum
+    assert datasets.load("custom:a", "train", 8, flowers).checksum != one.checksum
 
 
 def test_a_run_knows_its_data(run, flowers):

@@ -14,7 +14,7 @@ from zoo.common.text import HIDDEN
 from zoo.datasets.find import find
 from zoo.schema import identity, registry
 from zoo.schema.config import ModelConfig
-from zoo.schema.origin import Origin, SeenData
+from zoo.schema.origin import Beginning, Origin, SeenData
 from zoo.schema.own_preparation import OwnPreparation
 
 from . import resuming
@@ -164,6 +164,12 @@ def recorded(config: ModelConfig, dataset: datasets.Dataset, options: Options) -
         data=seen,
     )
     return identity.named(config.model_copy(update={"origin": origin}), str(options.out.resolve()))
+
+
+def begun_with(config: ModelConfig, beginning: Beginning) -> ModelConfig:
+    """Return the config of a run with a record of the networks that it begins with."""
+    assert config.origin is not None
+    return config.model_copy(update={"origin": config.origin.model_copy(update={"beginning": beginning})})
 
 
 def moved(config: ModelConfig, data: Path | None) -> ModelConfig:

@@ -20,6 +20,7 @@ from zoo.common import files
 from zoo.common.errors import ZooError
 from zoo.schema import labels, registry
 from zoo.schema.config import ModelConfig
+from zoo.schema.origin import Beginning
 
 from ..ema import Ema
 from ..networks import Networks
@@ -37,12 +38,14 @@ class StartingPoint:
 
     Attributes:
         name: as the user named the model.
+        public: the model without places on this machine.
         config: of these networks; None for a file by itself.
         generator, discriminator: tensors by name; no discriminator: None.
         sha256: of each file, by network.
     """
 
     name: str
+    public: str
     config: ModelConfig | None
     generator: Tensors
     discriminator: Tensors | None
@@ -65,6 +68,7 @@ def read(source: str | os.PathLike) -> StartingPoint:
         ZooError: there is no such model, or its weights are unavailable, damaged or not finite.
     """
     name = os.fspath(source)
+    tag = None
     if name.endswith(".safetensors"):
         path, config = Path(name), registry.exported(Path(name).parent)
         beside = discriminators.OfFolder(path)
@@ -72,15 +76,18 @@ def read(source: str | os.PathLike) -> StartingPoint:
     else:
         found = resolve_model(name)
         file, path, config = discriminators.lookup(found), found.path, found.config
+        tag = None if found.exported else found.tag
         discriminator = file.locate() if file else None
     assert path is not None
     tensors, sha256 = _read(path), {"generator": files.sha256(path)}
+    public = path.name if config is None else f"{config.name}@{tag}" if tag else config.name
+    public = name if name.startswith("hf://") else public
     if any(key.startswith("generator/") for key in tensors):  # a checkpoint has all, float32
         inside = {part: _inside(tensors, part) for part in ("generator", "discriminator")}
-        return StartingPoint(name, config, **inside, sha256={"checkpoint": sha256["generator"]})
+        return StartingPoint(name, public, config, **inside, sha256={"checkpoint": sha256["generator"]})
     if discriminator:
         sha256["discriminator"] = files.sha256(discriminator)
-    return StartingPoint(name, config, tensors, _read(discriminator) if discriminator else None, sha256)
+    return StartingPoint(name, public, config, tensors, _read(discriminator) if discriminator else None, sha256)
 
 
 def _read(path: Path) -> Tensors:
@@ -104,8 +111,9 @@ def _freezes(config: ModelConfig) -> bool:
     return any(part.type == "freeze-d" for part in config.training.regularizers)
 
 
-def begin_with(start: StartingPoint, networks: Networks, config: ModelConfig) -> str:
-    """Copy the tensors of a starting point into new networks, and into the average; returns what was kept, in a line.
+def begin_with(start: StartingPoint, networks: Networks, config: ModelConfig) -> tuple[Beginning, str]:
+    """Copy the tensors of a starting point into new networks, and into the average; returns what was kept, for the
+    record and as a line.
 
     Parts that belong to classes keep their new values where the classes differ.
 
@@ -140,10 +148,11 @@ def begin_with(start: StartingPoint, networks: Networks, config: ModelConfig) ->
         networks.ema = Ema(networks.generator, networks.ema.decay, networks.ema.start)
     told = f"starting with the {' and '.join(plans)} of {start.name}"
     told += f", which has no {lacks[0]}" if lacks else ""
+    beginning = Beginning(model=start.public, networks=tuple(plans), anew=tuple(anew))
     if not anew:
-        return f"{told}: all tensors are kept"
+        return beginning, f"{told}: all tensors are kept"
     of = f"{config.num_classes} classes" if config.conditional else "no classes"
-    return f"{told}: kept but for what is made anew for {of}: {'; '.join(anew)}"
+    return beginning, f"{told}: kept but for what is made anew for {of}: {'; '.join(anew)}"
 
 
 @dataclass

@@ -173,7 +173,8 @@ class Run:
         """Take the networks of another model, if the run starts from one."""
         if self.beginning is None:
             return None
-        message = starting_point.begin_with(self.beginning, self.networks, self.config)
+        beginning, message = starting_point.begin_with(self.beginning, self.networks, self.config)
+        self.config = own_data.begun_with(self.config, beginning)
         self.identity |= self.beginning.record
         self.beginning = None  # its tensors are copied
         return message

@@ -112,6 +112,8 @@ def _origin(origin: Origin, names: tuple[str, ...]) -> dict[str, str]:
     facts = {"recipe": origin.recipe}
     if origin.changed:
         facts["weights"] = "changed by a program after they were loaded; how is not on record"
+    if origin.beginning:
+        facts["begun with"] = str(origin.beginning)
     if origin.deviations:
         facts["differs in"] = "; ".join(origin.deviations)
     if seen := origin.data:

@@ -27,6 +27,7 @@ from ..common.cache_roots import NO_HOME, data_root
 from ..common.errors import DataCorruptedError, ZooError
 from ..common.files import remove_leftovers, replacing, sha256, write_atomically
 from ..common.locks import locked
+from ..schema import identity
 from .preparation import Preparation
 from .source import DatasetSource, is_full_split
 
@@ -52,14 +53,19 @@ class Request:
     is_own: bool = False
     classes: bool = True  # False = all labels are 0, whatever the folders
 
+    @property
+    def data(self) -> str:
+        """Whose data: of own pictures whatever they are called, as the name changes nothing of them."""
+        return identity.CUSTOM if identity.is_custom(self.dataset) else self.dataset
+
     def stem(self) -> str:
-        return f"{_plain(self.dataset)}-{_plain(self.split)}-{self.resolution}"
+        return f"{_plain(self.data)}-{_plain(self.split)}-{self.resolution}"
 
     def folder(self, origin: str) -> Path:
         """Return the folder of the prepared data from this origin."""
-        identity = [VERSION, self.dataset, self.split, self.resolution, self.preparation.record(), origin]
+        facts = [VERSION, self.data, self.split, self.resolution, self.preparation.record(), origin]
         own = [_OWN_VERSION] + ["no classes"] * (not self.classes)
-        key = json.dumps([*identity, *own] if self.is_own else identity)
+        key = json.dumps([*facts, *own] if self.is_own else facts)
         return home() / f"{self.stem()}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
@@ -101,9 +107,9 @@ def home() -> Path:
 
 
 def checksum(request: Request, how: Preparation, labels: np.ndarray, pixels_sha256: str) -> str:
-    """Return a checksum of data set, split, preparation, labels and pixels, whatever their origin."""
+    """Return a checksum of data set, split, preparation, labels and pixels, whatever their origin and name."""
     digest = hashlib.sha256(
-        json.dumps([VERSION, request.dataset, request.split, request.resolution, how.record(), pixels_sha256]).encode()
+        json.dumps([VERSION, request.data, request.split, request.resolution, how.record(), pixels_sha256]).encode()
     )
     digest.update(labels.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -36,7 +36,8 @@ def command_lines(origin: Origin) -> list[str]:
     if origin.data is None:
         return [f"The networks are those of `{origin.recipe}`; where the weights come from is not on record."]
     parts = [fenced(origin.command, "sh")] if origin.command else []
-    return [*parts, f"Trained with the recipe of `{origin.recipe}`, {_difference(origin)}."]
+    begun = f"Begun with {markdown(str(origin.beginning))}. " if origin.beginning else ""
+    return [*parts, f"{begun}Trained with the recipe of `{origin.recipe}`, {_difference(origin)}."]
 
 
 def _difference(origin: Origin) -> str:

@@ -24,11 +24,24 @@ class SeenData(ConfigPart):
         return f"{self.images:,} image{'s' * (self.images != 1)}"
 
 
+class Beginning(ConfigPart):
+    """The networks that a run began with."""
+
+    model: Line  # a name of the registry with its tag, an own model's name, or a file's
+    networks: Annotated[tuple[Line, ...], Length(2)]  # "generator", "discriminator"
+    anew: Notes = ()  # parts that were made anew, as they depend on the classes
+
+    def __str__(self) -> str:
+        kept = f"the {' and the '.join(self.networks)} of {self.model}"
+        return kept + (f", but for {', '.join(self.anew)}, made anew" if self.anew else "")
+
+
 class Origin(ConfigPart):
     """Of a run, or of weights that a program has changed. Published scores and notes are never part of it."""
 
     recipe: Name  # the model whose networks and training these are, but for the deviations
     deviations: Notes = ()
     command: Paragraph | None = None  # repeats the run
+    beginning: Beginning | None = None  # None: with random weights
     data: SeenData | None = None
     changed: bool = False  # the weights were those of `recipe`, and are not any more

@@ -18,6 +18,7 @@ from zoo import nets
 from zoo.checkpoints import weights
 from zoo.common import files
 from zoo.common.errors import ZooError
+from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
 PARTS = ("generator", "discriminator")
@@ -48,6 +49,9 @@ def test_a_run_begins_with_both_networks_of_another_and_needs_it_no_more(run, tm
     assert start["from_generator_sha256"] == files.sha256(run / "model.safetensors")
     assert start["from_discriminator_sha256"] == files.sha256(run / "discriminator.safetensors")
     assert weights.read_metadata(out / "model.safetensors")["from"] == str(run)
+    begun = registry.exported(out).origin.beginning
+    assert begun.model == "contragan/run"  # not its place on this machine
+    assert (begun.networks, begun.anew) == (PARTS, ())
 
     gone = run.rename(tmp_path / "elsewhere")
     try:
@@ -83,13 +87,14 @@ def test_only_parts_of_classes_are_made_anew(name, classes, tmp_path):
     old = short(name)
     torch.manual_seed(0)
     source = Networks.build(old)
-    start = starting_point.StartingPoint("x", old, source.generator.state_dict(), source.discriminator.state_dict(), {})
+    tensors = (network.state_dict() for network in (source.generator, source.discriminator))
+    start = starting_point.StartingPoint("x", "x", old, *tensors, {})
     counts = {f"{part}.num_classes": classes for part in ("generator", "discriminator")}
     new = old.updated(counts | {"data.dataset": "custom:mine", "data.class_names": [f"c{i}" for i in range(classes)]})
     torch.manual_seed(1)
     networks = Networks.build(new)
     before = {part: {k: v.clone() for k, v in getattr(networks, part).state_dict().items()} for part in PARTS}
-    line = starting_point.begin_with(start, networks, new)
+    _, line = starting_point.begin_with(start, networks, new)
     assert line.startswith("starting with the generator and discriminator of x: kept but for what is made anew for ")
     assert f" for {classes} classes: generator " in line
     eleven = Networks.build(old.updated(dict.fromkeys(counts, 11) | {"data.class_names": None}))
@@ -108,7 +113,7 @@ def test_only_parts_of_classes_are_made_anew(name, classes, tmp_path):
 def test_the_same_classes_keep_everything_and_other_architectures_are_refused(run, tmp_path):
     config = ModelConfig.from_file(run / "config.json")
     networks = Networks.build(config)
-    assert starting_point.begin_with(starting_point.read(run), networks, config).endswith(": all tensors are kept")
+    assert starting_point.begin_with(starting_point.read(run), networks, config)[1].endswith(": all tensors are kept")
     wider = config.at_width(16)
     networks = Networks.build(wider)
     before = checkpoint.digest(networks.generator.state_dict())
@@ -122,7 +127,7 @@ def test_a_generator_alone_an_unconditional_one_and_a_checkpoint(run, tmp_path):
     save_file(weights.read(run / "model.safetensors"), tmp_path / "g.safetensors")
     start = starting_point.read(tmp_path / "g.safetensors")
     assert start.discriminator is None
-    line = starting_point.begin_with(start, Networks.build(config), config)
+    _, line = starting_point.begin_with(start, Networks.build(config), config)
     assert line.endswith("g.safetensors, which has no discriminator: all tensors are kept")
     frozen = config.updated({"training.regularizers": FREEZE})
     with pytest.raises(ZooError, match="has no discriminator whose blocks could be kept"):
