@@ -3,12 +3,16 @@
 import json
 import re
 
+import checkpoints
+import children
 import pytest
+import stand_in_hub
 import torch
 from narrow import short
 from resuming import last, same, stop_after
 from safetensors.torch import save_file
 
+import zoo
 from training.networks import Networks
 from training.run import checkpoint, starting_point
 from training.run.run_folder import RunFolder
@@ -16,12 +20,15 @@ from training.run.stopping import RunStoppedError
 from training.run.trainer import Options, train
 from zoo import nets
 from zoo.checkpoints import weights
+from zoo.checkpoints.upstream.importer import import_checkpoint
 from zoo.common import files
 from zoo.common.errors import ZooError
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
 PARTS = ("generator", "discriminator")
+TENSORS = ("model.safetensors", "discriminator.safetensors")
+UPSTREAM = {"source": "studiogan", "google_drive_folder": "x" * 30}
 FREEZE = [{"type": "freeze-d", "blocks": 2}]
 
 
@@ -212,3 +219,38 @@ def test_a_resumed_run_finds_its_data(tmp_path, some_data):
         str(moved),
         str(moved),
     ]
+
+
+def _read(source: str) -> tuple:
+    start = starting_point.read(source)
+    assert start.discriminator is not None
+    return start.public, start.sha256, len(start.generator), len(start.discriminator)
+
+
+def test_a_repository_of_the_hub_is_a_starting_point(run, tmp_path):
+    files_of_run = {name: (run / name).read_bytes() for name in ("config.json", *TENSORS)}
+    with stand_in_hub.hub() as (address, state):
+        state.repositories["someone/gan"] = stand_in_hub.Repository(files_of_run)
+        environment = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+        outcome = children.run(_read, "hf://someone/gan", environment=environment)
+    assert outcome.error is None, outcome.message
+    assert outcome.value == ("hf://someone/gan", *_read(str(run))[1:])
+
+
+def test_a_published_checkpoint_is_a_starting_point(tmp_path):
+    config = checkpoints.with_weights(
+        checkpoints.narrow("sngan-pd/cifar10"),
+        upstream=UPSTREAM | {"path": "G.pth"},
+        discriminator={"upstream": UPSTREAM | {"path": "D.pth"}},
+    )
+    zoo.register(config, replace=True)
+    for part_, file in (("generator", "G.pth"), ("discriminator", "D.pth")):
+        state = {"state_dict": checkpoints.foreign_state(config, "studiogan", 3, part_)}
+        (tmp_path / file).write_bytes(checkpoints.saved(state))
+        import_checkpoint(f"{config.name}@test", tmp_path / file, discriminator=part_ == "discriminator")
+    start, networks = starting_point.read("sngan-pd/cifar10@test"), Networks.build(config)
+    beginning, line = starting_point.begin_with(start, networks, config)
+    assert line == "starting with the generator and discriminator of sngan-pd/cifar10@test: all tensors are kept"
+    assert beginning.model == "sngan-pd/cifar10@test"
+    for part_ in PARTS:
+        assert same(getattr(networks, part_).state_dict(), checkpoints.random_state(config, 3, part_))
