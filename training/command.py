@@ -5,6 +5,7 @@ This module is `zoo train` and `python -m training`.
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,7 +116,7 @@ def train(
         Augment | None,
         typer.Option(
             help="What the discriminator is shown: images augmented by DiffAugment, or by ADA as much as it overfits; "
-            "default: the recipe's.",
+            "default: the recipe's, and ADA for fewer than 10,000 own pictures.",
             rich_help_panel=panels.RECIPE,
         ),
     ] = None,
@@ -216,7 +217,7 @@ def train(
     from zoo.schema import registry
     from zoo.schema.config import ModelConfig
 
-    from .run import own_data
+    from .run import few_images, own_data
     from .run.resuming import planned_steps
     from .run.run_folder import RunFolder
     from .run.told import as_command, class_changes
@@ -250,7 +251,12 @@ def train(
     config = config.updated(changes)
     if augment is not None or freeze_d is not None:
         config = for_small_data(config, augment, freeze_d)
+    added = None
+    if augment is None and data is not None and not resume:
+        config, added = few_images.adapted(config, data, data_name)
     if dry_run:
+        if added:
+            print(added, file=sys.stderr)
         if data is not None:
             config = own_data.on_data(config, data, data_name)
         print(config.to_json(), end="")
@@ -283,6 +289,7 @@ def train(
         start_from=start_from,
         data_name=data_name,
         command=as_command(context),
+        note=added,
     )
     run(config, options, hooks)
     if torchrun.rank() == 0:

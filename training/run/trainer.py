@@ -59,6 +59,7 @@ class Options:
     start_from: str | Path | None = None  # a model with whose networks the run begins; see `starting_point.read`
     data_name: str | None = None  # of own data; one of the catalogue says that these are the publisher's
     command: str | None = None  # that began the run, for its record
+    note: str | None = None  # a line for the beginning of the log
 
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
@@ -165,7 +166,7 @@ class Run:
             about = environment(self.device) | self.identity | {"step": self.step, "source": self.dataset.source}
             data = self.options.data
             self.folder.note_start(about | {resuming.DATA: str(data.absolute()) if data else None})
-            for line in (datasets.describe(self.dataset), message, self.compiling.complaint()):
+            for line in (datasets.describe(self.dataset), self.options.note, message, self.compiling.complaint()):
                 if line:
                     print(line, flush=True)
 

@@ -240,8 +240,8 @@ class ModelConfig(ConfigPart):
         return self.updated(changes)
 
 
-# Regularisers that change what the discriminator sees, or compare it with images that were not changed.
-_ALONE = {"diff-augment", "improved-consistency", "adaptive-augment"}
+# Regularisers that change all that the discriminator sees, or compare it with unchanged images: at most one.
+AUGMENTING = {"diff-augment", "improved-consistency", "adaptive-augment"}
 
 
 def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[bool, str]]:
@@ -265,7 +265,7 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
             "training.regularizers augmented-positives needs training.conditioning contrastive, of which it is a part",
         ),
         (
-            len(alone := sorted(regularizers & _ALONE)) > 1,
+            len(alone := sorted(regularizers & AUGMENTING)) > 1,
             f"training.regularizers {' and '.join(alone)} do not combine: remove one of them",
         ),
         (
