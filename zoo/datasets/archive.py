@@ -16,6 +16,7 @@ from ..common.files import sha256
 from ..common.json_files import parse_json
 from ..common.text import short, visible
 from ..schema.bounds import MAX_CLASSES
+from . import label_table
 from .archive_files import ArchiveFiles, opened
 from .folder import Pictures
 from .layout import Layout, arrange, is_split
@@ -71,9 +72,10 @@ class PictureArchive(Pictures):
     @cached_property
     def _around(self) -> str:
         """The folders around all splits or classes, such as "flowers/" where they are flowers/rose and so on."""
-        listing, around = list_names([PictureFile(_relative(name), 0, 0) for name in self._archive.sizes]), ""
+        whole = {_relative(name) for name in self._archive.sizes}
+        listing, around = list_names([PictureFile(name, 0, 0) for name in whole]), ""
         names = [file.name for file in listing.pictures]
-        while names:
+        while names and around + label_table.NAME not in whole:
             top = f"{names[0].partition('/')[0]}/"
             if is_split(top[:-1]) or not all(name.startswith(top) for name in names):
                 break
@@ -93,6 +95,8 @@ class PictureArchive(Pictures):
 
     @cached_property
     def layout(self) -> Layout:
+        if self._table is not None:
+            return super().layout
         labelled = self.classes and self._has_labels_beside
         found = arrange(str(self.path), self.listing, self.split, self.dataset, self.classes and not labelled)
         return self._labelled(found) if labelled else found
@@ -134,10 +138,6 @@ class PictureArchive(Pictures):
         pictures.sort(key=lambda file: (file.label, file.name.rpartition("/")))
         return Layout(pictures, (), tuple(map(visible, names)))
 
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names) or int(self.labels.max(initial=0)) + 1
-
     def _label(self, picture: str, used: set[str]) -> int | str:
         text = self._beside(picture, ".cls")
         used.update(filter(None, (text, self._beside(picture, ".json"))))
@@ -164,9 +164,12 @@ class PictureArchive(Pictures):
         label = next((value[key] for key in keys if key in value), None) if isinstance(value, dict) else None
         return label if isinstance(label, int | str) and not isinstance(label, bool) else None
 
-    def _beside_bytes(self, name: str) -> bytes:
+    def _table_text(self) -> bytes:
+        return self._beside_bytes(label_table.NAME, label_table.LARGEST)
+
+    def _beside_bytes(self, name: str, limit: int = _LARGEST_LABEL) -> bytes:
         try:
-            return self._bytes(name, _LARGEST_LABEL)
+            return self._bytes(name, limit)
         except (MemoryError, ZooError):
             raise
         except Exception as error:  # as above

@@ -6,8 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..common.errors import DataCorruptedError
+from ..common.json_files import read_text, reason
 from ..common.text import visible
 from ..schema.class_names import class_ids
+from . import label_table
 from .layout import Layout, arrange
 from .picture_files import LeftOut, Listing, PictureFile, list_folder
 from .reader import open_image
@@ -31,7 +34,20 @@ class Pictures(DatasetSource):
 
     @cached_property
     def layout(self) -> Layout:
+        if self._table is not None:
+            labels = self._table if self.classes else {}
+            return label_table.labelled(str(self.path), self.listing, self.split, labels)
         return arrange(str(self.path), self.listing, self.split, self.dataset, self.classes)
+
+    @cached_property
+    def _table(self) -> label_table.Labels | None:
+        """The labels of StyleGAN's table, if there is one."""
+        if not any(label_table.NAME in names for names in self.listing.others.values()):
+            return None
+        return label_table.parsed(self._table_text(), f"{label_table.NAME} of {self.path}")
+
+    def _table_text(self) -> bytes | str:
+        raise NotImplementedError
 
     @property
     def is_own(self) -> bool:
@@ -49,7 +65,7 @@ class Pictures(DatasetSource):
 
     @property
     def num_classes(self) -> int:
-        return max(len(self.class_names), 1)
+        return len(self.class_names) or int(self.labels.max(initial=0)) + 1
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -69,8 +85,19 @@ class ImageFolder(Pictures):
     def listing(self) -> Listing:
         return list_folder(self.path)
 
+    def _table_text(self) -> str:
+        path = self.path / label_table.NAME
+        try:
+            return read_text(path, label_table.LARGEST)
+        except (OSError, ValueError) as error:
+            raise DataCorruptedError(f"{path} cannot be read ({reason(error)}); repair it, or remove it") from None
+
     def fingerprint(self) -> str:
-        return fingerprint_of((file.name, file.size, file.modified) for file in self.files)
+        files = [(file.name, file.size, file.modified) for file in self.files]
+        if self._table is not None:
+            about = (self.path / label_table.NAME).stat()
+            files.append((label_table.NAME, about.st_size, about.st_mtime_ns))
+        return fingerprint_of(files)
 
     def image(self, i: int) -> Image:
         return open_image(self.path / self.files[i].name)
