@@ -11,6 +11,7 @@ from torchvision import datasets as torchvision_datasets
 
 from zoo import datasets
 from zoo.common.errors import DataCorruptedError, DataUnavailableError
+from zoo.datasets.find import find
 
 pytestmark = pytest.mark.usefixtures("data_root")
 
@@ -113,3 +114,22 @@ def test_a_damaged_image_is_named(tmp_path, data_root, damage):
     assert prepared(data_root) == [], "nothing half made stays behind"
     victim.unlink()
     assert len(datasets.load("custom", resolution=20, root=folder)) == 69
+
+
+@pytest.mark.parametrize("name", ["baby-imagenet", "papa-imagenet", "grandpa-imagenet"])
+def test_a_subset_of_imagenet_is_known_by_its_hundred_wordnet_ids(name, tmp_path):
+    ids = datasets.class_ids("imagenet")[7:107]
+    folder = image_folder(tmp_path / "set", [f"train/{wnid}/1.png" for wnid in reversed(ids)], side=4)
+    data = datasets.load(name, "train", 4, folder)
+    assert data.class_names == tuple(sorted(ids))
+    assert data.labels.tolist() == list(range(100))
+    assert find(name, "train", folder).official
+    image_folder(folder, ["train/own/1.png"])
+    assert not find(name, "train", folder).official, "another class makes it data of one's own"
+
+
+def test_afhq_is_known_by_its_three_classes(tmp_path):
+    folder = image_folder(tmp_path / "set", [f"train/{name}/1.png" for name in ("wild", "cat", "dog")], side=4)
+    source = find("afhq-v2", "train", folder)
+    assert source.official
+    assert source.layout.class_names == ("cat", "dog", "wild") == datasets.class_names("afhq-v2")

@@ -2,7 +2,8 @@
 
 They were transcribed from the two papers and from the README files, configs and logs of Mimicry and PyTorch-StudioGAN;
 config_names.json says which config each of their rows belongs to. studiogan_history.json holds what the git history of
-PyTorch-StudioGAN tells about runs that are older than the other facts' code.
+PyTorch-StudioGAN tells about runs that are older than the other facts' code. studiogan_hub.json lists the runs on its
+Hub repository, the scores of its benchmark and the settings of the models that only the Hub has.
 """
 
 import json
@@ -22,6 +23,7 @@ def facts(name):
 NAMES, INFOMAX, CONTRAGAN = facts("config_names"), facts("infomax_gan_paper"), facts("contragan_paper")
 MIMICRY, STUDIOGAN = facts("mimicry_checkpoints"), facts("studiogan_checkpoints")
 HISTORY = facts("studiogan_history")
+HUB = facts("studiogan_hub")
 STUDIOGAN_ROWS = [  # no StyleGAN2, and no value quoted from elsewhere without an architecture
     r for r in STUDIOGAN["records"] if "StyleGAN" not in r["method"] and r["method"] != "LOGAN" and r.get("effective")
 ]

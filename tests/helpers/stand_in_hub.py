@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
             if match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
                 self.resolve(*match.groups())
             elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
-                self.info(*match.groups())
+                self.info(*match.groups(), "blobs=" in self.path)
             else:
                 self.refuse(404, "EntryNotFound")
         except (BrokenPipeError, ConnectionResetError):
@@ -139,9 +139,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def info(self, repo_id: str, revision: str | None):
+    def info(self, repo_id: str, revision: str | None, with_facts: bool = False):
         if (repository := self.repository(repo_id, revision)) is not None:
             siblings = [{"rfilename": name} for name in repository.files]
+            if with_facts:
+                for sibling, body in zip(siblings, repository.files.values(), strict=True):
+                    sha256 = hashlib.sha256(body).hexdigest()
+                    sibling |= {"size": len(body), "lfs": {"size": len(body), "sha256": sha256, "pointerSize": 133}}
             self.send_json({"id": repo_id, "sha": repository.commit, "siblings": siblings})
 
     def send_json(self, data: dict):

@@ -139,7 +139,7 @@ def test_the_registrys_chains_are_short_and_files_that_name_no_base_are_few():
     assert sum(base is None for base in bases.values()) < 5
     assert [name for name, base in bases.items() if base and bases[base] and bases[bases[base]]] == []
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in config_files.paths().values())
-    assert lines / len(bases) < 92
+    assert lines / len(bases) < 125  # two thirds are weights and scores
 
 
 def test_null_is_the_default_wherever_it_is_allowed():

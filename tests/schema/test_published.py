@@ -10,6 +10,7 @@ import pytest
 from published_facts import (
     CONFIGS,
     CONTRAGAN,
+    HUB,
     INFOMAX,
     MIMICRY,
     NAMES,
@@ -130,8 +131,20 @@ def contragan_figures():
             yield fid(f"Figure/{dataset}/{label}", dataset, value, f"Figure {number}")
 
 
+def benchmark_figures():
+    benchmark = HUB["benchmark"]
+    assert benchmark["protocol"]["extractor"] == "TensorFlow Inception v3"
+    assert benchmark["protocol"]["reference"] == "training split, all images"
+    real = {"cifar10": 50_000, "imagenet128": 1_281_167}  # of the other data sets, no source states it
+    for row in HUB["scored"]:
+        values = zip(benchmark["columns"], benchmark["rows"][row["table"]][row["row"]], strict=True)
+        protocol = (real.get(row["table"]), 50_000, "train", benchmark["protocol"]["extractor"])
+        for metric, value in values:
+            yield figure(row["model"], metric, value, "StudioGAN, benchmark table", None, protocol, row["tag"])
+
+
 def test_published_figures_are_the_facts():
-    sources = (mimicry_figures, infomax_figures, studiogan_figures, contragan_figures)
+    sources = (mimicry_figures, infomax_figures, studiogan_figures, contragan_figures, benchmark_figures)
     expected, found = Counter(f for source in sources for f in source()), Counter()
     for name, config in CONFIGS.items():
         for p in config.published:
@@ -157,26 +170,30 @@ def test_doubtful_rows_say_so():
         assert any("swapped" in note for note in config.notes)
         assert all(r["method"] in p.note for p in config.published)
     mixed = next(f for f in STUDIOGAN["findings"] if f.startswith("ImageNet, ContraGAN row"))
-    assert all(p.note and p.note in mixed for p in CONFIGS["contragan/imagenet128"].published)
+    scores = [p for p in CONFIGS["contragan/imagenet128"].published if p.tag == "studiogan"]
+    assert all(p.note and p.note in mixed for p in scores)
 
 
 # -------------------------------------------------------------------------------------------------- checkpoints
 
 
+def hub_path(run, kind):
+    return f"{HUB['root']}/{run['folder']}/{run['run']}/model={kind}-best-weights-step={run['step']}.pth"
+
+
 def test_checkpoints_are_the_facts():
-    expected, hub = Counter(), STUDIOGAN["hugging_face"]
+    expected = Counter()
     for r in MIMICRY["records"]:
         name, place = NAMES["mimicry"][r["id"]], (r["google_drive_file_id"], None, None)
         expected[name, mimicry_tag(r), "mimicry", place, r["file_name"]] += 1
-    for r in STUDIOGAN_ROWS + STUDIOGAN["head_configs"]:
-        name, folder_id = NAMES["studiogan"][r["id"]], r.get("google_drive_folder_id")
+    for r in STUDIOGAN_ROWS:
+        name, folder_id = NAMES["studiogan"][r["id"]], r["google_drive_folder_id"]
         path = f"model={'G_ema' if r['effective']['model']['apply_g_ema'] else 'G'}-best-weights-step=*.pth"
-        if r in STUDIOGAN["head_configs"]:
-            folder = hub["folder_pattern"].replace("<DATASET>", r["dataset"]).replace("<METHOD>", r["method"])
-            path = folder.replace("<timestamp>", "*") + path
-            expected[name, "studiogan-hub", "studiogan", (None, None, hub["repo_id"]), path] += 1
-        elif folder_id:
+        if folder_id:
             expected[name, "studiogan", "studiogan", (None, folder_id, None), path] += 1
+    for r in HUB["runs"]:
+        place = (None, None, HUB["repository"])
+        expected[r["model"], r["tag"], "studiogan", place, hub_path(r, r["generator"])] += 1
     found = Counter()
     for name, config in CONFIGS.items():
         for w in config.weights:

@@ -99,6 +99,8 @@ def test_maps_keep_their_layout_and_precision(name):
         take_a_step(engine, seeing)
     if any(term.differentiates_twice for term in engine.terms):  # PyTorch's second derivatives work on transposed maps
         wrong = {text for text in wrong if "backward of" not in text}
+    if any(x.type == "adaptive-augment" for x in config.training.regularizers):  # grid_sample's own gradient
+        wrong = {text for text in wrong if "backward of G.output" not in text}
     assert {"convolution", "convolution_backward"} <= met
     assert not wrong, "\n".join(sorted(wrong))
 

@@ -68,7 +68,8 @@ def expected_log(config: ModelConfig) -> set[str]:
     both = {"adversarial", *(loss.type for loss in training.auxiliary)}
     both |= {training.conditioning.type} - {"none", "projection"}
     silent = {"weight-clipping", "diff-augment", "augmented-positives"}
-    regularizers = {regularizer.type for regularizer in training.regularizers} - silent
+    own = {"adaptive-augment": "augment-p"}  # it logs its probability instead of a loss
+    regularizers = {own.get(regularizer.type, regularizer.type) for regularizer in training.regularizers} - silent
     names = {f"{letter}/{name}" for letter in "dg" for name in both} | {f"d/{name}" for name in regularizers}
     if "improved-consistency" in regularizers:
         names.add("g/improved-consistency")

@@ -241,6 +241,16 @@ def _lfs_sha256(name: str | None) -> str | None:
     return name if name and re.fullmatch(r"[0-9a-f]{64}", name) else None
 
 
+def facts_of_files(address: Address) -> dict[str, tuple[int | None, str | None]]:
+    """Return (bytes, sha256 of a large file) of every file of a repository at a revision, from one request."""
+    from huggingface_hub import HfApi
+
+    with _explained(address, "the list of files"):
+        options = {"revision": address.revision, "files_metadata": True, "timeout": CONNECT_TIMEOUT}
+        info = patiently(lambda: HfApi(endpoint()).model_info(address.repo_id, **options))
+        return {file.rfilename: (file.size, file.lfs and file.lfs.sha256) for file in info.siblings or ()}
+
+
 # --------------------------------------------------------------------------------------------------------- publishing
 
 

@@ -10,7 +10,7 @@ import typer
 
 from ..common import failures
 from ..common.version import __version__
-from . import cache, data, panels
+from . import cache, data, panels, registry
 from .align import align
 from .card import card_command
 from .demo import demo
@@ -75,3 +75,4 @@ app.command("import", rich_help_panel=panels.MANAGE)(import_command)
 app.command("doctor", rich_help_panel=panels.MANAGE)(doctor)
 app.add_typer(cache.app, name="cache", rich_help_panel=panels.MANAGE)
 app.add_typer(data.app, name="data", rich_help_panel=panels.MANAGE)
+app.add_typer(registry.app, name="registry", rich_help_panel=panels.MANAGE)

@@ -108,7 +108,7 @@ def _print_table(rows: list[dict]) -> None:
     for column in ("name", "images", "get", "files", "prepared", "size"):
         table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
     for row in rows:
-        images = ", ".join(f"{split} {count:,}" for split, count in row["splits"].items())
+        images = ", ".join(f"{split} {count:,}" if count else split for split, count in row["splits"].items())
         first, *others = row["prepared"] or [None]
         table.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "", *_prepared(first))))
         for other in others:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class CatalogueEntry:
     """One data set of the catalogue."""
 
-    splits: dict[str, int]  # split -> number of images; models are trained on the first split
+    splits: dict[str, int | None]  # split -> number of images, if known; models are trained on the first split
     resolution: int  # the most frequent one of the models
     how: str  # "download", "by hand" or "installed"
     instructions: str  # one sentence: where to get it and where to put it; {root} is the folder
@@ -19,6 +19,18 @@ class CatalogueEntry:
     @property
     def default_split(self) -> str:
         return next(iter(self.splits))
+
+
+def _subset(name: str) -> CatalogueEntry:
+    """Return the entry of a subset of ImageNet that PyTorch-StudioGAN's authors publish."""
+    return CatalogueEntry(
+        {"train": None, "val": None},
+        64,
+        "by hand",
+        f"get {name} ImageNet from the link in the README of https://github.com/POSTECH-CVLab/PyTorch-StudioGAN and "
+        f"put its folders train and valid, with one folder per class, in {{root}}/{name}_ImageNet",
+        f"{name}_ImageNet",
+    )
 
 
 CATALOGUE = {
@@ -76,6 +88,17 @@ CATALOGUE = {
         "download",
         "extract http://cs231n.stanford.edu/tiny-imagenet-200.zip in {root}",
         "tiny-imagenet-200",
+    ),
+    "baby-imagenet": _subset("Baby"),
+    "papa-imagenet": _subset("Papa"),
+    "grandpa-imagenet": _subset("Grandpa"),
+    "afhq-v2": CatalogueEntry(
+        {"train": None, "test": None},
+        256,
+        "by hand",
+        "get AFHQ v2 (CC BY-NC 4.0) from https://github.com/clovaai/stargan-v2 and put its folders train and test, "
+        "with the folders cat, dog and wild, in {root}/afhq_v2",
+        "afhq_v2",
     ),
     "mnist": CatalogueEntry(
         {"train": 60_000, "test": 10_000},

@@ -11,12 +11,20 @@ from .archive import PictureArchive
 from .array_sets import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE
 from .folder import ImageFolder
-from .image_files import CelebA, ImageNet, LsunBedroom, TinyImageNet
+from .image_files import CelebA, Collection, ImageNet, ImageNetSubset, LsunBedroom, TinyImageNet
 from .npz import Npz
 from .picture_files import is_archive, shards_in
 from .source import DatasetSource
 
-_COLLECTIONS = {"celeba": CelebA, "imagenet": ImageNet, "tiny-imagenet": TinyImageNet}
+_COLLECTIONS = {
+    "celeba": CelebA,
+    "imagenet": ImageNet,
+    "tiny-imagenet": TinyImageNet,
+    "baby-imagenet": ImageNetSubset,
+    "papa-imagenet": ImageNetSubset,
+    "grandpa-imagenet": ImageNetSubset,
+    "afhq-v2": Collection,
+}
 
 WHAT = "a folder of images, an archive of one (.zip, .tar, .tar.gz), or an .npz file"
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _LARGEST_TABLE = 64 << 20  # bytes
+_SUBSET_CLASSES = 100
 _CELEBA_SIZE = (178, 218)
 _CELEBA_SPLITS = {"train": "0", "valid": "1", "test": "2"}
 
@@ -90,8 +91,8 @@ class Collection(ImageFolder):
         return None
 
     def _is_publishers(self, split: Path) -> bool:
-        """Return True if the folder has a table of the publisher or class folders with WordNet ids as names."""
-        known = set(class_ids(self.dataset))
+        """Return True if the folder has a table of the publisher or class folders with the publisher's names."""
+        known = set(class_ids(self.dataset) or class_names(self.dataset))
         return (split / "val_annotations.txt").is_file() or any(path.name in known for path in split.iterdir())
 
     def can_fetch(self) -> bool:
@@ -123,6 +124,15 @@ class ImageNet(Collection):
             ImageNet(place, self.split)
         except (ImportError, OSError, RuntimeError) as error:
             raise unavailable("imagenet", self.path, f"its archives cannot be extracted ({error})") from None
+
+
+class ImageNetSubset(Collection):
+    """Baby, Papa or Grandpa ImageNet: a hundred of ImageNet's classes, as the folders train and valid."""
+
+    def _is_publishers(self, split: Path) -> bool:
+        """Return True if the folder has as many classes as the subset, with ImageNet's WordNet ids as names."""
+        folders = {path.name for path in split.iterdir() if path.is_dir()}
+        return len(folders) == _SUBSET_CLASSES and folders <= set(class_ids("imagenet"))
 
 
 class TinyImageNet(Collection):

@@ -117,7 +117,12 @@ _MIMICRY = {
 }
 _STUDIOGAN = Preparation(None, "lanczos")
 _DIGITS = Preparation(None, "bicubic")  # of this repository: 8 and 28 pixels become 32
-_DEFAULTS = {**_MIMICRY, "tiny-imagenet": _STUDIOGAN, "mnist": _DIGITS, "stacked-mnist": _DIGITS, "digits": _DIGITS}
+_OF_STUDIOGAN = ("tiny-imagenet", "baby-imagenet", "papa-imagenet", "grandpa-imagenet", "afhq-v2")
+_DEFAULTS = {
+    **_MIMICRY,
+    **dict.fromkeys(_OF_STUDIOGAN, _STUDIOGAN),
+    **dict.fromkeys(("mnist", "stacked-mnist", "digits"), _DIGITS),
+}
 
 
 def chosen(dataset: str, source: DatasetSource, wanted: ReferenceCode | OwnPreparation | None) -> Preparation:

@@ -35,6 +35,13 @@ _DATA_LIMITS = {
     "represented, and so they are in the images.",
     "tiny-imagenet": "Tiny ImageNet is 64x64 versions of ImageNet's photographs, with labels of uneven quality; people "
     "and places are unevenly represented, and so they are in the images.",
+    **dict.fromkeys(
+        ("baby-imagenet", "papa-imagenet", "grandpa-imagenet"),
+        "It is a hundred of ImageNet's classes at 64x64, photographs from the web with labels of uneven quality; "
+        "people and places are unevenly represented, and so they are in the images.",
+    ),
+    "afhq-v2": "AFHQ-V2 is faces of cats, dogs and wild animals from the web, for non-commercial use (CC BY-NC 4.0); "
+    "breeds and species are unevenly represented, and so they are in the images.",
     "mnist": "MNIST is digits by some 500 writers in the United States.",
     "stacked-mnist": "Stacked MNIST is three of MNIST's digits in the three colour channels, for counting modes.",
     "digits": "The digits are 8x8 originals by 43 writers, enlarged.",

@@ -25,6 +25,7 @@ _SOURCES = {  # how a score's source begins -> where it is
     "Mimicry README": "https://github.com/kwotsin/mimicry",
     "InfoMax-GAN": "https://arxiv.org/abs/2007.04589",
     "ContraGAN": "https://arxiv.org/abs/2006.12681",
+    "StudioGAN, benchmark table": "https://arxiv.org/abs/2206.09479",
     "PyTorch-StudioGAN README, 26f7b7f": "https://github.com/POSTECH-CVLab/PyTorch-StudioGAN/tree/26f7b7f",
 }
 

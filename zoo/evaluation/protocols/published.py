@@ -15,6 +15,7 @@ from .protocol import FID, IS, KID, Doubt, PrecisionRecall, Protocol, Sampling
 
 _MIN_MAX = Sampling(quantise="min-max")
 _SMALL = ("cifar10", "cifar100", "tiny-imagenet")
+_SUBSETS = ("baby-imagenet", "papa-imagenet", "grandpa-imagenet")
 _UNROUNDED = Sampling(quantise="none", batch_norm="batch", batch_size="training")
 _STANDING = Sampling(quantise="none", batch_norm="standing", batch_size="training")
 _STANDING_ROUNDED = Sampling(batch_norm="standing", batch_size="training")
@@ -95,14 +96,17 @@ _STUDIOGAN_2023 = Protocol(
     name="studiogan-2023",
     title="PyTorch-StudioGAN's README of 2023: the training split, 50K generated images rounded to 8 bits",
     source="POSTECH-CVLab/PyTorch-StudioGAN 947b35e: README.md, src/utils/resize.py and src/metrics",
+    published_in=("StudioGAN, benchmark table",),
     seeds=(0,),
-    splits=dict.fromkeys((*_SMALL, "imagenet"), "train"),
+    splits=dict.fromkeys((*_SMALL, "imagenet", *_SUBSETS, "afhq-v2"), "train"),
     resize="pillow",
     fid=FID(sampling=_STANDING_ROUNDED),
     isc=IS(splits=1, shuffle=False, logits="with-bias", sampling=_STANDING_ROUNDED),
     quirks=(
         "Batch norm statistics are collected anew from random batches; the README leaves their number and size open.",
-        "Its scores were published as a picture and are not in the configs.",
+        "Its scores were published as a picture; where several runs of a model were released, which of them was scored "
+        "is not stated.",
+        "Density, coverage and the intra-class FID are not measured here.",
     ),
 )
 
