@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import checkpoints
 import pytest
 import torch
 
@@ -87,6 +88,26 @@ def test_studiogan_names_of_2021_give_the_same_generator():
     for state in (today, old):
         converted = upstream.convert(state, "studiogan", spec)
         assert all(torch.equal(converted[name], ours[name]) for name in ours)
+
+
+@pytest.mark.parametrize("name", ["projgan/cifar10", "projgan-sndcgan/cifar10"])
+def test_the_shared_embedding_of_early_2022_is_folded(name):
+    """Gain and bias of a class are W e(y); a spectral norm of W, or another W, is not folded but refused."""
+    config = checkpoints.narrow(name)
+    current = checkpoints.foreign_state(config, "studiogan")
+    folded = [key for key in current if ".gain.weight" in key or ".bias.weight" in key]
+    assert folded
+    embedding = torch.randn(10, 128, dtype=torch.float64)
+    state = {**current, "shared.weight": embedding.float()}
+    for key in folded:  # (channels, classes) = W E^T has a solution, as E has full rank
+        state[key] = (torch.linalg.pinv(embedding) @ current[key].double().t()).t().float()
+    expected = upstream.convert(current, "studiogan", config)
+    found = upstream.convert(state, "studiogan", config)
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key], tensor, rtol=1e-4, atol=1e-5)
+    state[folded[0]] = state[folded[0]][:, 1:]
+    with pytest.raises(WeightsCorruptedError, match="does not make"):
+        upstream.convert(state, "studiogan", config)
 
 
 @pytest.fixture

@@ -66,4 +66,7 @@ def convert_file(
     keys = library.generator_keys(spec) if is_generator else library.discriminator_keys(spec)
     with fresh_defaults():
         check_finite(state, origin)
-        return keys.apply(unwrapped(state, origin), network.state_dict(), origin)
+        tensors = unwrapped(state, origin)
+        if prepare := getattr(library, "prepared", None):
+            tensors = prepare(tensors, spec)
+        return keys.apply(tensors, network.state_dict(), origin)

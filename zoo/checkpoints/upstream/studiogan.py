@@ -2,17 +2,22 @@
 
 Its names changed over time. The current names are those of commit 947b35e (2023-08). Before January 2022 the
 class-conditional resnet and deep_conv generators had one embedding per gain and bias, and some discriminators used
-other names for a few layers (`zoo.upstream` accepts all of them).
+other names for a few layers; from January to March 2022 those generators had one embedding for all gains and biases
+(`zoo.upstream` accepts all of them).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...common.errors import ConfigError
 from ...schema import architecture
 from .keymap import KeyMap, Rename
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONTAINER_KEY = "state_dict"
 
@@ -104,6 +109,21 @@ def discriminator(settings: Mapping[str, Any], width_divisor: int = 1) -> archit
         rectify_shortcut=s["apply_d_sn"],
         **common,
     )
+
+
+def prepared(state: Mapping[str, Tensor], spec: Any) -> Mapping[str, Tensor]:
+    """Return the state with the class embedding that resnet and deep_conv had in early 2022 folded into what it feeds.
+
+    A gain is W e(y) there, and e(y) a row of the embedding, so the gain of class y is a column of W E^T.
+    """
+    embedding = state.get("shared.weight")
+    if embedding is None or not hasattr(spec, "latent_dim") or spec.architecture not in ("resnet", "dcgan"):
+        return state
+    gains = [name for name in state if re.fullmatch(r"blocks\.\d+\.0\.bn\d\.(gain|bias)\.weight", name)]
+    if any(state[name].shape[1:] != embedding.shape[1:] for name in gains):
+        return state  # the key map reports what does not fit
+    rest = {name: tensor for name, tensor in state.items() if name != "shared.weight"}
+    return rest | {name: state[name].float() @ embedding.float().t() for name in gains}
 
 
 def generator_keys(spec: architecture.Generator) -> KeyMap:
