@@ -248,7 +248,7 @@ def facts_of_files(address: Address) -> dict[str, tuple[int | None, str | None]]
     with _explained(address, "the list of files"):
         options = {"revision": address.revision, "files_metadata": True, "timeout": CONNECT_TIMEOUT}
         info = patiently(lambda: HfApi(endpoint()).model_info(address.repo_id, **options))
-        return {file.rfilename: (file.size, file.lfs and file.lfs.sha256) for file in info.siblings or ()}
+        return {file.rfilename: (file.size, file.lfs.sha256 if file.lfs else None) for file in info.siblings or ()}
 
 
 # --------------------------------------------------------------------------------------------------------- publishing

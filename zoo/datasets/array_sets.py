@@ -132,7 +132,9 @@ class StackedMnist(Arrays):
     def __init__(self, mnist: Arrays, split: str, seed: int = 0):
         self.mnist, self.split, self.seed = mnist, split, seed
         self.origin, self.anywhere = mnist.origin, mnist.anywhere
-        self.count = CATALOGUE["stacked-mnist"].splits[split]
+        count = CATALOGUE["stacked-mnist"].splits[split]
+        assert count is not None
+        self.count = count
 
     @property
     def num_classes(self) -> int:
