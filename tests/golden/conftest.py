@@ -1,11 +1,11 @@
-"""Cases come from the manifests of this folder and of extra/, or from another folder of that schema in $ZOO_GOLDEN."""
+"""Cases come from the manifests of this folder, extra/ and sources/, or from a folder of that schema in $ZOO_GOLDEN."""
 
 import json
 import os
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FOLDERS = [Path(os.environ["ZOO_GOLDEN"])] if "ZOO_GOLDEN" in os.environ else [HERE, HERE / "extra"]
+FOLDERS = [Path(os.environ["ZOO_GOLDEN"])] if "ZOO_GOLDEN" in os.environ else [HERE, HERE / "extra", HERE / "sources"]
 
 
 def pytest_generate_tests(metafunc):

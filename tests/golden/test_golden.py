@@ -10,6 +10,7 @@ import kinds_extra  # noqa: F401 (registers its kinds)
 import kinds_losses  # noqa: F401
 import kinds_metrics  # noqa: F401
 import kinds_networks  # noqa: F401
+import kinds_sources  # noqa: F401
 import kinds_steps  # noqa: F401
 import pytest
 from golden import KINDS, Case

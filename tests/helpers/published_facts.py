@@ -24,6 +24,8 @@ NAMES, INFOMAX, CONTRAGAN = facts("config_names"), facts("infomax_gan_paper"), f
 MIMICRY, STUDIOGAN = facts("mimicry_checkpoints"), facts("studiogan_checkpoints")
 HISTORY = facts("studiogan_history")
 HUB = facts("studiogan_hub")
+OTHERS = facts("other_checkpoints")["records"]
+OTHER_SOURCES = {record["score_source"] for record in OTHERS}
 STUDIOGAN_ROWS = [  # no StyleGAN2, and no value quoted from elsewhere without an architecture
     r for r in STUDIOGAN["records"] if "StyleGAN" not in r["method"] and r["method"] != "LOGAN" and r.get("effective")
 ]

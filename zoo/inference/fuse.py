@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nets import BigGANGenerator, DCGANGenerator, Generator, ResNetGenerator, build_generator
+from ..nets import BigGANDeepGenerator, BigGANGenerator, DCGANGenerator, Generator, ResNetGenerator, build_generator
+from ..nets.bottleneck import BottleneckBlock
 from ..nets.dcgan import UpBlock
 from ..nets.layers import SelfAttention
 from ..nets.resample import upsample
@@ -59,6 +60,8 @@ def fuse(generator: nn.Module, form: Form = "any") -> nn.Module:
         return FusedResNet(generator, form)
     if isinstance(generator, DCGANGenerator):
         return FusedDCGAN(generator)
+    if isinstance(generator, BigGANDeepGenerator):
+        return FusedBigGANDeep(generator, form)
     raise TypeError(f"no fused form is written for {type(generator).__name__}; load it with fuse=False")
 
 
@@ -102,25 +105,32 @@ class FusedResNet(nn.Module):
     """`ResNetGenerator` in eval mode."""
 
     by_class = True
+    blocks_each = 1  # for each number of channels; the last one doubles the resolution
 
-    def __init__(self, generator: ResNetGenerator, form: Form):
+    def __init__(self, generator: ResNetGenerator | BigGANDeepGenerator, form: Form):
         super().__init__()
         self.spec = generator.spec
         self.input = Linear(generator.input)
+        sizes = [self.spec.bottom_width << number // self.blocks_each for number in range(1, len(generator.blocks) + 1)]
         self.blocks = nn.ModuleList(
-            FusedBlock(block, self.spec.bottom_width << number, self.by_class, form)
-            for number, block in enumerate(_all_of_type(GeneratorBlock, generator.blocks), start=1)
+            self.fused_block(block, size, form) for block, size in zip(generator.blocks, sizes, strict=True)
         )
         self.attention = fused_attention(generator)
+        widths = [channels for channels in self.spec.channels for _ in range(self.blocks_each)]
         self.at_once = [
-            None if form == "any" else images_at_once(channels, self.spec.bottom_width << number)
-            for number, channels in enumerate(self.spec.channels[1:], start=1)
+            None if form == "any" else images_at_once(channels, size)
+            for channels, size in zip(widths[self.blocks_each :], sizes, strict=True)
         ]
         self.norm, self.act = Affine(generator.norm), in_place(generator.act)
         self.output = ImageConv(*scaled(generator.output))
 
+    def fused_block(self, block: nn.Module, size: int, form: Form) -> nn.Module:
+        """Return the block's fused form, to maps of `size` pixels per side."""
+        assert isinstance(block, GeneratorBlock)
+        return FusedBlock(block, size, self.by_class, form)
+
     def conditions(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor | None]]:
-        return z, [y] * self.spec.num_blocks
+        return z, [y] * len(self.blocks)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         z, conditions = self.conditions(z, y)
@@ -129,14 +139,15 @@ class FusedResNet(nn.Module):
 
     def _from_block(self, first: int, h: Tensor, conditions: list[Tensor | None]) -> Tensor:
         """Compute images from the map before a block; large maps pass through the remaining blocks a few at a time."""
-        for number in range(first, self.spec.num_blocks):
+        for number in range(first, len(self.blocks)):
             at_once = self.at_once[number]
             if at_once and len(h) > at_once:  # not asked for "any": in a graph, N is free
                 parts = zip(*(_split(t, at_once, len(h)) for t in (h, *conditions)), strict=True)
                 return torch.cat([self._from_block(number, part, given) for part, *given in parts])
             h = self.blocks[number](h, conditions[number])
-            if str(number + 1) in self.attention:
-                h = self.attention[str(number + 1)](h)
+            pair, inside = divmod(number + 1, self.blocks_each)
+            if not inside and str(pair) in self.attention:
+                h = self.attention[str(pair)](h)
         return squash(self.output(self.act(self.norm(h))), self.spec.output)
 
 
@@ -156,6 +167,46 @@ class FusedBigGAN(FusedResNet):
         first, *chunks = z.split(self.latent_chunk, dim=1)
         embedded = F.embedding(y, self.embedding)
         return first, [torch.cat((embedded, chunk), dim=1) for chunk in chunks]
+
+
+class FusedBottleneck(nn.Module):
+    """One bottleneck block, to maps of `size` pixels per side."""
+
+    def __init__(self, block: BottleneckBlock, size: int, form: Form):
+        super().__init__()
+        self.mode, self.out_channels, self.act = block.mode, block.out_channels, in_place(block.act)
+        norms = (block.norm1, block.norm2, block.norm3, block.norm4)
+        self.norms = nn.ModuleList(fused_norm(norm, by_class=False) for norm in norms)
+        self.conv1, self.conv4 = Pointwise(*scaled(block.conv1)), Pointwise(*scaled(block.conv4))
+        self.conv2 = conv3x3(*scaled(block.conv2), size, block.mode, form)
+        self.conv3 = conv3x3(*scaled(block.conv3), size, None, form)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        h = x
+        for norm, conv in zip(self.norms, (self.conv1, self.conv2, self.conv3, self.conv4), strict=True):
+            h = conv(self.act(norm(h, condition)))
+        kept = x[:, : self.out_channels]
+        return h + (kept if self.mode is None else upsample(kept, self.mode))
+
+
+class FusedBigGANDeep(FusedResNet):
+    """`BigGANDeepGenerator` in eval mode: the condition of all layers is (z, class embedding)."""
+
+    blocks_each = 2
+
+    embedding: Tensor
+
+    def __init__(self, generator: BigGANDeepGenerator, form: Form):
+        super().__init__(generator, form)
+        self.register_buffer("embedding", generator.embedding.weight.detach().clone())
+
+    def fused_block(self, block: nn.Module, size: int, form: Form) -> nn.Module:
+        assert isinstance(block, BottleneckBlock)
+        return FusedBottleneck(block, size, form)
+
+    def conditions(self, z: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+        condition = torch.cat((z, F.embedding(y, self.embedding)), dim=1)
+        return condition, [condition] * len(self.blocks)
 
 
 def fused_attention(generator: Generator) -> nn.ModuleDict:
@@ -181,6 +232,12 @@ def _split(t: Tensor | None, size: int, n: int) -> Sequence[Tensor | None]:
     return [None] * -(-n // size) if t is None else t.split(size)
 
 
+def _last_layer(layer: nn.Conv2d | nn.ConvTranspose2d) -> ImageConv | UpConv:
+    if isinstance(layer, nn.ConvTranspose2d):
+        return UpConv(*scaled(layer), layer.output_padding[0])
+    return ImageConv(*scaled(layer))
+
+
 class FusedDCGAN(nn.Module):
     """`DCGANGenerator` in eval mode."""
 
@@ -196,7 +253,7 @@ class FusedDCGAN(nn.Module):
             self.convs.append(UpConv(weight, bias, block.conv.output_padding[0]))
             self.norms.append(nn.Identity() if folded else fused_norm(block.norm, by_class=True))
         self.attention = fused_attention(generator)
-        self.act, self.output = in_place(generator.act), ImageConv(*scaled(generator.output))
+        self.act, self.output = in_place(generator.act), _last_layer(generator.output)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.input(z).unflatten(1, (-1, self.spec.bottom_width, self.spec.bottom_width))

@@ -223,9 +223,21 @@ def _rows(z: Tensor, y: Tensor | None, first: int, stop: int) -> tuple[Tensor, T
 
 def multiplications(spec: architecture.Generator) -> int:
     """Estimate the multiplications of the convolutions for one image."""
+    if spec.architecture == "biggan-deep":
+        return _of_bottlenecks(spec)
     channels, taps = spec.channels, 4 if spec.architecture == "dcgan" else 9
     total = 0
     for block in range(1, len(channels)):
         inside = channels[block] if spec.architecture != "dcgan" else 0  # the block's second convolution
         total += taps * (spec.bottom_width << block) ** 2 * channels[block] * (channels[block - 1] + inside)
+    return total
+
+
+def _of_bottlenecks(spec: architecture.BigGANDeepGenerator) -> int:
+    total = 0
+    for block in range(1, len(spec.channels)):
+        wide, out, size = spec.channels[block - 1], spec.channels[block], spec.bottom_width << block
+        narrow = wide // spec.reduction
+        before = size**2 // 4 * (2 * wide * narrow + 18 * narrow**2)  # the first block, before the resolution doubles
+        total += before + size**2 * (wide * narrow // 4 + 18 * narrow**2 + narrow * out)
     return total

@@ -14,6 +14,7 @@ from ..common.torch_defaults import fresh_defaults
 from ..schema import architecture
 from .batch_norm import concatenated_batches, has_batch_norm, synchronise, untracked_statistics
 from .biggan import BigGANGenerator
+from .bottleneck import BigGANDeepGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .heads import Discriminator, DiscriminatorOutput
 from .layers import SpectralNorm, keep_iterating, settle_spectral_norm
@@ -22,6 +23,7 @@ from .resample import fold_resampling
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
 __all__ = [
+    "BigGANDeepGenerator",
     "BigGANGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
@@ -46,12 +48,17 @@ __all__ = [
     "untracked_statistics",
 ]
 
-Generator = ResNetGenerator | BigGANGenerator | DCGANGenerator
+Generator = ResNetGenerator | BigGANGenerator | BigGANDeepGenerator | DCGANGenerator
 Network = TypeVar("Network", bound=nn.Module)
 
 _LARGEST = 500_000_000  # parameters and buffers of a network; BigGAN-deep at 512 pixels has a fifth of this
 
-_GENERATORS = {"resnet": ResNetGenerator, "biggan": BigGANGenerator, "dcgan": DCGANGenerator}
+_GENERATORS = {
+    "resnet": ResNetGenerator,
+    "biggan": BigGANGenerator,
+    "biggan-deep": BigGANDeepGenerator,
+    "dcgan": DCGANGenerator,
+}
 _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
 

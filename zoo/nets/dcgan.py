@@ -40,7 +40,7 @@ class DCGANGenerator(IteratesTogether):
         self.input = layers.linear(spec.latent_dim, first * spec.bottom_width**2)
         self.input_norm = BatchNorm2d(first, eps=spec.batch_norm_eps) if spec.input_norm else None
         self.act = activation(spec.activation)
-        sides = (architecture.halved(spec.resolution, spec.num_blocks - n) for n in range(1, spec.num_blocks + 1))
+        sides = (architecture.halved(spec.resolution, spec.doublings - n) for n in range(1, spec.num_blocks + 1))
         self.blocks = nn.ModuleList(
             UpBlock(i, o, spec, layers, short=side % 2 == 1)
             for i, o, side in zip(spec.channels, rest, sides, strict=False)
@@ -48,7 +48,11 @@ class DCGANGenerator(IteratesTogether):
         self.attention = nn.ModuleDict(
             {str(block): SelfAttention(spec.channels[block], layers) for block in spec.attention_after}
         )
-        self.output = layers.conv(rest[-1], spec.image_channels, 3)
+        if spec.output_upsamples:
+            short = spec.resolution % 2 == 1
+            self.output = layers.conv_transpose(rest[-1], spec.image_channels, spec.kernel_size, short)
+        else:
+            self.output = layers.conv(rest[-1], spec.image_channels, 3)
         initialise(self, spec.init)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:

@@ -6,6 +6,7 @@ lists, so one class serves every resolution. Block numbers start at 1, as in the
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
@@ -58,17 +59,22 @@ class _Generator(ConfigPart):
         return len(self.channels) - 1
 
     @property
+    def doublings(self) -> int:
+        """How often the side of the maps doubles."""
+        return self.num_blocks
+
+    @property
     def may_round_up(self) -> bool:
         """True if a block may end one pixel short of doubling, so that 4 pixels become 7, 14 and 28."""
         return False
 
     @model_validator(mode="after")
     def _consistent(self):
-        reached = self.bottom_width << self.num_blocks
+        reached = self.bottom_width << self.doublings
         _require(
             reached == self.resolution
-            or (self.may_round_up and halved(self.resolution, self.num_blocks) == self.bottom_width),
-            f"resolution is {self.resolution}, but {self.num_blocks} upsampling blocks from {self.bottom_width} pixels "
+            or (self.may_round_up and halved(self.resolution, self.doublings) == self.bottom_width),
+            f"resolution is {self.resolution}, but {self.doublings} upsampling blocks from {self.bottom_width} pixels "
             f"reach {reached}; give {self.resolution} // bottom_width as a power of two and a channel count per block",
         )
         _check_attention(self.attention_after, self.channels[1:])
@@ -108,6 +114,28 @@ class BigGANGenerator(_Generator):
         return self
 
 
+class BigGANDeepGenerator(_Generator):
+    """BigGAN-deep generator (arXiv 1809.11096, appendix B): two bottleneck blocks per channel count.
+
+    The second block of each pair doubles the resolution. The class embedding and all of z condition every norm.
+    """
+
+    architecture: Literal["biggan-deep"] = "biggan-deep"
+    upsample: Literal["nearest"] = "nearest"
+    embedding_dim: Width = 128  # of the class embedding shared by all blocks
+    reduction: Literal[2, 4, 8] = 4  # channels of a block's input for one in its bottleneck
+
+    @model_validator(mode="after")
+    def _narrows(self):
+        _require(self.num_classes > 0, "a BigGAN-deep generator is conditional: give num_classes")
+        _require(
+            all(a >= b for a, b in itertools.pairwise(self.channels)),
+            f"channels {list(self.channels)} grow, but a BigGAN-deep generator only drops channels",
+        )
+        _require(min(self.channels) >= self.reduction, f"channels below reduction {self.reduction} leave no bottleneck")
+        return self
+
+
 class DCGANGenerator(_Generator):
     """Transposed-convolution generator: DCGAN and SNDCGAN (ContraGAN Table A1)."""
 
@@ -115,6 +143,12 @@ class DCGANGenerator(_Generator):
     kernel_size: Literal[3, 4] = 4  # of the stride-2 transposed convolutions
     norm_gain_offset: Literal[0, 1] = 1  # as in ResNetGenerator
     input_norm: bool = False  # batch norm and activation of the first feature map, as in the original DCGAN
+    # The last layer is a stride-2 transposed convolution to the image, as in the original DCGAN, not a 3x3 convolution.
+    output_upsamples: bool = False
+
+    @property
+    def doublings(self) -> int:
+        return self.num_blocks + self.output_upsamples
 
     @property
     def may_round_up(self) -> bool:
@@ -129,7 +163,9 @@ class DCGANGenerator(_Generator):
         return self
 
 
-Generator = Annotated[ResNetGenerator | BigGANGenerator | DCGANGenerator, Field(discriminator="architecture")]
+Generator = Annotated[
+    ResNetGenerator | BigGANGenerator | BigGANDeepGenerator | DCGANGenerator, Field(discriminator="architecture")
+]
 
 
 # ------------------------------------------------------------------------------------------------- discriminators

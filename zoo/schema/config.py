@@ -287,7 +287,18 @@ def _conditioning_problems(d: Discriminator, training: Training) -> list[tuple[b
 _INSIDE = re.compile(r"(function|constrained|nullable|tagged)-|\w+\[")  # pydantic's names of types
 _EXPLAINED = 5  # problems of a config
 _UNIONS = {"generator", "discriminator", "head", "conditioning"}
-_MEMBERS = {"resnet", "biggan", "dcgan", "none", "plain", "projection", "classifier", "contrastive", "d2d-ce"}
+_MEMBERS = {
+    "resnet",
+    "biggan",
+    "biggan-deep",
+    "dcgan",
+    "none",
+    "plain",
+    "projection",
+    "classifier",
+    "contrastive",
+    "d2d-ce",
+}
 
 
 def explain(error: ValidationError) -> str:

@@ -80,7 +80,9 @@ class HubFile(ConfigPart):
 class Upstream(ConfigPart):
     """A checkpoint as its authors published it: a pickle, converted on the first load."""
 
-    source: Literal["mimicry", "studiogan"]  # library whose names and layouts the tensors have
+    source: Literal[
+        "mimicry", "studiogan", "mmagic", "mmagic-rgb", "biggan-pytorch", "biggan-deep"
+    ]  # library whose names and layouts the tensors have
     google_drive_file: DriveId | None = None  # id of the file
     google_drive_folder: DriveId | None = None  # id of a folder
     hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None

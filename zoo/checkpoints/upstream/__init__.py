@@ -11,24 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import ConfigError, WeightsCorruptedError
 from ..tensor_names import unwrapped
-from . import keymap, mimicry, studiogan
+from . import biggan_deep, biggan_pytorch, keymap, mimicry, mmagic, studiogan
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["convert", "keymap", "mimicry", "studiogan"]
+__all__ = ["biggan_deep", "biggan_pytorch", "convert", "keymap", "mimicry", "mmagic", "studiogan"]
 
-_SOURCES = {"mimicry": mimicry, "studiogan": studiogan}
+_SOURCES: dict[str, Any] = {
+    "mimicry": mimicry,
+    "studiogan": studiogan,
+    "mmagic": mmagic,
+    "mmagic-rgb": mmagic.RGB,
+    "biggan-pytorch": biggan_pytorch,
+    "biggan-deep": biggan_deep,
+}
 
 
 def convert(state_dict: Mapping[str, Any], source: str, config: Any) -> dict[str, Tensor]:
-    """Convert another library's state dict to ours, every tensor by name, shapes checked, values unchanged.
+    """Convert another library's state dict to ours, every tensor by name, shapes checked, the function unchanged.
 
     The result is float32 whatever the defaults of the process.
 
     Args:
         state_dict: the other library's, or the checkpoint that holds it; prefixes of wrapped networks come off.
-        source: "mimicry" or "studiogan".
+        source: the library; "mmagic-rgb" for what mmagic converted from others, whose channels are not BGR.
         config: the network of the state dict: a ModelConfig (its generator), or a generator or discriminator spec.
 
     Raises:

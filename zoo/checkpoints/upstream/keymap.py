@@ -18,6 +18,8 @@ from ..tensor_names import is_batch_count
 if TYPE_CHECKING:
     from torch import Tensor
 
+_SPECTRAL_NORM_EPS = 1e-12  # smaller than any norm of a trained layer
+
 
 @dataclass(frozen=True)
 class Rename:
@@ -39,6 +41,7 @@ class KeyMap:
 
     sources: dict[str, list[Rename]] = field(default_factory=dict)
     ignored: list[re.Pattern] = field(default_factory=list)
+    absent: set[str] = field(default_factory=set)  # of our names: zero where the other library has no such tensor
 
     def add(self, ours: str, *sources: Rename) -> None:
         self.sources.setdefault(ours, []).extend(sources)
@@ -46,6 +49,10 @@ class KeyMap:
     def ignore(self, pattern: re.Pattern) -> None:
         """Accept left-over tensors with these names."""
         self.ignored.append(pattern)
+
+    def zero(self, ours: str) -> None:
+        """Fill a tensor that the other library never has, such as the bias before a batch norm, with zeros."""
+        self.absent.add(ours)
 
     def layer(self, ours: str, theirs: str | re.Pattern) -> None:
         """Map a convolution, linear layer or embedding, with or without spectral norm (torch's or Mimicry's)."""
@@ -77,8 +84,8 @@ class KeyMap:
         result, used, problems = {}, set(), []
         for ours, want in layout.items():
             found = [(rename, name) for rename in self.sources.get(ours, ()) if (name := rename.find(state))]
-            if not found and is_batch_count(ours):
-                result[ours] = want.new_zeros((), device="cpu")
+            if not found and (is_batch_count(ours) or ours in self.absent):
+                result[ours] = want.new_zeros(want.shape, device="cpu")
                 continue
             if not found:
                 problems.append(f"nothing for {ours}")
@@ -103,6 +110,53 @@ class KeyMap:
                 f"{origin} does not fit the config: {shown}; use the config that belongs to the checkpoint"
             )
         return result
+
+
+def block_positions(num_blocks: int, attention_after: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Return the places of blocks, and of attention layers in their order, in one list of both."""
+    attention = [block + order for order, block in enumerate(sorted(attention_after))]
+    blocks = [place for place in range(num_blocks + len(attention)) if place not in attention]
+    return blocks, attention
+
+
+def with_singular_vectors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Replace the `u0` and `sv0` of BigGAN-PyTorch's spectral norm by torch's `weight_u` and `weight_v`.
+
+    That class stores u alone, and iterates in every forward; in eval mode, which never stores, each forward begins from
+    the same u and so divides by the same sigma. One iteration here gives the u and v that sigma comes from.
+    """
+    from torch.nn import functional
+
+    result = dict(state)
+    for name, u in state.items():
+        layer, _, leaf = name.rpartition(".")
+        weight = state.get(f"{layer}.weight")
+        if leaf != "u0" or weight is None or weight.ndim < 2 or u.shape != (1, len(weight)):
+            continue  # the key map reports what does not fit
+        matrix = weight.float().flatten(1)
+        v = functional.normalize(u.float() @ matrix, eps=_SPECTRAL_NORM_EPS)
+        u = functional.normalize(v @ matrix.t(), eps=_SPECTRAL_NORM_EPS)
+        result |= {f"{layer}.weight_u": u.flatten(), f"{layer}.weight_v": v.flatten()}
+        del result[name]
+        result.pop(f"{layer}.sv0", None)  # the last sigma in training, for the log
+    return result
+
+
+def with_divided_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Replace each `weight_orig` of torch's spectral norm, with its vectors, by the weight that eval mode uses."""
+    result = dict(state)
+    for name, original in state.items():
+        layer, _, leaf = name.rpartition(".")
+        u, v = (state.get(f"{layer}.weight_{vector}") for vector in "uv")
+        if leaf != "weight_orig" or u is None or v is None or original.ndim < 2:
+            continue
+        matrix = original.float().flatten(1)
+        if (*u.shape, *v.shape) != matrix.shape:
+            continue
+        result[f"{layer}.weight"] = original.float() / (u.float() @ (matrix @ v.float()))
+        for part in ("orig", "u", "v"):
+            del result[f"{layer}.weight_{part}"]
+    return result
 
 
 def _joined(prefix: str | re.Pattern, name: str) -> str | re.Pattern:

@@ -1,0 +1,25 @@
+"""Cases of sources/: generators of the libraries that published weights, converted (see make_sources.py)."""
+
+from __future__ import annotations
+
+import torch
+from golden import Case, kind
+from pydantic import TypeAdapter
+
+from zoo import nets
+from zoo.checkpoints import upstream
+from zoo.inference.fuse import fuse
+from zoo.schema.architecture import Generator
+
+
+@kind("source_gen")
+def converted_generator(case: Case):
+    """mmagic's own networks draw BGR, ours RGB."""
+    source = case.meta["source"]
+    spec = TypeAdapter(Generator).validate_python(case.meta["spec"])
+    network = nets.build_generator(spec).eval()
+    network.load_state_dict(upstream.convert(case.group("state."), source, spec))
+    for form in (network, fuse(network)):
+        with torch.no_grad():
+            image = form(case["in.z"], case.get("in.y"))
+        case.check("out.image", image.flip(1) if source == "mmagic" else image)

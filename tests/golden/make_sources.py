@@ -1,0 +1,251 @@
+"""Makes the cases of sources/: small generators built and run by the code of the libraries that published weights.
+
+    python tests/golden/make_sources.py <mmagic> <BigGAN-PyTorch> <pytorch-pretrained-BigGAN>
+
+The arguments are clones, at the commits below. mmagic's network files are executed as they are; of mmcv and mmengine,
+which they build on, stand-ins have the few classes that they use. Weights are random; biases, statistics and gains of
+attention are moved from their first values, so that each matters. Same schema as manifest.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+import types
+from pathlib import Path
+from unittest import mock
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+OUT = Path(__file__).parent / "sources"
+COMMITS = {"mmagic": "0a560bb", "biggan-pytorch": "9845943", "biggan-deep": "1e18aed"}
+TOLERANCE = {"out": {"rtol": 1e-5, "atol": 1e-6}}
+RELU = {"type": "ReLU"}
+ACTIVATIONS = {"ReLU": nn.ReLU, "Tanh": nn.Tanh}
+cases: list[dict] = []
+
+
+class Registry:
+    """mmengine's registry of modules, for the types that the generators name."""
+
+    def __init__(self):
+        self.classes: dict[str, type] = {}
+
+    def register_module(self, name: str | None = None):
+        def register(cls):
+            self.classes[name or cls.__name__] = cls
+            return cls
+
+        return register
+
+    def build(self, cfg: dict) -> nn.Module:
+        cfg = dict(cfg)
+        kind = cfg.pop("type")
+        if kind in ACTIVATIONS:
+            return ACTIVATIONS[kind](**cfg)
+        if kind == "nearest":
+            return nn.Upsample(mode="nearest", **cfg)
+        return self.classes[kind](**cfg)
+
+
+MODELS = Registry()
+
+
+def build_norm_layer(cfg: dict, channels: int) -> tuple[str, nn.Module]:
+    return "bn", nn.BatchNorm2d(channels, **{key: value for key, value in cfg.items() if key != "type"})
+
+
+class ConvModule(nn.Module):
+    """mmcv's ConvModule: convolution, norm and activation, in any order."""
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, bias="auto", conv_cfg=None, norm_cfg=None,
+        act_cfg=RELU, with_spectral_norm=False, order=("conv", "norm", "act"),
+    ):  # fmt: skip
+        super().__init__()
+        self.order = order
+        options = dict(conv_cfg or {"type": "Conv2d"})
+        conv = getattr(nn, options.pop("type"))
+        self.conv = conv(
+            in_channels, out_channels, kernel_size, stride, padding, bias=norm_cfg is None if bias == "auto" else bias,
+            **options,
+        )  # fmt: skip
+        if with_spectral_norm:
+            self.conv = nn.utils.spectral_norm(self.conv)
+        if norm_cfg is not None:
+            first = order.index("norm") < order.index("conv")
+            name, norm = build_norm_layer(norm_cfg, in_channels if first else out_channels)
+            self.add_module(name, norm)
+        self.activate = MODELS.build(act_cfg) if act_cfg is not None else None
+
+    def forward(self, x):
+        layers = {"conv": self.conv, "norm": getattr(self, "bn", None), "act": self.activate}
+        for name in self.order:
+            x = layers[name](x) if layers[name] is not None else x
+        return x
+
+
+def stand_ins(clone: str) -> None:
+    """Put mmcv, mmengine and the packages of mmagic into sys.modules, without running mmagic's own `__init__` files."""
+
+    class BaseModule(nn.Module):
+        def __init__(self, init_cfg=None):
+            super().__init__()
+            self.init_cfg = init_cfg
+
+    empty = mock.MagicMock()
+    names = {
+        "mmcv": {}, "mmcv.cnn": {"ConvModule": ConvModule, "build_norm_layer": build_norm_layer},
+        "mmengine": {"is_list_of": lambda items, kind: all(isinstance(item, kind) for item in items)},
+        "mmengine.dist": {"is_distributed": lambda: False}, "mmengine.logging": {"MMLogger": empty},
+        "mmengine.model": {
+            "BaseModule": BaseModule, "constant_init": lambda module, value: nn.init.constant_(module.weight, value),
+            "xavier_init": empty, "normal_init": empty, "update_init_info": empty,
+        },
+        "mmengine.runner": {"load_checkpoint": empty},
+        "mmengine.runner.checkpoint": {"_load_checkpoint_with_prefix": empty}, "mmengine.utils": {},
+        "mmengine.utils.dl_utils": {}, "mmengine.utils.dl_utils.parrots_wrapper": {"_BatchNorm": nn.BatchNorm2d},
+        "mmagic": {}, "mmagic.registry": {"MODELS": MODELS}, "mmagic.models": {},
+        "mmagic.models.utils": {"get_module_device": lambda module: next(module.parameters()).device},
+        "mmagic.models.editors": {}, **{f"mmagic.models.editors.{name}": {} for name in ("biggan", "sagan", "dcgan")},
+    }  # fmt: skip
+    for name, members in names.items():
+        module = types.ModuleType(name)
+        module.__path__ = [str(Path(clone, *name.split(".")))]
+        vars(module).update(members)
+        sys.modules[name] = module
+
+
+@torch.no_grad()
+def moved(network: nn.Module) -> nn.Module:
+    """Move what begins at zero or one elsewhere, and the vectors of torch's spectral norm by three iterations."""
+    hooks = [(module, hook) for module in network.modules() for hook in module._forward_pre_hooks.values()]
+    for module, hook in 3 * hooks:
+        hook.compute_weight(module, do_power_iteration=True)
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        leaf = name.rpartition(".")[2]
+        if leaf == "gamma":
+            tensor.fill_(0.7)
+        elif "var" in leaf:
+            tensor.uniform_(0.5, 1.5)
+        elif "mean" in leaf:
+            tensor.normal_(0, 0.2)
+        elif leaf == "bias" or (leaf in ("weight", "gain") and tensor.ndim == 1):
+            tensor.add_(torch.randn_like(tensor) * 0.2)
+    return network.eval()
+
+
+def add(name: str, source: str, spec: dict, network: nn.Module, prefix: str, image: torch.Tensor, z, y) -> None:
+    file = OUT / f"{name}.safetensors"
+    tensors = {f"state.{prefix}{key}": tensor for key, tensor in network.state_dict().items()}
+    tensors |= {"in.z": z, "out.image": image} | ({} if y is None else {"in.y": y})
+    save_file({key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, file)
+    file.chmod(0o644)
+    meta = {"commit": COMMITS[source], "source": source, "spec": spec}
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    cases.append({"file": file.name, "kind": "source_gen", "meta": meta, "sha256": digest, "tolerance": TOLERANCE})
+
+
+def mmagic(clone: str) -> None:
+    stand_ins(clone)
+    editors = "mmagic.models.editors"
+    for name in ("biggan.biggan_modules", "sagan.sagan_modules", "sagan.sagan_generator"):
+        importlib.import_module(f"{editors}.{name}")
+    from mmagic.models.editors.biggan.biggan_generator import BigGANGenerator
+    from mmagic.models.editors.dcgan.dcgan_generator import DCGANGenerator
+
+    def run(name: str, network: nn.Module, spec: dict, prefix: str = "generator.") -> None:
+        z = torch.randn(2, spec["latent_dim"])
+        y = torch.tensor([1, spec["num_classes"] - 1]) if "num_classes" in spec else None
+        with torch.no_grad():
+            image = moved(network)(z, **({} if y is None else {"label": y}))
+        add(name, "mmagic", spec, network, prefix, image, z, y)
+
+    sagan = MODELS.classes["SAGANGenerator"]
+    torch.manual_seed(1)
+    common = {"output_scale": 16, "base_channels": 8, "channels_cfg": [2, 1], "noise_size": 6, "num_classes": 3}
+    spec = {"architecture": "resnet", "resolution": 16, "latent_dim": 6, "channels": [16, 8, 8], "num_classes": 3}
+    spec |= {"upsample": "nearest", "batch_norm_eps": 1e-4}
+    run("mmagic_sngan", sagan(**common, init_cfg={"type": "studio"}), spec)
+    attentive = {"attention_after": [1], "spectral_norm": True}
+    options = {"attention_after_nth_block": 1, "with_spectral_norm": True}
+    run("mmagic_sagan", sagan(**common, **options, init_cfg={"type": "studio"}), spec | attentive)
+    late = sagan(**common, **options, norm_eps=1e-5, sn_eps=1e-8, with_embedding_spectral_norm=False)
+    run("mmagic_sagan_biggan_schedule", late, spec | attentive | {"batch_norm_eps": 1e-5, "norm_gain_offset": 0})
+
+    arch = {
+        "in_channels": [16, 16], "out_channels": [16, 8], "upsample": [True, True], "resolution": [8, 16],
+        "attention": [True, False],
+    }  # fmt: skip
+    small = {"output_scale": 16, "num_classes": 3, "arch_cfg": arch, "shared_dim": 5}
+    biggan = {"architecture": "biggan", "embedding_dim": 5, "channels": [16, 16, 8], "latent_dim": 9}
+    run(
+        "mmagic_biggan",
+        BigGANGenerator(**small, noise_size=9),
+        spec | biggan | attentive | {"batch_norm_eps": 1e-5},
+        "generator_ema.module.",
+    )
+    unshared = {"with_shared_embedding": False, "split_noise": False, "sn_style": "torch", "sn_eps": 1e-8}
+    plain = {"channels": [16, 16, 8], "norm_gain_offset": 0, "batch_norm_eps": 1e-5}
+    run("mmagic_biggan_unshared", BigGANGenerator(**small, noise_size=6, **unshared), spec | attentive | plain)
+
+    spec = {"architecture": "dcgan", "resolution": 32, "latent_dim": 6, "channels": [16, 8, 4], "input_norm": True}
+    network = DCGANGenerator(32, base_channels=16, noise_size=6)
+    for weight in (parameter for parameter in network.parameters() if parameter.ndim == 4):
+        weight.data *= 4  # or the image would hardly depend on z
+    run("mmagic_dcgan", network, spec | {"output_upsamples": True})
+
+
+def biggan_pytorch(clone: str) -> None:
+    sys.path.insert(0, clone)
+    import BigGAN
+
+    torch.manual_seed(2)
+    network = BigGAN.Generator(
+        G_ch=4, dim_z=16, resolution=32, G_attn="16", n_classes=3, G_shared=True, shared_dim=5, hier=True,
+        BN_eps=1e-5, SN_eps=1e-6, no_optim=True,
+    )  # fmt: skip
+    z, y = torch.randn(2, 16), torch.tensor([1, 2])
+    with torch.no_grad():
+        image = moved(network)(z, network.shared(y))
+    spec = {"architecture": "biggan", "resolution": 32, "latent_dim": 16, "channels": [16, 16, 16, 16]}
+    spec |= {"num_classes": 3, "embedding_dim": 5, "spectral_norm": True, "attention_after": [2]}
+    add("biggan_pytorch", "biggan-pytorch", spec, network, "", image, z, y)
+
+
+def biggan_deep(clone: str) -> None:
+    sys.modules |= dict.fromkeys(("boto3", "botocore", "botocore.exceptions", "requests"), mock.MagicMock())
+    sys.path.insert(0, clone)
+    from pytorch_pretrained_biggan.config import BigGANConfig
+    from pytorch_pretrained_biggan.model import BigGAN
+
+    torch.manual_seed(3)
+    pairs = [(up, wide, wide // 2 if up else wide) for wide in (16, 8, 4, 2) for up in (False, True)]
+    config = BigGANConfig(64, 6, 6, 4, 3, pairs, attention_layer_position=4, n_stats=5)
+    network = BigGAN(config)
+    for parameter in (network.generator.bn.weight, network.generator.bn.bias):
+        nn.init.ones_(parameter)  # which the library leaves uninitialised
+    z, y = torch.randn(2, 6), torch.tensor([1, 2])
+    with torch.no_grad():
+        image = moved(network)(z, nn.functional.one_hot(y, 3).float(), 1.0)
+    spec = {"architecture": "biggan-deep", "resolution": 64, "latent_dim": 6, "channels": [64, 32, 16, 8, 4]}
+    spec |= {"num_classes": 3, "embedding_dim": 6, "attention_after": [2], "batch_norm_eps": 1e-4}
+    add("biggan_deep", "biggan-deep", spec, network, "", image, z, y)
+
+
+def main(*clones: str) -> None:
+    OUT.mkdir(exist_ok=True)
+    torch.set_num_threads(1)
+    for make, clone in zip((mmagic, biggan_pytorch, biggan_deep), clones, strict=True):
+        make(clone)
+    versions = {"torch": torch.__version__.split("+")[0]}
+    manifest = {"format": 1, "set": "sources", "versions": versions, "device": "cpu, one thread", "cases": cases}
+    (OUT / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
