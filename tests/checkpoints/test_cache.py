@@ -14,7 +14,7 @@ import torch
 
 import zoo
 from zoo.checkpoints import cache, weights
-from zoo.checkpoints.upstream.importer import import_checkpoint
+from zoo.checkpoints.upstream.importer import import_checkpoint, tensors_sha256
 from zoo.common import files
 from zoo.common.errors import ConfigError, WeightsCorruptedError, WeightsUnavailableError, ZooError
 from zoo.schema import registry
@@ -42,13 +42,14 @@ def root(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_import_is_recorded_and_printed(checkpoint, root, capsys):
+def test_import_is_recorded_and_printed(config, checkpoint, root, capsys):
     target = import_checkpoint("sngan/cifar10", checkpoint)
     digest = files.sha256(checkpoint)
     assert f"sha256 {digest}" in capsys.readouterr().err
     (entry,) = cache.entries()
     assert (entry.name, entry.path, entry.problem()) == ("sngan/cifar10@test", target, None)
-    assert entry.record == cache.Record(files.sha256(target), digest, str(checkpoint))
+    identity = tensors_sha256(checkpoints.random_state(config))
+    assert entry.record == cache.Record(files.sha256(target), digest, str(checkpoint), tensors_sha256=identity)
     import_checkpoint("sngan/cifar10", checkpoint, force=True)
     assert files.sha256(target) == entry.record.sha256, "the same file converts to the same bytes"
     assert capsys.readouterr().err == ""

@@ -75,7 +75,7 @@ def _scenario(config: ModelConfig) -> dict:
 def test_a_published_discriminator_is_fetched_on_first_use(config, tmp_path):
     with stand_in_drive.drive(tmp_path) as (environment, state):
         environment = {**environment, "ZOO_CACHE": str(tmp_path / "cache")}
-        steps = {G.format(9000): 0, D.format(9000): 1, D.format(10000): 2, G.format(10000): 3}
+        steps = {D.format(9000): 1, D.format(10000): 2, G.format(10000): 3}
         state.folders[FOLDER] = {name: f"{'x' * 30}{i}" for name, i in steps.items()}
         state.files[f"{'x' * 30}3"] = _saved(config, "generator")
         state.files[f"{'x' * 30}2"] = _saved(config, "discriminator", seed=7)

@@ -1,25 +1,19 @@
-"""A stand-in for Google Drive on this machine, with TLS and all: gdown reaches it through a proxy that knows no other.
-
-`environment` is what a process needs: the proxy, and the authority that signed the stand-in's certificate. Nothing in
-the client or in the zoo is switched off or replaced.
-"""
+"""A stand-in for Google Drive on this machine, with TLS and all, which gdown reaches through a proxy."""
 
 from __future__ import annotations
 
 import re
 import socket
-import socketserver
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import trustme
+import stand_in_tls
 
 HOSTS = ("drive.google.com", "drive.usercontent.google.com", "docs.google.com")
 
@@ -122,77 +116,9 @@ def quota(handler: Handler, _: bytes) -> None:
     handler.page('<html><p class="uc-error-subcaption">Too many users have viewed this file recently.</p></html>')
 
 
-class _Proxy(socketserver.BaseRequestHandler):
-    """CONNECT to one of Google's hosts leads to the stand-in; to any other it is refused."""
-
-    target: int  # port of the stand-in
-    asked: list[str]
-
-    def handle(self):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            if not (data := self.request.recv(4096)):
-                return
-            head += data
-        host = head.split()[1].decode().rpartition(":")[0]
-        self.asked.append(host)
-        if host not in HOSTS:
-            self.request.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
-            return
-        with socket.create_connection(("127.0.0.1", self.target)) as upstream:
-            self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(upstream, self.request), daemon=True)
-            back.start()
-            _pump(self.request, upstream)
-            back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    except OSError:
-        pass
-    finally:
-        for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
-class _ThreadingProxy(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-
 @contextmanager
 def drive(folder: Path):
     """(environment for clients, state) of a running stand-in; `folder` is for its certificate."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*HOSTS).configure_cert(context)
     state = State()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("HandlerOfThis", (Handler,), {"state": state}))
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    proxy_handler = type("ProxyOfThis", (_Proxy,), {"target": server.server_port, "asked": []})
-    proxy = _ThreadingProxy(("127.0.0.1", 0), proxy_handler)
-    threads = [threading.Thread(target=s.serve_forever, daemon=True) for s in (server, proxy)]
-    for thread in threads:
-        thread.start()
-    address = f"http://127.0.0.1:{proxy.server_address[1]}"
-    environment = {
-        "HTTPS_PROXY": address,
-        "https_proxy": address,
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-        "REQUESTS_CA_BUNDLE": str(folder / "authority.pem"),
-    }
-    try:
+    with stand_in_tls.serving(folder, type("HandlerOfThis", (Handler,), {"state": state}), HOSTS) as environment:
         yield environment, state
-    finally:
-        for running in (server, proxy):
-            running.shutdown()
-            running.server_close()
-        for thread in threads:
-            thread.join()

@@ -19,7 +19,7 @@ import errno
 import fnmatch
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from ..schema.labels import plain
 
 _CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT}
 _ALIGNMENT = ".alignment.json"
-_DISCRIMINATOR = "-discriminator"
+DISCRIMINATOR = "-discriminator"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -49,7 +49,7 @@ def weights_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | N
 
 def discriminator_key(tag: str) -> str:
     """Return what stands for the tag in the names of the files of its discriminator."""
-    return f"{tag}{_DISCRIMINATOR}"
+    return f"{tag}{DISCRIMINATOR}"
 
 
 def alignment_path(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Path:
@@ -68,6 +68,7 @@ class Record:
     original_sha256: str  # of the file that its authors published, when it was first seen on this machine
     original: str  # where the published file came from
     replaced_sha256: str | None = None  # of the replaced file; between two renames either may exist
+    tensors_sha256: str | None = None  # of the converted tensors, which all sources must give
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -83,17 +84,23 @@ class Record:
         files.write_atomically(path.with_suffix(".json"), (json.dumps(asdict(self), indent=2) + "\n").encode())
 
 
-def store(path: Path, tensors: dict, metadata: dict[str, str], original_sha256: str, original: str) -> Record:
+def store(
+    path: Path, write: Callable[[Path], None], original: str, original_sha256: str, tensors_sha256: str
+) -> Record:
     """Store a converted checkpoint under its name; the file never exists without its checksum on record.
 
     The caller holds the lock.
+
+    Args:
+        write: writes the file at a temporary path.
+        original, original_sha256, tensors_sha256: as in `Record`.
     """
     for written in (path, path.with_suffix(".json")):
         files.remove_leftovers(written)
     replaced = files.sha256(path) if path.is_file() else None
     with files.replacing(path) as temporary:
-        files.write_safetensors(temporary, tensors, metadata)
-        record = Record(files.sha256(temporary), original_sha256, original, replaced)
+        write(temporary)
+        record = Record(files.sha256(temporary), original_sha256, original, replaced, tensors_sha256)
         record.write(path)
     _stamp(path, record.sha256, _root_of_weights(path))
     return record
@@ -197,7 +204,7 @@ def entries(pattern: str = "*", cache_dir: str | os.PathLike | None = None) -> l
     return [
         CachedCheckpoint(name, path, path.stat().st_size, Record.read(path))
         for path, name in names.items()
-        if _fits(name, pattern)
+        if fits(name, pattern)
     ]
 
 
@@ -223,10 +230,10 @@ def clear(
         (root / "verified" / entry.record.sha256).unlink(missing_ok=True)
     if forget:
         for path in (root / "weights").glob("*/*/*.json"):
-            if _fits(_name_of(path), pattern) and _is_record(path):
+            if fits(_name_of(path), pattern) and _is_record(path):
                 path.unlink(missing_ok=True)
     for path in (root / "partial").glob("*@*"):
-        if _fits(path.name, pattern.replace("/", "-")):
+        if fits(path.name, pattern.replace("/", "-")):
             clear_partial(path)
     return removed
 
@@ -247,11 +254,12 @@ def _is_record(path: Path) -> bool:
         return False
 
 
-def _fits(name: str, pattern: str) -> bool:
+def fits(name: str, pattern: str) -> bool:
+    """Return True if `name@tag` fits a pattern, as for `entries`."""
     base, _, tag = name.partition("@")
     wanted, _, wanted_tag = pattern.partition("@")
     same = plain(base) == plain(wanted) or fnmatch.fnmatch(base, wanted.lower())
-    tags = (tag, tag.removesuffix(_DISCRIMINATOR))
+    tags = (tag, tag.removesuffix(DISCRIMINATOR))
     return same and (not wanted_tag or any(fnmatch.fnmatch(tag, wanted_tag) for tag in tags))
 
 

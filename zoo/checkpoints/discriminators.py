@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..common.downloads import OFFLINE, is_offline
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ..common.files import is_file
 from ..schema.config import ModelConfig
@@ -70,8 +69,6 @@ class OfRegistry:
             return self._converted
         entry = weights.entry(self.config, self.tag)
         try:
-            if is_offline():
-                raise WeightsUnavailableError(OFFLINE)
             from .upstream.importer import download_checkpoint
 
             return download_checkpoint(self.config, entry, self.cache_dir, discriminator=True)

@@ -210,30 +210,32 @@ def _discard(path: Path, repository: Path) -> str:
     return "it was removed; load it again; if that fails, too, the Hub has another file under this revision"
 
 
-def list_files(repo_id: str) -> tuple[str, list[str]]:
-    """Return (commit, paths of all files) of a repository."""
-    from huggingface_hub import HfApi
+class FileFacts(NamedTuple):
+    """What the Hub states of a file."""
 
-    with _explained(Address(repo_id), "the list of files"):
-        info = patiently(lambda: HfApi(endpoint()).model_info(repo_id, timeout=CONNECT_TIMEOUT))
-        assert info.sha is not None
-        return info.sha, [file.rfilename for file in info.siblings or ()]
+    commit: str
+    size: int | None  # bytes
+    sha256: str | None  # of a large file
 
 
-def download_into(folder: Path, address: Address, filename: str, limit: int) -> tuple[Path, str | None]:
-    """Download a file of at most `limit` bytes; returns (path below `folder`, sha256 that the Hub states)."""
+def facts(address: Address, filename: str, limit: int) -> FileFacts:
+    """Ask for the facts of a file; raises WeightsUnavailableError if it is not there or has more than `limit` bytes."""
+    with _explained(address, filename):
+        found = patiently(lambda: metadata(address, filename))
+        if (found.size or 0) > limit:
+            raise WeightsUnavailableError(
+                f"{filename} of {address} has {found.size:,d} bytes, too many for a checkpoint"
+            )
+        return FileFacts(found.commit_hash or address.revision, found.size, _lfs_sha256(found.etag))
+
+
+def download_into(folder: Path, address: Address, filename: str) -> Path:
+    """Download a file to its path below `folder`, continuing a partial download; raises WeightsUnavailableError."""
     from huggingface_hub import hf_hub_download
 
     with _explained(address, filename):
-        facts = patiently(lambda: metadata(address, filename))
-        if (facts.size or 0) > limit:
-            raise WeightsUnavailableError(
-                f"{filename} of {address} has {facts.size:,d} bytes, too many for a checkpoint"
-            )
-        repo_id, revision = address
-        options = {"revision": revision, "local_dir": folder, "endpoint": endpoint()}
-        path = patiently(lambda: hf_hub_download(repo_id, filename, **options))
-    return Path(path), _lfs_sha256(facts.etag)
+        options = {"revision": address.revision, "local_dir": folder, "endpoint": endpoint()}
+        return Path(patiently(lambda: hf_hub_download(address.repo_id, filename, **options)))
 
 
 def _lfs_sha256(name: str | None) -> str | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from ..common.downloads import OFFLINE, is_offline
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ..common.files import is_file, verify_sha256
 from ..common.json_files import UnreadableError, open_regular, reason
@@ -98,8 +97,6 @@ def _fetch(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike |
     if weights.hub:
         file = weights.hub
         return hub.download(file.repo_id, file.filename, file.revision, file.sha256, cache_dir=cache_dir)
-    if is_offline():
-        raise WeightsUnavailableError(OFFLINE)
     from .upstream.importer import download_checkpoint
 
     return download_checkpoint(config, weights, cache_dir)
@@ -120,20 +117,22 @@ def how_to_get(config: ModelConfig, weights: Weights) -> str:
 
 def how_to_import(config: ModelConfig, weights: Weights, discriminator: bool = False) -> str:
     """Return one sentence, as `how_to_get`, for a published checkpoint: the generator's or the discriminator's."""
-    upstream = upstream_of(weights, discriminator)
-    assert upstream is not None
+    upstream, *mirrors = sources_of(weights, discriminator)
     option = " --discriminator" if discriminator else ""
+    elsewhere = "".join(f", or {mirror.path} from {mirror.address}" for mirror in mirrors)
     return (
-        f"Download {upstream.path} from {upstream.address}, then run: "
+        f"Download {upstream.path} from {upstream.address}{elsewhere}, then run: "
         f"zoo import {config.name}@{weights.tag} --from FILE{option}."
     )
 
 
-def upstream_of(weights: Weights, discriminator: bool) -> Upstream | None:
-    """Return the published checkpoint of the generator, or of the discriminator; None if it has another place."""
-    if discriminator:
-        return weights.discriminator and weights.discriminator.upstream
-    return weights.upstream
+def sources_of(weights: Weights, discriminator: bool) -> tuple[Upstream, ...]:
+    """Return where the published checkpoint of the generator or discriminator is, in the order in which it is tried.
+
+    Returns () if it has another place.
+    """
+    holder = weights.discriminator if discriminator else weights
+    return (holder.upstream, *holder.mirrors) if holder and holder.upstream else ()
 
 
 def _alternatives(config: ModelConfig, weights: Weights) -> str:

@@ -23,6 +23,7 @@ from .installed import Commands
 from .interpolate import interpolate
 from .labels import labels_command
 from .listing import list_command
+from .mirror import mirror_command
 from .publish import publish
 from .sample import sample
 
@@ -72,6 +73,7 @@ app.command("export", rich_help_panel=panels.SHARE)(export)
 app.command("publish", rich_help_panel=panels.SHARE)(publish)
 app.command("card", rich_help_panel=panels.SHARE)(card_command)
 app.command("import", rich_help_panel=panels.MANAGE)(import_command)
+app.command("mirror", rich_help_panel=panels.MANAGE)(mirror_command)
 app.command("doctor", rich_help_panel=panels.MANAGE)(doctor)
 app.add_typer(cache.app, name="cache", rich_help_panel=panels.MANAGE)
 app.add_typer(data.app, name="data", rich_help_panel=panels.MANAGE)

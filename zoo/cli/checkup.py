@@ -6,16 +6,18 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from ..checkpoints import cache, hub
-from ..checkpoints.upstream import download
+from ..checkpoints import cache, hub, mirror
+from ..checkpoints.upstream import drive
 from ..common import downloads, files, network_settings
 from ..common.cache_roots import cache_root, hub_root
+from ..common.errors import ZooError
 from ..common.version import __version__
 from ..schema import registry
 
@@ -42,7 +44,7 @@ def examine(reach_out: bool = True) -> list[Finding]:
     Args:
         reach_out: try the network; each server has 5 seconds to answer.
     """
-    return [*_versions(), *_extras(), *_devices(), *_caches(), *_weights(), *_places(reach_out)]
+    return [*_versions(), *_extras(), *_devices(), *_caches(), *_weights(), *_mirror(reach_out), *_places(reach_out)]
 
 
 def _versions() -> Iterator[Finding]:
@@ -117,6 +119,23 @@ def _weights() -> Iterator[Finding]:
     yield Finding("weights", "converted here", f"{len(converted)}, {size}" if converted else "0")
 
 
+def _mirror(reach_out: bool) -> Iterator[Finding]:
+    """Read the manifest of the user's mirror, if there is one."""
+    advice = f"correct or unset {mirror.VARIABLE}"
+    try:
+        found = mirror.current()
+        if found is None:
+            return
+        if found.folder is None and (not reach_out or downloads.is_offline()):
+            yield Finding("weights", "mirror", f"{found.place}, not tried")
+            return
+        with tempfile.TemporaryDirectory() as temporary:
+            count = len(found.manifest(Path(temporary)).files)
+        yield Finding("weights", "mirror", f"{found.place}, {count} files")
+    except ZooError as error:
+        yield Finding("weights", "mirror", str(error), False, advice)
+
+
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
@@ -145,7 +164,7 @@ def _drive() -> Finding:
     if _version("gdown") is None:
         return Finding("network", name, f"not tried, as gdown is missing: pip install '{_DISTRIBUTION}[upstream]'")
     client = network_settings.REQUESTS
-    return _place(name, download.DRIVE, client, lambda: download.ask(timeout=_PATIENCE)[0])
+    return _place(name, drive.DRIVE, client, lambda: drive.ask(timeout=_PATIENCE)[0])
 
 
 def _place(name: str, url: str, client: network_settings.Client, ask: Callable[[], int]) -> Finding:

@@ -15,6 +15,7 @@ from ..schema import labels
 from ..schema.architecture import DCGANGenerator
 from ..schema.config import ModelConfig
 from ..schema.label_alignment import LabelAlignment
+from ..schema.sources import terms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +135,8 @@ def _weights(config: ModelConfig) -> RenderableType:
         here = weights.is_local(config, entry)
         where = "bundled" if entry.bundled else "available offline" if here else weights.how_to_get(config, entry)
         table.add_row(plain(f"@{entry.tag}{default}"), plain(where + (f"  {entry.note}" if entry.note else "")))
+        if entry.upstream:
+            table.add_row("", plain(f"licence: {terms(entry.upstream)}"))
         if entry.deviations:
             table.add_row("", plain(f"differs from the recipe: {'; '.join(entry.deviations)}"))
         if config.conditional:

@@ -1,7 +1,8 @@
 """The settings of the network in the environment, as the clients read them: proxies and certificates.
 
-The Hub's client uses httpx (before its version 1, requests), gdown requests, torchvision and torch.hub urllib. Each
-reads other variables, and its error for a value that it cannot use seldom names the variable. Nothing here connects.
+The Hub's client uses httpx (before its version 1, requests), as do downloads over HTTPS; gdown uses requests,
+torchvision and torch.hub urllib. Each reads other variables, and its error for a value that it cannot use seldom names
+the variable. Nothing here connects.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ def bars(*columns: ProgressColumn | str, shown: bool = True, stays: bool = False
     from rich.progress import Progress as Bars
 
     return Bars(*columns, console=Console(stderr=True), transient=not stays, disable=not shown)
+
+
+@contextmanager
+def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a function of (bytes received, bytes in all, if known); on a terminal it shows a bar."""
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
+    with bars(*columns, TransferSpeedColumn(), TimeRemainingColumn(), shown=sys.stderr.isatty()) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda received, total: bar.update(task, completed=received, total=total)
 
 
 class Progress(AbstractContextManager):

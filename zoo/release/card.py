@@ -15,6 +15,7 @@ from ..schema import labels
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
 from ..schema.identity import has_public_data
+from ..schema.sources import terms
 from . import own_card
 from .card_labels import labels_section
 from .card_metadata import front_matter
@@ -259,6 +260,7 @@ def _weights(config: ModelConfig) -> str:
     for entry in config.weights:
         where = "bundled with the package." if entry.bundled else markdown(weights.how_to_get(config, entry))
         default = " (default)" if entry.tag == config.default_tag else ""
+        where += f" Licence: {markdown(terms(entry.upstream))}." if entry.upstream else ""
         lines.append(f"- `@{entry.tag}`{default}: {where}" + (f" {markdown(entry.note)}" if entry.note else ""))
     return "## Weights\n\n" + "\n".join(lines)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
 from ..schema.identity import has_public_data
+from ..schema.sources import license_of_model
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -37,7 +38,7 @@ def front_matter(config: ModelConfig) -> str:
     data = config.data.dataset
     public = has_public_data(config)  # own data are on no Hub, and what others call by their name is something else
     fields = ModelCardData(
-        license=config.license.lower(),
+        license=license_of_model(config).lower(),
         library_name="contrastive-gan-zoo",
         pipeline_tag=TASK,
         tags=["gan", config.method] + [data] * public + ["class-conditional"] * config.conditional,

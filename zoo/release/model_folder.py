@@ -16,6 +16,7 @@ from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
 from ..schema import identity, registry
 from ..schema.config import ModelConfig
 from ..schema.origin import Origin
+from ..schema.sources import license_of_model
 from . import card, sheet
 from .run_record import write_record
 
@@ -127,7 +128,8 @@ def _config_of(model: Exportable, place: str) -> ModelConfig:
     }
     if tag != config.default_tag:  # the notes are of the default weights
         changes |= {"notes": (), "training": config.training.model_copy(update={"notes": ()})}
-    return config.model_copy(update=changes)
+    config = config.model_copy(update=changes)
+    return config.model_copy(update={"license": license_of_model(config)})
 
 
 def _alignment_of(model: Exportable, weights_sha256: str) -> LabelAlignment | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import quote, unquote
 
 from pydantic import Field, model_validator
 
@@ -92,6 +94,12 @@ class Upstream(ConfigPart):
     size: Annotated[int, Field(gt=0, le=2**34)] | None = None  # bytes
     sha256: Sha256 | None = None  # of the published file, if known
     sha256_start: Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")] | None = None  # as the name of the file states it
+    license: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9.+-]+$")] | None = None  # None: its library's
+
+    @property
+    def filename(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
     @property
     def address(self) -> str:
@@ -102,7 +110,8 @@ class Upstream(ConfigPart):
             return f"https://drive.google.com/drive/folders/{self.google_drive_folder}"
         if self.url:
             return self.url
-        return f"https://huggingface.co/{self.hub_repo}"
+        file = f"/blob/{self.revision}/{quote(self.path)}" if self.revision else ""
+        return f"https://huggingface.co/{self.hub_repo}{file}"
 
     @model_validator(mode="after")
     def _one_place(self):
@@ -110,6 +119,26 @@ class Upstream(ConfigPart):
         if sum(place is not None for place in places) != 1:
             raise ValueError("give exactly one of google_drive_file, google_drive_folder, hub_repo and url")
         return self
+
+    @model_validator(mode="after")
+    def _exact(self):
+        if self.hub_repo and _LISTED_BY_PATTERN.match(self.path):
+            return self
+        if not self.google_drive_folder and re.search(r"[*?\[\]]", self.path):
+            raise ValueError("path is a pattern; give the exact path of the file, as patterns are for folders of Drive")
+        if self.hub_repo and not self.revision:
+            raise ValueError("a file on the Hub needs the revision, the commit of its repository")
+        if self.revision and not self.hub_repo:
+            raise ValueError("revision belongs to hub_repo")
+        if self.url and unquote(self.url).rpartition("/")[2] != self.filename:
+            raise ValueError("path must end in the file name of url")
+        if self.sha256 and not self.sha256.startswith(self.sha256_start or ""):
+            raise ValueError("sha256 does not begin with sha256_start")
+        return self
+
+
+# Entries of the registry that are still to be replaced by exact ones; nothing else may be added.
+_LISTED_BY_PATTERN = re.compile(r"studiogan_official_ckpt/CIFAR10_tailored/CIFAR10-[\w-]+-train-\*/")
 
 
 class NearestTraining(ConfigPart):
@@ -128,9 +157,11 @@ class DiscriminatorFile(ConfigPart):
     bundled: BundledFile | None = None
     sha256: Sha256 | None = None  # of the bundled file
     upstream: Upstream | None = None  # fetched on first use of the discriminator
+    mirrors: Annotated[tuple[Upstream, ...], Length(10)] = ()  # the same tensors elsewhere, tried in this order
 
     @model_validator(mode="after")
     def _one_place(self):
+        _check_mirrors(self.upstream, self.mirrors)
         if (self.bundled is None) == (self.upstream is None):
             raise ValueError("give exactly one of bundled and upstream")
         _check_bundled(self.bundled, self.sha256)
@@ -166,6 +197,7 @@ class Weights(ConfigPart):
         if sum(p is not None for p in (self.bundled, self.hub, self.upstream)) != 1:
             raise ValueError("give exactly one of bundled, hub and upstream")
         _check_bundled(self.bundled, self.sha256)
+        _check_mirrors(self.upstream, self.mirrors)
         if self.tag.endswith("-discriminator"):
             raise ValueError('a tag may not end in "-discriminator", which names the files of discriminators')
         return self
@@ -174,3 +206,11 @@ class Weights(ConfigPart):
 def _check_bundled(bundled: str | None, sha256: str | None) -> None:
     if (bundled is None) != (sha256 is None):
         raise ValueError("a bundled file needs its sha256, and only a bundled file may have it here")
+
+
+def _check_mirrors(upstream: Upstream | None, mirrors: tuple[Upstream, ...]) -> None:
+    if mirrors and upstream is None:
+        raise ValueError("mirrors are other places of upstream, which is missing")
+    places = [place.address + place.path for place in (upstream, *mirrors) if place]
+    if len(set(places)) < len(places):
+        raise ValueError("mirrors names one place twice")

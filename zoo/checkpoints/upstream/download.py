@@ -1,8 +1,4 @@
-"""Download a checkpoint from the place where its authors published it.
-
-Google Drive is read through gdown (extra `upstream`), the Hugging Face Hub through its client. A download always gets
-the same file name, in its own folder, whatever name the server gives.
-"""
+"""Download a checkpoint from the place where its authors published it: Google Drive, the Hub, or a server of files."""
 
 from __future__ import annotations
 
@@ -10,28 +6,16 @@ import fnmatch
 import hashlib
 import json
 import re
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial as bound
 from pathlib import Path
 
-from ...common import files, network_settings
-from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
-from ...common.errors import WeightsUnavailableError
-from ...common.progress import bars
+from ...common import files
+from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ...schema.entries import Upstream
 from .. import hub
+from . import drive, https
 from .pickles import MAX_BYTES
-
-_FILE = "original.pth"
-_PART = f"{_FILE}download.part"  # a name like gdown's own (eight characters and ".part"), so that gdown resumes it
-_SIZE = "size"  # of the whole file, as the server stated it when the download began
-DRIVE = "https://drive.google.com"
-_TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
-
-Choice = Callable[[str, list[str], str], str]
 
 
 @dataclass(frozen=True)
@@ -49,40 +33,51 @@ class Original:
         return self.address if self.address.endswith(self.name) else f"{self.name} from {self.address}"
 
 
-def fetch(upstream: Upstream, partial: Path, choose: Choice | None = None) -> Original:
+def fetch(upstream: Upstream, partial: Path, beside: str | None = None) -> Original:
     """Download into a separate folder in `partial`; a partial download of the same file is continued.
 
     Args:
-        choose: returns the path to fetch from a pattern, the paths of a folder or repository, and its address; default:
-            `newest`.
+        beside: path of the generator whose discriminator is wanted, for the search in a folder (see `only`).
 
     Raises:
         WeightsUnavailableError: the download is impossible; the message says why.
+        WeightsCorruptedError: the server states another size or sha256 than the entry; nothing was downloaded.
     """
     if upstream.hub_repo:
-        return _from_hub(upstream, upstream.hub_repo, partial, choose or newest)
-    if upstream.google_drive_file:
-        return Original(_drive_file(upstream.google_drive_file, partial), upstream.path, upstream.address)
-    assert upstream.google_drive_folder
-    listed = _drive_folder(upstream.google_drive_folder)
-    name = (choose or newest)(upstream.path, [name for _, name in listed], upstream.address)
-    file_id = next(file_id for file_id, other in listed if other == name)
-    return Original(_drive_file(file_id, partial), name, f"{DRIVE}/uc?id={file_id}")
+        return _from_hub(upstream, upstream.hub_repo, partial)
+    if upstream.url:
+        folder = _folder_of(partial, "https", upstream.url)
+        name = "original.safetensors" if upstream.path.endswith(".safetensors") else "original.pth"
+        path = https.download(upstream.url, folder, upstream.size, _has_hash(upstream), name)
+        return Original(path, upstream.path, upstream.url)
+    name, file_id, address = upstream.path, upstream.google_drive_file, upstream.address
+    if upstream.google_drive_folder:
+        listed = drive.listing(upstream.google_drive_folder)
+        name = only(upstream.path, [name for _, name in listed], upstream.address, beside)
+        file_id = next(file_id for file_id, other in listed if other == name)
+        address = f"{drive.DRIVE}/uc?id={file_id}"
+    assert file_id
+    check = bound(check_size, upstream, address)
+    return Original(drive.download(file_id, _folder_of(partial, "drive", file_id), check), name, address)
 
 
-def newest(pattern: str, paths: list[str], place: str) -> str:
-    """Return the path that fits the pattern; of several, the path with the highest numbers (dates, steps).
+def check_size(upstream: Upstream, address: str, size: int, then: str = "nothing was downloaded") -> None:
+    """Raise WeightsCorruptedError unless the file at this address has the size that its entry states, if any."""
+    if upstream.size not in (None, size):
+        raise WeightsCorruptedError(f"{address} has {size:,} bytes, expected {upstream.size:,}; {then}")
 
-    A pattern without folders fits a file in any folder. Paths that lead out of a folder never fit.
-    """
-    return max(
-        _fitting(pattern, paths, place),
-        key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)],
-    )
+
+def check_sha256(upstream: Upstream, described: str, sha256: str, remedy: str) -> None:
+    """Raise WeightsCorruptedError unless this is the sha256 that the entry states, as far as it states one."""
+    expected = upstream.sha256 or upstream.sha256_start or ""
+    if not sha256.startswith(expected):
+        raise WeightsCorruptedError(f"{described} has sha256 {sha256[:12]}..., expected {expected[:12]}..., {remedy}")
 
 
 def only(pattern: str, paths: list[str], place: str, beside: str | None = None) -> str:
     """Return the one path that fits the pattern; raises WeightsUnavailableError, which names them, if several do.
+
+    A pattern without folders fits a file in any folder. Paths that lead out of a folder never fit.
 
     Args:
         beside: path of the generator whose discriminator is wanted. If it is one of the paths, only files in its folder
@@ -112,15 +107,19 @@ def _fitting(pattern: str, paths: list[str], place: str) -> list[str]:
     return fits
 
 
-def _from_hub(upstream: Upstream, repo_id: str, partial: Path, choose: Choice) -> Original:
-    commit, paths = hub.list_files(repo_id)
-    name = choose(upstream.path, paths, upstream.address)
-    folder = _folder_of(partial, repo_id, commit, name)
-    path, sha256 = hub.download_into(folder, hub.Address(repo_id, commit), name, MAX_BYTES)
-    return Original(path, name, f"{upstream.address}/blob/{commit}/{name}", sha256, commit)
+def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
+    address = hub.Address(repo_id, upstream.revision or "main")
+    facts = hub.facts(address, upstream.path, MAX_BYTES)
+    check_size(upstream, upstream.address, facts.size or 0)
+    if facts.sha256:
+        check_sha256(upstream, f"{upstream.path} of {address}", facts.sha256, "on the Hub; nothing was downloaded")
+    folder = _folder_of(partial, repo_id, facts.commit, upstream.path)
+    path = hub.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
+    return Original(path, upstream.path, upstream.address, facts.sha256, facts.commit)
 
 
-# ------------------------------------------------------------------------------------------------------- Google Drive
+def _has_hash(upstream: Upstream) -> bool:
+    return bool(upstream.sha256 or upstream.sha256_start)
 
 
 def _folder_of(partial: Path, *identity: str) -> Path:
@@ -128,165 +127,3 @@ def _folder_of(partial: Path, *identity: str) -> Path:
     folder = partial / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     files.make_own(folder)
     return folder
-
-
-def _drive_file(file_id: str, partial: Path) -> Path:
-    folder = _folder_of(partial, "drive", file_id)
-    target = folder / _FILE
-    if target.exists():  # complete, but not converted: the process was killed, or the disk was full
-        return target
-    gdown = _gdown()
-    if not (folder / _SIZE).exists():  # the beginning may belong to another file
-        _begin_anew(folder)
-    (folder / _PART).touch()  # gdown continues it; its own file would ignore the umask
-    with _progress(folder) as progress:
-        _persistently(
-            lambda: gdown.download(
-                id=file_id,
-                output=str(target),
-                quiet=True,
-                use_cookies=False,
-                resume=True,
-                timeout=_TIMEOUT,
-                progress=progress,
-            ),
-            f"{DRIVE}/uc?id={file_id}",
-            folder,
-        )
-    return target
-
-
-def _drive_folder(folder_id: str) -> list[tuple[str, str]]:
-    """Return (id, path) of all files of a folder, without downloading any."""
-    gdown = _gdown()
-    url = f"{DRIVE}/embeddedfolderview?id={folder_id}"
-    listed = _persistently(
-        lambda: gdown.download_folder(
-            id=folder_id, skip_download=True, quiet=True, use_cookies=False, timeout=_TIMEOUT
-        ),
-        url,
-    )
-    return [(file.id, file.path) for file in listed]
-
-
-def _gdown():
-    try:
-        import gdown
-    except ImportError:
-        raise WeightsUnavailableError(
-            "files on Google Drive need gdown, which is not installed (pip install 'contrastive-gan-zoo[upstream]')"
-        ) from None
-    return gdown
-
-
-def _persistently(request: Callable, url: str, folder: Path | None = None):
-    """Return the result of a gdown request, retried while it makes progress, or while Google asks to wait."""
-    waits, received, restarted = iter(WAITS), _received(folder), False
-    while True:
-        try:
-            return request()
-        except _AnotherFileError:
-            _begin_anew(folder)
-        except Exception as error:
-            if not _of_gdown(error):
-                raise
-            if wrong := network_settings.fault(network_settings.REQUESTS, url, error):
-                raise WeightsUnavailableError(wrong) from error
-            before, received = received, _received(folder)
-            if received > before:  # the connection broke; request the rest
-                waits = iter(WAITS)
-                continue
-            status, headers = _ask(url)
-            wait = next(waits, None)
-            if wait is not None and (status in TEMPORARY or (status is None and received)):
-                time.sleep(pause(headers, wait))
-            elif status is not None and status < 400 and received and not restarted:  # the rest is refused; start again
-                restarted, received = True, 0
-                _begin_anew(folder)
-            else:
-                raise WeightsUnavailableError(_refusal(error, status, url)) from error
-
-
-def _of_gdown(error: Exception) -> bool:
-    from gdown import DownloadError
-    from requests import RequestException
-
-    # without an errno: certificates that requests does not find, proxies that urllib3 does not know
-    of_settings = isinstance(error, ValueError) or (type(error) is OSError and error.errno is None)
-    return of_settings or isinstance(error, DownloadError | RequestException)
-
-
-class _AnotherFileError(Exception):
-    """The file has another size than when its download began, as its authors have replaced it."""
-
-
-def _received(folder: Path | None) -> int:
-    return (folder / _PART).stat().st_size if folder else 0
-
-
-def _begin_anew(folder: Path | None) -> None:
-    if folder is None:  # nothing was kept
-        return
-    (folder / _SIZE).unlink(missing_ok=True)
-    (folder / _PART).write_bytes(b"")
-
-
-def _ask(url: str) -> tuple[int | None, Mapping[str, str]]:
-    """Return HTTP status and headers of an address, which gdown does not report; status None without an answer."""
-    from requests import RequestException
-
-    try:
-        return ask(url)
-    except (RequestException, ValueError):
-        return None, {}
-
-
-def ask(url: str = DRIVE, timeout: float = CONNECT_TIMEOUT) -> tuple[int, Mapping[str, str]]:
-    """Return HTTP status and headers of an address, asked as gdown asks; raises what requests raises."""
-    import requests
-
-    with requests.get(url, stream=True, timeout=timeout) as response:
-        return response.status_code, response.headers
-
-
-def _refusal(error: Exception, status: int | None, url: str) -> str:
-    if status is None:
-        reason = network_settings.described(in_short(error), network_settings.REQUESTS, url)
-        return f"Google Drive cannot be reached ({reason}); check the network and the proxy"
-    if status in (401, 403):
-        return f"Google Drive restricts {url} (HTTP {status}); open it in a browser"
-    if status == 404:
-        return f"Google Drive no longer has {url} (HTTP 404)"
-    if status in TEMPORARY:
-        return f"Google Drive is busy or failing (HTTP {status} for {url}); try again later"
-    # gdown's message is a paragraph with the reason in the middle
-    text = re.sub(r"^Failed to retrieve file url:|You may still be able to.*", "", " ".join(str(error).split()))
-    return f"Google Drive refuses {url} ({in_short(Exception(text.strip()))}); open it in a browser"
-
-
-@contextmanager
-def _progress(folder: Path) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield a progress callback that enforces the size limit and the unchanged size; on a terminal it shows a bar."""
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (TextColumn("Google Drive"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with bars(*columns, shown=sys.stderr.isatty()) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(received: int, total: int | None) -> None:
-            if max(received, total or 0) > MAX_BYTES:
-                raise WeightsUnavailableError(
-                    f"the file is larger than {MAX_BYTES >> 30} GiB, too large for a checkpoint"
-                )
-            if total is not None:
-                _check_size(folder / _SIZE, total)
-            bar.update(task, completed=received, total=total)
-
-        yield show
-
-
-def _check_size(record: Path, total: int) -> None:
-    if not record.exists():
-        files.write_atomically(record, str(total).encode())
-    elif record.read_bytes() != str(total).encode():
-        raise _AnotherFileError

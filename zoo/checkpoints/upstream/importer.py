@@ -1,6 +1,7 @@
 """Convert a published checkpoint, downloaded by us or by hand, once into our cache.
 
-The sha256 of a file is recorded when it is first seen; after that, a file of that name must have the same sha256.
+Of several places of one checkpoint, the first that gives it is taken. The sha256 of a file is recorded when it is first
+seen; after that, a file of that place must have the same sha256, and any place must give the same tensors.
 """
 
 from __future__ import annotations
@@ -8,24 +9,32 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import shutil
 import sys
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...common import files
+from ...common.downloads import OFFLINE, is_offline
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
+from ...common.tensors import state_sha256
+from ...common.text import one_line
 from ...schema import labels, registry
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream, Weights
-from .. import cache, weights
+from ...schema.sources import LIBRARIES, is_noncommercial, license_of
+from .. import cache, mirror, weights
+from ..state_dicts import check_finite, load_into
+from ..tensor_names import is_batch_count
 from . import convert_file, download, pickles
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 CONVERTER_VERSION = "1"
+_UNSET = f"correct the mirror, or unset {mirror.VARIABLE}"
 
 
 def import_checkpoint(
@@ -54,7 +63,8 @@ def import_checkpoint(
     target = wanted.target(cache_dir)
     if target.exists() and not force:
         raise ZooError(f"{target} exists; these weights were imported before (--force imports them again)")
-    path = _checkpoint(Path(source), wanted.upstream)
+    path = _checkpoint(Path(source), wanted.sources)
+    wanted = wanted.of(_source_of(path, wanted.sources))
     converted = _convert(wanted, download.Original(path, path.name, str(path)), target, trust_anew=force)
     with cache.lock(config, wanted.key, cache_dir):
         return converted.store(target)
@@ -80,14 +90,86 @@ def download_checkpoint(
         if target.is_file():  # another process was first
             return target
         unfinished.mkdir(parents=True, exist_ok=True)
-        original = download.fetch(wanted.upstream, unfinished, wanted.choice(cache_dir))
-        try:
-            path = _convert(wanted, original, target).store(target)
-        except WeightsCorruptedError:  # continuing with this file would fail again
-            cache.clear_partial(unfinished)
-            raise
+        path = _from_mirror(wanted, target, unfinished) or _from_sources(wanted, target, unfinished)
         cache.clear_partial(unfinished)
         return path
+
+
+def _from_sources(wanted: _Wanted, target: Path, unfinished: Path) -> Path:
+    """Fetch from the first place that gives the checkpoint, and tell why those before it did not."""
+    if is_offline():
+        raise WeightsUnavailableError(OFFLINE)
+    failures: list[tuple[Upstream, ZooError]] = []
+    for source in wanted.sources:
+        try:
+            path = _from_source(wanted.of(source), target, unfinished)
+        except (WeightsUnavailableError, WeightsCorruptedError) as error:
+            failures.append((source, error))
+            continue
+        if failures:
+            print(f"zoo: {wanted.name} comes from {source.address}; {_told(failures)}", file=sys.stderr)
+        return path
+    if len(failures) == 1:
+        raise failures[0][1]
+    wrong = all(isinstance(error, WeightsCorruptedError) for _, error in failures)
+    raise (WeightsCorruptedError if wrong else WeightsUnavailableError)(f"no source gives it: {_told(failures)}")
+
+
+def _told(failures: list[tuple[Upstream, ZooError]]) -> str:
+    return "; ".join(f"{source.address} failed ({one_line(str(error), 400).rstrip('.')})" for source, error in failures)
+
+
+def _from_source(wanted: _Wanted, target: Path, unfinished: Path) -> Path:
+    _tell_terms(wanted.name, license_of(wanted.upstream), LIBRARIES[wanted.upstream.source].home)
+    unfinished.mkdir(parents=True, exist_ok=True)
+    try:
+        original = download.fetch(wanted.upstream, unfinished, wanted.beside(target))
+        return _convert(wanted, original, target).store(target)
+    except WeightsCorruptedError:  # continuing with this file would fail again
+        cache.clear_partial(unfinished)
+        raise
+
+
+def _tell_terms(name: str, license: str, home: str | None) -> None:
+    if is_noncommercial(license):
+        print(f"zoo: {name} is licensed {license}: no commercial use{f'; see {home}' if home else ''}", file=sys.stderr)
+
+
+def _from_mirror(wanted: _Wanted, target: Path, unfinished: Path) -> Path | None:
+    """Fetch from the user's mirror; None if there is none, or if it lacks these weights."""
+    try:
+        found = mirror.fetch(wanted.config.name, wanted.key, unfinished)
+        return found and _store_mirrored(wanted, found, target)
+    except WeightsCorruptedError:  # continuing with this file would fail again
+        cache.clear_partial(unfinished)
+        raise
+
+
+def _store_mirrored(wanted: _Wanted, found: mirror.Found, target: Path) -> Path:
+    entry, known = found.entry, cache.Record.read(target)
+    _tell_terms(wanted.name, entry.license, entry.home)
+    origin = f"{found.place}/{entry.file}"
+    facts, tensors = weights.read_metadata(found.path), weights.read(found.path)
+    network = "discriminator" if wanted.discriminator else None
+    if (facts.get("name"), facts.get("tag"), facts.get("network")) != (wanted.config.name, wanted.entry.tag, network):
+        raise WeightsCorruptedError(f"{origin} states that it holds other weights than {wanted.name}; {_UNSET}")
+    check_finite(tensors, origin)
+    load_into(wanted.build(), tensors, origin)
+    hashes = [source.sha256 for source in wanted.sources]
+    if None not in hashes and entry.original_sha256 not in hashes:
+        raise WeightsCorruptedError(f"{origin} comes from another file than {wanted.name} was published as; {_UNSET}")
+    identity = tensors_sha256(tensors)
+    if known and known.tensors_sha256 not in (None, identity):
+        raise WeightsCorruptedError(
+            f"{origin} has other tensors than {known.original} gave first; {_how_to_forget(wanted)}"
+        )
+
+    def write(path: Path) -> None:
+        shutil.copyfile(found.path, path)
+
+    cache.store(target, write, entry.original, entry.original_sha256, identity)
+    print(f"zoo: {wanted.name} comes from the mirror {found.place}", file=sys.stderr)
+    return target
 
 
 @dataclass(frozen=True)
@@ -96,7 +178,8 @@ class _Wanted:
 
     config: ModelConfig
     entry: Weights
-    upstream: Upstream
+    sources: tuple[Upstream, ...]
+    upstream: Upstream  # the one of the sources that is tried
     discriminator: bool
 
     @property
@@ -109,22 +192,28 @@ class _Wanted:
         """The name that messages and `zoo cache` show."""
         return f"{self.config.name}@{self.key}"
 
+    def of(self, source: Upstream) -> _Wanted:
+        return replace(self, upstream=source)
+
+    def build(self) -> nn.Module:
+        """Return the network without weights."""
+        from ... import nets
+
+        build = nets.build_discriminator if self.discriminator else nets.build_generator
+        return build(self.config.discriminator if self.discriminator else self.config.generator, device="meta")
+
     def target(self, cache_dir: str | os.PathLike | None) -> Path:
         return cache.weights_path(self.config, self.key, cache_dir)
 
-    def choice(self, cache_dir: str | os.PathLike | None) -> download.Choice:
-        """Return how a file is chosen by a pattern: a discriminator must be of the run of its generator."""
-        if not self.discriminator:
-            return download.newest
-        generator = cache.weights_path(self.config, self.entry.tag, cache_dir)
-        beside = weights.read_metadata(generator).get("original") if generator.is_file() else None
-        return partial(download.only, beside=beside)
+    def beside(self, target: Path) -> str | None:
+        """Return the published path of the generator, whose run that of a discriminator must be; None if not known."""
+        generator = target.with_name(f"{self.entry.tag}.safetensors")
+        return weights.read_metadata(generator).get("original") if self.discriminator and generator.is_file() else None
 
 
 def _wanted(config: ModelConfig, entry: Weights, discriminator: bool) -> _Wanted:
-    upstream = weights.upstream_of(entry, discriminator)
-    if upstream is not None:
-        return _Wanted(config, entry, upstream, discriminator)
+    if sources := weights.sources_of(entry, discriminator):
+        return _Wanted(config, entry, sources, sources[0], discriminator)
     if not discriminator:
         raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
     if entry.discriminator:
@@ -141,13 +230,18 @@ def _wanted(config: ModelConfig, entry: Weights, discriminator: bool) -> _Wanted
 class _Converted:
     wanted: _Wanted
     tensors: dict[str, Tensor]
+    tensors_sha256: str
     original: download.Original
     sha256: str  # of the original
     is_new: bool  # no sha256 of the original was known before
 
     def store(self, target: Path) -> Path:
         provenance = _provenance(self.wanted, self.original, self.sha256)
-        cache.store(target, self.tensors, provenance, self.sha256, self.original.address)
+
+        def write(path: Path) -> None:
+            files.write_safetensors(path, self.tensors, provenance)
+
+        cache.store(target, write, self.original.address, self.sha256, self.tensors_sha256)
         name, config = self.wanted.name, self.wanted.config
         if self.is_new:
             size = files.as_size(self.original.path.stat().st_size)
@@ -164,19 +258,38 @@ class _Converted:
 
 def _convert(wanted: _Wanted, original: download.Original, target: Path, trust_anew: bool = False) -> _Converted:
     upstream, config = wanted.upstream, wanted.config
+    download.check_size(upstream, str(original), original.path.stat().st_size, "download it again")
     digest, known = files.sha256(original.path), cache.Record.read(target)
-    again = "download it again"
-    _enforce(original, digest, original.sha256, f"the sha256 that its server states; {again}")
-    _enforce(original, digest, upstream.sha256, f"the sha256 of the published file; {again}")
-    if known and not trust_anew:
-        remedy = (
-            f"if you trust the new file, forget the old one: zoo cache clear {wanted.name} --forget, then load it again"
+    _enforce(original, digest, original.sha256, "the sha256 that its server states; download it again")
+    download.check_sha256(upstream, str(original), digest, "the sha256 of the published file; download it again")
+    enforced = None if trust_anew else known
+    if enforced and _is_same_place(enforced, wanted, original):
+        _enforce(
+            original, digest, enforced.original_sha256, f"the sha256 of its first download; {_how_to_forget(wanted)}"
         )
-        _enforce(original, digest, known.original_sha256, f"the sha256 of its first download; {remedy}")
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
     spec = config.discriminator if wanted.discriminator else config.generator
     tensors = convert_file(state, upstream.source, spec, str(original))
-    return _Converted(wanted, tensors, original, digest, is_new=known is None and upstream.sha256 is None)
+    identity = tensors_sha256(tensors)
+    if enforced and enforced.tensors_sha256 not in (None, identity):
+        raise WeightsCorruptedError(
+            f"{original} gives other tensors than {enforced.original} gave first; {_how_to_forget(wanted)}"
+        )
+    return _Converted(wanted, tensors, identity, original, digest, is_new=known is None and upstream.sha256 is None)
+
+
+def tensors_sha256(tensors: dict[str, Tensor]) -> str:
+    """Return what identifies converted tensors; without the counts of batches, which some files of one model lack."""
+    return state_sha256({name: tensor for name, tensor in tensors.items() if not is_batch_count(name)})
+
+
+def _is_same_place(known: cache.Record, wanted: _Wanted, original: download.Original) -> bool:
+    """Whether the file must be the recorded one, byte by byte; a file from another place holds the same tensors."""
+    return len(wanted.sources) == 1 or known.tensors_sha256 is None or known.original == original.address
+
+
+def _how_to_forget(wanted: _Wanted) -> str:
+    return f"if you trust the new file, forget the old one: zoo cache clear {wanted.name} --forget, then load it again"
 
 
 def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:
@@ -185,21 +298,32 @@ def _enforce(original: download.Original, digest: str, expected: str | None, rem
         raise WeightsCorruptedError(f"{found}, expected {expected[:12]}..., {remedy}")
 
 
-def _checkpoint(source: Path, upstream: Upstream) -> Path:
-    if source.is_file():
-        return source
-    if not source.is_dir():
-        raise WeightsUnavailableError(f"{source} does not exist; give the downloaded file, or its folder")
-    pattern = upstream.path.rpartition("/")[2]
-    found = sorted(path for path in source.rglob("*") if path.is_file() and fnmatch.fnmatchcase(path.name, pattern))
+def _checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:
+    if given.is_file():
+        return given
+    if not given.is_dir():
+        raise WeightsUnavailableError(f"{given} does not exist; give the downloaded file, or its folder")
+    patterns = list(dict.fromkeys(source.filename for source in sources))
+    named = " or ".join(patterns)
+    found = sorted(path for path in given.rglob("*") if path.is_file() and _fits(path, patterns))
     if not found:
-        raise WeightsUnavailableError(f"no file in {source} is called {pattern}; give the path of the file")
+        raise WeightsUnavailableError(f"no file in {given} is called {named}; give the path of the file")
     if len(found) > 1:
-        shown = ", ".join(str(path.relative_to(source)) for path in found[:4]) + (", ..." if len(found) > 4 else "")
+        shown = ", ".join(str(path.relative_to(given)) for path in found[:4]) + (", ..." if len(found) > 4 else "")
         raise WeightsUnavailableError(
-            f"{len(found)} files in {source} are called {pattern} ({shown}); give the path of the file"
+            f"{len(found)} files in {given} are called {named} ({shown}); give the path of the file"
         )
     return found[0]
+
+
+def _fits(path: Path, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path.name, pattern) for pattern in patterns)
+
+
+def _source_of(path: Path, sources: Sequence[Upstream]) -> Upstream:
+    """Return the source that a downloaded file is most likely from, by its name and size; the first in doubt."""
+    size = path.stat().st_size
+    return max(sources, key=lambda source: (_fits(path, [source.filename]), source.size == size))
 
 
 def _provenance(wanted: _Wanted, original: download.Original, digest: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from ...common.text import markdown
 from ...release import card as cards
 from ...schema import registry
 from ...schema.config import ModelConfig
+from ...schema.sources import license_of_model
 from .. import drawing, encoding, model_list, style, validation
 from ..wiring import connect, page_progress
 
@@ -68,4 +69,4 @@ def card(config: ModelConfig) -> str:
     body = cards.render(config, record=False).split("\n---\n", 1)[1].strip()
     picture = f"({cards.sheet_filename(config)})"  # drawn beside the card instead
     lines = [line for line in body.splitlines() if not (line.startswith("![") and line.endswith(picture))]
-    return "\n".join([*lines, "", "## Licence", "", markdown(config.license), ""])
+    return "\n".join([*lines, "", "## Licence", "", markdown(license_of_model(config)), ""])

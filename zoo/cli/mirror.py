@@ -1,0 +1,31 @@
+"""`zoo mirror`: write a folder of converted weights that other machines load from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def mirror_command(
+    folder: Annotated[Path, typer.Argument(help="New folder, or a mirror to be continued.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help='Names, name@tag, or globs such as "sngan/*"; default: all weights here.')
+    ] = None,
+) -> None:
+    """Write a mirror: the weights that are bundled or in the cache, with a manifest of checksums and licences.
+
+    Others load from it with ZOO_MIRROR=FOLDER, or, if a web server offers the folder, with ZOO_MIRROR=https://...
+
+    zoo mirror /shared/zoo "contragan/*"
+    """
+    from ..checkpoints import mirror
+    from ..common.files import as_size
+    from ..schema.sources import is_noncommercial
+
+    wanted = mirror.items(names or ())
+    for entry, was_there in mirror.write(folder, wanted):
+        terms = entry.license + (", no commercial use" if is_noncommercial(entry.license) else "")
+        print(f"{entry.name}@{entry.tag}  {as_size(entry.size)}  {terms}{'  (there already)' if was_there else ''}")
+    print(f"{folder}: {len(wanted)} files; use it with ZOO_MIRROR={folder.resolve()}")
