@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import panels
+from zoo.cli import completion, panels
 from zoo.cli.preparing import Background, Crop, Resize, own_preparation
 from zoo.common import torchrun
 from zoo.common.json_files import parse_json
@@ -37,7 +37,9 @@ def train(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Model name in any spelling, a config file, or a run folder.", show_default="with --resume: OUT"
+            autocompletion=completion.model,
+            help="Model name in any spelling, a config file, or a run folder.",
+            show_default="with --resume: OUT",
         ),
     ] = None,
     out: Annotated[
@@ -58,6 +60,7 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL",
+            autocompletion=completion.model,
             help="Begin with the networks of another model: a name, a run, a folder, hf://USER/REPO or a .safetensors "
             "file.",
             rich_help_panel=panels.DATA,
@@ -152,17 +155,22 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of weights, batches and latents.", rich_help_panel=panels.RECIPE)
     ] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda.", rich_help_panel=panels.COMPUTE)] = "auto",
+    device: Annotated[
+        str, typer.Option(autocompletion=completion.device, help="auto, cpu, cuda.", rich_help_panel=panels.COMPUTE)
+    ] = "auto",
     precision: Annotated[
         str | None,
         typer.Option(
-            help="float32, tf32 or bfloat16 (autocast); default: the recipe's.", rich_help_panel=panels.COMPUTE
+            autocompletion=completion.offering("float32", "tf32", "bfloat16"),
+            help="float32, tf32 or bfloat16 (autocast); default: the recipe's.",
+            rich_help_panel=panels.COMPUTE,
         ),
     ] = None,
     compile_: Annotated[
         str,
         typer.Option(
             "--compile",
+            **completion.among(("auto", "on", "off")),
             help="Compile the step: auto (where it pays), on or off. Compiling takes a minute and makes the steps of a "
             "GPU twice as fast.",
             rich_help_panel=panels.COMPUTE,
@@ -184,7 +192,11 @@ def train(
     ] = None,
     extractor: Annotated[
         str,
-        typer.Option(help="Extractor of these scores: efficientnet-lite0, inception.", rich_help_panel=panels.PROTOCOL),
+        typer.Option(
+            **completion.among(("efficientnet-lite0", "inception")),
+            help="Extractor of these scores: efficientnet-lite0, inception.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
     ] = "efficientnet-lite0",
     keep: Annotated[
         int, typer.Option(min=1, help="Number of newest checkpoints to keep.", rich_help_panel=panels.OUTPUT)
@@ -222,8 +234,6 @@ def train(
     from .run.run_folder import RunFolder
     from .run.told import as_command, class_changes
 
-    if compile_ not in ("auto", "on", "off"):
-        raise typer.BadParameter(f"{compile_!r} is unknown; give auto, on or off", param_hint="--compile")
     if name is None and not (resume and out):
         raise typer.BadParameter("name a model, or a run with --resume", param_hint="NAME")
     run_config = registry.exported(out if name is None and out else name or "")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.cli.arguments import complete_name
+from zoo.cli import completion
 from zoo.schema import registry
 
 
@@ -20,7 +20,7 @@ def run(command):
 
 
 def test_list_and_its_json(run):
-    table = run("list").stdout
+    table = run("list", "--all").stdout
     assert all(name in table for name in registry.names())
     rows = [json.loads(line) for line in run("list", "*/cifar10", "--conditional", "--json").stdout.splitlines()]
     by_name = {row["name"]: row for row in rows}
@@ -118,7 +118,7 @@ def test_a_folder_is_checked_before_anything_is_written(run, tmp_path):
         (["sample", "contragan/digits", "-o", "/dev/null/x.png"], 1, "/dev/null"),
         (["sample", "contragan/digits", "-n", "0"], 2, "-n"),
         (["sample", "contragan/digits", "--colour"], 2, "--colour"),
-        (["list", "--available", "online"], 1, "offline"),
+        (["list", "--available", "online"], 2, "offline"),
         (["list", "zebra*"], 1, "no model fits"),
         (["info", "nothing-like-it-at-all"], 1, "zoo list"),
         (["import", "contragan/cifar10", "--from", "missing.pth"], 1, "does not exist"),
@@ -140,4 +140,4 @@ def test_version_help_and_completion(run):
     module = subprocess.run([sys.executable, "-m", "zoo", "--version"], capture_output=True, text=True, check=True)
     assert module.stdout == f"zoo {zoo.__version__}\n"
     assert "sample" in run("--help").stdout
-    assert complete_name("contragan/ti") == ["contragan/tiny-imagenet"]
+    assert completion.model("contragan/ti") == ["contragan/tiny-imagenet"]

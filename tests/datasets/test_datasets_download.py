@@ -269,6 +269,6 @@ def test_a_missing_package_is_named(monkeypatch, module, name):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, f"{module}.datasets", None)
     with pytest.raises(
-        DataUnavailableError, match=r"which is not installed; run: pip install (torchvision|scikit-learn)"
+        DataUnavailableError, match=r"which is not installed; run: pip install (torchvision|'scikit-learn>=1.4')"
     ):
         datasets.load(name)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 import time
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -381,7 +385,7 @@ def test_the_files_of_a_space():
     pytest.importorskip("gradio")
     from zoo.demo import space_files
 
-    found = space_files()
+    found = space_files("contrastive-gan-zoo[demo,eval] @ git+https://example.org/zoo@abc")
     assert set(found) == {"README.md", "requirements.txt", "app.py"}
     head = found["README.md"].decode().split("---\n")[1]
     facts = dict(line.split(": ", 1) for line in head.splitlines())
@@ -389,6 +393,40 @@ def test_the_files_of_a_space():
     assert facts["app_file"] == "app.py"
     compile(found["app.py"], "app.py", "exec")
     assert b"contrastive-gan-zoo[demo,eval]" in found["requirements.txt"]
+
+
+def test_a_space_installs_a_wheel_that_it_holds_or_the_installed_commit(tmp_path, monkeypatch):
+    """On no index is there a distribution of this name."""
+    pytest.importorskip("gradio")
+    from zoo.common import package_data
+    from zoo.demo import space_files
+    from zoo.release import space
+
+    found = space_files(repo_id="me/gans")
+    (name,) = set(found) - {"README.md", "requirements.txt", "app.py"}
+    address = f"contrastive-gan-zoo[demo,eval] @ https://huggingface.co/spaces/me/gans/resolve/main/{name}"
+    assert address in found["requirements.txt"].decode().splitlines()
+    with zipfile.ZipFile(io.BytesIO(found[name])) as wheel:
+        names = wheel.namelist()
+        assert wheel.testzip() is None
+        record = [line.rsplit(",", 2)[0] for line in wheel.read(names[-1]).decode().splitlines()]
+        assert (
+            wheel.read("zoo/hub_configs/contragan/digits.json")
+            == (package_data.top_folder("hub_configs") / "contragan" / "digits.json").read_bytes()
+        )
+    assert record == names
+    assert {"zoo/__init__.py", "training/__init__.py", "zoo/checkpoints/bundled/contragan-digits.safetensors"} <= {
+        *names
+    }
+    with pytest.raises(ZooError, match="--requirement"):
+        space_files(repo_id="me/gans", private=True)
+    origin = {"url": "https://example.org/zoo", "vcs_info": {"vcs": "git", "commit_id": "abc"}}
+    monkeypatch.setattr(
+        space.metadata,
+        "distribution",
+        lambda name: SimpleNamespace(version="6", read_text=lambda _: json.dumps(origin)),
+    )
+    assert b"contrastive-gan-zoo[demo,eval] @ git+https://example.org/zoo@abc\n" in space_files()["requirements.txt"]
 
 
 def test_the_space_can_be_looked_at_before_it_is_published(command):

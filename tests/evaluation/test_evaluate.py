@@ -1,6 +1,7 @@
 """`zoo.evaluate` from end to end with an extractor that costs nothing: scores, counts, seeds, and what is refused."""
 
 import copy
+import dataclasses
 import pickle
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from zoo.common.errors import DataUnavailableError, LabelError, UnknownModelErro
 from zoo.evaluation import PROTOCOLS
 from zoo.evaluation.features import extraction, extractors, inception
 from zoo.evaluation.features.sources import Fixed
-from zoo.evaluation.metrics import formulas
+from zoo.evaluation.metrics import copying, formulas, monge, neighbours, prd, scores
 from zoo.schema import registry
 
 
@@ -71,6 +72,36 @@ def test_another_precision_is_measured_and_said():
     assert 0 < abs(rounded["fid"].value - exact["fid"].value) < 0.05 * exact["fid"].value
     assert "computed in" in rounded._repr_markdown_()
     assert "computed in" not in exact._repr_markdown_()
+
+
+def test_every_metric_takes_the_images_that_it_says(unconditional):
+    """Density, coverage, F scores, MIND, AuthPct and C_T again, from images of `sample`, without the engine."""
+    metrics, held_out = ("dc", "prd", "mind", "authpct", "ct"), datasets.load("digits")
+    held_out = dataclasses.replace(held_out, images=held_out.images.flip(3)[:400], labels=held_out.labels[:400])
+    report = evaluate(unconditional, metrics, seeds=1, held_out=held_out)
+    extractor = extractors.load("tiny")
+
+    def of(images):
+        return extraction.extract(Fixed(images), extractor, ("12",), 64).layers["12"]
+
+    fake, real = of(unconditional.sample(200, seed=0).uint8), of(datasets.load("digits").images)
+    some = real[scores.random_indices(1797, 200)]
+    expected = {
+        **neighbours.density_coverage(fake, some)._asdict(),
+        **dict(zip(("F_8 tiny", "F_1/8 tiny"), prd.f_scores(fake, some), strict=True)),
+        "MD tiny": monge.sliced_distance(fake, some),
+        "AuthPct tiny": 100 * neighbours.authentic_share(fake, real),
+        "C_T tiny": copying.copying_score(fake, real, of(held_out.images)),
+    }
+    assert {name: report[name].value for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert len(report.results) == len(expected)
+    assert (report["density"].num_real, report["authpct"].num_real) == (200, 1797)
+    assert [data["count"] for data in report.references] == [1797, 400]
+    assert any("MD tiny of 200 images on either side, not 5,000" in warning for warning in report.warnings)
+    assert report["coverage"].settings["neighbours"] == 5
+    assert report["F_8 tiny"].settings["clusters"] == 20
+    with pytest.raises(DataUnavailableError, match=r"beside digits train there are none here; .* --held-out"):
+        evaluate(unconditional, ("ct",))
 
 
 def test_precision_and_recall_are_not_swapped():
@@ -310,6 +341,6 @@ def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
         small = protocol.updated(num_real=300, num_fake=100, seeds=(0,), selection="random", splits={})
         if small.kid:
             small = small.updated(kid=small.kid.model_copy(update={"subset_size": 50, "subsets": 2}))
-        report = evaluate(unconditional, small.metrics, protocol=small, num_fake=100)
+        report = evaluate(unconditional, small.metrics, protocol=small, num_fake=100, held_out="digits:train")
         assert {result.protocol for result in report.results} == {name}
         assert any("quantise" in line or "batch_norm" in line for line in report.differences) == (name != "clean")

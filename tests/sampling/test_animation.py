@@ -129,7 +129,7 @@ def test_without_pyav_an_mp4_names_the_extra(tmp_path, monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ZooError, match=r"pip install 'contrastive-gan-zoo\[video\]', or give a .gif$"):
+    with pytest.raises(ZooError, match=r"pip install 'av>=12', or give a .gif$"):
         frames(2).save(tmp_path / "x.mp4")
     assert list(tmp_path.iterdir()) == []
     assert frames(2).save(tmp_path / "x.gif").is_file()
@@ -137,7 +137,7 @@ def test_without_pyav_an_mp4_names_the_extra(tmp_path, monkeypatch):
 
 def test_a_pyav_without_the_encoder_is_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
-    with pytest.raises(ZooError, match=r"without the encoder libx264; run: pip install av, or give a .gif"):
+    with pytest.raises(ZooError, match=r"without the encoder libx264; run: pip install 'av>=12', or give a .gif"):
         frames(2).save(tmp_path / "x.mp4")
 
 

@@ -18,7 +18,19 @@ HELP_PANEL = "Train"
 
 app = typer.Typer(no_args_is_help=True, help="Run the papers' ablations and comparisons.")
 
-Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="Name of a sweep (`zoo sweep list`), or a JSON file.")]
+
+def _complete_sweep(incomplete: str) -> list[str]:
+    from . import sweep
+
+    return [name for name in sweep.names() if name.startswith(incomplete)]
+
+
+Sweep = Annotated[
+    str,
+    typer.Argument(
+        metavar="SWEEP", autocompletion=_complete_sweep, help="Name of a sweep (`zoo sweep list`), or a JSON file."
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.", rich_help_panel=panels.OUTPUT),
@@ -30,7 +42,10 @@ Paper = Annotated[
 
 @app.command("list")
 def list_command() -> None:
-    """List the bundled sweeps, with their runs and data at both sizes."""
+    """List the bundled sweeps, with their runs and data at both sizes.
+
+    zoo sweep list
+    """
     from rich.table import Table
 
     from zoo.cli.printing import to_stdout
@@ -52,7 +67,10 @@ def list_command() -> None:
 
 @app.command("show")
 def show_command(name: Sweep) -> None:
-    """Show a sweep: its question, its sizes and its runs."""
+    """Show a sweep: its question, its sizes and its runs.
+
+    zoo sweep show infomax-weights
+    """
     from . import sweep, sweep_report
 
     print(sweep_report.show(sweep.load(name)))
@@ -138,7 +156,10 @@ def report_command(
     paper: Paper = False,
     device: Annotated[str, typer.Option(help="The device that the page names.")] = "auto",
 ) -> None:
-    """Write the page of the runs that are finished."""
+    """Write the page of the runs that are finished.
+
+    zoo sweep report infomax-weights --out studies/infomax-weights
+    """
     from . import sweep_report
 
     print(sweep_report.make_report(_setup(name, out, paper, None, device)).write(out or _default(name)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from zoo.cli import usage
+from zoo.common import failures
 from zoo.common.errors import ZooError
 from zoo.common.json_files import read_json, reason
 
@@ -66,8 +67,6 @@ def _unfinished(results: Path) -> bool:
 
 def main(study: Callable) -> None:
     """Run a study as a command, with one-line errors."""
-    try:
-        typer.run(study)
-    except ZooError as error:
-        print(f"studies: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app.command()(study)
+    failures.run(lambda: usage.run(app), "studies")

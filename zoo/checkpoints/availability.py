@@ -1,12 +1,42 @@
-"""List models, and tell which of them load without a network."""
+"""List models, and tell which of them load without a network, which are fetched first, and which must be trained."""
 
 from __future__ import annotations
 
 import fnmatch
+from enum import Enum
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from ..common.errors import ZooError
 from ..schema.config import ModelConfig
+from ..schema.entries import Upstream, Weights
 from ..schema.registry import config, names
+
+
+class Status(str, Enum):
+    """What `zoo.load(name)` does with the default weights; the order is that of lists of models."""
+
+    NOW = "now"  # they load without a network
+    DOWNLOAD = "download"  # they are fetched first
+    TRAIN = "train"  # there are none
+
+
+_ORDER = list(Status)
+
+
+class Availability(NamedTuple):
+    """Where the default weights of a model are."""
+
+    status: Status
+    source: str | None = None  # "bundled", "cache", "Google Drive", "Hugging Face", or the host of an address
+    size: int | None = None  # bytes of the file to load, or to fetch; None where no one states it
+
+
+_CHOICES = {
+    "offline": {Status.NOW},
+    "download": {Status.DOWNLOAD},
+    "trained": {Status.NOW, Status.DOWNLOAD},
+}
 
 
 def list_models(
@@ -16,30 +46,57 @@ def list_models(
     dataset: str | None = None,
     available: str | None = None,
 ) -> list[str]:
-    """Return the names of the models that fit, sorted.
+    """Return the names of the models that fit: sorted, and with `available` those first that load without a network.
 
     Args:
         pattern: glob over names, ignoring case, such as "*/cifar10" or "contragan*".
         conditional: True or False to keep only models with or without classes.
         dataset: keep models of this data set, such as "cifar10" or "celeba".
-        available: "offline" keeps models whose default weights are on this machine, "trained" those with any weights.
+        available: "offline" keeps models whose default weights are on this machine, "download" those whose weights are
+            fetched first, "trained" both.
     """
-    if available not in (None, "offline", "trained"):
-        raise ZooError(f'available="{available}" is unknown; give "offline", "trained" or nothing')
+    if available is not None and available not in _CHOICES:
+        raise ZooError(f'available="{available}" is unknown; give "offline", "download", "trained" or nothing')
     found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
     if conditional is not None:
         found = [name for name in found if config(name).conditional == conditional]
     if dataset is not None:
         found = [name for name in found if config(name).data.dataset == dataset]
-    if available == "trained":
-        found = [name for name in found if config(name).weights]
-    if available == "offline":
-        found = [name for name in found if is_offline(config(name))]
-    return found
+    if available is None:
+        return found
+    statuses = {name: availability(config(name)).status for name in found}
+    return sorted((name for name in found if statuses[name] in _CHOICES[available]), key=lambda n: rank(statuses[n]))
+
+
+def rank(status: Status) -> int:
+    """Return the place of a status in lists of models."""
+    return _ORDER.index(status)
+
+
+def availability(model: ModelConfig) -> Availability:
+    """Return where the default weights of a model are; nothing is fetched."""
+    from . import weights  # the registry must be imported before weights
+
+    if model.default_tag is None:
+        return Availability(Status.TRAIN)
+    entry = weights.entry(model, "default")
+    path = weights.local_path(model, entry)
+    if path is not None:
+        return Availability(Status.NOW, "bundled" if entry.bundled else "cache", path.stat().st_size)
+    return Availability(Status.DOWNLOAD, source(entry), entry.upstream.size if entry.upstream else None)
+
+
+def source(entry: Weights) -> str:
+    """Return where the file of an entry is published, in a word or two."""
+    return "bundled" if entry.bundled else _host(entry.upstream)
+
+
+def _host(upstream: Upstream | None) -> str:
+    if upstream is None or upstream.hub_repo:
+        return "Hugging Face"
+    return (urlsplit(upstream.url).hostname or "") if upstream.url else "Google Drive"
 
 
 def is_offline(model: ModelConfig) -> bool:
     """Return True if the default weights of a model load without a network."""
-    from . import weights  # the registry must be imported before weights
-
-    return model.default_tag is not None and weights.is_local(model, weights.entry(model, "default"))
+    return availability(model).status is Status.NOW

@@ -62,11 +62,15 @@ def entry(config: ModelConfig, tag: str) -> Weights:
 
 def is_local(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None = None) -> bool:
     """Return True if these weights load without a network."""
-    if weights.bundled:
-        return bundled_path(weights.bundled).is_file()
+    return local_path(config, weights, cache_dir) is not None
+
+
+def local_path(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None = None) -> Path | None:
+    """Return the file from which these weights load without a network, unverified; None if it is not here."""
     if weights.hub:
-        return hub.cached(weights.hub.repo_id, weights.hub.filename, weights.hub.revision) is not None
-    return is_file(cached_path(config, weights.tag, cache_dir))
+        return hub.cached(weights.hub.repo_id, weights.hub.filename, weights.hub.revision)
+    path = bundled_path(weights.bundled) if weights.bundled else cached_path(config, weights.tag, cache_dir)
+    return path if is_file(path) else None
 
 
 def locate(config: ModelConfig, tag: str = "default", cache_dir: str | os.PathLike | None = None) -> Path:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from . import panels
+from . import completion, panels
 from .arguments import CacheDir, Device, Name, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 
@@ -23,6 +22,7 @@ def align(
     classifier: Annotated[
         str,
         typer.Option(
+            **completion.among(("auto", "shipped", "imagenet", "data", "discriminator")),
             help="What identifies the classes: auto, shipped (CIFAR-10, digits), imagenet (ImageNet's classes, Tiny "
             "ImageNet), data (trained on --data), or discriminator (the model's own).",
             rich_help_panel=panels.PROTOCOL,
@@ -32,6 +32,7 @@ def align(
         str | None,
         typer.Option(
             "--data",
+            autocompletion=completion.data_set,
             help="Real images with labels: an .npz, a folder, or the name of a data set.",
             rich_help_panel=panels.DATA,
         ),
@@ -99,7 +100,7 @@ def align(
         device=device,
         keep=keep,
         cache_dir=cache_dir,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=not quiet,
     )
     if into is not None:
         from ..checkpoints.alignments import into_config

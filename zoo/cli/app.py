@@ -10,7 +10,7 @@ import typer
 
 from ..common import failures
 from ..common.version import __version__
-from . import cache, data, panels, registry
+from . import cache, data, panels, registry, usage
 from .align import align
 from .card import card_command
 from .demo import demo
@@ -42,7 +42,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # for characters that its encoding cannot hold
             stream.reconfigure(errors="backslashreplace")
-    failures.run(app, "zoo")
+    failures.run(lambda: usage.run(app), "zoo")
 
 
 def _version(wanted: bool) -> None:

@@ -8,32 +8,18 @@ from typing import Annotated
 
 import typer
 
-from . import panels
+from . import completion, panels
 
 
-def complete_name(incomplete: str) -> list[str]:
-    from ..schema import registry
+def _check_dtype(given: str | None) -> str | None:
+    from ..common import dtypes
+    from ..common.errors import ZooError
 
-    return [name for name in registry.names() if name.startswith(incomplete.lower())]
-
-
-def complete_label(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete a class of the model that the command line names: by name, or by index where a name is no word."""
-    import zoo
-
-    from ..checkpoints import hub
-    from ..schema import labels
-
-    name = ctx.params.get("name") or next(iter(ctx.args), "")  # parsing stops at an option that has no value yet
-    if not name or name.startswith(hub.PREFIX):  # a completion downloads nothing
-        return []
     try:
-        names = labels.class_names(zoo.info(name))
-    except zoo.ZooError:
-        return []
-    before, comma, begun = incomplete.rpartition(",")
-    words = [word if "," not in word and names.count(word) == 1 else str(i) for i, word in enumerate(names)]
-    return [f"{before}{comma}{word}" for word in words if word.startswith(begun)]
+        dtypes.named(given)
+    except ZooError as error:
+        raise typer.BadParameter(str(error)) from None
+    return given
 
 
 class LabelKind(str, Enum):
@@ -44,15 +30,30 @@ class LabelKind(str, Enum):
 Name = Annotated[
     str,
     typer.Argument(
-        autocompletion=complete_name,
+        autocompletion=completion.model,
         help="Model name in any spelling, name@tag, an exported folder, or hf://user/repo.",
     ),
 ]
-Weights = Annotated[str, typer.Option(help='Tag, .safetensors file, or "random".', rich_help_panel=panels.MODEL)]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=panels.COMPUTE)]
+Weights = Annotated[
+    str,
+    typer.Option(
+        autocompletion=completion.weights, help='Tag, .safetensors file, or "random".', rich_help_panel=panels.MODEL
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        autocompletion=completion.device, help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=panels.COMPUTE
+    ),
+]
 Dtype = Annotated[
     str | None,
-    typer.Option(help="float32 (default), tf32, bfloat16 (bf16) or float16 (fp16).", rich_help_panel=panels.COMPUTE),
+    typer.Option(
+        autocompletion=completion.offering("float32", "tf32", "bfloat16", "float16"),
+        callback=_check_dtype,
+        help="float32 (default), tf32, bfloat16 (bf16) or float16 (fp16).",
+        rich_help_panel=panels.COMPUTE,
+    ),
 ]
 Labels = Annotated[
     LabelKind,
@@ -71,4 +72,5 @@ ReplaceReport = Annotated[
     bool, typer.Option("--force", help="Replace an earlier report.", rich_help_panel=panels.OUTPUT)
 ]
 ReportAsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.", rich_help_panel=panels.OUTPUT)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 NoProgress = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.", rich_help_panel=panels.OUTPUT)]

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
 
+from . import completion
+
 app = typer.Typer(no_args_is_help=True, help="List, verify and clear the converted checkpoints on this machine.")
 
-Pattern = Annotated[str, typer.Argument(help='Name in any spelling, name@tag, or a glob such as "sngan/*".')]
+Pattern = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=completion.cached, help='Name in any spelling, name@tag, or a glob such as "sngan/*".'
+    ),
+]
 
 
 @app.command("path")
 def path_command() -> None:
-    """Print the folder of the cache: $ZOO_CACHE, or ~/.cache/contrastive-gan-zoo."""
+    """Print the folder of the cache: $ZOO_CACHE, or ~/.cache/contrastive-gan-zoo.
+
+    zoo cache path
+    """
     from ..common.cache_roots import cache_root
 
     print(cache_root())
@@ -25,13 +36,19 @@ def list_command(
     pattern: Pattern = "*",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """List converted checkpoints: size, sha256, and where the original came from."""
+    """List converted checkpoints: size, sha256, and where the original came from.
+
+    zoo cache list "sngan/*"
+    """
     from dataclasses import asdict
 
     from ..checkpoints import cache
     from ..common.files import as_size
 
-    for entry in cache.entries(pattern):
+    entries = cache.entries(pattern)
+    if not entries:
+        _say_empty(pattern)
+    for entry in entries:
         record = entry.record
         if as_json:
             facts = {"name": entry.name, "path": str(entry.path), "size": entry.size}
@@ -43,12 +60,17 @@ def list_command(
 
 @app.command("verify")
 def verify_command(pattern: Pattern = "*") -> None:
-    """Compare every converted checkpoint with its recorded sha256; exit status 1 if one is damaged."""
+    """Compare every converted checkpoint with its recorded sha256; exit status 1 if one is damaged.
+
+    zoo cache verify
+    """
     from ..checkpoints import cache
     from ..common.errors import WeightsCorruptedError
 
-    damaged = []
-    for entry in cache.entries(pattern):
+    damaged, entries = [], cache.entries(pattern)
+    if not entries:
+        _say_empty(pattern)
+    for entry in entries:
         problem = entry.problem()
         print(f"{entry.name}: {problem or 'intact'}")
         if problem and entry.record:
@@ -67,7 +89,10 @@ def clear_command(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
 ) -> None:
-    """Remove converted checkpoints and partial downloads."""
+    """Remove converted checkpoints and partial downloads.
+
+    zoo cache clear sngan/cifar10@mimicry
+    """
     from ..checkpoints import cache
     from ..common.files import as_size
 
@@ -76,8 +101,19 @@ def clear_command(
     if found and not yes:
         total = as_size(sum(entry.size for entry in found))
         typer.confirm(f"Remove {', '.join(entry.name for entry in found)} ({total})?", abort=True)
+    if not entries:
+        _say_empty(pattern)
     for entry in cache.clear(pattern, forget=forget):
         print(f"removed {entry.path}")
     for entry in entries:
         if not entry.record:
             print(f"left {entry.path}: it was copied there by hand; remove it by hand")
+
+
+def _say_empty(pattern: str) -> None:
+    """Say on standard error that there is nothing, so that a pipe stays empty."""
+    from ..common.cache_roots import cache_root
+    from ..common.text import visible
+
+    what = "no converted checkpoint" if pattern == "*" else f"no converted checkpoint fits {visible(pattern)}"
+    print(f"zoo: {what} in {cache_root()}", file=sys.stderr)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..common.errors import ZooError
 from .arguments import Name
 from .info import of_folder
 
@@ -25,7 +24,10 @@ def card_command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
-    """Render a model card from the config."""
+    """Render a model card from the config.
+
+    zoo card contragan/digits
+    """
     import zoo
 
     from ..release import card, card_files
@@ -39,7 +41,7 @@ def card_command(
         model = zoo.load(name, device="cpu")
     if out is None:
         if run:
-            raise ZooError("--run writes files beside the card; give a folder with -o")
+            raise typer.BadParameter("files are written beside the card; give a folder with -o", param_hint="--run")
         print(card.render(config, place=place, step=card_files.step_of(model)), end="")
         return
     names = [card.filename(config), card.sheet_filename(config), *(card.record_filenames(config) if run else ())]

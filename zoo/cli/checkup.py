@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from ..checkpoints import cache, hub, mirror
+from ..checkpoints import weights as weights_files
 from ..checkpoints.upstream import drive
-from ..common import downloads, files, network_settings
+from ..common import downloads, extras, files, network_settings
 from ..common.cache_roots import cache_root, hub_root
 from ..common.errors import ZooError
 from ..common.version import __version__
 from ..schema import registry
 
-_DISTRIBUTION = "contrastive-gan-zoo"
+NEEDED = {  # distribution: module
+    "torch": "torch",
+    "numpy": "numpy",
+    "pillow": "PIL",
+    "pydantic": "pydantic",
+    "safetensors": "safetensors.torch",
+    "huggingface-hub": "huggingface_hub",
+    "filelock": "filelock",
+}
+_DEVELOPMENT = ("test", "dev")
 _PATIENCE = 5.0  # seconds for a server to answer
 _CORRECT = "correct that variable"
 _PROXY_WANTS_PASSWORD = 407  # HTTP status
@@ -38,36 +47,52 @@ class Finding:
     advice: str = ""
 
 
-def examine(reach_out: bool = True) -> list[Finding]:
+def examine(reach_out: bool = True, development: bool = False) -> list[Finding]:
     """Examine versions, extras, devices, caches, weights, and the servers that weights come from.
 
     Args:
         reach_out: try the network; each server has 5 seconds to answer.
+        development: also list the extras of developers.
     """
-    return [*_versions(), *_extras(), *_devices(), *_caches(), *_weights(), *_mirror(reach_out), *_places(reach_out)]
+    return [
+        *_versions(),
+        *_extras(development),
+        *_devices(),
+        *_caches(),
+        *_weights(),
+        *_mirror(reach_out),
+        *_places(reach_out),
+    ]
 
 
 def _versions() -> Iterator[Finding]:
     yield Finding("versions", "zoo", __version__)
     yield Finding("versions", "Python", f"{platform.python_version()} on {platform.platform()}")
-    for name in ("torch", "numpy", "safetensors", "huggingface-hub"):
-        yield Finding("versions", name, _version(name) or "missing", _version(name) is not None, f"pip install {name}")
+    for name in NEEDED:
+        fault = _import_fault(name)
+        value = _version(name) or "missing"
+        yield Finding("versions", name, f"{value}, {fault}" if fault else value, fault is None, f"pip install {name}")
 
 
-def _extras() -> Iterator[Finding]:
-    """List the extras and their missing packages; a missing extra is not a problem until it is used."""
+def _import_fault(name: str) -> str | None:
+    """Return why a package that everything needs cannot be used; None if it can."""
     try:
-        required = metadata.requires(_DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
+        import_module(NEEDED[name])
+    except Exception as error:  # of any package, or of a library that it opens
+        return f"cannot be imported ({' '.join(str(error).split())})"
+    return None
+
+
+def _extras(development: bool) -> Iterator[Finding]:
+    """List the extras and their missing packages; a missing extra is not a problem until it is used."""
+    found = extras.extras()
+    if not found:
         yield Finding("extras", "unknown", "this source tree is not installed (pip install -e .)")
-        return
-    extras: dict[str, set[str]] = {}
-    for line in required:
-        if match := re.match(r"([\w.-]+).*extra *== *['\"]([\w-]+)['\"]", line):
-            extras.setdefault(match[2], set()).add(match[1])
-    for extra, names in sorted(extras.items()):
-        missing = sorted(name for name in names - {_DISTRIBUTION} if _version(name) is None)
-        install = f"pip install '{_DISTRIBUTION}[{extra}]'"
+    for extra, lines in sorted(found.items()):
+        if extra in _DEVELOPMENT and not development:
+            continue
+        missing = sorted(name for name in map(extras.name_of, lines) if _version(name) is None)
+        install = extras.install(extra, *missing)
         yield Finding("extras", extra, f"missing {', '.join(missing)}: {install}" if missing else "complete")
 
 
@@ -109,6 +134,13 @@ def _weights() -> Iterator[Finding]:
     )
     for place in sorted({weights.place for weights in listed}):
         yield Finding("weights", place, str(sum(weights.place == place for weights in listed)))
+    bundled = [(config.name, entry) for config in configs for entry in config.weights if entry.bundled]
+    for name, entry in bundled:
+        try:
+            weights_files.bundled(entry.bundled, entry.sha256)
+        except ZooError as error:
+            advice = "install the package again"
+            yield Finding("weights", f"{name}@{entry.tag}", str(error), False, advice)
     try:
         converted = cache.entries()
     except OSError as error:
@@ -162,7 +194,7 @@ def _hub() -> Finding:
 def _drive() -> Finding:
     name = "Google Drive"
     if _version("gdown") is None:
-        return Finding("network", name, f"not tried, as gdown is missing: pip install '{_DISTRIBUTION}[upstream]'")
+        return Finding("network", name, f"not tried, as gdown is missing: {extras.install('upstream')}")
     client = network_settings.REQUESTS
     return _place(name, drive.DRIVE, client, lambda: drive.ask(timeout=_PATIENCE)[0])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..common.text import plain
+from . import completion
 from .preparing import Background, Crop, Resize, own_preparation
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ Resolution = Annotated[int | None, typer.Option(min=1, help="Side in pixels; def
 def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """List data sets, the places of their files, and their prepared versions."""
+    """List data sets, the places of their files, and their prepared versions.
+
+    zoo data list
+    """
     from zoo import datasets
 
     rows = datasets.overview()
@@ -39,7 +43,13 @@ def list_command(
 
 @app.command("prepare")
 def prepare_command(
-    name: Annotated[str, typer.Argument(help="Data set, or a model, whose split and resolution become the defaults.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completion.data_set_or_model,
+            help="Data set, or a model, whose split and resolution become the defaults.",
+        ),
+    ],
     split: Split = None,
     resolution: Resolution = None,
     root: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,23 @@ from typing import Annotated
 import typer
 
 from ..common.errors import ZooError
-from . import panels
+from . import completion, panels
 from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
 
+METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct", "classes")  # zoo.evaluation.plan's
 EXTRACTORS = "inception, efficientnet-lite0 (offline), or another of torch-fidelity's."
+
+PROTOCOLS = (
+    "clean",
+    "published",
+    "mimicry",
+    "infomax-gan",
+    "contragan",
+    "studiogan-2021",
+    "studiogan-2021-imagenet",
+    "studiogan-2023",
+)
+_EXTRACTOR = completion.offering("inception", "efficientnet-lite0")
 
 InceptionWeights = Annotated[
     Path | None,
@@ -28,6 +40,7 @@ DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",
+        autocompletion=completion.data_set,
         help="Real images: the name of a data set, a folder, an archive or an .npz; default: the model's data set.",
         rich_help_panel=panels.DATA,
     ),
@@ -44,21 +57,28 @@ StatisticsCache = Annotated[
 def evaluate(
     source: Annotated[
         str,
-        typer.Argument(help='A model; a folder, an archive or an .npz of images; or "cifar10:test".'),
+        typer.Argument(
+            autocompletion=completion.data_set_or_model,
+            help='A model; a folder, an archive or an .npz of images; or "cifar10:test".',
+        ),
     ],
     metrics: Annotated[
         str,
         typer.Option(
             "--metrics",
             "-m",
-            help="Any of fid, kid, is, pr and classes, separated by commas.",
+            **completion.among(METRICS, several=True),
+            help=f"Any of {', '.join(METRICS[:-1])} and {METRICS[-1]}, separated by commas.",
             rich_help_panel=panels.PROTOCOL,
         ),
     ] = "fid,kid,is,pr",
-    extractor: Annotated[str, typer.Option(help=EXTRACTORS, rich_help_panel=panels.PROTOCOL)] = "inception",
+    extractor: Annotated[
+        str, typer.Option(autocompletion=_EXTRACTOR, help=EXTRACTORS, rich_help_panel=panels.PROTOCOL)
+    ] = "inception",
     protocol: Annotated[
         str,
         typer.Option(
+            **completion.among(PROTOCOLS),
             help="clean, published, mimicry, infomax-gan, contragan, studiogan-2021, studiogan-2021-imagenet or "
             "studiogan-2023.",
             rich_help_panel=panels.PROTOCOL,
@@ -68,6 +88,14 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(help="Split of the real images; default: the protocol's.", rich_help_panel=panels.DATA),
+    ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            "--held-out",
+            help="Real images that the model has not seen, for ct; default: another split of the data.",
+            rich_help_panel=panels.DATA,
+        ),
     ] = None,
     num_real: Annotated[
         int | None,
@@ -87,7 +115,11 @@ def evaluate(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Distribution of classes: uniform, or data.", rich_help_panel=panels.PROTOCOL),
+        typer.Option(
+            **completion.among(("uniform", "data")),
+            help="Distribution of classes: uniform, or data.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
     ] = None,
     resolution: Annotated[
         int | None,
@@ -133,6 +165,7 @@ def evaluate(
             protocol=protocol,
             data=data,
             split=split,
+            held_out=held_out,
             num_real=num_real,
             num_fake=num_fake,
             seeds=seeds,
@@ -144,7 +177,7 @@ def evaluate(
             dtype=dtype,
             batch_size=batch_size,
             cache_dir=cache_dir,
-            progress=not quiet and sys.stderr.isatty(),
+            progress=not quiet,
             resolution=resolution,
         )
         _finish(report, out, force, as_json)
@@ -152,7 +185,8 @@ def evaluate(
 
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Models in any spelling, name@tag, or exported folders.")
+        list[str] | None,
+        typer.Argument(autocompletion=completion.model, help="Models in any spelling, name@tag, or exported folders."),
     ] = None,
     everything: Annotated[
         bool,
@@ -165,13 +199,18 @@ def verify(
     protocol: Annotated[
         str,
         typer.Option(
+            **completion.among(("published", "clean")),
             help="published: the protocol of each score, quirks included. clean: without the quirks.",
             rich_help_panel=panels.PROTOCOL,
         ),
     ] = "published",
     extractor: Annotated[
         str | None,
-        typer.Option(help=f"{EXTRACTORS[:-1]}; default: that of each score.", rich_help_panel=panels.PROTOCOL),
+        typer.Option(
+            autocompletion=_EXTRACTOR,
+            help=f"{EXTRACTORS[:-1]}; default: that of each score.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
     ] = None,
     weights: Weights = "default",
     data: DataOption = None,
@@ -200,7 +239,7 @@ def verify(
 
     names = names or []
     if everything == bool(names):
-        raise ZooError("give the names of models, or --all for every model that is available offline")
+        raise typer.BadParameter("give the names of models, or --all for what is on this machine", param_hint="NAMES")
     options = {
         "protocol": protocol,
         "extractor": extractor,
@@ -210,7 +249,7 @@ def verify(
         "device": device,
         "batch_size": batch_size,
         "cache_dir": cache_dir,
-        "progress": not quiet and sys.stderr.isatty(),
+        "progress": not quiet,
     }
     if len(names) == 1:
         with _ranks(out, force):

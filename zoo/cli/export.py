@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..common.errors import ZooError
+from . import completion
 from .arguments import Name
+from .publish import HALVES
 
 
 def export(
@@ -17,10 +18,19 @@ def export(
         Path | None, typer.Option("-o", "--out", help="Folder or file; default: NAME-export in this folder.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="folder (config, safetensors, card), onnx or torchscript.")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            **completion.among(("folder", "onnx", "torchscript")),
+            help="folder (config, safetensors, card), onnx or torchscript.",
+        ),
     ] = "folder",
     dtype: Annotated[
-        str, typer.Option(help="Precision of a folder: float32, or float16 (fp16) for half the size.")
+        str,
+        typer.Option(
+            **completion.among(HALVES), help="Precision of a folder: float32, or float16 (fp16) for half the size."
+        ),
     ] = "float32",
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
@@ -40,5 +50,5 @@ def export(
     from ..release.onnx import FORMATS, export_graph
 
     if named(dtype) != "float32":
-        raise ZooError(f"{format} graphs compute in float32; leave --dtype {dtype} out")
+        raise typer.BadParameter(f"{format} graphs compute in float32; leave {dtype} out", param_hint="--dtype")
     print(export_graph(name, out or Path(f"{stem}{FORMATS.get(format, '')}"), format, force=force))

@@ -14,7 +14,10 @@ def info(
     name: Name,
     as_json: Annotated[bool, typer.Option("--json", help="Print the resolved config.")] = False,
 ) -> None:
-    """Describe a model: architecture, data, recipe, weights, published scores."""
+    """Describe a model: architecture, data, recipe, weights, published scores.
+
+    zoo info contragan/cifar10
+    """
     import zoo
 
     config = zoo.info(name)

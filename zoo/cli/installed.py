@@ -22,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..common.errors import ZooError
 from . import panels
+from .usage import UsageError
 
 GROUP = "zoo.commands"
 
@@ -44,7 +45,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx, args):
         if self.get_command(ctx, args[0]) is None and not entry_points(group=GROUP):
-            raise ZooError(f"no command {args[0]!r}; if another package adds it, install that package again")
+            raise UsageError(f"no command {args[0]!r}; if another package adds it, install that package again")
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Announced) else command, rest
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from . import panels, saving
-from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights, complete_label
+from . import completion, panels, saving
+from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights
 
 
 def interpolate(
@@ -30,7 +30,7 @@ def interpolate(
         typer.Option(
             "--label",
             "-l",
-            autocompletion=complete_label,
+            autocompletion=completion.label,
             help="Class by index or name; default: that of the first image.",
             rich_help_panel=panels.IMAGES,
         ),

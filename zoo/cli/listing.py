@@ -1,18 +1,43 @@
-"""`zoo list`: list the models of the registry."""
+"""`zoo list`: list the models of the registry, those that load now first."""
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import sys
-from typing import TYPE_CHECKING, Annotated
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..common.errors import ZooError
 from ..common.text import plain
+from . import completion
+from .arguments import AsJson
 
 if TYPE_CHECKING:
     from ..schema.config import ModelConfig
+
+
+class Available(str, Enum):
+    OFFLINE = "offline"
+    DOWNLOAD = "download"
+    TRAINED = "trained"
+
+
+class Key(str, Enum):
+    NAME = "name"
+    SCORE = "score"
+    SIZE = "size"
+    RESOLUTION = "resolution"
+
+
+_FIELDS = {Key.SCORE: "published FID", Key.SIZE: "bytes", Key.RESOLUTION: "resolution"}
+_GAP = 2  # between columns
+# What a narrow terminal keeps longest comes first; the order on the screen is that of `_cells`.
+_IMPORTANCE = ("name", "loads", "size", "side", "classes", "FID", "from", "tags", "data set")
+_RIGHT = ("size", "side", "classes", "FID")
 
 
 def list_command(
@@ -20,57 +45,68 @@ def list_command(
     conditional: Annotated[
         bool | None, typer.Option("--conditional/--unconditional", help="List only models with (or without) classes.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="List only models of this data set, such as cifar10.")] = None,
-    available: Annotated[
-        str | None, typer.Option(help='"offline": the default weights are available offline; "trained": weights exist.')
+    dataset: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.data_set, help="List only models of this data set, such as cifar10."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    available: Annotated[
+        Available | None,
+        typer.Option(help="offline: the weights are on this machine. download: they are fetched first. trained: both."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List also models that must be trained first.")] = False,
+    sort: Annotated[
+        Key, typer.Option(help="Order within what loads now, what downloads and what must be trained.")
+    ] = Key.NAME,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
 ) -> None:
-    """List the models of the registry."""
-    from ..checkpoints.availability import list_models
+    """List models: those that load now, those that download, and with --all those to be trained.
+
+    zoo list
+
+    zoo list "*/cifar10" --conditional --sort score
+
+    A narrow terminal shows fewer columns; a pipe gets all. FID is the published one. Sizes are those of the files.
+    """
+    from ..checkpoints.availability import Status, list_models
     from ..schema import registry
 
-    found = list_models(pattern, conditional=conditional, dataset=dataset, available=available)
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
+    found = list_models(pattern, conditional=conditional, dataset=dataset, available=available and available.value)
     if not found:
-        raise ZooError(f"no model fits {pattern!r} and these options; `zoo list` shows all models")
+        raise ZooError(f"no model fits {pattern!r} and these options; `zoo list --all` shows all models")
     rows = [_row(registry.config(name)) for name in found]
-    if as_json:
-        for row in rows:
-            print(json.dumps(row))
-        return
-    _print_table(rows)
+    shown = [row for row in rows if everything or row["loads"] != Status.TRAIN.value] or rows
+    shown.sort(key=lambda row: _place(row, sort))
+    hidden = len(rows) - len(shown)
+    note = f"{hidden} more must be trained first; `zoo list --all` shows them" if hidden else ""
+    if as_json or as_csv:
+        _print_rows(shown, as_json)
+        if note:
+            print(f"zoo: {note}", file=sys.stderr)
+    else:
+        _print_table(shown, note)
 
 
-def _row(config: ModelConfig) -> dict:
+def _row(config: ModelConfig) -> dict[str, Any]:
     from ..checkpoints import weights
+    from ..checkpoints.availability import availability
 
+    status, source, size = availability(config)
     return {
         "name": config.name,
-        "data set": config.data.dataset,
-        "size": config.generator.resolution,
+        "loads": status.value,
+        "from": source,
+        "bytes": size,
+        "resolution": config.generator.resolution,
         "classes": config.num_classes,
+        "data set": config.data.dataset,
+        "published FID": _published_fid(config),
         "default": config.default_tag,
         "weights": {entry.tag: entry.place for entry in config.weights},
         "here": [entry.tag for entry in config.weights if weights.is_local(config, entry)],
-        "published FID": _published_fid(config),
         "deviations": {entry.tag: entry.deviations for entry in config.weights if entry.deviations},
-    }
-
-
-def _cells(row: dict) -> dict:
-    """Format a row for the table: tags, the default first, and their places."""
-    tags = sorted(row["weights"], key=lambda tag: tag != row["default"])
-    marked = [f"{tag}*" if tag in row["deviations"] else tag for tag in tags]
-    fetched = set(row["here"]) - {tag for tag in tags if row["weights"][tag] == "bundled"}
-    places = [row["weights"][tag] + (" (offline)" if tag in fetched else "") for tag in tags]
-    return {
-        "name": row["name"],
-        "data set": row["data set"],
-        "size": f"{row['size']}x{row['size']}",
-        "classes": row["classes"] or "",
-        "tags": ", ".join(marked),
-        "where": ", ".join(dict.fromkeys(places)) or "none",
-        "published FID": row["published FID"],
     }
 
 
@@ -81,20 +117,84 @@ def _published_fid(config: ModelConfig) -> float | None:
     return next((score.value for score in with_tag or fids), None)
 
 
-def _print_table(rows: list[dict]) -> None:
+def _place(row: dict, key: Key) -> tuple:
+    """Return what a row is sorted by: what loads now first, what is unknown last."""
+    from ..checkpoints.availability import Status, rank
+
+    value = row[_FIELDS[key]] if key in _FIELDS else None
+    return rank(Status(row["loads"])), math.inf if value is None else value, row["name"]
+
+
+def _print_rows(rows: list[dict], as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            print(json.dumps(row))
+        return
+    flat = [row | {key: " ".join(row[key]) for key in ("weights", "here", "deviations")} for row in rows]
+    writer = csv.DictWriter(sys.stdout, flat[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+
+
+# ------------------------------------------------------------------------------------------------------------ the table
+
+
+def _cells(row: dict) -> dict[str, str]:
+    from ..common.files import as_size
+
+    side, fid = row["resolution"], row["published FID"]
+    tags = sorted(row["weights"], key=lambda tag: tag != row["default"])
+    marked = [tag + ("*" if tag in row["deviations"] else "") + _elsewhere(tag, row) for tag in tags]
+    return {
+        "name": row["name"],
+        "loads": row["loads"],
+        "size": as_size(row["bytes"]) if row["bytes"] else "",
+        "side": f"{side}x{side}",
+        "classes": str(row["classes"] or ""),
+        "FID": "" if fid is None else f"{fid:g}",
+        "from": row["from"] or "",
+        "data set": row["data set"],
+        "tags": ", ".join(marked),
+    }
+
+
+def _elsewhere(tag: str, row: dict) -> str:
+    """Mark weights that load now although the default ones do not."""
+    return " (now)" if tag in row["here"] and row["default"] not in row["here"] else ""
+
+
+def columns_that_fit(widths: dict[str, int], width: float) -> list[str]:
+    """Return the columns that a line of this width can hold: the most important ones, always with the name."""
+    kept, used = ["name"], widths["name"]
+    for column in _IMPORTANCE[1:]:
+        used += _GAP + widths[column]
+        if used > width:
+            break
+        kept.append(column)
+    return [column for column in widths if column in kept]
+
+
+def _print_table(rows: list[dict], note: str) -> None:
     from rich.table import Table
 
     from .printing import to_stdout
 
+    cells = [_cells(row) for row in rows]
+    widths = {column: max(len(column), *(len(row[column]) for row in cells)) for column in cells[0]}
+    whole = sum(widths.values()) + _GAP * len(widths)
+    console = to_stdout(whole)
+    shown = columns_that_fit(widths, console.width if sys.stdout.isatty() else whole)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = [_cells(row) for row in rows]
-    for column in shown[0]:
-        table.add_column(column, justify="right" if column in ("size", "classes", "published FID") else "left")
-    for cells in shown:
-        table.add_row(*(plain("" if cell is None else str(cell)) for cell in cells.values()))
-    console = to_stdout(200)
+    for column in shown:
+        table.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True, width=widths[column])
+    for row in cells:
+        table.add_row(*(plain(row[column]) for column in shown))
+    terminal, console.width = console.width, max(console.width, whole)  # so that rich cuts nothing
     console.print(table)
-    if any(row["deviations"] for row in rows):
+    console.width = terminal
+    if "tags" in shown and any(row["deviations"] for row in rows):
         console.print("* training differs from the recipe; `zoo info NAME` says how", style="dim")
     if sys.stdout.isatty():
         console.print(f"{len(rows)} models; `zoo info NAME` describes one, `zoo sample NAME` makes images", style="dim")
+    if note:
+        console.print(note, style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,4 +14,5 @@ def to_stdout(piped_width: int, *, highlight: bool = True) -> Console:
     """Return a console on standard output; a pipe gets `piped_width`, so that nothing is cut."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else piped_width, highlight=highlight)
+    terminal = shutil.get_terminal_size().columns  # rich itself takes every dumb terminal for one of 80 columns
+    return Console(width=terminal if sys.stdout.isatty() else piped_width, highlight=highlight)

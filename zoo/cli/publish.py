@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from . import panels
-from .arguments import complete_name
+from . import completion, panels
+
+HALVES = ("float32", "float16", "fp16", "half")
 
 
 def publish(
     name: Annotated[
         str | None,
         typer.Argument(
-            autocompletion=complete_name,
+            autocompletion=completion.model,
             help="Model name in any spelling, name@tag, an exported folder, or hf://user/repo; omit it with --space.",
         ),
     ] = None,
@@ -30,14 +31,20 @@ def publish(
     requirement: Annotated[
         str | None,
         typer.Option(
-            help="How the Space installs this package; default: this version from PyPI.", rich_help_panel=panels.MODEL
+            help="How the Space installs this package; default: the commit installed here, else a wheel in it.",
+            rich_help_panel=panels.MODEL,
         ),
     ] = None,
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private.", rich_help_panel=panels.OUTPUT)
     ] = False,
     dtype: Annotated[
-        str, typer.Option(help="float32, or float16 (fp16) for half the size.", rich_help_panel=panels.MODEL)
+        str,
+        typer.Option(
+            **completion.among(HALVES),
+            help="float32, or float16 (fp16) for half the size.",
+            rich_help_panel=panels.MODEL,
+        ),
     ] = "float32",
     message: Annotated[
         str | None, typer.Option("-m", "--message", help="Message of the commit.", rich_help_panel=panels.OUTPUT)
@@ -64,7 +71,11 @@ def publish(
         raise typer.BadParameter("give the repository: user/repo", param_hint="--to")
     address = hub.parse(to).repo_id if to else "user/space"
     if dry_run:
-        listed, readme = publishing.preview(name, address, dtype) if name else publishing.preview_space(requirement)
+        listed, readme = (
+            publishing.preview(name, address, dtype)
+            if name
+            else publishing.preview_space(address, requirement, private)
+        )
         place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
         print(f"Would upload to {place}{' (private)' if private else ''}:")
         for file in listed:

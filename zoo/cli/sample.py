@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from . import panels, saving
-from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights, complete_label
+from . import completion, panels, saving
+from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights
 
 
 def sample(
@@ -19,7 +19,7 @@ def sample(
         typer.Option(
             "--label",
             "-l",
-            autocompletion=complete_label,
+            autocompletion=completion.label,
             help='Class by index or name, several separated by commas, or "all"; default: drawn from the seed.',
             rich_help_panel=panels.IMAGES,
         ),

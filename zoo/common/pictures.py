@@ -6,6 +6,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
+from . import extras
 from .errors import ZooError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError:
         raise ZooError(
-            "plots need matplotlib, which is not installed; run: pip install 'contrastive-gan-zoo[eval]'"
+            f"plots need matplotlib, which is not installed; run: {extras.install('eval', 'matplotlib')}"
         ) from None
     return Figure(figsize=(width, height), layout="constrained")
 

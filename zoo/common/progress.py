@@ -1,8 +1,9 @@
-"""Show progress bars on standard error: count, rate and time left."""
+"""Show progress on standard error: bars in a terminal; elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 ProgressCallback = Callable[[str, int, int], None]
+EVERY = 10.0  # seconds between lines
 
 
 def bars(*columns: ProgressColumn | str, shown: bool = True, stays: bool = False) -> Bars:
@@ -33,16 +35,50 @@ def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda received, total: bar.update(task, completed=received, total=total)
 
 
-class Progress(AbstractContextManager):
-    """One bar per task if wanted, else nothing.
+class Lines:
+    """A line every ten seconds: the stage, its share and the time left. Work that is done sooner says nothing.
 
     Args:
-        wanted: whether to show bars; or a function of (title, done, total), called after each batch, which may raise to
-            end the task.
+        clock: seconds; `write` takes a line.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, write: Callable[[str], object] | None = None):
+        self._clock, self._write = clock, write or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._last = clock()
+        self._title, self._since, self._before = "", self._last, 0
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        now = self._clock()
+        if title != self._title:  # a stage begins with its first batch, which was made since the last one ended
+            self._title, self._since, self._before = title, now, done
+        if now - self._last < EVERY:
+            return
+        self._last = now
+        made, taken = done - self._before, now - self._since
+        left = f", {_duration(taken * (total - done) / made)} left" if made > 0 and done < total else ""
+        self._write(f"{title}: {done:,} of {total:,} ({done / max(total, 1):.0%}){left}")
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in the largest unit that fits: "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Progress(AbstractContextManager):
+    """One bar per task if wanted, else nothing. Where standard error is no terminal, lines stand in for the bars.
+
+    Args:
+        wanted: whether to show progress; or a function of (title, done, total), called after each batch, which may
+            raise to end the task.
     """
 
     def __init__(self, wanted: bool | ProgressCallback):
         self._bars, self._callback = None, wanted if callable(wanted) else None
+        if wanted and not self._callback and not sys.stderr.isatty():
+            self._callback = Lines()
         if wanted and not self._callback:
             from rich import progress as p
 

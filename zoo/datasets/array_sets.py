@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..common import extras
 from ..common.errors import DataCorruptedError, DataUnavailableError
 from ..common.locks import locked
 from ..common.network_settings import URLLIB, told
@@ -115,7 +116,7 @@ def _import_torchvision(dataset: str):
         import torchvision.datasets
     except ImportError:
         raise DataUnavailableError(
-            f"{dataset} is read with torchvision, which is not installed; run: pip install torchvision"
+            f"{dataset} is read with torchvision, which is not installed; run: {extras.install('train', 'torchvision')}"
         ) from None
     return torchvision
 
@@ -204,7 +205,8 @@ class Digits(Arrays):
             from sklearn.datasets import load_digits
         except ImportError:
             raise DataUnavailableError(
-                "the digits data set ships with scikit-learn, which is not installed; run: pip install scikit-learn"
+                "the digits data set ships with scikit-learn, which is not installed; run: "
+                f"{extras.install('train', 'scikit-learn')}"
             ) from None
         pixels, labels = map(np.asarray, load_digits(return_X_y=True))  # (N, 64), (N,)
         return (pixels.reshape(-1, 8, 8) * (255 / 16)).round().astype("uint8"), labels.astype("int64")

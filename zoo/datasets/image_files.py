@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common import files, network_settings
+from ..common import extras, files, network_settings
 from ..common.errors import DataCorruptedError, DataUnavailableError
 from ..common.json_files import read_text, reason
 from ..common.locks import locked
@@ -257,7 +257,7 @@ class LsunBedroom(DatasetSource):
             import lmdb
         except ImportError:
             raise DataUnavailableError(
-                "LSUN's database is read with lmdb, which is not installed; run: pip install lmdb"
+                f"LSUN's database is read with lmdb, which is not installed; run: {extras.install('test', 'lmdb')}"
             ) from None
         try:
             return lmdb.open(str(self.database), readonly=True, lock=False, readahead=False, max_readers=1024)

@@ -12,7 +12,7 @@ from ..schema.class_names import class_names
 from ..schema.own_preparation import OwnPreparation
 from . import preparation
 from . import prepared as cache
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, own_split
 from .dataset import Dataset, SizeCount, Survey
 from .find import find, public
 from .source import DatasetSource
@@ -29,7 +29,7 @@ def load_split(
     classes: bool = True,
 ) -> Dataset:
     """Load a split as `zoo.datasets.load` does; `verify` reads prepared data and raises if it is damaged."""
-    resolution = whole("resolution", resolution, 1)
+    resolution, split = whole("resolution", resolution, 1), own_split(dataset, split)
     source = find(dataset, split, root, classes)
     how = preparation.chosen(dataset, source, wanted)
     request = cache.Request(dataset, split, resolution, how, source.is_own, classes)

@@ -6,7 +6,7 @@ import html
 from urllib.parse import quote
 
 from ..checkpoints import weights
-from ..checkpoints.availability import is_offline
+from ..checkpoints.availability import Status, availability, rank
 from ..schema import labels, registry
 from ..schema.config import ModelConfig
 
@@ -14,20 +14,26 @@ DEFAULT = "contragan/digits"
 HERE, ELSEWHERE = "●", "○"
 
 
+_WHERE = {Status.NOW: "on this machine", Status.DOWNLOAD: "to be downloaded", Status.TRAIN: "no weights yet"}
+
+
 def choices(only_here: bool = False, by: str = "method") -> list[tuple[str, str]]:
-    """(label, name) of every model, grouped by method or data set; a filled dot marks what loads without a network."""
-    configs = [registry.config(name) for name in registry.names()]
-    key = (lambda c: (c.method, c.name)) if by == "method" else (lambda c: (c.data.dataset, c.name))
-    rows = [(config, is_offline(config)) for config in sorted(configs, key=key)]
-    return [(_entry(config, here, by), config.name) for config, here in rows if here or not only_here]
+    """(label, name) of every model: first those that load without a network, marked by a filled dot; then by method
+    or data set.
+    """
+    rows = [(config, availability(config).status) for config in map(registry.config, registry.names())]
+    kind = (lambda c: c.method) if by == "method" else (lambda c: c.data.dataset)
+    rows.sort(key=lambda row: (rank(row[1]), kind(row[0]), row[0].name))
+    return [
+        (_entry(config, status, by), config.name) for config, status in rows if status is Status.NOW or not only_here
+    ]
 
 
-def _entry(config: ModelConfig, here: bool, by: str) -> str:
+def _entry(config: ModelConfig, status: Status, by: str) -> str:
     method, _, dataset = config.name.partition("/")
     title = f"{method} / {dataset}" if by == "method" else f"{dataset} / {method}"
     side = config.generator.resolution
-    where = "on this machine" if here else "to be imported" if config.default_tag else "no weights yet"
-    return f"{HERE if here else ELSEWHERE} {title}  ({side}x{side}, {where})"
+    return f"{HERE if status is Status.NOW else ELSEWHERE} {title}  ({side}x{side}, {_WHERE[status]})"
 
 
 def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[str, str]]:

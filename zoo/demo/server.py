@@ -13,7 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..common import network_settings, signals
+from ..common import extras, network_settings, signals
 from ..common.errors import ZooError
 from . import logs
 from .sessions import Sessions
@@ -262,7 +262,7 @@ def _require_gradio() -> None:
     try:
         import gradio  # noqa: F401
     except ImportError as error:
-        raise ZooError(f"the demo needs Gradio ({error}); run: pip install 'contrastive-gan-zoo[demo]'") from None
+        raise ZooError(f"the demo needs Gradio ({error}); run: {extras.install('demo')}") from None
 
 
 def _health(service: Service):

@@ -10,10 +10,11 @@ from .features.extractors import Extractor, metric_name
 from .features.references import ReferenceData, Selection
 from .features.sources import Generated
 from .metrics.classwise import check_classes
-from .protocols.protocol import FID, IS, KID, PrecisionRecall, Protocol, Sampling
+from .protocols.protocol import IS, KID, MIND, PRD, EqualCounts, Protocol, Sampling, Settings
+from .protocols.protocol import METRICS as PROTOCOL_METRICS
 from .targets import Target
 
-METRICS = ("fid", "kid", "is", "pr", "classes")
+METRICS = (*PROTOCOL_METRICS, "classes")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Task:
     warnings: tuple[str, ...] = ()
 
     @property
-    def settings(self) -> FID | KID | IS | PrecisionRecall:
+    def settings(self) -> Settings:
         found = self.protocol.settings("fid" if self.metric == "classes" else self.metric)
         assert found is not None, "tasks are made of metrics that the protocol has"
         return found
@@ -36,13 +37,17 @@ class Task:
     @property
     def wanted_real(self) -> int | None:
         """Return the number of real images that the protocol asks for; None = the whole split."""
-        settings = self.protocol.fid if self.metric == "pr" else self.settings
+        settings = self.protocol.fid if self.equal_counts else self.settings
         return getattr(settings, "num_real", None)
 
     @property
     def wanted_fake(self) -> int:
         settings = self.settings
-        return settings.max_count if isinstance(settings, PrecisionRecall) else settings.num_fake
+        return settings.max_count if isinstance(settings, EqualCounts) else settings.num_fake
+
+    @property
+    def equal_counts(self) -> bool:
+        return isinstance(self.settings, EqualCounts)
 
     @property
     def selection(self) -> Selection:
@@ -55,7 +60,7 @@ class Task:
     @property
     def needs_features(self) -> bool:
         """True if the statistics of the real images are not enough."""
-        return self.metric in ("kid", "pr", "classes")
+        return self.metric not in ("fid", "is")
 
     def sampling(self, config: ModelConfig | None) -> Sampling:
         """Return the protocol's sampling, with "training" resolved to a number."""
@@ -68,7 +73,7 @@ class Task:
     def layer(self, extractor: Extractor) -> str:
         if isinstance(self.settings, IS):
             return extractor.layer("is", self.settings.logits)
-        return extractor.layer({"classes": "fid"}.get(self.metric, self.metric))
+        return extractor.layer(self.metric if self.metric in ("kid", "pr") else "fid")
 
 
 def tasks_of(protocol: Protocol, metrics: tuple[str, ...], chosen: bool = False) -> list[Task]:
@@ -93,7 +98,7 @@ def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData
     fake, real = task.wanted_fake, available
     if target.images is not None:
         fake = min(fake, len(target.images))
-    if task.metric == "pr":
+    if task.equal_counts:
         fake = real = min(fake, real)
     warnings = list(_sample_size_warnings(task, extractor, data, fake, real))
     settings = task.settings
@@ -113,8 +118,13 @@ def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData
             f"{metric_name('is', extractor.label)} with {settings.splits} splits needs at least {settings.splits} "
             f"images, got {fake}; raise --num-fake"
         )
-    if isinstance(settings, PrecisionRecall) and fake <= settings.neighbours:
-        raise ZooError(f"{settings.neighbours} neighbours need more than {fake} images; raise --num-fake")
+    neighbours, clusters = getattr(settings, "neighbours", 0), getattr(settings, "clusters", 0)
+    if task.equal_counts and fake <= neighbours:
+        raise ZooError(f"{neighbours} neighbours need more than {fake} images; raise --num-fake")
+    if 2 * fake < clusters:
+        raise ZooError(f"{clusters} clusters need more than {fake} images on either side; raise --num-fake")
+    if task.metric == "authpct" and real < 2:
+        raise ZooError("AuthPct needs at least 2 training images; raise --num-real")
     if target.model and target.subject.dtype != "float32" and settings.sampling.batch_norm != "running":
         raise ZooError(
             f"{task.protocol.name} samples with batch norm in its {settings.sampling.batch_norm} mode, which is "
@@ -129,6 +139,11 @@ def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData
 
 def _sample_size_warnings(task: Task, extractor: Extractor, data: ReferenceData, fake: int, real: int):
     """Warn if a covariance is singular; raise ZooError unless the user gave the counts."""
+    if isinstance(task.settings, MIND) and fake < MIND().max_count:
+        name = metric_name("mind", extractor.label)
+        yield f"{name} of {fake:,} images on either side, not {MIND().max_count:,}: fewer bias it upwards"
+    if isinstance(task.settings, PRD) and fake < 50 * task.settings.clusters:
+        yield f"F_8 and F_1/8 of {fake:,} images: few for {task.settings.clusters} clusters; both are biased downwards"
     if task.metric != "fid":
         return
     width = extractor.width(extractor.layer("fid"))

@@ -43,6 +43,7 @@ def evaluate(
     protocol: str | Protocol = "clean",
     data: Any = None,
     split: str | None = None,
+    held_out: Any = None,
     num_real: int | None = None,
     num_fake: int | None = None,
     seeds: int | Sequence[int] | None = None,
@@ -67,7 +68,8 @@ def evaluate(
         source: a model's name (with @tag), an exported folder, a GAN; or images: `Images`, uint8 (N, 3, H, W) or
             (N, H, W, 3), a folder of pictures, an archive of one, an .npz of `zoo sample`, one split of any of these
             ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
-        metrics: of "fid", "kid", "is", "pr" (precision and recall) and "classes" (accuracy and distances by class).
+        metrics: of "fid", "kid", "is", "pr" (precision and recall), "dc" (density and coverage), "prd" (F_8 and F_1/8),
+            "mind", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by class).
         extractor: "inception" (FID, KID and IS), "efficientnet-lite0" (offline; FD, KD and CS), or another that
             torch-fidelity has.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
@@ -75,6 +77,7 @@ def evaluate(
         data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive
             or an .npz; a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
+        held_out: as `data`, real images that the model has not seen, for "ct"; None for another split of the data.
         num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
@@ -122,6 +125,7 @@ def evaluate(
         device=device,
         batch_size=batch_size,
         cache_dir=cache_dir,
+        held_out=None if held_out is None else data_for(target, held_out, None),
     )
     tasks = scorer.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
     return report_of(scorer, tasks, scorer.run(tasks, curve=curve, progress=progress))

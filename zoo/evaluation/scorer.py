@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor
 
 from ..common import ranks
@@ -18,13 +17,14 @@ from ..common.devices import pick_device, rank_device
 from ..common.errors import DataUnavailableError, ZooError
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
+from ..datasets.catalogue import own_split
 from . import plan
 from .features import extractors, references
 from .features.extraction import Features, Timings, extract
 from .features.sources import Generated, ImageSource
-from .metrics import classwise, convergence, formulas
+from .metrics import classwise, convergence, formulas, scores
 from .plan import Task
-from .protocols.protocol import IS, KID, PrecisionRecall, Sampling
+from .protocols.protocol import Sampling
 from .targets import Target
 
 _SHEET = 64  # images on a sample sheet
@@ -55,12 +55,14 @@ class Scorer:
         device: str = "auto",
         batch_size: int | None = None,
         cache_dir: str | os.PathLike | None = None,
+        held_out: references.ReferenceData | None = None,
     ):
-        self.target, self.extractor_name, self.data = target, extractor, data
+        self.target, self.extractor_name, self.data, self._held_out = target, extractor, data, held_out
         self.inception_weights, self.cache_dir = inception_weights, cache_dir
         self.device = target.model.device if target.model else pick_device(rank_device(device))
         usual = 256 if self.device.type == "cuda" else 64
         self.batch_size = usual if batch_size is None else whole("batch_size", batch_size, 1)
+        self._unseen: references.ReferenceData | None = None
         self._extractors: dict[str, extractors.Extractor] = {}
         self._data: dict[str, references.ReferenceData] = {}
 
@@ -81,9 +83,16 @@ class Scorer:
         config = self.target.config
         trained_on = config.data.split if config else "train"
         split = self.data.split or task.protocol.split(self.data.dataset, trained_on)
+        split = own_split(self.data.dataset, split)
         if split not in self._data:
             self._data[split] = replace(self.data, split=split)
         return self._data[split]
+
+    def held_out_of(self, task: Task) -> references.ReferenceData:
+        """Return real images that the model was not trained on: those given, else another split of its data."""
+        if self._unseen is None:
+            self._unseen = references.held_out(self.data_of(task), self._held_out)
+        return self._unseen
 
     # ------------------------------------------------------------------------------------------------------ checks
 
@@ -98,6 +107,8 @@ class Scorer:
             if task.needs_real:
                 with_features = self._needs_features(task, tasks)
                 available = self._available(task, data, extractor, with_features)
+            if task.metric == "ct":
+                references.size_of(self.held_out_of(task), None, extractor, with_features=True)
             settled.append(plan.settle(task, self.target, extractor, data, available))
         return settled
 
@@ -146,21 +157,33 @@ class Scorer:
         return task.protocol.seeds[:1] if self.target.fixed else task.protocol.seeds
 
     def _reference(self, task: Task, tasks: list[Task], found: TaskResults, bars: Progress) -> None:
-        key = self._reference_key(task)
-        if not task.needs_real or key in found.references:
+        if not task.needs_real:
+            return
+        with_features = self._needs_features(task, tasks)
+        self._measure(self._reference_key(task), self.data_of(task), task, task.selection, with_features, found, bars)
+        if task.metric == "ct":
+            data = self.held_out_of(task)
+            self._measure(self._held_out_key(task), data, task, references.Selection(), True, found, bars)
+
+    def _held_out_key(self, task: Task) -> tuple:
+        return "held out", *self._reference_key(task)
+
+    def _measure(self, key, data, task, selection, with_features: bool, found: TaskResults, bars: Progress) -> None:
+        """Add the features or statistics of some real images, unless they are there."""
+        if key in found.references:
             return
         advance: list[Callable[[int], None]] = []
 
         def report_progress(done: int, total: int) -> None:
             if not advance:
-                advance.append(bars.task(f"real images, {self.data_of(task)}", total))
+                advance.append(bars.task(f"real images, {data}", total))
             advance[0](done)
 
         found.references[key] = references.get(
-            self.data_of(task),
-            task.selection,
+            data,
+            selection,
             self.extractor(task.protocol.resize),
-            with_features=self._needs_features(task, tasks),
+            with_features=with_features,
             batch_size=self.batch_size,
             cache_dir=self.cache_dir,
             timings=found.timings,
@@ -218,14 +241,14 @@ class Scorer:
             return Generated(model, sampling, n, seed, plan.proportions(sampling, self.data_of(task)))
         if n == len(images):
             return images
-        chosen = _random_indices(len(images), n)
+        chosen = scores.random_indices(len(images), n)
         return images.subset(chosen)
 
     def _fake(self, task: Task, features: Features) -> Tensor:
         """Return the features of a task's generated images: the first of a seed, or a random choice of given images."""
         values = features.layers[task.layer(self.extractor(task.protocol.resize))]
         if self.target.fixed and task.num_fake < len(values):
-            return values[_random_indices(len(values), task.num_fake)]
+            return values[scores.random_indices(len(values), task.num_fake)]
         return values[: task.num_fake]
 
     def _score(self, task: Task, features: Features, found: TaskResults, classifier) -> None:
@@ -239,7 +262,6 @@ class Scorer:
     def _values(
         self, task: Task, fake: Tensor, features: Features, real, found, classifier
     ) -> dict[str, formulas.Spread]:
-        settings = task.settings
         if task.metric == "classes":
             labels, model = features.labels, self.target.model
             assert labels is not None
@@ -256,16 +278,8 @@ class Scorer:
                 "intra-class kid as assigned": report.intra_kernel_distance_assigned,
             }
             return {kind: formulas.Spread(value) for kind, value in values.items() if value is not None}
-        if isinstance(settings, IS):
-            return {"is": formulas.classifier_score(fake, settings.splits, settings.shuffle)}
-        if isinstance(settings, KID):
-            size = min(settings.subset_size, len(fake), len(real.features))
-            return {"kid": formulas.kernel_distance(fake, real.features, settings.subsets, size)}
-        if isinstance(settings, PrecisionRecall):
-            some = real.features[_random_indices(len(real.features), task.num_real)]
-            precision, recall = formulas.precision_recall(fake, some, settings.neighbours)
-            return {"precision": formulas.Spread(precision), "recall": formulas.Spread(recall)}
-        return {"fid": formulas.Spread(formulas.frechet_distance(formulas.statistics(fake), real.statistics))}
+        held_out = found.references.get(self._held_out_key(task)) if task.metric == "ct" else None
+        return scores.values(task.settings, fake, real, held_out)
 
     def _converge(self, task: Task, features: Features, found: TaskResults, bars: Progress) -> None:
         clock = time.perf_counter()
@@ -274,11 +288,6 @@ class Scorer:
         advance = bars.task("distance against sample count", convergence.POINTS)
         found.convergence = convergence.curve(fake, real.statistics, advance=advance)
         found.timings.add("convergence", clock)
-
-
-def _random_indices(total: int, count: int) -> Tensor:
-    """Draw `count` of the indices below `total` from a fixed seed, in ascending order."""
-    return torch.randperm(total, generator=torch.Generator().manual_seed(0))[:count].sort().values
 
 
 def _in_order_of_class(features: Features) -> Tensor | None:

@@ -16,6 +16,7 @@ from ..checkpoints import weights as weight_files
 from ..common import ranks
 from ..common.devices import rank_device
 from ..common.errors import DataUnavailableError, WeightsUnavailableError, ZooError
+from ..datasets.catalogue import own_split
 from ..schema import registry
 from ..schema.config import ModelConfig
 from .features import extractors
@@ -71,6 +72,12 @@ def verify(
         )
     extractor = extractor or usable[0].extractor
     stated = [_with_extractor(claim, extractor) for claim in stated]
+    if not any(claim.protocol for claim in stated):
+        others = " or ".join(dict.fromkeys(claim.extractor for claim in usable))
+        raise ZooError(
+            f"no score of {text} was measured with {extractor}, so nothing compares; use --extractor {others}, "
+            f"or score it with: zoo evaluate {quote(text)} --extractor {extractor}"
+        )
     _require(text, weights, cache_dir, extractor, inception_weights)
     target = open_target(text, weights=weights, device=rank_device(device), cache_dir=cache_dir)
     scorer = Scorer(
@@ -84,7 +91,7 @@ def verify(
     )
     stated, tasks = _check(scorer, stated)
     report = report_of(scorer, tasks, scorer.run(tasks, curve=False, progress=progress))
-    compared = tuple(_compare(claim, report) for claim in stated)
+    compared = tuple(_compare(claim, report, scorer.data.dataset) for claim in stated)
     return report.model_copy(update={"comparisons": compared, "request": asked})
 
 
@@ -159,9 +166,9 @@ def _without_images(claim: Claim, error: Exception) -> Claim:
     return replace(claim, protocol=None, why_not=f"the real images are not available offline: {error}")
 
 
-def _compare(claim: Claim, report: Report) -> Comparison:
+def _compare(claim: Claim, report: Report, dataset: str) -> Comparison:
     score = claim.score
-    result = _result(claim, report) if claim.protocol else None
+    result = _result(claim, report, dataset) if claim.protocol else None
     about = {
         "metric": score.metric,
         "published": score.value,
@@ -186,15 +193,15 @@ def _compare(claim: Claim, report: Report) -> Comparison:
     return Comparison(**about, tolerance=allowed, verdict=verdict)
 
 
-def _result(claim: Claim, report: Report) -> Result | None:
+def _result(claim: Claim, report: Report, dataset: str) -> Result | None:
     task, score = claim.task, claim.score
     fits = (
         r
         for r in report.results
         if r.kind == claim.kind
         and r.protocol == task.protocol.name
-        and (claim.task.metric in ("pr", "classes") or r.num_fake == task.wanted_fake)
-        and (score.split is None or r.split in (None, score.split))
-        and (task.wanted_real is None or r.num_real in (None, task.wanted_real) or task.metric in ("pr", "is"))
+        and (task.equal_counts or task.metric == "classes" or r.num_fake == task.wanted_fake)
+        and (score.split is None or r.split in (None, own_split(dataset, score.split)))
+        and (task.wanted_real is None or r.num_real in (None, task.wanted_real) or task.equal_counts)
     )
     return next(fits, None)

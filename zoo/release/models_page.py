@@ -17,11 +17,11 @@ from ..common.text import markdown, table
 from ..schema import config_files
 from ..schema.config import ModelConfig
 from ..schema.entries import Upstream, Weights
+from ..schema.sources import license_of
 
 PAGE, TABLE = "models.md", "models.csv"
 METRICS = ("FID", "IS", "KID", "precision", "recall", "density", "coverage", "IFID")
 REMEASURED_BY = "remeasured_by"  # the key in a score's settings where another party measured published weights
-_LICENSES = {"mimicry": "MIT", "studiogan": "MIT"}  # of what the libraries publish
 _NONE = "none"  # of models without weights
 
 Row = dict[str, str | int | None]
@@ -85,7 +85,7 @@ def _row(config: ModelConfig, entry: Weights | None) -> Row:
         "bytes": _size(entry),
         "sha256": _sha256(entry),
         "discriminator": "yes" if entry and entry.discriminator else None,
-        "license": "; ".join(dict.fromkeys(map(_license, sources))) or (config.license if entry else None),
+        "license": "; ".join(dict.fromkeys(map(license_of, sources))) or (config.license if entry else None),
     }
     tag = entry.tag if entry else None
     published = [score for score in config.published if score.tag == tag]
@@ -115,10 +115,6 @@ def _place(source: Upstream) -> str:
     if source.url:
         return f"HTTPS: {source.url}"
     return f"Google Drive: {source.google_drive_file or source.google_drive_folder}"
-
-
-def _license(source: Upstream) -> str:
-    return getattr(source, "license", None) or _LICENSES.get(source.source, "not stated")
 
 
 def _size(entry: Weights | None) -> int | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..common import files
+from ..common import extras, files
 from ..common.errors import ZooError
 from ..inference.fuse import fuse
 from ..sampling.outputs import refuse_overwriting
@@ -132,4 +132,4 @@ def _need_onnx() -> None:
 
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
-        raise ZooError(f"{', '.join(missing)} not installed; pip install 'contrastive-gan-zoo[export]'")
+        raise ZooError(f"{', '.join(missing)} not installed; run: {extras.install('export')}")

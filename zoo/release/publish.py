@@ -63,16 +63,18 @@ def publish_space(
     """Upload the web demo as a Gradio Space `user/space`; returns its address.
 
     Args:
-        requirement: how the Space installs this package, such as a Git address; None for this version from PyPI.
+        requirement: how the Space installs this package, such as a Git address; None: as in `space_files`.
     """
     address = hub.parse(repo_id)
-    with _space_folder(requirement) as folder:
+    with _space_folder(requirement, address.repo_id, private) as folder:
         return hub.push(folder, address.repo_id, private, token, space=True)
 
 
-def preview_space(requirement: str | None = None) -> tuple[list[FileToUpload], str]:
+def preview_space(
+    repo_id: str, requirement: str | None = None, private: bool = False
+) -> tuple[list[FileToUpload], str]:
     """Return what `publish_space` would upload: its files, and the text of README.md."""
-    with _space_folder(requirement) as folder:
+    with _space_folder(requirement, repo_id, private) as folder:
         return _listed(folder)
 
 
@@ -96,8 +98,8 @@ def _folder(source, dtype: str | torch.dtype, repo_id: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _space_folder(requirement: str | None) -> Iterator[Path]:
+def _space_folder(requirement: str | None, repo_id: str, private: bool) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as temporary:
-        for name, data in space_files(requirement).items():
+        for name, data in space_files(requirement, repo_id, private).items():
             (Path(temporary) / name).write_bytes(data)
         yield Path(temporary)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ..common import extras
 from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.text import short
@@ -82,10 +83,12 @@ def require_pyav() -> None:
         import av
     except ImportError:
         raise ZooError(
-            ".mp4 needs PyAV, which is not installed; run: pip install 'contrastive-gan-zoo[video]', or give a .gif"
+            f".mp4 needs PyAV, which is not installed; run: {extras.install('video')}, or give a .gif"
         ) from None
     if "libx264" not in av.codecs_available:
-        raise ZooError("this PyAV was built without the encoder libx264; run: pip install av, or give a .gif")
+        raise ZooError(
+            f"this PyAV was built without the encoder libx264; run: {extras.install('video')}, or give a .gif"
+        )
 
 
 def _mp4(images: Iterable[Image], rate: Fraction, scale: int) -> bytes:

@@ -122,8 +122,6 @@ class Upstream(ConfigPart):
 
     @model_validator(mode="after")
     def _exact(self):
-        if self.hub_repo and _LISTED_BY_PATTERN.match(self.path):
-            return self
         if not self.google_drive_folder and re.search(r"[*?\[\]]", self.path):
             raise ValueError("path is a pattern; give the exact path of the file, as patterns are for folders of Drive")
         if self.hub_repo and not self.revision:
@@ -135,10 +133,6 @@ class Upstream(ConfigPart):
         if self.sha256 and not self.sha256.startswith(self.sha256_start or ""):
             raise ValueError("sha256 does not begin with sha256_start")
         return self
-
-
-# Entries of the registry that are still to be replaced by exact ones; nothing else may be added.
-_LISTED_BY_PATTERN = re.compile(r"studiogan_official_ckpt/CIFAR10_tailored/CIFAR10-[\w-]+-train-\*/")
 
 
 class NearestTraining(ConfigPart):

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from zoo.evaluation.protocols import published
+from zoo.evaluation.protocols import claims, published
 from zoo.evaluation.protocols.protocol import Sampling
 from zoo.evaluation.protocols.published import PROTOCOLS
 from zoo.evaluation.report import verdicts
 from zoo.schema import registry
+from zoo.schema.entries import Published
 
 FACTS = Path(__file__).parents[2] / "published"
 MIMICRY, STUDIOGAN, INFOMAX, CONTRAGAN = (
@@ -87,20 +88,37 @@ def test_the_clean_protocol_has_torch_fidelitys_settings():
     assert p.quirks == ()
 
 
-@pytest.mark.parametrize("metric", ["FID", "KID", "IS"])
+@pytest.mark.parametrize("metric", ["FID", "KID", "IS", "F_8", "F_1/8"])
 def test_every_published_score_has_a_protocol_with_its_own_counts(metric):
     found = [(config, score, published.of_score(score, config)) for config, score in SCORES if score.metric == metric]
     assert len(found) > 40
+    count_of_fake, count_of_real = ("max_count",) * 2 if metric.startswith("F_") else ("num_fake", "num_real")
     for config, score, protocol in found:
         assert protocol is not None, score.source
-        settings = protocol.settings(metric.lower())
+        settings = protocol.settings("prd" if metric.startswith("F_") else metric.lower())
         assert settings is not None, (config.name, score.source)
         doubtful = published.doubt_about(score, config, protocol)
         if score.num_fake and not doubtful:
-            assert settings.num_fake == score.num_fake
+            assert getattr(settings, count_of_fake) == score.num_fake
         if score.num_real:
-            assert settings.num_real == score.num_real
+            assert getattr(settings, count_of_real) == score.num_real
             assert protocol.split(config.data.dataset, "?") == score.split
+
+
+def test_no_published_figure_is_left_without_a_metric():
+    no_scores_of_images = ("million parameters", "seconds per iteration")
+    left, measured = [], 0
+    for name in registry.names():
+        config = registry.config(name)
+        for entry in config.weights:
+            for claim in claims.claims(config, entry.tag):
+                if not isinstance(claim.score, Published) or claim.score.metric in no_scores_of_images:
+                    continue
+                measured += 1
+                if claim.protocol is None or not claim.task.settings or claim.why_not:
+                    left.append((name, claim.score.metric, claim.why_not))
+    assert not left
+    assert measured > 350
 
 
 def test_three_rows_are_doubtful_and_measured_with_the_papers_count():

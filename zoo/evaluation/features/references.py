@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -29,10 +29,11 @@ from ... import datasets
 from ...checkpoints import cache
 from ...checkpoints.safetensors_header import metadata, read_header
 from ...common import ranks
-from ...common.errors import ZooError
+from ...common.errors import DataUnavailableError, ZooError
 from ...common.files import write_atomically
 from ...common.json_files import parse_json
 from ...common.locks import locked
+from ...datasets.catalogue import CATALOGUE
 from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
@@ -75,6 +76,34 @@ class ReferenceData:
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.split}"
+
+
+def held_out(data: ReferenceData, given: ReferenceData | None = None) -> ReferenceData:
+    """Return real images that a model trained on `data` has not seen: those given, else another split of the same.
+
+    Raises:
+        DataUnavailableError: there is none.
+    """
+    if given is not None and given.split:
+        return given
+    trained_on, data = data, given or data
+    entry = CATALOGUE.get(data.dataset)
+    known = entry.splits if entry else ("test", "val")
+    others = [split for split in ("test", "val", "valid") if split in known and split != trained_on.split]
+    if given is not None and given.root is not None:
+        others.append("train")  # a folder without splits
+    # Where a model was trained on all images, a split of them is not held out.
+    for split in others if data.given is None and trained_on.split != "all" else ():
+        other = replace(data, split=split)
+        try:
+            if len(other.loaded.labels):
+                return other
+        except DataUnavailableError:
+            continue
+    raise DataUnavailableError(
+        f"C_T needs real images that the model has not seen, and beside {trained_on} there are none here; "
+        f"give them with --held-out, or leave ct out"
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from ...schema.architecture import ConfigPart
 
-METRICS = ("fid", "kid", "is", "pr")
+METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct")
 _NOT_SETTINGS = ("name", "title", "source", "published_in", "datasets", "quirks", "doubts")
 
 
@@ -55,12 +55,48 @@ class IS(ConfigPart):
     sampling: Sampling = Sampling()
 
 
-class PrecisionRecall(ConfigPart):
-    """As many real as generated images, so that neither side's neighbourhoods are the wider ones by count alone."""
+class EqualCounts(ConfigPart):
+    """As many real as generated images, at most so many: neither side is the denser one by count alone."""
 
     max_count: PositiveInt = 10_000
-    neighbours: PositiveInt = 3
     sampling: Sampling = Sampling()
+
+
+class PrecisionRecall(EqualCounts):
+    neighbours: PositiveInt = 3
+
+
+class DensityCoverage(EqualCounts):
+    neighbours: PositiveInt = 5  # of the paper and of StudioGAN
+
+
+class PRD(EqualCounts):
+    """Precision and recall of distributions, as F_8 and F_1/8."""
+
+    clusters: PositiveInt = 20
+    runs: PositiveInt = 10
+
+
+class MIND(EqualCounts):
+    max_count: PositiveInt = 5_000
+    projections: PositiveInt = 1000
+
+
+class AuthPct(ConfigPart):
+    num_real: PositiveInt | None = None
+    num_fake: PositiveInt = 10_000
+    sampling: Sampling = Sampling()
+
+
+class CT(AuthPct):
+    """Beside the training images, it takes all held-out ones that there are."""
+
+    cells: PositiveInt = 3
+    components: PositiveInt = 64
+    smallest_cell: PositiveInt = 20
+
+
+Settings = FID | KID | IS | EqualCounts | AuthPct
 
 
 class Doubt(ConfigPart):
@@ -87,6 +123,11 @@ class Protocol(ConfigPart):
     kid: KID | None = None
     isc: IS | None = None
     pr: PrecisionRecall | None = None
+    dc: DensityCoverage | None = None
+    prd: PRD | None = None
+    mind: MIND | None = None
+    authpct: AuthPct | None = None
+    ct: CT | None = None
     published_in: tuple[str, ...] = ()  # how the `source` of the scores that were measured so begins
     datasets: tuple[str, ...] = ()  # the data sets it is for; empty = any
     quirks: tuple[str, ...] = ()
@@ -99,9 +140,9 @@ class Protocol(ConfigPart):
     def metrics(self) -> tuple[str, ...]:
         return tuple(metric for metric in METRICS if self.settings(metric) is not None)
 
-    def settings(self, metric: str) -> FID | KID | IS | PrecisionRecall | None:
-        """The settings of "fid", "kid", "is" or "pr"; None where the protocol has no such metric."""
-        return getattr(self, "isc" if metric == "is" else metric)
+    def settings(self, metric: str) -> Settings | None:
+        """The settings of one of `METRICS`; None where the protocol has no such metric."""
+        return getattr(self, _field(metric))
 
     def split(self, dataset: str, trained_on: str) -> str:
         return self.splits.get(dataset, trained_on)
@@ -109,15 +150,15 @@ class Protocol(ConfigPart):
     def updated(self, **changes: Any) -> Protocol:
         """A checked copy; a change to `num_real`, `num_fake` or a field of Sampling goes to every metric.
 
-        Precision and recall take as many images as `num_fake` says where that is fewer than they take by themselves.
+        Metrics of equal counts take as many images as `num_fake` says where that is fewer than they take by themselves.
         """
         data = self.model_dump()
         own = {key: value for key, value in changes.items() if key in data}
         everywhere = {key: value for key, value in changes.items() if key not in data}
-        for metric in ("fid", "kid", "isc", "pr"):
+        for metric in map(_field, METRICS):
             if data[metric] is not None:
                 for key, value in everywhere.items():
-                    if metric == "pr" and key == "num_fake":
+                    if key == "num_fake" and "max_count" in data[metric]:
                         data[metric]["max_count"] = min(value, data[metric]["max_count"])
                     elif key in data[metric]:
                         data[metric][key] = value
@@ -136,9 +177,13 @@ class Protocol(ConfigPart):
         )
 
 
+def _field(metric: str) -> str:
+    return "isc" if metric == "is" else metric  # `is` is no name of a field
+
+
 def _settings(protocol: Protocol, metrics: list[str]) -> dict[str, Any]:
     chosen = {metric: found.model_dump() for metric in metrics if (found := protocol.settings(metric))}
-    unrelated = (*_NOT_SETTINGS, "fid", "kid", "isc", "pr")
+    unrelated = (*_NOT_SETTINGS, *map(_field, METRICS))
     return {key: value for key, value in protocol.model_dump().items() if key not in unrelated} | chosen
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from ...common.errors import ZooError
 from ...schema.config import ModelConfig
 from ...schema.entries import Measured, Published, Score
-from .protocol import FID, IS, KID, Doubt, PrecisionRecall, Protocol, Sampling
+from .protocol import CT, FID, IS, KID, MIND, PRD, AuthPct, DensityCoverage, Doubt, PrecisionRecall, Protocol, Sampling
 
+EQUAL_COUNTS = ("precision", "recall", "density", "coverage", "F_", "MIND", "MD ")  # how names of their scores begin
 _MIN_MAX = Sampling(quantise="min-max")
 _SMALL = ("cifar10", "cifar100", "tiny-imagenet")
 _SUBSETS = ("baby-imagenet", "papa-imagenet", "grandpa-imagenet")
@@ -28,6 +29,11 @@ _CLEAN = Protocol(
     kid=KID(),
     isc=IS(),
     pr=PrecisionRecall(),
+    dc=DensityCoverage(),
+    prd=PRD(),
+    mind=MIND(),
+    authpct=AuthPct(),
+    ct=CT(),
 )
 _MIMICRY = Protocol(
     name="mimicry",
@@ -82,11 +88,12 @@ _STUDIOGAN_2021 = _CONTRAGAN.model_copy(
         "source": "POSTECH-CVLab/PyTorch-StudioGAN 26f7b7f: README.md and src/metrics",
         "published_in": ("PyTorch-StudioGAN README, 26f7b7f",),
         "isc": IS(num_fake=10_000, splits=1, shuffle=False, logits="with-bias", sampling=_UNROUNDED),
+        "prd": PRD(sampling=_UNROUNDED),
         "quirks": (
             *_CONTRAGAN.quirks[:2],
             "Each row is one run at the best of its evaluations every 2,000 steps, without a spread.",
             "IS is one split over all images, softmax over 1,008 outputs with bias.",
-            "F_1/8 and F_8 (precision and recall of Sajjadi et al.) are not among torch-fidelity's metrics.",
+            "F_1/8 and F_8 are of ten clusterings without a seed; here they are drawn from one.",
             "Tiny ImageNet, WGAN-WC and WGAN-GP: the README's two rows are swapped according to the training logs; "
             "the configs follow the logs.",
         ),
@@ -102,7 +109,11 @@ _STUDIOGAN_2023 = Protocol(
     resize="pillow",
     fid=FID(sampling=_STANDING_ROUNDED),
     isc=IS(splits=1, shuffle=False, logits="with-bias", sampling=_STANDING_ROUNDED),
+    pr=PrecisionRecall(max_count=50_000, neighbours=5, sampling=_STANDING_ROUNDED),
+    dc=DensityCoverage(max_count=50_000, sampling=_STANDING_ROUNDED),
     quirks=(
+        "Precision, recall, density and coverage take 50K generated images against the whole training split; where "
+        "that has more, here as many real ones.",
         "Batch norm statistics are collected anew from random batches; the README leaves their number and size open.",
         "Its scores were published as a picture; where several runs of a model were released, which of them was scored "
         "is not stated.",
@@ -135,6 +146,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "splits": {"imagenet": "valid"},
                 "fid": FID(num_real=50_000, num_fake=50_000, sampling=_STANDING),
                 "isc": IS(splits=1, shuffle=False, logits="with-bias", sampling=_STANDING),
+                "prd": PRD(max_count=50_000, sampling=_STANDING),
                 "quirks": (
                     _CONTRAGAN.quirks[0],
                     "Batch norm statistics are collected anew from random batches; the README leaves their number and "
@@ -178,8 +190,8 @@ def of_score(score: Published | Measured, config: ModelConfig) -> Protocol | Non
 
 def with_counts(protocol: Protocol, score: Score, config: ModelConfig) -> Protocol:
     """A protocol with the counts, the split and the number of seeds of one score."""
-    # Precision and recall take a part of the real images of the split, so their count is not the split's.
-    stated = ("num_fake",) if score.metric.startswith(("precision", "recall")) else ("num_real", "num_fake")
+    # Metrics of equal counts take a part of the real images of the split, so their count is not the split's.
+    stated = ("num_fake",) if score.metric.startswith(EQUAL_COUNTS) else ("num_real", "num_fake")
     changes = {key: value for key in stated if (value := getattr(score, key)) is not None}
     if doubt := doubt_about(score, config, protocol):
         changes["num_fake"] = doubt.num_fake

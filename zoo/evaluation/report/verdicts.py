@@ -9,7 +9,8 @@ measurement. Where none was published, a usual one stands in, and where both are
 the value (DCGAN on CIFAR-10, 28.95 +- 0.42; the median of its 35 rows is 0.4 %), KID 3 % (InfoMax-GAN on CelebA 64,
 0.0033 +- 0.0001; median 1.3 %), IS 2 % (cGAN-PD on ImageNet 32, 9.08 +- 0.17; median 0.7 %). The tables of InfoMax-GAN
 (arXiv 2007.04589) agree: median 0.6 %, 1.0 % and 0.7 %. ContraGAN's spreads (up to 3 % of FID) are over training runs,
-which a single checkpoint does not have. Precision, recall and accuracy are shares: two points out of a hundred.
+which a single checkpoint does not have. Precision, recall, density, coverage, the F scores, AuthPct and accuracy are
+shares: two points out of a hundred. C_T is a z-score: two of its standard deviations. MIND has KID's.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from typing import Literal
 from ...schema.architecture import ConfigPart
 
 Verdict = Literal["reproduced", "better", "not reproduced", "not comparable"]
-USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02}  # relative
-USUAL_SHARE = 0.02  # absolute
-HIGHER_IS_BETTER = ("is", "precision", "recall", "class accuracy", "class accuracy as assigned")
+USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02, "mind": 0.03}  # relative
+USUAL_ABSOLUTE = {"authpct": 2.0, "c_t": 2.0}
+USUAL_SHARE = 0.02  # absolute, of all others
+HIGHER_IS_BETTER = (
+    *("is", "precision", "recall", "density", "coverage", "f_8", "f_1/8", "authpct"),
+    *("c_t", "class accuracy", "class accuracy as assigned"),
+)
 
 
 class Comparison(ConfigPart):
@@ -44,7 +49,7 @@ class Comparison(ConfigPart):
 
 def tolerance(kind: str, published: float, published_std: float | None, measured_std: float | None) -> float:
     """How far a measured score of this kind may be from the published one."""
-    usual = USUAL[kind] * abs(published) if kind in USUAL else USUAL_SHARE
+    usual = USUAL[kind] * abs(published) if kind in USUAL else USUAL_ABSOLUTE.get(kind, USUAL_SHARE)
     spread = math.hypot(usual if published_std is None else published_std, measured_std or 0.0)
     return max(usual, 2 * spread)
 

@@ -1,0 +1,53 @@
+"""Without a terminal, long work says a line every ten seconds."""
+
+from zoo.common.progress import Lines, Progress
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_line_every_ten_seconds_with_the_stage_its_share_and_the_time_left():
+    clock, lines = Clock(), []
+    told = Lines(clock, lines.append)
+    for batch in range(1, 13):  # of 100 images, in four seconds each
+        clock.now += 4
+        told("real images, cifar10 train", 100 * batch, 2000)
+    assert lines == [
+        "real images, cifar10 train: 300 of 2,000 (15%), 68 s left",
+        "real images, cifar10 train: 600 of 2,000 (30%), 56 s left",
+        "real images, cifar10 train: 900 of 2,000 (45%), 44 s left",
+        "real images, cifar10 train: 1,200 of 2,000 (60%), 32 s left",
+    ]
+
+
+def test_each_stage_has_its_own_rate_and_short_work_says_nothing():
+    clock, lines = Clock(), []
+    told = Lines(clock, lines.append)
+    clock.now += 9
+    told("real images", 100, 100)
+    assert lines == []
+    for done in (1000, 2000, 3000):
+        clock.now += 30
+        told("seed 0", done, 1_000_000)
+    assert lines[0] == "seed 0: 1,000 of 1,000,000 (0%)", "one batch tells no rate yet"
+    assert lines[1] == "seed 0: 2,000 of 1,000,000 (0%), 8 h 19 min left"
+    clock.now += 300
+    told("seed 0", 1_000_000, 1_000_000)
+    assert lines[-1] == "seed 0: 1,000,000 of 1,000,000 (100%)"
+
+
+def test_what_is_no_terminal_gets_lines_and_no_bars(capsys, monkeypatch):
+    monkeypatch.setattr("zoo.common.progress.EVERY", 0.0)
+    with Progress(True) as progress:
+        advance = progress.task("images", 3)
+        advance(1)
+        advance(2)
+    with Progress(False) as silent:
+        silent.task("nothing", 3)(3)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "images: 1 of 3 (33%)"
+    assert second == "images: 3 of 3 (100%)"

@@ -1,0 +1,63 @@
+"""Run a command line: a wrong one is an error of one line, with the nearest option or command."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from typing import Any
+
+import typer
+
+from ..common.errors import ZooError
+
+# Newer versions of typer have their own copy of click, whose classes are only reached through typer's own.
+_ClickError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+
+class UsageError(ZooError):
+    """A command line that no command understands."""
+
+    exit_status = 2
+
+
+def run(app: typer.Typer) -> None:
+    """Run the command line; ends with SystemExit, or raises UsageError for a wrong one."""
+    try:
+        status = app(standalone_mode=False)
+    except typer.Abort:
+        raise ZooError("nothing was done, as it was not confirmed") from None
+    except _ClickError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.ctx.get_help().rstrip(), file=sys.stderr)
+            sys.exit(UsageError.exit_status)
+        raise UsageError(_line(error)) from None
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _line(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    message = re.split(r" Did you mean| \(Possible options", message)[0].rstrip(".")
+    message = message[:1].lower() + message[1:]
+    if context is None or "did you mean" in message:
+        return message
+    near = _nearest(error, context)
+    return f"{message}; {f'did you mean {near}?' if near else f'see {context.command_path} -h'}"
+
+
+def _nearest(error: Any, context: Any) -> str | None:
+    """Return the option or the command that was probably meant."""
+    name = type(error).__name__
+    if name == "NoSuchOption":
+        known = [option for param in context.command.params for option in param.opts + param.secondary_opts]
+        known = [option for option in known if option.startswith("--") and error.option_name.startswith("--")]
+        return _closest(error.option_name, known)
+    if error.message.startswith("No such command"):
+        wanted = next(iter(error.message.split("'")[1:]), "")
+        return _closest(wanted, context.command.list_commands(context))
+    return None
+
+
+def _closest(wanted: str, known: list[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(wanted[:200], known, n=1, cutoff=0.5)), None)
