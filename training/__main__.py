@@ -14,7 +14,7 @@ app.command()(train)
 
 
 def main() -> None:
-    signals.run(lambda: failures.run(lambda: usage.run(app), "training"))
+    signals.run(lambda: failures.run(lambda: usage.run(app, "python -m training"), "training"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -167,7 +167,7 @@ def train(
         ),
     ] = None,
     compile_: Annotated[
-        str,
+        Literal["auto", "on", "off"],
         typer.Option(
             "--compile",
             **completion.among(("auto", "on", "off")),

@@ -33,7 +33,7 @@ _FIELDS = {  # InfoMax-GAN: Table 3, Table 4, appendix A.5
     "projection_dim": "discriminator.infomax.projection_dim",
     "critic_spectral_norm": "discriminator.infomax.spectral_norm",
 }
-_NOT_OF_THE_RECIPE = ("implementation", "reported_by")
+_NOT_OF_THE_RECIPE = ("implementation", "reported_by", "remeasured_by", "truncation")
 
 
 def changes(config: ModelConfig, score: Published) -> dict[str, Any]:

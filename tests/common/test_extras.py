@@ -15,9 +15,10 @@ from zoo.common.errors import ZooError
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for top in ("zoo", "training") for path in sorted((ROOT / top).rglob("*.py"))]
 CALLS = [
-    (path, re.findall(r"""['"]([\w.-]+)['"]""", call))
+    (path, words)
     for path in SOURCES
     for call in re.findall(r"extras\.install\((.*?)\)", path.read_text(encoding="utf-8"))
+    if (words := re.findall(r"""['"]([\w.-]+)['"]""", call))
 ]
 
 

@@ -12,7 +12,7 @@ from zoo.release import card, card_files
 from zoo.release.card_metadata import source_url
 from zoo.schema import registry
 from zoo.schema.entries import Measured
-from zoo.schema.sources import license_of_model
+from zoo.schema.licenses import license_of_model
 
 CARDS = Path(__file__).resolve().parents[2] / "model_cards"
 CONFIGS = {name: registry.config(name) for name in registry.names()}

@@ -19,9 +19,10 @@ import errno
 import fnmatch
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..common import files
@@ -85,22 +86,40 @@ class Record:
 
 
 def store(
-    path: Path, write: Callable[[Path], None], original: str, original_sha256: str, tensors_sha256: str
+    path: Path,
+    tensors: dict,
+    metadata: dict[str, str],
+    original_sha256: str,
+    original: str,
+    tensors_sha256: str | None = None,
 ) -> Record:
     """Store a converted checkpoint under its name; the file never exists without its checksum on record.
 
-    The caller holds the lock.
-
-    Args:
-        write: writes the file at a temporary path.
-        original, original_sha256, tensors_sha256: as in `Record`.
+    The caller holds the lock. `original` and the checksums are those of `Record`.
     """
+
+    def write(temporary: Path) -> None:
+        files.write_safetensors(temporary, tensors, metadata)
+
+    return _store(path, write, Record("", original_sha256, original, None, tensors_sha256))
+
+
+def store_copy(path: Path, source: Path, original_sha256: str, original: str, tensors_sha256: str) -> Record:
+    """Store a copy of a converted checkpoint, as `store` does."""
+
+    def write(temporary: Path) -> None:
+        shutil.copyfile(source, temporary)
+
+    return _store(path, write, Record("", original_sha256, original, None, tensors_sha256))
+
+
+def _store(path: Path, write: Callable[[Path], None], facts: Record) -> Record:
     for written in (path, path.with_suffix(".json")):
         files.remove_leftovers(written)
     replaced = files.sha256(path) if path.is_file() else None
     with files.replacing(path) as temporary:
         write(temporary)
-        record = Record(files.sha256(temporary), original_sha256, original, replaced, tensors_sha256)
+        record = replace(facts, sha256=files.sha256(temporary), replaced_sha256=replaced)
         record.write(path)
     _stamp(path, record.sha256, _root_of_weights(path))
     return record

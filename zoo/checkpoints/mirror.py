@@ -27,8 +27,8 @@ from ..common.locks import locked
 from ..common.network_settings import Setting
 from ..schema import registry
 from ..schema.entries import Upstream, Weights
+from ..schema.licenses import LIBRARIES, license_of
 from ..schema.mirror_manifest import FILENAME, Manifest, MirrorFile
-from ..schema.sources import LIBRARIES, license_of
 from . import cache
 from .upstream import https
 

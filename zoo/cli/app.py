@@ -42,7 +42,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # for characters that its encoding cannot hold
             stream.reconfigure(errors="backslashreplace")
-    failures.run(lambda: usage.run(app), "zoo")
+    failures.run(lambda: usage.run(app, "zoo"), "zoo")
 
 
 def _version(wanted: bool) -> None:

@@ -134,10 +134,11 @@ def _weights() -> Iterator[Finding]:
     )
     for place in sorted({weights.place for weights in listed}):
         yield Finding("weights", place, str(sum(weights.place == place for weights in listed)))
-    bundled = [(config.name, entry) for config in configs for entry in config.weights if entry.bundled]
+    bundled = [(config.name, entry) for config in configs for entry in config.weights]
     for name, entry in bundled:
         try:
-            weights_files.bundled(entry.bundled, entry.sha256)
+            if entry.bundled:
+                weights_files.bundled(entry.bundled, entry.sha256)
         except ZooError as error:
             advice = "install the package again"
             yield Finding("weights", f"{name}@{entry.tag}", str(error), False, advice)

@@ -15,7 +15,7 @@ from ..schema import labels
 from ..schema.architecture import DCGANGenerator
 from ..schema.config import ModelConfig
 from ..schema.label_alignment import LabelAlignment
-from ..schema.sources import terms
+from ..schema.licenses import terms
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -46,9 +46,8 @@ def export(
 
         print(export_folder(name, out or Path(stem), dtype=dtype, force=force))
         return
-    from ..common.dtypes import named
+    if dtype != "float32":
+        raise typer.BadParameter(f"{format} graphs compute in float32; leave {dtype} out", param_hint="--dtype")
     from ..release.onnx import FORMATS, export_graph
 
-    if named(dtype) != "float32":
-        raise typer.BadParameter(f"{format} graphs compute in float32; leave {dtype} out", param_hint="--dtype")
     print(export_graph(name, out or Path(f"{stem}{FORMATS.get(format, '')}"), format, force=force))

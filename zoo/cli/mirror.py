@@ -22,7 +22,7 @@ def mirror_command(
     """
     from ..checkpoints import mirror
     from ..common.files import as_size
-    from ..schema.sources import is_noncommercial
+    from ..schema.licenses import is_noncommercial
 
     wanted = mirror.items(names or ())
     for entry, was_there in mirror.write(folder, wanted):

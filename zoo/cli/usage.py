@@ -21,15 +21,16 @@ class UsageError(ZooError):
     exit_status = 2
 
 
-def run(app: typer.Typer) -> None:
-    """Run the command line; ends with SystemExit, or raises UsageError for a wrong one."""
+def run(app: typer.Typer, program: str | None = None) -> None:
+    """Run the command line of a program; ends with SystemExit, or raises UsageError for a wrong one."""
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name=program)
     except typer.Abort:
         raise ZooError("nothing was done, as it was not confirmed") from None
     except _ClickError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.ctx.get_help().rstrip(), file=sys.stderr)
+            if page := error.ctx.get_help():  # with rich it is printed already
+                print(page)
             sys.exit(UsageError.exit_status)
         raise UsageError(_line(error)) from None
     sys.exit(status if isinstance(status, int) else 0)

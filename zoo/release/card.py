@@ -15,7 +15,7 @@ from ..schema import labels
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
 from ..schema.identity import has_public_data
-from ..schema.sources import terms
+from ..schema.licenses import terms
 from . import own_card
 from .card_labels import labels_section
 from .card_metadata import front_matter

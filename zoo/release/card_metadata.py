@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..schema.config import ModelConfig
 from ..schema.entries import Measured, Published
 from ..schema.identity import has_public_data
-from ..schema.sources import license_of_model
+from ..schema.licenses import license_of_model
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult

@@ -15,8 +15,8 @@ from ..common import dtypes, files
 from ..common.errors import ConfigError, WeightsCorruptedError, ZooError
 from ..schema import identity, registry
 from ..schema.config import ModelConfig
+from ..schema.licenses import license_of_model
 from ..schema.origin import Origin
-from ..schema.sources import license_of_model
 from . import card, sheet
 from .run_record import write_record
 

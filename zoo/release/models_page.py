@@ -17,7 +17,7 @@ from ..common.text import markdown, table
 from ..schema import config_files
 from ..schema.config import ModelConfig
 from ..schema.entries import Upstream, Weights
-from ..schema.sources import license_of
+from ..schema.licenses import license_of
 
 PAGE, TABLE = "models.md", "models.csv"
 METRICS = ("FID", "IS", "KID", "precision", "recall", "density", "coverage", "IFID")

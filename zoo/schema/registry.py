@@ -12,8 +12,10 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..common.errors import ConfigError, UnknownModelError, ZooError
+from ..common.text import short
 from . import config_files
 from .config import ModelConfig
 from .labels import plain
@@ -57,7 +59,7 @@ def resolve(name: str) -> str:
         UnknownModelError: no model has this name; the message names the nearest.
     """
     if not isinstance(name, str):
-        raise UnknownModelError(f"a model name is a string such as contragan/cifar10, not {name!r}")
+        raise UnknownModelError(f"a model is named by a string such as contragan/cifar10, not by {_kind_of(name)}")
     if len(name) > _LONGEST_NAME:
         raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
     if _is_path(name):
@@ -68,10 +70,22 @@ def resolve(name: str) -> str:
     known = {plain(known): known for known in names()}
     if wanted in known:
         return known[wanted]
-    close = [known[key] for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
+    if not wanted:
+        raise UnknownModelError(f"{name!r} names no model; give a name such as contragan/digits (`zoo list` shows all)")
+    if "://" in name:
+        raise UnknownModelError(f"{short(name)} is no name; a repository of the Hugging Face Hub is hf://user/repo")
+    close = [known[key] for key in _nearest(wanted, known)]
     hint = f"did you mean {' or '.join(close)}?" if close else "`zoo list` shows all names"
     shown = name if name.isprintable() else repr(name)[1:-1]
     raise UnknownModelError(f'no model is called "{shown}"; {hint}')
+
+
+def _nearest(wanted: str, known: dict[str, str]) -> list[str]:
+    """Return up to three keys: first those with exactly this method or data set, then the most similar ones."""
+    of_half = [key for key, name in known.items() if wanted in map(plain, name.split("/"))]
+    if of_half:
+        return sorted(of_half, key=lambda key: (len(key), key))[:3]
+    return difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
 
 
 def is_name(text: str) -> bool:
@@ -90,7 +104,7 @@ def folder_of(name_or_folder: str | os.PathLike) -> Path | None:
     """
     if not isinstance(name_or_folder, (str, os.PathLike)):
         raise UnknownModelError(
-            f"a model is named by a string such as contragan/cifar10, not by {name_or_folder!r:.60}"
+            f"a model is named by a string such as contragan/cifar10, not by {_kind_of(name_or_folder)}"
         )
     folder, text = Path(name_or_folder), os.fspath(name_or_folder)
     try:
@@ -111,6 +125,10 @@ def argument_for(folder: str | os.PathLike) -> str:
     """Return how a folder is written as an argument that may also be a name."""
     text = os.fspath(folder)
     return f"./{text}" if is_name(text) else text
+
+
+def _kind_of(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 def _is_path(text: str) -> bool:

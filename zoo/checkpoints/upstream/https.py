@@ -175,7 +175,7 @@ def _persistently(source: Source, part: _Part, update: Update) -> None:
                 if pauses is None:
                     raise WeightsUnavailableError(_refusal(status, source.url))
                 time.sleep(pause(headers, pauses))
-            except _AnotherFileError:
+            except _NoContinuationError:
                 if restarted:
                     raise WeightsUnavailableError(f"{source.url} changes while it is read; try again later") from None
                 restarted = True
@@ -192,7 +192,7 @@ def _persistently(source: Source, part: _Part, update: Update) -> None:
                 time.sleep(pauses)
 
 
-class _AnotherFileError(Exception):
+class _NoContinuationError(Exception):
     """What came is no continuation of what was there."""
 
 
@@ -214,7 +214,7 @@ def _attempt(client: Any, source: Source, part: _Part, update: Update) -> tuple[
             if response.status_code in TEMPORARY:
                 return response.status_code, response.headers
             if response.status_code == 416 and received:
-                raise _AnotherFileError
+                raise _NoContinuationError
             if response.status_code not in (200, 206):
                 raise WeightsUnavailableError(_refusal(response.status_code, source.url))
             _receive(response, source, part, received, update)
@@ -242,7 +242,7 @@ def _receive(response: Any, source: Source, part: _Part, received: int, update: 
         start, total = _range(headers.get("Content-Range", ""))
         continues = received > 0 and start == received and part.is_of(total) and length in (None, total - start)
         if not continues:
-            raise _AnotherFileError
+            raise _NoContinuationError
     else:
         received, total = 0, length
     source.check(total)
@@ -271,7 +271,7 @@ def _number(text: str | None, url: str) -> int | None:
 def _range(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", text)
     if not found or int(found[2]) + 1 != int(found[3]):
-        raise _AnotherFileError
+        raise _NoContinuationError
     return int(found[1]), int(found[3])
 
 

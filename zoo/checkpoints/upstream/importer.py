@@ -9,7 +9,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from ...common.text import one_line
 from ...schema import labels, registry
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream, Weights
-from ...schema.sources import LIBRARIES, is_noncommercial, license_of
+from ...schema.licenses import LIBRARIES, is_noncommercial, license_of
 from .. import cache, mirror, weights
 from ..state_dicts import check_finite, load_into
 from ..tensor_names import is_batch_count
@@ -163,11 +162,7 @@ def _store_mirrored(wanted: _Wanted, found: mirror.Found, target: Path) -> Path:
         raise WeightsCorruptedError(
             f"{origin} has other tensors than {known.original} gave first; {_how_to_forget(wanted)}"
         )
-
-    def write(path: Path) -> None:
-        shutil.copyfile(found.path, path)
-
-    cache.store(target, write, entry.original, entry.original_sha256, identity)
+    cache.store_copy(target, found.path, entry.original_sha256, entry.original, identity)
     print(f"zoo: {wanted.name} comes from the mirror {found.place}", file=sys.stderr)
     return target
 
@@ -199,8 +194,9 @@ class _Wanted:
         """Return the network without weights."""
         from ... import nets
 
-        build = nets.build_discriminator if self.discriminator else nets.build_generator
-        return build(self.config.discriminator if self.discriminator else self.config.generator, device="meta")
+        if self.discriminator:
+            return nets.build_discriminator(self.config.discriminator, device="meta")
+        return nets.build_generator(self.config.generator, device="meta")
 
     def target(self, cache_dir: str | os.PathLike | None) -> Path:
         return cache.weights_path(self.config, self.key, cache_dir)
@@ -237,11 +233,9 @@ class _Converted:
 
     def store(self, target: Path) -> Path:
         provenance = _provenance(self.wanted, self.original, self.sha256)
-
-        def write(path: Path) -> None:
-            files.write_safetensors(path, self.tensors, provenance)
-
-        cache.store(target, write, self.original.address, self.sha256, self.tensors_sha256)
+        cache.store(
+            target, self.tensors, provenance, self.sha256, self.original.address, tensors_sha256=self.tensors_sha256
+        )
         name, config = self.wanted.name, self.wanted.config
         if self.is_new:
             size = files.as_size(self.original.path.stat().st_size)

@@ -39,6 +39,8 @@ def generator_keys(spec: architecture.Generator, bgr: bool = True) -> KeyMap:
     keys.ignore(re.compile("steps"))  # updates of the moving average
     if spec.architecture == "dcgan":
         _dcgan(keys, spec)
+    elif spec.architecture == "biggan-deep":
+        raise ConfigError("BigGAN-deep of mmagic is converted as pytorch-pretrained-BigGAN's")
     else:
         _residual(keys, spec)
     if bgr and spec.image_channels == 3:

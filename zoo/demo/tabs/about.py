@@ -12,7 +12,7 @@ from ...common.text import markdown
 from ...release import card as cards
 from ...schema import registry
 from ...schema.config import ModelConfig
-from ...schema.sources import license_of_model
+from ...schema.licenses import license_of_model
 from .. import drawing, encoding, model_list, style, validation
 from ..wiring import connect, page_progress
 

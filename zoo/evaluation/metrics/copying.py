@@ -41,7 +41,8 @@ def copying_score(
     if sets[1].shape[1] > components:
         projection = PCA(components, svd_solver="full").fit(sets[1])
         sets = [projection.transform(side) for side in sets]
-    partition = KMeans(cells, n_init=10, random_state=rng_seed).fit(sets[1])
+    partition = KMeans(cells, n_init=10, random_state=rng_seed)  # pyright: ignore[reportArgumentType]
+    partition.fit(sets[1])
     of = [partition.predict(side) for side in sets]
     scores, shares = [], []
     for cell in range(cells):

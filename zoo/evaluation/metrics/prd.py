@@ -47,9 +47,12 @@ def histograms(fake: Tensor, real: Tensor, clusters: int, seed: int) -> tuple[np
     from sklearn.cluster import MiniBatchKMeans
 
     together = np.concatenate([fake.numpy(), real.numpy()]).astype(np.float64)
-    labels = MiniBatchKMeans(n_clusters=clusters, n_init=10, random_state=seed).fit(together).labels_
-    mine, theirs = labels[: len(fake)], labels[len(fake) :]
-    return tuple(np.bincount(part, minlength=clusters) / len(part) for part in (mine, theirs))
+    found = MiniBatchKMeans(n_clusters=clusters, n_init=10, random_state=seed)  # pyright: ignore[reportArgumentType]
+    labels = np.asarray(found.fit_predict(together))
+    mine, theirs = (
+        np.bincount(part, minlength=clusters) / len(part) for part in (labels[: len(fake)], labels[len(fake) :])
+    )
+    return mine, theirs
 
 
 def curve(fake: np.ndarray, real: np.ndarray, angles: int = ANGLES) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 
 from zoo.schema import registry
 from zoo.schema.entries import Upstream
-from zoo.schema.sources import LIBRARIES, is_noncommercial, license_of, license_of_model, terms
+from zoo.schema.licenses import LIBRARIES, is_noncommercial, license_of, license_of_model, terms
 
 PLACE = {"source": "studiogan", "google_drive_file": "x" * 30, "path": "netG.pth"}
 
