@@ -20,6 +20,9 @@ def trained_looking(spec) -> torch.nn.Module:
                 p.fill_(0.7)
             elif p.ndim == 1:
                 p.add_(0.1 * torch.randn_like(p))
+        if spec.architecture == "dcgan" and spec.init == "normal":  # narrow layers would hardly pass anything on
+            for p in (p for p in generator.parameters() if p.ndim > 1):
+                p.mul_(4)
         generator.output.weight.mul_(0.2)  # keeps tanh away from its ends
         for name, b in generator.named_buffers():
             if name.endswith("running_mean"):

@@ -45,7 +45,7 @@ def iterate(run: engine.Engine, step: int, draw: torch.Generator) -> dict[str, t
     logged = {}
     for _ in range(config.training.discriminator_steps):
         g, d, norms = parameters(generator), parameters(discriminator), running_means(generator)
-        real = torch.rand(n, 3, side, side, generator=draw) * 2 - 1
+        real = torch.rand(n, config.generator.image_channels, side, side, generator=draw) * 2 - 1
         logged |= run.discriminator_step(real, labels(), latents(), labels())
         assert changed(d, discriminator)
         assert not changed(g, generator)
