@@ -11,14 +11,14 @@ from torch import Tensor
 _ROWS = 2048  # of a distance matrix at a time
 
 
-class DensityCoverage(NamedTuple):
+class FilledBalls(NamedTuple):
     """How densely real neighbourhoods are filled (not bounded by 1), and the share of them that are not empty."""
 
     density: float
     coverage: float
 
 
-def density_coverage(fake: Tensor, real: Tensor, neighbours: int = 5) -> DensityCoverage:
+def density_coverage(fake: Tensor, real: Tensor, neighbours: int = 5) -> FilledBalls:
     """Count generated features in the balls around the real ones (Naeem et al. 2020, arXiv 2002.09797).
 
     density = 1 / (k M) sum_j sum_i 1[|y_j - x_i| < r_i]; coverage = 1 / N sum_i 1[min_j |y_j - x_i| < r_i], where r_i
@@ -33,7 +33,7 @@ def density_coverage(fake: Tensor, real: Tensor, neighbours: int = 5) -> Density
         near = distances < radii[rows, None]
         inside += int(near.sum())
         covered += int(near.any(dim=1).sum())
-    return DensityCoverage(inside / (neighbours * len(fake)), covered / len(real))
+    return FilledBalls(inside / (neighbours * len(fake)), covered / len(real))
 
 
 def authentic_share(fake: Tensor, real: Tensor) -> float:
