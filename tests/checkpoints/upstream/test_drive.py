@@ -121,7 +121,7 @@ def test_the_fitting_file_of_a_folder(drive, config, published):
 
 
 def test_another_size_is_refused(drive, config, published):
-    environment, state = drive
+    environment, _ = drive
     larger = config.updated({"weights.0.upstream.size": len(published) + 1})
     words = [f"{len(published):,} bytes, expected {len(published) + 1:,}"]
     _fails(children.run(_locate, larger, environment=environment), *words, error="WeightsCorruptedError")
