@@ -5,6 +5,7 @@ from collections import Counter
 from published_facts import CONFIGS, OTHER_SOURCES, OTHERS
 
 SOURCES = {"mmagic", "mmagic-rgb", "biggan-pytorch", "biggan-deep"}
+NOT_MEASURED = {"SWD", "MS-SSIM"}  # of mmagic's, which nothing here computes
 FILES = [record for record in OTHERS if "source" in record]
 
 
@@ -28,6 +29,7 @@ def test_published_figures_are_the_facts():
         (r["config"], r["tag"], metric, value, r.get("std", {}).get(metric), r["score_source"], bool(r["settings"]))
         for r in OTHERS
         for metric, value in r["scores"].items()
+        if metric not in NOT_MEASURED
     )
     found = Counter()
     for name, config in CONFIGS.items():

@@ -27,6 +27,8 @@ _SOURCES = {  # how a score's source begins -> where it is
     "InfoMax-GAN": "https://arxiv.org/abs/2007.04589",
     "ContraGAN": "https://arxiv.org/abs/2006.12681",
     "StudioGAN, benchmark table": "https://arxiv.org/abs/2206.09479",
+    "mmagic README, 0a560bb": "https://github.com/open-mmlab/mmagic/tree/0a560bb",
+    "BigGAN-PyTorch README": "https://github.com/ajbrock/BigGAN-PyTorch",
     "PyTorch-StudioGAN README, 26f7b7f": "https://github.com/POSTECH-CVLab/PyTorch-StudioGAN/tree/26f7b7f",
 }
 

@@ -384,7 +384,7 @@ def test_without_gdown_the_message_names_the_extra(config, monkeypatch, tmp_path
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setitem(sys.modules, "gdown", None)
     with pytest.raises(
-        WeightsUnavailableError, match=r"contrastive-gan-zoo\[upstream\].*zoo import sngan/cifar10@test"
+        WeightsUnavailableError, match=r"pip install .gdown.*zoo import sngan/cifar10@test"
     ):
         weights.locate(config, cache_dir=tmp_path)
 
