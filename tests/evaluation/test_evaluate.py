@@ -17,7 +17,7 @@ from zoo.common.errors import DataUnavailableError, LabelError, UnknownModelErro
 from zoo.evaluation import PROTOCOLS
 from zoo.evaluation.features import extraction, extractors, inception
 from zoo.evaluation.features.sources import Fixed
-from zoo.evaluation.metrics import copying, formulas, monge, neighbours, prd, scores
+from zoo.evaluation.metrics import copying, formulas, monge, neighbourhoods, prd, scores
 from zoo.schema import registry
 
 
@@ -87,10 +87,10 @@ def test_every_metric_takes_the_images_that_it_says(unconditional):
     fake, real = of(unconditional.sample(200, seed=0).uint8), of(datasets.load("digits").images)
     some = real[scores.random_indices(1797, 200)]
     expected = {
-        **neighbours.density_coverage(fake, some)._asdict(),
+        **neighbourhoods.density_coverage(fake, some)._asdict(),
         **dict(zip(("F_8 tiny", "F_1/8 tiny"), prd.f_scores(fake, some), strict=True)),
         "MD tiny": monge.sliced_distance(fake, some),
-        "AuthPct tiny": 100 * neighbours.authentic_share(fake, real),
+        "AuthPct tiny": 100 * neighbourhoods.authentic_share(fake, real),
         "C_T tiny": copying.copying_score(fake, real, of(held_out.images)),
     }
     assert {name: report[name].value for name in expected} == pytest.approx(expected, rel=1e-6)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zoo.common.errors import ZooError
-from zoo.evaluation.metrics import copying, monge, neighbours, prd
+from zoo.evaluation.metrics import copying, monge, neighbourhoods, prd
 
 
 def normal(count, width=4, seed=0, shift=0.0, scale=1.0):
@@ -29,29 +29,29 @@ def with_copies(of, share, seed=9):
 
 @pytest.mark.parametrize("shift", [0.0, 1.5])
 def test_density_and_coverage_are_those_of_the_definition(shift, monkeypatch):
-    monkeypatch.setattr(neighbours, "_ROWS", 17)
+    monkeypatch.setattr(neighbourhoods, "_ROWS", 17)
     real, fake = normal(90), normal(70, seed=1, shift=shift)
     radii = np.sort(distances(real, real), axis=1)[:, 5]  # the first is the point itself
     inside = distances(real, fake) < radii[:, None]
-    found = neighbours.density_coverage(fake, real, 5)
+    found = neighbourhoods.density_coverage(fake, real, 5)
     assert found.density == pytest.approx(inside.sum(axis=0).mean() / 5)
     assert found.coverage == pytest.approx(inside.any(axis=1).mean())
 
 
 def test_density_and_coverage_of_known_samples():
     """Two samples of one distribution: 1, and 1 - (N - 1 ... N - k) / (2N - 1 ... 2N - k) (lemma 2 of the paper)."""
-    same = neighbours.density_coverage(normal(1500, seed=1), normal(1500), 5)
+    same = neighbourhoods.density_coverage(normal(1500, seed=1), normal(1500), 5)
     expected = 1 - np.prod([(1500 - i) / (3000 - i) for i in range(1, 6)])
     assert same.density == pytest.approx(1, abs=0.04)
     assert same.coverage == pytest.approx(expected, abs=0.02)
-    assert neighbours.density_coverage(normal(200, shift=100), normal(200), 5) == (0, 0)
-    one_mode = neighbours.density_coverage(normal(500, seed=1, scale=0.1), normal(500), 5)
+    assert neighbourhoods.density_coverage(normal(200, shift=100), normal(200), 5) == (0, 0)
+    one_mode = neighbourhoods.density_coverage(normal(500, seed=1, scale=0.1), normal(500), 5)
     assert one_mode.density > 1.1
     assert one_mode.coverage < 0.5
 
 
 def test_many_equal_features_have_no_room_between_them():
-    assert neighbours.density_coverage(torch.zeros(20, 3), torch.zeros(20, 3), 5) == (0, 0)
+    assert neighbourhoods.density_coverage(torch.zeros(20, 3), torch.zeros(20, 3), 5) == (0, 0)
 
 
 # ----------------------------------------------------------------------------------------------------------------- PRD
@@ -122,18 +122,18 @@ def test_authenticity_is_that_of_the_definition():
     between, among = distances(fake, real), distances(real, real) + np.diag(np.full(120, np.inf))
     authentic = [among[nearest].min() < row[nearest] for row in between for nearest in [row.argmin()]]
     assert 0.2 < np.mean(authentic) < 0.95
-    assert neighbours.authentic_share(fake, real) == pytest.approx(np.mean(authentic))
+    assert neighbourhoods.authentic_share(fake, real) == pytest.approx(np.mean(authentic))
 
 
 def test_exact_copies_are_not_authentic():
     wide = normal(500, 1280, scale=10)
-    assert neighbours.authentic_share(wide[:100], wide) == 0
+    assert neighbourhoods.authentic_share(wide[:100], wide) == 0
 
 
 def test_one_copy_in_ten_shows_and_none_does_not():
     train, held_out = normal(2000), normal(1000, seed=5)
-    usual = neighbours.authentic_share(held_out, train)
-    none, some, all_ = (neighbours.authentic_share(with_copies(train, share), train) for share in (0, 0.1, 1))
+    usual = neighbourhoods.authentic_share(held_out, train)
+    none, some, all_ = (neighbourhoods.authentic_share(with_copies(train, share), train) for share in (0, 0.1, 1))
     assert none == pytest.approx(usual, abs=0.05)
     assert some == pytest.approx(0.9 * none, abs=0.02)
     assert all_ == 0

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..features.references import Reference
 from ..protocols.protocol import CT, FID, IS, KID, MIND, PRD, AuthPct, DensityCoverage, PrecisionRecall, Settings
-from . import copying, formulas, monge, neighbours, prd
+from . import copying, formulas, monge, neighbourhoods, prd
 from .formulas import Spread
 
 
@@ -37,13 +37,13 @@ def values(
         options = settings.model_dump(include={"cells", "components", "smallest_cell"})
         return {"c_t": Spread(copying.copying_score(fake, theirs, held_out.features, **options))}
     if isinstance(settings, AuthPct):
-        return {"authpct": Spread(100 * neighbours.authentic_share(fake, theirs))}
+        return {"authpct": Spread(100 * neighbourhoods.authentic_share(fake, theirs))}
     some = theirs[random_indices(len(theirs), len(fake))]
     if isinstance(settings, PrecisionRecall):
         precision, recall = formulas.precision_recall(fake, some, settings.neighbours)
         return {"precision": Spread(precision), "recall": Spread(recall)}
     if isinstance(settings, DensityCoverage):
-        density, coverage = neighbours.density_coverage(fake, some, settings.neighbours)
+        density, coverage = neighbourhoods.density_coverage(fake, some, settings.neighbours)
         return {"density": Spread(density), "coverage": Spread(coverage)}
     if isinstance(settings, PRD):
         found = prd.f_scores(fake, some, settings.clusters, settings.runs)
