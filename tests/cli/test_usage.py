@@ -114,7 +114,7 @@ def completed(line: str, monkeypatch, capsys) -> list[str]:
         ("zoo sample contragan/ti", ["contragan/tiny-imagenet"]),
         ("zoo sample contragan/digits@", ["contragan/digits@zoo"]),
         ("zoo sample contragan/cifar10 --label sh", ["ship"]),
-        ("zoo sample contragan/cifar10 --weights studiogan-h", ["studiogan-hub"]),
+        ("zoo sample contragan/cifar10 --weights studiogan-h", ["studiogan-hub", "studiogan-hub-2", "studiogan-hub-3"]),
         ("zoo sample contragan/digits --dtype b", ["bfloat16"]),
         ("zoo sample contragan/digits --device cu", ["cuda"]),
         ("zoo evaluate x --extractor eff", ["efficientnet-lite0"]),
@@ -215,7 +215,7 @@ def test_what_names_no_model_is_refused_in_a_line(wrong):
         ("infomax/digits", ["infomax-gan/digits"]),
         ("biggan/cifar", ["biggan/cifar10", "biggan/cifar100"]),
         ("bigan/cifar10", ["biggan/cifar10"]),
-        ("dcgan/mnist", ["dcgan/stacked-mnist"]),
+        ("dcgan/mnist", ["dcgan/mnist64", "dcgan/stacked-mnist"]),
         ("contragan/imagenet", ["contragan/imagenet128"]),
     ],
 )

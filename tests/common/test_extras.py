@@ -88,7 +88,7 @@ def test_a_tree_that_is_neither_names_the_packages_all_the_same(monkeypatch):
         (
             "gdown",
             "upstream",
-            lambda: __import__("zoo.checkpoints.upstream.download").checkpoints.upstream.download._gdown(),
+            lambda: __import__("zoo.checkpoints.upstream.drive").checkpoints.upstream.drive._gdown(),
         ),
     ],
 )

@@ -201,7 +201,7 @@ def test_the_commands(zoo_data, tmp_path, data_root):
         ),
         (["prepare", "cifar10", "--split", "val"], 1, "give train or test"),
         (["prepare", "digits", "--resolution", "0"], 2, "--resolution"),
-        (["prepare"], 2, "Missing argument"),
+        (["prepare"], 2, "missing argument"),
     ],
 )
 def test_refusals_of_the_commands(zoo_data, arguments, status, words):

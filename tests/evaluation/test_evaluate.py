@@ -223,7 +223,12 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
         ("infomax-gan/digits", {"protocol": "published"}, ZooError, "--protocol clean"),
         ("infomax-gan/digits", {"protocol": "mimicry", "names": ("pr",)}, ZooError, "has no pr"),
         ("infomax-gan/digits", {"extractor": "resnet"}, ZooError, "efficientnet-lite0"),
-        ("infomax-gan/digits", {"data": "imagine"}, DataUnavailableError, "there are celeba, cifar10"),
+        (
+            "infomax-gan/digits",
+            {"data": "imagine"},
+            DataUnavailableError,
+            "there are afhq-v2, ",
+        ),
         ("infomax-gan/digits", {"num_real": 5000}, ZooError, "digits train has 1,797 images"),
         ("infomax-gan/digits", {"num_fake": -1}, ZooError, "num_fake is -1; give a whole number of at least 1"),
         ("infomax-gan/digits", {"num_real": 1.5}, ZooError, "num_real is 1.5; give a whole number"),

@@ -204,7 +204,7 @@ def test_a_compiled_run_resumes_to_the_bit(tmp_path, monkeypatch, capsys):
 def test_other_words_are_refused(command):
     result = command("train", "contragan/digits", "--out", "run", "--compile", "maybe")
     assert result.returncode == 2
-    assert "give one of auto, on, off" in result.stderr
+    assert "'maybe' is not one of 'auto', 'on', 'off'" in result.stderr
 
 
 def test_both_networks_hooks_are_there_once():

@@ -25,6 +25,8 @@ PROTOCOLS = (
     "studiogan-2021",
     "studiogan-2021-imagenet",
     "studiogan-2023",
+    "mmagic",
+    "biggan-pytorch",
 )
 _EXTRACTOR = completion.offering("inception", "efficientnet-lite0")
 

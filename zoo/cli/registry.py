@@ -33,7 +33,9 @@ def check_command(
 ) -> None:
     """Ask the place of each published file for existence, size and hash; exit status 1 if one is not as stated.
 
-    Nothing is downloaded. zoo registry check "contragan/*" --write
+    Nothing is downloaded.
+
+    zoo registry check "contragan/*" --write
     """
     from ..checkpoints.upstream import inquiry
     from ..common.downloads import OFFLINE, is_offline
@@ -66,7 +68,10 @@ def check_command(
 def page_command(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for models.md and models.csv.")] = Path("docs"),
 ) -> None:
-    """Render the page and the table of all models, their weights, sources and scores."""
+    """Render the page and the table of all models, their weights, sources and scores.
+
+    zoo registry page -o docs
+    """
     from ..release import models_page
 
     try:

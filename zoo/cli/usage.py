@@ -57,6 +57,9 @@ def _nearest(error: Any, context: Any) -> str | None:
     if error.message.startswith("No such command"):
         wanted = next(iter(error.message.split("'")[1:]), "")
         return _closest(wanted, context.command.list_commands(context))
+    if " is not one of " in error.message:
+        wanted, *known = re.findall(r"'([^']*)'", error.message)
+        return _closest(wanted, known)
     return None
 
 

@@ -383,9 +383,7 @@ def test_control_c_during_a_slow_download(drive, config, tmp_path):
 def test_without_gdown_the_message_names_the_extra(config, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setitem(sys.modules, "gdown", None)
-    with pytest.raises(
-        WeightsUnavailableError, match=r"pip install .gdown.*zoo import sngan/cifar10@test"
-    ):
+    with pytest.raises(WeightsUnavailableError, match=r"pip install .gdown.*zoo import sngan/cifar10@test"):
         weights.locate(config, cache_dir=tmp_path)
 
 

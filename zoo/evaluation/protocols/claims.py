@@ -31,6 +31,9 @@ _TASKS = {
     "intra-class kid": "classes",
     "intra-class kid as assigned": "classes",
 }
+# Published scores without the name of an extractor are Inception's.
+_PLAIN = {name: (name, extractors.INCEPTION) for name in ("precision", "recall", "density", "coverage")}
+_PLAIN["IFID"] = ("intra-class fid", extractors.INCEPTION)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def claims(config: ModelConfig, tag: str | None, protocol: str = "published") ->
 
 
 def _claim(score: Published | Measured, config: ModelConfig, wanted: str) -> Claim:
-    found = extractors.metric_and_extractor(score.metric)
+    found = _PLAIN.get(score.metric) or extractors.metric_and_extractor(score.metric)
     if found is None or found[0] not in _TASKS:
         return Claim(score, why_not=f"{score.metric} is not computed here")
     own = published.of_score(score, config)

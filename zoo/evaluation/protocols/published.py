@@ -117,7 +117,21 @@ _STUDIOGAN_2023 = Protocol(
         "Batch norm statistics are collected anew from random batches; the README leaves their number and size open.",
         "Its scores were published as a picture; where several runs of a model were released, which of them was scored "
         "is not stated.",
-        "Density, coverage and the intra-class FID are not measured here.",
+    ),
+)
+
+_MMAGIC = Protocol(
+    name="mmagic",
+    title="MMagic's README: the training split, 50K generated images",
+    source="open-mmlab/mmagic 0a560bb: configs/*/README.md",
+    published_in=("mmagic README",),
+    seeds=(0,),
+    splits=dict.fromkeys((*_SMALL, "imagenet"), "train"),
+    fid=FID(),
+    isc=IS(),
+    quirks=(
+        "Its Inception is StyleGAN2-ADA's TorchScript of the TensorFlow one; torch-fidelity has a port of it.",
+        "Resizing, rounding and the splits of IS are torch-fidelity's here, as the README leaves them open.",
     ),
 )
 
@@ -158,6 +172,16 @@ PROTOCOLS: dict[str, Protocol] = {
             }
         ),
         _STUDIOGAN_2023,
+        _MMAGIC,
+        Protocol(
+            name="biggan-pytorch",
+            title="BigGAN-PyTorch's README: IS of 50K generated images",
+            source="ajbrock/BigGAN-PyTorch 9845943: README.md",
+            published_in=("BigGAN-PyTorch README",),
+            seeds=(0,),
+            isc=IS(),
+            quirks=("Its score is of the TensorFlow network; torch-fidelity has a port of it.",),
+        ),
     )
 }
 
