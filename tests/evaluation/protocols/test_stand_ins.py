@@ -60,7 +60,7 @@ def test_every_published_protocol_runs(dataset, monkeypatch, tmp_path):
     few = {
         name: p.updated(
             seeds=(0,),
-            fid=p.fid.model_copy(update={"num_real": p.fid.num_real and 24}),
+            **({"fid": p.fid.model_copy(update={"num_real": p.fid.num_real and 24})} if p.fid else {}),
             **({"kid": p.kid.model_copy(update={"subset_size": 10, "subsets": 2})} if p.kid else {}),
         )
         for name, p in zoo.evaluation.PROTOCOLS.items()
@@ -69,7 +69,7 @@ def test_every_published_protocol_runs(dataset, monkeypatch, tmp_path):
     scores = [
         _small(claim.score, 24, metric=metric_name(claim.kind, "tiny"))
         for claim, found in _published()
-        if found == dataset
+        if found == dataset and claim.kind != "intra-class fid"  # of conditional models; test_alignment has them
     ]
     monkeypatch.setattr(claims.published, "doubt_about", lambda *_: None)
     report = zoo.verify(_register(dataset, tuple(scores)), device="cpu", cache_dir=tmp_path)

@@ -80,6 +80,8 @@ def _claim(score: Published | Measured, config: ModelConfig, wanted: str) -> Cla
     if own is None:
         return Claim(score, *found, why_not="its protocol is not one of the zoo's")
     task = _TASKS[found[0]]
+    if task == "classes" and not config.conditional:
+        return Claim(score, *found, why_not="this model takes no classes")
     if task != "classes" and task not in own.metrics:
         return Claim(score, *found, why_not=f"the protocol {own.name} has no {task}")
     doubt = published.doubt_about(score, config, own)
