@@ -170,7 +170,6 @@ def train(
         Literal["auto", "on", "off"],
         typer.Option(
             "--compile",
-            **completion.among(("auto", "on", "off")),
             help="Compile the step: auto (where it pays), on or off. Compiling takes a minute and makes the steps of a "
             "GPU twice as fast.",
             rich_help_panel=panels.COMPUTE,

@@ -33,15 +33,15 @@ def _subset(name: str) -> CatalogueEntry:
     )
 
 
-_ALIASES = ("val", "valid", "validation")
+VALIDATION = ("val", "valid", "validation")
 
 
 def own_split(dataset: str, split: str) -> str:
     """Return a split as the data set calls it, such as "val" for a paper's "valid"; others as they are."""
     known = CATALOGUE[dataset].splits if dataset in CATALOGUE else {}
-    if split in known or split not in _ALIASES:
+    if split in known or split not in VALIDATION:
         return split
-    return next((alias for alias in _ALIASES if alias in known), split)
+    return next((alias for alias in VALIDATION if alias in known), split)
 
 
 CATALOGUE = {

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from ..common.errors import DataCorruptedError, DataUnavailableError
 from ..common.text import visible
 from ..schema.class_names import class_ids, class_names
+from .catalogue import VALIDATION
 from .picture_files import SUFFIXES, Listing, PictureFile
 
-_SPLITS = [("train", "training"), ("val", "valid", "validation"), ("test", "testing")]
+_SPLITS = [("train", "training"), VALIDATION, ("test", "testing")]
 
 
 class Layout(NamedTuple):

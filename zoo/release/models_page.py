@@ -70,7 +70,7 @@ def write(folder: Path) -> None:
 
 
 def _row(config: ModelConfig, entry: Weights | None) -> Row:
-    data, sources = config.data, _sources(entry) if entry else ()
+    data, sources = config.data, weight_files.sources_of(entry, False) if entry else ()
     row: Row = {
         "model": config.name,
         "title": config.title,
@@ -103,10 +103,6 @@ def _row(config: ModelConfig, entry: Weights | None) -> Row:
         "class accuracy as asked": found and f"{found.accuracy_asked:.3f}",
         "class accuracy as assigned": found and f"{found.accuracy_assigned:.3f}",
     }
-
-
-def _sources(entry: Weights) -> tuple[Upstream, ...]:
-    return (entry.upstream, *entry.mirrors) if entry.upstream else ()
 
 
 def _place(source: Upstream) -> str:

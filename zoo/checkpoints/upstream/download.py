@@ -48,7 +48,7 @@ def fetch(upstream: Upstream, partial: Path, beside: str | None = None) -> Origi
     if upstream.url:
         folder = _folder_of(partial, "https", upstream.url)
         name = "original.safetensors" if upstream.path.endswith(".safetensors") else "original.pth"
-        path = https.download(upstream.url, folder, upstream.size, _has_hash(upstream), name)
+        path = https.download(upstream.url, folder, upstream.size, bool(stated_sha256(upstream)), name)
         return Original(path, upstream.path, upstream.url)
     name, file_id, address = upstream.path, upstream.google_drive_file, upstream.address
     if upstream.google_drive_folder:
@@ -67,23 +67,22 @@ def check_size(upstream: Upstream, address: str, size: int, then: str = "nothing
         raise WeightsCorruptedError(f"{address} has {size:,} bytes, expected {upstream.size:,}; {then}")
 
 
-def check_sha256(upstream: Upstream, described: str, sha256: str, remedy: str) -> None:
-    """Raise WeightsCorruptedError unless this is the sha256 that the entry states, as far as it states one."""
-    expected = upstream.sha256 or upstream.sha256_start or ""
-    if not sha256.startswith(expected):
+def check_sha256(described: str, sha256: str, expected: str | None, remedy: str) -> None:
+    """Raise WeightsCorruptedError unless a sha256 is the expected one, or begins so; None expects nothing."""
+    if expected and not sha256.startswith(expected):
         raise WeightsCorruptedError(f"{described} has sha256 {sha256[:12]}..., expected {expected[:12]}..., {remedy}")
 
 
 def only(pattern: str, paths: list[str], place: str, beside: str | None = None) -> str:
     """Return the one path that fits the pattern; raises WeightsUnavailableError, which names them, if several do.
 
-    A pattern without folders fits a file in any folder. Paths that lead out of a folder never fit.
-
     Args:
         beside: path of the generator whose discriminator is wanted. If it is one of the paths, only files in its folder
             fit, and of several those of its step.
     """
-    fits = _fitting(pattern, paths, place)
+    fits = fitting(pattern, paths)
+    if not fits:
+        raise WeightsUnavailableError(f"none of the {len(paths)} files at {place} is called {pattern}")
     if beside in paths:
         fits = [path for path in fits if path.rpartition("/")[0] == beside.rpartition("/")[0]]
         if not fits:
@@ -97,14 +96,12 @@ def only(pattern: str, paths: list[str], place: str, beside: str | None = None) 
     return fits[0]
 
 
-def _fitting(pattern: str, paths: list[str], place: str) -> list[str]:
+def fitting(pattern: str, paths: list[str]) -> list[str]:
+    """Return the paths that fit; a pattern without folders fits in any folder, a path out of a folder never fits."""
     inside = [path for path in paths if not {"", ".", ".."} & set(re.split(r"[/\\]", path))]
-    fits = [
+    return [
         path for path in inside if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
     ]
-    if not fits:
-        raise WeightsUnavailableError(f"none of the {len(paths)} files at {place} is called {pattern}")
-    return fits
 
 
 def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
@@ -112,14 +109,16 @@ def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
     facts = hub.facts(address, upstream.path, MAX_BYTES)
     check_size(upstream, upstream.address, facts.size or 0)
     if facts.sha256:
-        check_sha256(upstream, f"{upstream.path} of {address}", facts.sha256, "on the Hub; nothing was downloaded")
+        stated = stated_sha256(upstream)
+        check_sha256(f"{upstream.path} of {address}", facts.sha256, stated, "on the Hub; nothing was downloaded")
     folder = _folder_of(partial, repo_id, facts.commit, upstream.path)
     path = hub.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
     return Original(path, upstream.path, upstream.address, facts.sha256, facts.commit)
 
 
-def _has_hash(upstream: Upstream) -> bool:
-    return bool(upstream.sha256 or upstream.sha256_start)
+def stated_sha256(upstream: Upstream) -> str | None:
+    """Return the sha256 that an entry states, or its beginning."""
+    return upstream.sha256 or upstream.sha256_start
 
 
 def _folder_of(partial: Path, *identity: str) -> Path:

@@ -254,13 +254,15 @@ def _convert(wanted: _Wanted, original: download.Original, target: Path, trust_a
     upstream, config = wanted.upstream, wanted.config
     download.check_size(upstream, str(original), original.path.stat().st_size, "download it again")
     digest, known = files.sha256(original.path), cache.Record.read(target)
-    _enforce(original, digest, original.sha256, "the sha256 that its server states; download it again")
-    download.check_sha256(upstream, str(original), digest, "the sha256 of the published file; download it again")
+    for expected, whose in (
+        (original.sha256, "that its server states"),
+        (download.stated_sha256(upstream), "of the published file"),
+    ):
+        download.check_sha256(str(original), digest, expected, f"the sha256 {whose}; download it again")
     enforced = None if trust_anew else known
     if enforced and _is_same_place(enforced, wanted, original):
-        _enforce(
-            original, digest, enforced.original_sha256, f"the sha256 of its first download; {_how_to_forget(wanted)}"
-        )
+        remedy = f"the sha256 of its first download; {_how_to_forget(wanted)}"
+        download.check_sha256(str(original), digest, enforced.original_sha256, remedy)
     state = weights.read(original.path) if original.path.suffix == ".safetensors" else pickles.read(original.path)
     spec = config.discriminator if wanted.discriminator else config.generator
     tensors = convert_file(state, upstream.source, spec, str(original))
@@ -284,12 +286,6 @@ def _is_same_place(known: cache.Record, wanted: _Wanted, original: download.Orig
 
 def _how_to_forget(wanted: _Wanted) -> str:
     return f"if you trust the new file, forget the old one: zoo cache clear {wanted.name} --forget, then load it again"
-
-
-def _enforce(original: download.Original, digest: str, expected: str | None, remedy: str) -> None:
-    if expected not in (None, digest):
-        found = f"{original} has sha256 {digest[:12]}..."
-        raise WeightsCorruptedError(f"{found}, expected {expected[:12]}..., {remedy}")
 
 
 def _checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:

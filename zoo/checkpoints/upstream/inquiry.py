@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from ...common.errors import WeightsUnavailableError
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream
 from .. import hub
-from . import drive
+from . import download, drive
 
 OK, MISSING, DIFFERENT, UNKNOWN = "ok", "missing", "different", "unknown"  # unknown: there was no answer
 
@@ -60,7 +59,7 @@ def places(config: ModelConfig) -> Iterator[Place]:
         ):
             if holder and holder.upstream:
                 yield Place(config.name, weights.tag, file, (*keys, "upstream"), holder.upstream)
-                for i, mirror in enumerate(getattr(holder, "mirrors", ())):
+                for i, mirror in enumerate(holder.mirrors):
                     yield Place(config.name, weights.tag, file, (*keys, "mirrors", i), mirror)
 
 
@@ -87,9 +86,10 @@ class Inquiry:
                 return Answer(MISSING, why="the repository has no such file")
             return Answer(OK, *files[upstream.path])
         if upstream.google_drive_folder:
-            fits = _fitting(upstream.path, self._folder(upstream.google_drive_folder))
+            listed = {path: file_id for file_id, path in self._folder(upstream.google_drive_folder)}
+            fits = download.fitting(upstream.path, list(listed))
             if len(fits) == 1:
-                return self._of_head(f"{drive.DRIVE}/uc?id={next(iter(fits.values()))}&export=download")
+                return self._of_head(f"{drive.DRIVE}/uc?id={listed[fits[0]]}&export=download")
             if not fits:
                 return Answer(MISSING, why=f"the folder has no file {upstream.path}")
             return Answer(DIFFERENT, why=f"{len(fits)} files fit: {', '.join(sorted(fits))}")
@@ -117,15 +117,6 @@ def _compared(answer: Answer, upstream: Upstream) -> Answer:
 
 
 # ------------------------------------------------------------------------------------------------- Drive and plain URLs
-
-
-def _fitting(pattern: str, listed: list[tuple[str, str]]) -> dict[str, str]:
-    """Return path -> id of the files that fit; a pattern without folders fits a file in any folder."""
-    return {
-        path: file_id
-        for file_id, path in listed
-        if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
-    }
 
 
 def _head(url: str) -> tuple[int, int | None]:
