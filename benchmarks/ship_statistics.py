@@ -1,11 +1,14 @@
 """Make the reference statistics that ship with the package, and their manifest.
 
-python benchmarks/ship_statistics.py cifar10.npz
+python benchmarks/ship_statistics.py cifar10.npz [FOLDER]
+
+FOLDER is a cache of features (default: the usual one), so that what was extracted already is not extracted again.
 """
 
 import hashlib
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
 from safetensors.numpy import save_file
@@ -16,6 +19,7 @@ from zoo.evaluation.features import extractors, references, shipped
 from zoo.evaluation.metrics import formulas
 
 OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "features" / "statistics"
+EXTRACTORS = ("efficientnet-lite0", "efficientnet-lite2")
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 
@@ -25,12 +29,14 @@ def pixels_in_any_order(data: datasets.Dataset) -> str:
     return hashlib.sha256(b"".join(each)).hexdigest()
 
 
-def main(root: str) -> None:
-    extractor = extractors.load("efficientnet-lite0")
+def main(root: str, cache_dir: str | None = None) -> None:
     entries = []
-    for dataset, split, resolution in SPLITS:
+    loaded = {name: extractors.load(name) for name in EXTRACTORS}
+    for extractor, (dataset, split, resolution) in product(loaded.values(), SPLITS):
         data = references.ReferenceData(dataset, split, resolution, Path(root))
-        found = references.get(data, references.Selection(), extractor, with_features=False, batch_size=64)
+        found = references.get(
+            data, references.Selection(), extractor, with_features=False, batch_size=64, cache_dir=cache_dir
+        )
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)
         about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
@@ -43,4 +49,4 @@ def main(root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:3])

@@ -1,6 +1,6 @@
 """Features and statistics of real images, computed once for each (data, split, selection, preprocessing, extractor).
 
-They are searched in this order: the package (statistics of CIFAR-10 under the offline extractor, used if no data is
+They are searched in this order: the package (statistics of CIFAR-10 under the offline extractors, used if no data is
 given and only a Frechet distance is wanted, so that neither data nor time are needed); the cache, under a key with a
 checksum of the pixels; then they are computed, by one process while others wait, and written atomically. Each file
 carries a manifest of its content, and is refused if that does not match the request.
