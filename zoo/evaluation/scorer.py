@@ -40,6 +40,7 @@ class TaskResults:
     samples: Tensor | None = None
     references: dict[tuple, references.Reference | None] = field(default_factory=dict)  # None on other ranks than 0
     timings: Timings = field(default_factory=Timings)
+    costs: dict[str, float] = field(default_factory=dict)  # seconds of each metric of the last seed
 
 
 class Scorer:
@@ -140,14 +141,18 @@ class Scorer:
         with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
             for task in tasks:
                 self._reference(task, tasks, found, bars)
-            classifier = self._classifier(tasks, found)
+            classifier = self._classifier(tasks, found, bars)
             for seed in sorted({seed for task in tasks for seed in self._seeds(task)}):
                 for key, together in self._passes(tasks, seed).items():
                     features = self._sample(key, together, seed, found, bars)
                     if features is None:
                         continue
-                    for task in together:
-                        self._score(task, features, found, classifier)
+                    of_seed = "" if self.target.fixed else f", seed {seed}"
+                    costs = {task.metric: found.costs.get(task.metric, 1.0) for task in together}
+                    with bars.steps(f"{self.target.subject.name}{of_seed}, metrics", costs) as end_step:
+                        for task in together:
+                            self._score(task, features, found, classifier)
+                            end_step()
                     first = next((t for t in together if t.metric == "fid"), None)
                     if curve and first and found.convergence is None:
                         self._converge(first, features, found, bars)
@@ -190,14 +195,15 @@ class Scorer:
             advance=report_progress,
         )
 
-    def _classifier(self, tasks: list[Task], found: TaskResults) -> classwise.FeatureClassifier | None:
+    def _classifier(self, tasks: list[Task], found: TaskResults, bars: Progress) -> classwise.FeatureClassifier | None:
         task = next((task for task in tasks if task.metric == "classes"), None)
         if task is None or ranks.rank() != 0:
             return None
         clock = time.perf_counter()
         real = found.references[self._reference_key(task)]
         assert real is not None
-        classifier = classwise.train_classifier(*real.labelled_features)
+        with bars.steps("classifier of real images", {"logistic regression": 1}):
+            classifier = classwise.train_classifier(*real.labelled_features)
         found.timings.add("classifier", clock)
         return classifier
 
@@ -257,7 +263,7 @@ class Scorer:
         real = found.references[self._reference_key(task)] if task.needs_real else None
         for kind, spread in self._values(task, fake, features, real, found, classifier).items():
             found.values[task].setdefault(kind, []).append(spread)
-        found.timings.add("metrics", clock)
+        found.costs[task.metric] = found.timings.add("metrics", clock) - clock
 
     def _values(
         self, task: Task, fake: Tensor, features: Features, real, found, classifier
@@ -285,7 +291,7 @@ class Scorer:
         clock = time.perf_counter()
         fake, real = self._fake(task, features), found.references[self._reference_key(task)]
         assert real is not None
-        advance = bars.task("distance against sample count", convergence.POINTS)
+        advance = bars.task("distance against sample count", convergence.POINTS, "")
         found.convergence = convergence.curve(fake, real.statistics, advance=advance)
         found.timings.add("convergence", clock)
 

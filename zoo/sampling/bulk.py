@@ -134,10 +134,12 @@ def write(
                         for written in format.write_part(command, part, batches, pool):
                             made += written
                             advance(written)
-                ranks.agree(None)  # all parts are written
-                if ranks.rank() == 0:
-                    format.finalize(command, parts, partial(_labels, model, n, label, drawn, labels), model.resolution)
-                    journal.end()
+                    ranks.agree(None)  # all parts are written
+                    if ranks.rank() == 0:
+                        with bar.steps(f"{model.config.name}, writing", {out.name: 1}):
+                            numbers = partial(_labels, model, n, label, drawn, labels)
+                            format.finalize(command, parts, numbers, model.resolution)
+                        journal.end()
                 ranks.agree(None)
     except KeyboardInterrupt:
         raise StoppedError(f"stopped; the same command continues {out}") from None

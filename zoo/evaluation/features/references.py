@@ -33,6 +33,7 @@ from ...common.errors import DataUnavailableError, ZooError
 from ...common.files import write_atomically
 from ...common.json_files import parse_json
 from ...common.locks import locked
+from ...common.progress import ProgressCallback
 from ...datasets.catalogue import CATALOGUE
 from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
@@ -56,6 +57,7 @@ class ReferenceData:
     preparation: datasets.OwnPreparation | None = None  # of own pictures
     classes: bool = True  # False = own pictures have no classes, whatever their folders
     of_run: ModelConfig | None = field(default=None, compare=False)  # the data that it was trained on, and no others
+    progress: bool | ProgressCallback = field(default=False, compare=False)  # shown while images are prepared
 
     @cached_property
     def loaded(self) -> datasets.Dataset:
@@ -63,9 +65,9 @@ class ReferenceData:
         if self.given is not None:
             return self.given
         if self.of_run is not None:
-            return datasets.load_for(self.of_run, self.split, self.root)
+            return datasets.load_for(self.of_run, self.split, self.root, self.progress)
         return datasets.load(
-            self.dataset, self.split, self.resolution, self.root, False, self.preparation, self.classes
+            self.dataset, self.split, self.resolution, self.root, self.progress, self.preparation, self.classes
         )
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
