@@ -41,6 +41,7 @@ from . import extraction as features
 from . import shipped
 from .extractors import Extractor
 from .sources import Fixed
+from .unfinished import UnfinishedFeatures
 
 FORMAT = 1  # of the cached files; part of the key
 
@@ -240,13 +241,15 @@ def get(
     batch_size: int,
     cache_dir: str | os.PathLike | None = None,
     timings: features.Timings | None = None,
-    advance: Callable[[int, int], object] = lambda done, total: None,
+    advance: Callable[..., object] = lambda count, total, made=True: None,
+    unfinished: Callable[[dict], UnfinishedFeatures] | None = None,
 ) -> Reference | None:
     """Return the reference on rank 0, None on other ranks; every rank calls it.
 
     Args:
         with_features: whether features are needed beside the statistics.
-        advance: called with (images done since the last call, total images) while they are computed.
+        advance: called with (images done since the last call, total images, made=whether they were made now).
+        unfinished: returns the place of features that an interruption would lose, from what identifies them.
 
     Raises:
         DataUnavailableError: the images are needed and not available offline.
@@ -281,6 +284,7 @@ def get(
         if ranks.from_first(found is not None):
             return None if found is None else _reference(about | {"from": "cache"}, found, with_features)
         source = Fixed(images, labels)
+        kept = unfinished(identity | {"batch_size": batch_size}) if unfinished else None
         made = features.extract(
             source,
             extractor,
@@ -288,7 +292,8 @@ def get(
             batch_size,
             timings=timings,
             parts=("reference", "reference"),
-            advance=lambda count: advance(count, len(source)),
+            advance=lambda count, made=True: advance(count, len(source), made),
+            unfinished=kept,
         )
         if made is None:
             return None
@@ -296,6 +301,8 @@ def get(
         tensors = _tensors(made.layers[layer], labels)
         names = ("statistics", "features") if with_features else ("statistics",)
         warnings = [_write(folder / f"{stem}.{name}.safetensors", tensors[name], identity) for name in names]
+        if kept:
+            kept.remove()
     found = tensors["statistics"] | tensors["features"]
     reference = _reference(about | {"from": "computed"}, found, with_features)
     reference.warnings = tuple(warning for warning in warnings[:1] if warning)
