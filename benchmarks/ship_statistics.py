@@ -3,26 +3,18 @@
 python benchmarks/ship_statistics.py cifar10.npz
 """
 
-import hashlib
 import json
 import sys
 from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from zoo import datasets
 from zoo.common import files
 from zoo.evaluation.features import extractors, references, shipped
 from zoo.evaluation.metrics import formulas
 
 OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "features" / "statistics"
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
-
-
-def pixels_in_any_order(data: datasets.Dataset) -> str:
-    """sha256 over the sorted sha256 of the images: the same for every copy of a data set, however it is ordered."""
-    each = sorted(hashlib.sha256(image.contiguous().numpy().tobytes()).digest() for image in data.images)
-    return hashlib.sha256(b"".join(each)).hexdigest()
 
 
 def main(root: str) -> None:
@@ -34,7 +26,7 @@ def main(root: str) -> None:
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)
         about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
-        entry = about | {"checksum": pixels_in_any_order(data.loaded), **extractor.identity}
+        entry = about | {"checksum": shipped.pixels_in_any_order(data.loaded.images), **extractor.identity}
         entries.append(entry | {"file": file, "file_sha256": files.sha256(OUT / file)})
         packed = shipped.unpack(shipped.pack(found.statistics), found.count)
         print(file, f"distance from the unrounded: {formulas.frechet_distance(packed, found.statistics):.2g}")

@@ -59,6 +59,7 @@ def _in_memory(request: cache.Request, source: DatasetSource, images) -> Dataset
         source.class_names or _public_names(request.dataset, source.num_classes),
         source.origin,
         _survey(source, request.preparation, [[*images.shape[2:0:-1], len(images)]]),
+        digest,
     )
 
 
@@ -72,6 +73,7 @@ def _mapped(prepared: cache.Prepared, source: DatasetSource) -> Dataset:
         tuple(about["class_names"]) or _public_names(about["dataset"], about["num_classes"]),
         about["source"],
         _survey(source, preparation.Preparation(**about["preparation"]), about.get("sizes", [])),
+        about["sha256"],
     )
 
 

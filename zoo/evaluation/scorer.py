@@ -226,6 +226,11 @@ class Scorer:
             advance=report_progress,
             unfinished=self._keep,
         )
+        real = found.references[key]
+        if real is not None and data.root is not None and real.about["from"] != "computed":
+            where = "in the cache" if real.about["from"] == "cache" else "shipped with the package"
+            of = f"{real.about['dataset']} {real.about['split']}"
+            print(f"zoo: {data.place} has the images of {of}, whose features are {where}", file=sys.stderr)
 
     def _classifier(self, tasks: list[Task], found: TaskResults, bars: Progress) -> classwise.FeatureClassifier | None:
         task = next((task for task in tasks if task.metric == "classes"), None)

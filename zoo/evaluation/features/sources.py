@@ -77,7 +77,7 @@ class Fixed:
         pass
 
     def identity(self) -> dict[str, Any]:
-        return {"pixels": pixels_sha256(self.images)}
+        return {"shape": list(self.images.shape), "pixels": pixels_sha256(self.images)}
 
     def subset(self, chosen: Tensor) -> Fixed:
         return Fixed(self.images[chosen], None if self.known_labels is None else self.known_labels[chosen])
@@ -135,8 +135,8 @@ class PictureSource:
 
 
 def pixels_sha256(images: Tensor) -> str:
-    """Return the sha256 over shape and pixels (N, 3, H, W) uint8, in order of rows, columns and channels."""
-    digest = hashlib.sha256(str(tuple(images.shape)).encode())
+    """Return the sha256 of pixels (N, 3, H, W) uint8, image after image as (H, W, 3)."""
+    digest = hashlib.sha256()
     for part in images.split(4096):
         digest.update(part.permute(0, 2, 3, 1).contiguous().numpy().data)
     return digest.hexdigest()
