@@ -5,7 +5,6 @@ python benchmarks/ship_statistics.py cifar10.npz [FOLDER]
 FOLDER is a cache of features (default: the usual one), so that what was extracted already is not extracted again.
 """
 
-import hashlib
 import json
 import sys
 from itertools import product
@@ -13,7 +12,6 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from zoo import datasets
 from zoo.common import files
 from zoo.evaluation.features import extractors, references, shipped
 from zoo.evaluation.metrics import formulas
@@ -23,6 +21,7 @@ EXTRACTORS = ("efficientnet-lite0", "efficientnet-lite2")
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 
+<<<<<<< HEAD
 def pixels_in_any_order(data: datasets.Dataset) -> str:
     """sha256 over the sorted sha256 of the images: the same for every copy of a data set, however it is ordered."""
     each = sorted(hashlib.sha256(image.contiguous().numpy().tobytes()).digest() for image in data.images)
@@ -30,6 +29,10 @@ def pixels_in_any_order(data: datasets.Dataset) -> str:
 
 
 def main(root: str, cache_dir: str | None = None) -> None:
+=======
+def main(root: str) -> None:
+    extractor = extractors.load("efficientnet-lite0")
+>>>>>>> 14e2551b7309bb0549f1e6cc3ab1d35319970c19
     entries = []
     loaded = {name: extractors.load(name) for name in EXTRACTORS}
     for extractor, (dataset, split, resolution) in product(loaded.values(), SPLITS):
@@ -40,7 +43,7 @@ def main(root: str, cache_dir: str | None = None) -> None:
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)
         about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
-        entry = about | {"checksum": pixels_in_any_order(data.loaded), **extractor.identity}
+        entry = about | {"checksum": shipped.pixels_in_any_order(data.loaded.images), **extractor.identity}
         entries.append(entry | {"file": file, "file_sha256": files.sha256(OUT / file)})
         packed = shipped.unpack(shipped.pack(found.statistics), found.count)
         print(file, f"distance from the unrounded: {formulas.frechet_distance(packed, found.statistics):.2g}")

@@ -42,3 +42,9 @@ class DataUnavailableError(ZooError, FileNotFoundError):
 
 class DataCorruptedError(ZooError):
     """A file of a data set is damaged or of the wrong kind; the message names the file."""
+
+
+class StoppedError(ZooError):
+    """Ctrl-C or SIGTERM stopped work that the same command continues."""
+
+    exit_status = 130

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common import files, ranks
-from ..common.errors import ConfigError, ZooError
+from ..common.errors import ConfigError, StoppedError, ZooError
 from ..schema import registry
 from .protocols.claims import claims
 from .report.report import Report, summary
@@ -74,6 +74,8 @@ def _verify_one(name: str, out: Path, protocol: str, options: dict) -> Outcome:
         report = verify(name, protocol=protocol, **options)
         if ranks.rank() == 0:
             report.save(folder, force=True)
+    except StoppedError:
+        raise
     except ZooError as error:
         return Outcome(name, problem=str(error))
     return Outcome(name, report)

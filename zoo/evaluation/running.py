@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -109,8 +110,16 @@ def evaluate(
         None if value is None else whole(name, value, 1)
         for name, value in (("num_real", num_real), ("num_fake", num_fake))
     )
-    where = rank_device(device)
-    target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir, resolution=resolution)
+    where, shown = rank_device(device), progress if callable(progress) else progress and ranks.rank() == 0
+    target = open_target(
+        source,
+        weights=weights,
+        device=where,
+        dtype=dtype,
+        cache_dir=cache_dir,
+        resolution=resolution,
+        progress=shown,
+    )
     chosen = _protocol(protocol, target)
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
@@ -120,12 +129,12 @@ def evaluate(
     scorer = Scorer(
         target,
         extractor,
-        data_for(target, data, split),
+        replace(data_for(target, data, split), progress=shown),
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
         cache_dir=cache_dir,
-        held_out=None if held_out is None else data_for(target, held_out, None),
+        held_out=None if held_out is None else replace(data_for(target, held_out, None), progress=shown),
     )
     tasks = scorer.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
     return report_of(scorer, tasks, scorer.run(tasks, curve=curve, progress=progress))

@@ -83,7 +83,7 @@ def verify(
     scorer = Scorer(
         target,
         extractor,
-        data_for(target, data, None),
+        replace(data_for(target, data, None), progress=progress if ranks.rank() == 0 else False),
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
