@@ -21,7 +21,8 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from ...common import extras
 from ...common.errors import WeightsCorruptedError, ZooError
 from ...common.files import sha256
-from .extractors import OFFLINE, Extractor
+from ..names import OFFLINE
+from .extractor import Extractor
 
 SIDE, MEAN, DEVIATION = 112, 127.0, 128.0
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of efficientnet-lite0-57934424.pth

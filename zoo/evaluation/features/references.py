@@ -38,7 +38,7 @@ from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
 from . import shipped
-from .extractors import Extractor
+from .extractor import Extractor
 from .sources import Fixed
 
 FORMAT = 1  # of the cached files; part of the key

@@ -19,7 +19,7 @@ from ...common.package_data import data_path
 from ..metrics.formulas import Statistics
 
 if TYPE_CHECKING:
-    from .extractors import Extractor
+    from .extractor import Extractor
     from .references import Reference
 
 
