@@ -123,9 +123,9 @@ def test_the_offline_extractor_is_registered_with_torch_fidelity(folders):
         extractor="efficientnet-lite0",
         device="cpu",
     )
-    assert report["FD efficientnet-lite0"].value == theirs["frechet_inception_distance"]
-    assert report["KD efficientnet-lite0"].value == theirs["kernel_inception_distance_mean"]
-    assert report["CS efficientnet-lite0"].value == theirs["inception_score_mean"]
+    assert report["FD (efficientnet-lite0)"].value == theirs["frechet_inception_distance"]
+    assert report["KD (efficientnet-lite0)"].value == theirs["kernel_inception_distance_mean"]
+    assert report["CS (efficientnet-lite0)"].value == theirs["inception_score_mean"]
     assert report.extractor.official
     assert "FID" not in report.to_json().replace("not called FID", "")
 

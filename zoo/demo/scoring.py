@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ..evaluation.report.verdicts import Comparison
 
 METRICS = {
-    "fid": "Frechet distance (FID)",
-    "kid": "kernel distance (KID)",
-    "is": "Inception score",
+    "fid": "Frechet distance",
+    "kid": "kernel distance",
+    "is": "classifier score",
     "pr": "precision and recall",
     "classes": "accuracy by class",
 }

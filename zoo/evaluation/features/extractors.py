@@ -111,28 +111,32 @@ class Extractor:
 
 
 def metric_name(metric: str, extractor: str) -> str:
-    """Return the name of a score: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor.
+    """Return the name of a score: "FID" for Inception's own weights, "FD (efficientnet-lite0)" for another extractor.
 
-    Likewise "intra-class FID", "intra-class FD as assigned efficientnet-lite0".
+    Likewise "intra-class FID", "intra-class FD as assigned (efficientnet-lite0)".
     """
     words = metric.split()
     place = next((i for i, word in enumerate(words) if word in _NAMES), None)
     if place is None:
-        return f"{metric} {extractor}"
+        return f"{metric} ({extractor})"
     own, other = _NAMES[words[place]]
-    is_own = extractor == INCEPTION
-    words[place] = own if is_own else other
-    return " ".join(words if is_own else [*words, extractor])
+    if extractor == INCEPTION:
+        return " ".join([*words[:place], own, *words[place + 1 :]])
+    return " ".join([*words[:place], other, *words[place + 1 :], f"({extractor})"])
 
 
 def metric_and_extractor(name: str) -> tuple[str, str] | None:
-    """Parse "FID" to ("fid", "inception"), "FD x" to ("fid", "x") for an extractor x; None if unknown."""
+    """Parse "FID" to ("fid", "inception"), "FD (x)" to ("fid", "x") for an extractor x; None if unknown.
+
+    Also without the parentheses, as older configs and reports have it.
+    """
     for metric in _METRICS:
         if name == metric_name(metric, INCEPTION):
             return metric, INCEPTION
-        stem = metric_name(metric, "")  # ends in a space
-        if name.startswith(stem) and len(name) > len(stem):
-            return metric, name.removeprefix(stem)
+        stem = metric_name(metric, "").removesuffix("()")  # ends in a space
+        rest = name.removeprefix(stem)
+        if name.startswith(stem) and rest.strip("()"):
+            return metric, rest.strip("()")
     return None
 
 
