@@ -134,9 +134,9 @@ def metric_and_extractor(name: str) -> tuple[str, str] | None:
         if name == metric_name(metric, INCEPTION):
             return metric, INCEPTION
         stem = metric_name(metric, "").removesuffix("()")  # ends in a space
-        rest = name.removeprefix(stem)
-        if name.startswith(stem) and rest.strip("()"):
-            return metric, rest.strip("()")
+        extractor = name.removeprefix(stem).strip("()")
+        if name.startswith(stem) and extractor and " " not in extractor:
+            return metric, extractor
     return None
 
 
