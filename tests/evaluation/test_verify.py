@@ -90,7 +90,7 @@ def test_another_protocol_is_not_comparable_and_says_why(measured):
     (comparison,) = report.comparisons
     assert comparison.verdict == "not comparable"
     assert comparison.measured is not None, "both numbers stand there"
-    assert "fid.sampling.quantise: fixed, not min-max" in comparison.why
+    assert comparison.why == "pixel scale fixed, here min-max; real images drawn random, here balanced"
     assert report.differences == (
         "infomax-gan, fid.num_fake: 100, not 50000",
         "infomax-gan, fid.num_real: 1797, not the default",

@@ -136,10 +136,10 @@ def comparisons(config: ModelConfig, tag: str | None, report: Report) -> tuple[C
     """Compare published or recorded scores with the report; a verdict needs the same protocol and counts."""
     from ..evaluation import verifying
 
-    return tuple(_comparison(claim, report) for claim in verifying.claims(config, tag))
+    return tuple(_comparison(claim, report, config) for claim in verifying.claims(config, tag))
 
 
-def _comparison(claim, report: Report) -> Comparison:
+def _comparison(claim, report: Report, config: ModelConfig) -> Comparison:
     from ..evaluation.report import verdicts
 
     score = claim.score
@@ -152,7 +152,7 @@ def _comparison(claim, report: Report) -> Comparison:
         "note": claim.note,
         "counts": score.counts,
     }
-    why = _why_not(claim, report, result)
+    why = _why_not(claim, report, result, config)
     if result is None or why:
         return verdicts.Comparison(**about, verdict="not comparable", why=why)
     about |= {"measured": result.value, "measured_std": result.std, "protocol": result.protocol}
@@ -161,8 +161,10 @@ def _comparison(claim, report: Report) -> Comparison:
     return verdicts.Comparison(**about, tolerance=allowed, verdict=verdict)
 
 
-def _why_not(claim, report: Report, result) -> str | None:
+def _why_not(claim, report: Report, result, config: ModelConfig) -> str | None:
     """Return why a stated score is not comparable with the measured one; None if it is."""
+    from ..evaluation.protocols.reasons import reasons
+
     if claim.why_not:
         return claim.why_not
     if result is None:
@@ -171,8 +173,7 @@ def _why_not(claim, report: Report, result) -> str | None:
         return f"stated with {claim.extractor}, measured with {report.extractor.name}"
     task = "fid" if claim.task.metric == "classes" else claim.task.metric
     ours = next(protocol for protocol in report.protocols if protocol.name == result.protocol)
-    apart = [line for line in claim.protocol.differences(ours, (task,)) if not line.startswith("seeds")]
-    return f"another protocol ({'; '.join(apart[:2])}{', ...' if len(apart) > 2 else ''})" if apart else None
+    return reasons(claim.protocol, ours, task, config)
 
 
 def table(report: Report) -> str:
