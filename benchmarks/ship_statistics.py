@@ -1,10 +1,13 @@
 """Make the reference statistics that ship with the package, and their manifest.
 
-python benchmarks/ship_statistics.py cifar10.npz
+python benchmarks/ship_statistics.py cifar10.npz [FOLDER]
+
+FOLDER is a cache of features (default: the usual one), so that what was extracted already is not extracted again.
 """
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
 from safetensors.numpy import save_file
@@ -14,15 +17,29 @@ from zoo.evaluation.features import extractors, references, shipped
 from zoo.evaluation.metrics import formulas
 
 OUT = Path(__file__).resolve().parent.parent / "zoo" / "evaluation" / "features" / "statistics"
+EXTRACTORS = ("efficientnet-lite0", "efficientnet-lite2")
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 
+<<<<<<< HEAD
+def pixels_in_any_order(data: datasets.Dataset) -> str:
+    """sha256 over the sorted sha256 of the images: the same for every copy of a data set, however it is ordered."""
+    each = sorted(hashlib.sha256(image.contiguous().numpy().tobytes()).digest() for image in data.images)
+    return hashlib.sha256(b"".join(each)).hexdigest()
+
+
+def main(root: str, cache_dir: str | None = None) -> None:
+=======
 def main(root: str) -> None:
     extractor = extractors.load("efficientnet-lite0")
+>>>>>>> 14e2551b7309bb0549f1e6cc3ab1d35319970c19
     entries = []
-    for dataset, split, resolution in SPLITS:
+    loaded = {name: extractors.load(name) for name in EXTRACTORS}
+    for extractor, (dataset, split, resolution) in product(loaded.values(), SPLITS):
         data = references.ReferenceData(dataset, split, resolution, Path(root))
-        found = references.get(data, references.Selection(), extractor, with_features=False, batch_size=64)
+        found = references.get(
+            data, references.Selection(), extractor, with_features=False, batch_size=64, cache_dir=cache_dir
+        )
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)
         about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
@@ -35,4 +52,4 @@ def main(root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:3])

@@ -18,8 +18,8 @@ from published_facts import facts
 import zoo
 from zoo import nets
 from zoo.checkpoints import cache, weights
-from zoo.checkpoints.upstream.download import only
 from zoo.checkpoints.upstream.importer import import_checkpoint
+from zoo.checkpoints.upstream.names import only
 from zoo.common import files
 from zoo.common.errors import ConfigError, WeightsCorruptedError, WeightsUnavailableError, ZooError
 from zoo.release.export import export_folder
@@ -99,15 +99,15 @@ def test_which_of_several_files_is_the_discriminator():
 
     paths = [*run("a", 1000, 2000), *run("b", 1000), "../c/model=D-best-weights-step=1.pth"]
     pattern = D.format("*")
-    assert only(pattern, paths, "here", beside=f"a/{G.format(1000)}") == f"a/{D.format(1000)}"
-    assert only(f"*/{pattern}", paths, "here", beside=f"b/{G.format(1000)}") == f"b/{D.format(1000)}"
-    assert only(pattern, paths[4:], "here") == f"b/{D.format(1000)}"
+    assert only([pattern], paths, "here", beside=f"a/{G.format(1000)}") == f"a/{D.format(1000)}"
+    assert only([f"*/{pattern}"], paths, "here", beside=f"b/{G.format(1000)}") == f"b/{D.format(1000)}"
+    assert only([pattern], paths[4:], "here") == f"b/{D.format(1000)}"
     for beside in (None, "netG.pth"):  # not known, or imported by hand
-        with pytest.raises(WeightsUnavailableError, match=rf"3 files at here.*a/{D.format(1000)}, a/.*, b/"):
-            only(pattern, paths, "here", beside)
+        with pytest.raises(WeightsUnavailableError, match=rf"3 files in here.*a/{D.format(1000)}, a/.*, b/"):
+            only([pattern], paths, "here", beside)
     with pytest.raises(WeightsUnavailableError, match="no file beside c/x"):
-        only(pattern, [*paths, "c/x"], "here", "c/x")
-    assert only(D.format("*"), [D.format(100), D.format(1000), G.format(100)], "here", G.format(100)) == D.format(100)
+        only([pattern], [*paths, "c/x"], "here", "c/x")
+    assert only([D.format("*")], [D.format(100), D.format(1000), G.format(100)], "here", G.format(100)) == D.format(100)
 
 
 @pytest.fixture

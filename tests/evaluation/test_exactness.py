@@ -111,33 +111,45 @@ def test_inception_at_its_own_size(folders, inception_weights):
     assert all(torch.equal(ours[layer], theirs[layer]) for layer in theirs)
 
 
-def test_the_offline_extractor_is_registered_with_torch_fidelity(folders):
+OFFLINE = pytest.mark.parametrize("name", efficientnet.VARIANTS)
+
+
+def require(name: str) -> None:
+    pytest.importorskip(efficientnet.VARIANTS[name].package)
+
+
+@OFFLINE
+def test_an_offline_extractor_is_registered_with_torch_fidelity(name, folders):
+    require(name)
     efficientnet.register()
-    theirs = by_fidelity(folders, feature_extractor="efficientnet-lite0")
+    theirs = by_fidelity(folders, feature_extractor=name)
     report = zoo.evaluate(
         folders / "fake",
         ("fid", "kid", "is"),
         protocol=SMALL,
         data=real_data(),
         num_fake=COUNT,
-        extractor="efficientnet-lite0",
+        extractor=name,
         device="cpu",
     )
-    assert report["FD (efficientnet-lite0)"].value == theirs["frechet_inception_distance"]
-    assert report["KD (efficientnet-lite0)"].value == theirs["kernel_inception_distance_mean"]
-    assert report["CS (efficientnet-lite0)"].value == theirs["inception_score_mean"]
+    assert report[f"FD ({name})"].value == theirs["frechet_inception_distance"]
+    assert report[f"KD ({name})"].value == theirs["kernel_inception_distance_mean"]
+    assert report[f"CS ({name})"].value == theirs["inception_score_mean"]
     assert report.extractor.official
     assert "FID" not in report.to_json().replace("not called FID", "")
 
 
-def test_the_offline_extractor_is_the_packaged_network():
+@OFFLINE
+def test_an_offline_extractor_is_the_packaged_network(name):
     """Folded batch norm is the package's network to rounding, fed as it was trained."""
+    require(name)
     from efficientnet_lite_pytorch import EfficientNet
 
-    reference = EfficientNet.from_name("efficientnet-lite0", image_size=112).eval()
-    reference.load_state_dict(torch.load(efficientnet.weights_path(), weights_only=True))
-    images = torch.randint(0, 256, (3, 3, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    extractor = extractors.load("efficientnet-lite0")
+    side = EfficientNet.get_image_size(name) // 2
+    reference = EfficientNet.from_name(name, image_size=side).eval()
+    reference.load_state_dict(torch.load(efficientnet.weights_path(name), weights_only=True))
+    images = torch.randint(0, 256, (3, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    extractor = extractors.load(name)
     with torch.inference_mode():
         x = (images.float() - 127) / 128
         features = reference.extract_features(x).mean((2, 3))
@@ -145,7 +157,8 @@ def test_the_offline_extractor_is_the_packaged_network():
     ours = extractor(images, ("1280", "logits"))
     assert torch.allclose(ours["1280"], features, atol=1e-4 * float(features.abs().max()))
     assert torch.allclose(ours["logits"], logits, atol=1e-4 * float(logits.abs().max()))
-    assert extractor.sha256 == efficientnet.SHA256
+    assert extractor.sha256 == efficientnet.VARIANTS[name].sha256
+    assert f"{side}x{side}" in extractor.preprocessing
     assert torch.allclose(ours["1280"], extractor(images.float(), ("1280",))["1280"])
 
 

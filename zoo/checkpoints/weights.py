@@ -123,9 +123,9 @@ def how_to_import(config: ModelConfig, weights: Weights, discriminator: bool = F
     """Return one sentence, as `how_to_get`, for a published checkpoint: the generator's or the discriminator's."""
     upstream, *mirrors = sources_of(weights, discriminator)
     option = " --discriminator" if discriminator else ""
-    elsewhere = "".join(f", or {mirror.path} from {mirror.address}" for mirror in mirrors)
+    elsewhere = "".join(f", or {mirror.archive or mirror.path} from {mirror.address}" for mirror in mirrors)
     return (
-        f"Download {upstream.path} from {upstream.address}{elsewhere}, then run: "
+        f"Download {upstream.archive or upstream.path} from {upstream.address}{elsewhere}, then run: "
         f"zoo import {config.name}@{weights.tag} --from FILE{option}."
     )
 

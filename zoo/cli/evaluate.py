@@ -14,7 +14,7 @@ from . import completion, panels
 from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct", "classes")  # zoo.evaluation.plan's
-EXTRACTORS = "inception, efficientnet-lite0 (offline), or another of torch-fidelity's."
+EXTRACTORS = "inception, efficientnet-lite0 or efficientnet-lite2 (offline), or another of torch-fidelity's."
 
 PROTOCOLS = (
     "clean",
@@ -28,7 +28,7 @@ PROTOCOLS = (
     "mmagic",
     "biggan-pytorch",
 )
-_EXTRACTOR = completion.offering("inception", "efficientnet-lite0")
+_EXTRACTOR = completion.offering("inception", "efficientnet-lite0", "efficientnet-lite2")
 
 InceptionWeights = Annotated[
     Path | None,

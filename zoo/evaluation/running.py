@@ -71,8 +71,8 @@ def evaluate(
             ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
         metrics: of "fid", "kid", "is", "pr" (precision and recall), "dc" (density and coverage), "prd" (F_8 and F_1/8),
             "mind", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by class).
-        extractor: "inception" (FID, KID and IS), "efficientnet-lite0" (offline; FD, KD and CS), or another that
-            torch-fidelity has.
+        extractor: "inception" (FID, KID and IS), "efficientnet-lite0" or "efficientnet-lite2" (offline; FD, KD and CS),
+            or another that torch-fidelity has.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
             Protocol.
         data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive

@@ -90,9 +90,11 @@ class Upstream(ConfigPart):
     hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None
     revision: Annotated[str, Field(max_length=200, pattern=f"^{REVISION}$")] | None = None  # commit of the repository
     url: HttpsUrl | None = None  # of the file itself
-    path: Line  # file name, or path inside the folder or repository; in a folder, a pattern that fits one file
-    size: Annotated[int, Field(gt=0, le=2**34)] | None = None  # bytes
-    sha256: Sha256 | None = None  # of the published file, if known
+    # File name, or path inside the folder, repository or archive; in a folder, a pattern that fits one file.
+    path: Line
+    archive: Annotated[str, Field(max_length=200, pattern=r"^[\w.+-]+\.zip$")] | None = None  # the place's zip archive
+    size: Annotated[int, Field(gt=0, le=2**34)] | None = None  # bytes, of the archive if there is one
+    sha256: Sha256 | None = None  # of the published file, or its archive, if known
     sha256_start: Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")] | None = None  # as the name of the file states it
     license: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9.+-]+$")] | None = None  # None: its library's
 
@@ -128,8 +130,10 @@ class Upstream(ConfigPart):
             raise ValueError("a file on the Hub needs the revision, the commit of its repository")
         if self.revision and not self.hub_repo:
             raise ValueError("revision belongs to hub_repo")
-        if self.url and unquote(self.url).rpartition("/")[2] != self.filename:
-            raise ValueError("path must end in the file name of url")
+        if self.archive and not (self.google_drive_file or self.url):
+            raise ValueError("archive belongs to google_drive_file or url")
+        if self.url and unquote(self.url).rpartition("/")[2] != (self.archive or self.filename):
+            raise ValueError(f"{'archive must be' if self.archive else 'path must end in'} the file name of url")
         if self.sha256 and not self.sha256.startswith(self.sha256_start or ""):
             raise ValueError("sha256 does not begin with sha256_start")
         return self

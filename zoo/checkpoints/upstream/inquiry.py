@@ -13,7 +13,7 @@ from ...common.errors import WeightsUnavailableError
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream
 from .. import hub
-from . import download, drive
+from . import drive, names
 
 OK, MISSING, DIFFERENT, UNKNOWN = "ok", "missing", "different", "unknown"  # unknown: there was no answer
 
@@ -87,7 +87,7 @@ class Inquiry:
             return Answer(OK, *files[upstream.path])
         if upstream.google_drive_folder:
             listed = {path: file_id for file_id, path in self._folder(upstream.google_drive_folder)}
-            fits = download.fitting(upstream.path, list(listed))
+            fits = names.fitting([upstream.path], listed)
             if len(fits) == 1:
                 return self._of_head(f"{drive.DRIVE}/uc?id={listed[fits[0]]}&export=download")
             if not fits:

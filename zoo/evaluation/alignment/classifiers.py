@@ -123,7 +123,7 @@ def of_features(path: Path, device: str = "cpu") -> Judge:
 def _check_extractor(about: dict[str, str], path: Path) -> None:
     from ..features import efficientnet
 
-    if about["extractor_sha256"] != efficientnet.SHA256:
+    if about["extractor_sha256"] != efficientnet.VARIANTS[about["extractor"]].sha256:
         raise ZooError(f"{path} is of another version of {about['extractor']}; install the package again")
 
 

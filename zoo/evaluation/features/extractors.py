@@ -17,7 +17,7 @@ from ...common import extras, network_settings
 from ...common.errors import ZooError
 from ...common.tensors import state_sha256
 
-INCEPTION, OFFLINE = "inception", "efficientnet-lite0"
+INCEPTION, OFFLINE, SECOND_OFFLINE = "inception", "efficientnet-lite0", "efficientnet-lite2"
 _FIDELITY_METRICS = {"fid": "fid", "kid": "kid", "is": "isc", "pr": "prc"}
 _NAMES = {  # with Inception, with another extractor
     "fid": ("FID", "FD"),
@@ -50,7 +50,7 @@ class Extractor:
     """A frozen network from images to features.
 
     Attributes:
-        name: "inception", "efficientnet-lite0", or a name in torch-fidelity's registry.
+        name: "inception", "efficientnet-lite0", "efficientnet-lite2", or a name in torch-fidelity's registry.
         weights: the file, or the origin of the weights.
         sha256: of the weights file; of all tensors where there is no file.
         official: whether the weights are those that the name stands for.
@@ -144,7 +144,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
     """Load an extractor by name, on the CPU.
 
     Args:
-        name: "inception", "efficientnet-lite0", or any name in torch-fidelity's registry.
+        name: "inception", "efficientnet-lite0", "efficientnet-lite2", or any name in torch-fidelity's registry.
         inception_weights: the file for "inception"; None looks in torch.hub's folder, then downloads.
         resize: how "inception" resizes: "tensorflow" (torch-fidelity's own), "bilinear" or "pillow".
 
@@ -158,12 +158,14 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
         from . import inception
 
         return inception.load(inception_weights, resize)
-    if name == OFFLINE:
+    if name in (OFFLINE, SECOND_OFFLINE):
         from . import efficientnet
 
-        return efficientnet.load()
+        return efficientnet.load(name)
     if name not in registry.FEATURE_EXTRACTORS_REGISTRY:
-        known = sorted({INCEPTION, OFFLINE, *registry.FEATURE_EXTRACTORS_REGISTRY} - {"inception-v3-compat"})
+        known = sorted(
+            {INCEPTION, OFFLINE, SECOND_OFFLINE, *registry.FEATURE_EXTRACTORS_REGISTRY} - {"inception-v3-compat"}
+        )
         raise ZooError(f'no extractor is called "{name}"; there are {", ".join(known)}')
     from torch_fidelity.utils import create_feature_extractor
 
