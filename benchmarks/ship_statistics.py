@@ -21,24 +21,13 @@ EXTRACTORS = ("efficientnet-lite0", "efficientnet-lite2")
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 
-<<<<<<< HEAD
-def pixels_in_any_order(data: datasets.Dataset) -> str:
-    """sha256 over the sorted sha256 of the images: the same for every copy of a data set, however it is ordered."""
-    each = sorted(hashlib.sha256(image.contiguous().numpy().tobytes()).digest() for image in data.images)
-    return hashlib.sha256(b"".join(each)).hexdigest()
-
-
 def main(root: str, cache_dir: str | None = None) -> None:
-=======
-def main(root: str) -> None:
-    extractor = extractors.load("efficientnet-lite0")
->>>>>>> 14e2551b7309bb0549f1e6cc3ab1d35319970c19
     entries = []
     loaded = {name: extractors.load(name) for name in EXTRACTORS}
     for extractor, (dataset, split, resolution) in product(loaded.values(), SPLITS):
         data = references.ReferenceData(dataset, split, resolution, Path(root))
-        found = references.get(
-            data, references.Selection(), extractor, with_features=False, batch_size=64, cache_dir=cache_dir
+        found = references.get(  # with features, or what ships already would be taken
+            data, references.Selection(), extractor, with_features=True, batch_size=64, cache_dir=cache_dir
         )
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)

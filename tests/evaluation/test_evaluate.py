@@ -342,7 +342,7 @@ def test_an_interrupted_run_leaves_nothing(unconditional, tmp_path, monkeypatch)
 def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
     """Each protocol, its counts made small: it measures, and says what sets it apart."""
     monkeypatch.setattr("zoo.evaluation.protocols.batch_norm_modes.STANDING_BATCHES", 3)
-    plain = ("clean", "mmagic", "biggan-pytorch")
+    plain = ("clean", "mmagic", "biggan-pytorch", "edm2", "dgm-eval", "cmmd")
     for name, protocol in PROTOCOLS.items():
         small = protocol.updated(num_real=300, num_fake=100, seeds=(0,), selection="random", splits={})
         if small.kid:

@@ -1,4 +1,4 @@
-"""Cases of sources/: generators of the libraries that published weights, converted (see make_sources.py)."""
+"""Cases of sources/: networks of the libraries that published weights (see make_sources.py)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from zoo import nets
 from zoo.checkpoints import upstream
+from zoo.evaluation.features.vision_transformer import VisionTransformer
 from zoo.inference.fuse import fuse
 from zoo.schema.architecture import Generator
 
@@ -23,3 +24,12 @@ def converted_generator(case: Case):
         with torch.no_grad():
             image = form(case["in.z"], case.get("in.y"))
         case.check("out.image", image.flip(1) if source == "mmagic" else image)
+
+
+@kind("vision_transformer")
+def features_of_dinov2(case: Case):
+    network = VisionTransformer(**case.meta["spec"]).eval()
+    network.load_state_dict(case.group("state."))
+    for side in map(int, case.group("out.")):
+        with torch.no_grad():
+            case.check(f"out.{side}", network(case["in.image"][..., :side, :side]))

@@ -1,6 +1,6 @@
-"""Makes the cases of sources/: small generators built and run by the code of the libraries that published weights.
+"""Makes the cases of sources/: small networks built and run by the code of the libraries that published weights.
 
-    python tests/golden/make_sources.py <mmagic> <BigGAN-PyTorch> <pytorch-pretrained-BigGAN>
+    python tests/golden/make_sources.py <mmagic> <BigGAN-PyTorch> <pytorch-pretrained-BigGAN> <dinov2>
 
 The arguments are clones, at the commits below. mmagic's network files are executed as they are; of mmcv and mmengine,
 which they build on, stand-ins have the few classes that they use. Weights are random; biases, statistics and gains of
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -22,7 +23,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 OUT = Path(__file__).parent / "sources"
-COMMITS = {"mmagic": "0a560bb", "biggan-pytorch": "9845943", "biggan-deep": "1e18aed"}
+COMMITS = {"mmagic": "0a560bb", "biggan-pytorch": "9845943", "biggan-deep": "1e18aed", "dinov2": "b8931f7"}
 TOLERANCE = {"out": {"rtol": 1e-5, "atol": 1e-6}}
 RELU = {"type": "ReLU"}
 ACTIVATIONS = {"ReLU": nn.ReLU, "Tanh": nn.Tanh}
@@ -140,14 +141,18 @@ def moved(network: nn.Module) -> nn.Module:
 
 
 def add(name: str, source: str, spec: dict, network: nn.Module, prefix: str, image: torch.Tensor, z, y) -> None:
+    tensors = {"in.z": z, "out.image": image} | ({} if y is None else {"in.y": y})
+    write(name, "source_gen", source, spec, network, prefix, tensors)
+
+
+def write(name: str, kind: str, source: str, spec: dict, network: nn.Module, prefix: str, tensors: dict) -> None:
     file = OUT / f"{name}.safetensors"
-    tensors = {f"state.{prefix}{key}": tensor for key, tensor in network.state_dict().items()}
-    tensors |= {"in.z": z, "out.image": image} | ({} if y is None else {"in.y": y})
+    tensors = {f"state.{prefix}{key}": tensor for key, tensor in network.state_dict().items()} | tensors
     save_file({key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, file)
     file.chmod(0o644)
     meta = {"commit": COMMITS[source], "source": source, "spec": spec}
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    cases.append({"file": file.name, "kind": "source_gen", "meta": meta, "sha256": digest, "tolerance": TOLERANCE})
+    cases.append({"file": file.name, "kind": kind, "meta": meta, "sha256": digest, "tolerance": TOLERANCE})
 
 
 def mmagic(clone: str) -> None:
@@ -237,10 +242,29 @@ def biggan_deep(clone: str) -> None:
     add("biggan_deep", "biggan-deep", spec, network, "", image, z, y)
 
 
+def dinov2(clone: str) -> None:
+    """On its own grid of 4x4 patches, on a smaller one as FD-DINOv2 has it, and on a larger one."""
+    os.environ["XFORMERS_DISABLED"] = "1"
+    sys.path.insert(0, clone)
+    from dinov2.models.vision_transformer import DinoVisionTransformer
+
+    torch.manual_seed(4)
+    sizes = {"embed_dim": 12, "depth": 2, "num_heads": 2}
+    network = DinoVisionTransformer(img_size=56, patch_size=14, init_values=1.0, block_chunks=0, **sizes).eval()
+    tensors = {"in.image": (image := torch.randn(1, 3, 70, 70))}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+        for side in (56, 42, 70):
+            tensors[f"out.{side}"] = network(image[..., :side, :side])
+    spec = {"width": 12, "depth": 2, "heads": 2, "trained_side": 56}
+    write("dinov2", "vision_transformer", "dinov2", spec, network, "", tensors)
+
+
 def main(*clones: str) -> None:
     OUT.mkdir(exist_ok=True)
     torch.set_num_threads(1)
-    for make, clone in zip((mmagic, biggan_pytorch, biggan_deep), clones, strict=True):
+    for make, clone in zip((mmagic, biggan_pytorch, biggan_deep, dinov2), clones, strict=True):
         make(clone)
     versions = {"torch": torch.__version__.split("+")[0]}
     manifest = {"format": 1, "set": "sources", "versions": versions, "device": "cpu, one thread", "cases": cases}

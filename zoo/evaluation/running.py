@@ -16,6 +16,7 @@ from ..common.numbers import whole
 from ..common.progress import ProgressCallback
 from ..sampling import latents
 from .features import extractors
+from .names import INCEPTION, USUAL_METRICS
 from .plan import Task, tasks_of
 from .protocols import published
 from .protocols.protocol import Protocol
@@ -38,9 +39,9 @@ _MOST_SEEDS = 10_000
 
 def evaluate(
     source: str | os.PathLike | GAN | Images | Dataset | Tensor | np.ndarray | Target,
-    metrics: Sequence[str] = ("fid", "kid", "is", "pr"),
+    metrics: Sequence[str] | None = None,
     *,
-    extractor: str = extractors.INCEPTION,
+    extractor: str | None = None,
     protocol: str | Protocol = "clean",
     data: Any = None,
     split: str | None = None,
@@ -70,9 +71,10 @@ def evaluate(
             (N, H, W, 3), a folder of pictures, an archive of one, an .npz of `zoo sample`, one split of any of these
             ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
         metrics: of "fid", "kid", "is", "pr" (precision and recall), "dc" (density and coverage), "prd" (F_8 and F_1/8),
-            "mind", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by class).
+            "mind", "cmmd", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by
+            class); None for those of the first four that the protocol has, else all of its own.
         extractor: "inception" (FID, KID and IS), "efficientnet-lite0" or "efficientnet-lite2" (offline; FD, KD and CS),
-            or another that torch-fidelity has.
+            "dinov2-vit-l-14" (FD-DINOv2), or another that torch-fidelity has; None for the protocol's.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
             Protocol.
         data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive
@@ -102,7 +104,8 @@ def evaluate(
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
     ranks.start()
     extractors.require_fidelity()
-    if extractor == extractors.INCEPTION:  # without it there is no score, so ask before anything is loaded
+    extractor = extractor or (INCEPTION if protocol == "published" else published.find(protocol).extractor)
+    if extractor == INCEPTION:  # without it there is no score, so ask before anything is loaded
         from .features import inception
 
         inception.locate(inception_weights)
@@ -136,7 +139,8 @@ def evaluate(
         cache_dir=cache_dir,
         held_out=None if held_out is None else replace(data_for(target, held_out, None), progress=shown),
     )
-    tasks = scorer.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
+    wanted = _usual_metrics(chosen, scorer) if metrics is None else tuple(metrics)
+    tasks = scorer.check(tasks_of(chosen, wanted, chosen=num_fake is not None or num_real is not None))
     return report_of(scorer, tasks, scorer.run(tasks, curve=curve, progress=progress))
 
 
@@ -152,6 +156,14 @@ def _protocol(protocol: str | Protocol, target: Target) -> Protocol:
     if found is None:
         raise ZooError(f"no protocol of a published FID of {target.subject.name} is known; use --protocol clean")
     return found
+
+
+def _usual_metrics(protocol: Protocol, scorer: Scorer) -> tuple[str, ...]:
+    """Return what is measured where nothing is asked for: nothing that the protocol or the extractor does not have."""
+    known = [metric for metric in USUAL_METRICS if metric in protocol.metrics] or protocol.metrics
+    if "is" in known and not scorer.extractor(protocol.resize).has_logits:
+        known = [metric for metric in known if metric != "is"]
+    return tuple(known)
 
 
 def _seeds(seeds: Any) -> tuple[int, ...] | None:

@@ -72,8 +72,8 @@ class Scorer:
         self._data: dict[str, references.ReferenceData] = {}
 
     def extractor(self, resize: str) -> extractors.Extractor:
-        """Return the extractor with this way of resizing, loaded once; other extractors have one way."""
-        resize = resize if self.extractor_name == extractors.INCEPTION else "tensorflow"
+        """Return the extractor with this way of resizing, or its usual one, loaded once."""
+        resize = extractors.way_of_resizing(self.extractor_name, resize)
         if resize not in self._extractors:
             found = extractors.load(self.extractor_name, inception_weights=self.inception_weights, resize=resize)
             self._extractors[resize] = found.to(self.device)

@@ -13,12 +13,8 @@ from PIL import Image
 
 from zoo import datasets
 from zoo.common.errors import DataUnavailableError, WeightsCorruptedError, ZooError
-<<<<<<< HEAD
-from zoo.evaluation.features import efficientnet, extractors, references, shipped
-=======
 from zoo.common.files import sha256
-from zoo.evaluation.features import extractors, references, shipped
->>>>>>> 14e2551b7309bb0549f1e6cc3ab1d35319970c19
+from zoo.evaluation.features import efficientnet, extractors, references, shipped
 from zoo.evaluation.features.references import ReferenceData, Selection
 from zoo.evaluation.metrics import formulas
 

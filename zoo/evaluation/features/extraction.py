@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...common import quantise, ranks
 from ...common.memory import refuse_if_too_large
-from .extractors import Extractor
+from .extractor import Extractor
 from .sources import ALIGNMENT, ImageSource
 from .unfinished import UnfinishedFeatures
 

@@ -1,17 +1,10 @@
 """Features and statistics of real images, computed once for each (data, split, selection, preprocessing, extractor).
 
-<<<<<<< HEAD
-They are searched in this order: the package (statistics of CIFAR-10 under the offline extractors, used if no data is
-given and only a Frechet distance is wanted, so that neither data nor time are needed); the cache, under a key with a
-checksum of the pixels; then they are computed, by one process while others wait, and written atomically. Each file
-carries a manifest of its content, and is refused if that does not match the request.
-=======
 They are searched in this order: the package (statistics of CIFAR-10 under the offline extractors, where only a Frechet
 distance is wanted, so that neither data nor time are needed; images that are given are recognised by a checksum of all
 pixels); the cache, under a checksum of pixels and labels in their order, whatever the images are called and wherever
 they lie; then they are computed, by one process while others wait, and written atomically. Each file carries a manifest
 of its content, and is refused if that does not match the request.
->>>>>>> 14e2551b7309bb0549f1e6cc3ab1d35319970c19
 
 A Frechet distance needs statistics only. Kernel distance, precision and recall, and everything by class need features:
 if only statistics are available and the images are not, these metrics raise and the distance does not.
@@ -47,7 +40,7 @@ from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
 from . import shipped
-from .extractors import Extractor
+from .extractor import Extractor
 from .sources import Fixed, pixels_sha256
 from .unfinished import UnfinishedFeatures
 

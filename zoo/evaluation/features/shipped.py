@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .extractors import Extractor
+    from .extractor import Extractor
     from .references import Reference
 
 

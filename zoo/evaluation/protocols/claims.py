@@ -23,6 +23,7 @@ _TASKS = {
     "f_8": "prd",
     "f_1/8": "prd",
     "mind": "mind",
+    "cmmd": "cmmd",
     "authpct": "authpct",
     "c_t": "ct",
     "class accuracy": "classes",
