@@ -92,7 +92,7 @@ def test_verify_all_where_nothing_is_reachable(command, monkeypatch, tmp_path):
     ("arguments", "words"),
     [
         (["verify", "infomax-gan/cifar10"], "weights-inception-2015-12-05-6726825d.pth"),
-        (["evaluate", "infomax-gan/digits"], "--inception-weights"),
+        (["evaluate", "infomax-gan/digits", "--extractor", "inception"], "--inception-weights"),
         (["evaluate", "infomax-gan/digits", "--inception-weights", "no.pth"], "no.pth does not exist"),
         (["verify"], "give the names of models, or --all"),
         (["verify", "a/b", "--all"], "give the names of models, or --all"),

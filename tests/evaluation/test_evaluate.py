@@ -323,22 +323,6 @@ def test_an_inception_file_that_would_run_code_is_refused(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_interrupted_run_leaves_nothing(unconditional, tmp_path, monkeypatch):
-    calls = []
-
-    def interrupted(self, start, count):
-        calls.append(start)
-        if len(calls) > 1:
-            raise KeyboardInterrupt
-        return torch.zeros(count, 3, 32, 32, dtype=torch.uint8)
-
-    monkeypatch.setattr("zoo.evaluation.features.sources.Generated.batch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        evaluate(unconditional, ("fid",), cache_dir=tmp_path, progress=True)
-    kept = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
-    assert kept <= {".lock", ".json", ".safetensors"}, "the real images' features are whole and stay"
-
-
 def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
     """Each protocol, its counts made small: it measures, and says what sets it apart."""
     monkeypatch.setattr("zoo.evaluation.protocols.batch_norm_modes.STANDING_BATCHES", 3)

@@ -85,7 +85,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Repo
     from ..evaluation import targets
 
     job.report(0, 0, "looking for weights, extractor and real images")
-    require(asked)
+    metrics, left_out = require(asked)
 
     def report_progress(title: str, done: int, total: int) -> None:
         with torch.inference_mode(False):  # others may load and sample models meanwhile
@@ -94,7 +94,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Repo
     found = models.find_model(asked.model)
     report = zoo.evaluate(
         targets.of_model(models.load(asked.model, worker.device), found.tag, found.path, found.config),
-        asked.metrics,
+        metrics,
         extractor=asked.extractor,
         protocol=asked.protocol,
         num_fake=asked.num_fake,
@@ -106,12 +106,13 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Repo
     tag = registry.split_tag(asked.model)[1]
     tag = asked.config.default_tag if tag == "default" else tag
     compared = comparisons(asked.config, tag, report)
-    update = {"comparisons": compared, "environment": environment}
+    warnings = (*([left_out] if left_out else []), *report.warnings)
+    update = {"comparisons": compared, "environment": environment, "warnings": warnings}
     return report.model_copy(update=update).with_samples(report._samples, report._columns)
 
 
-def require(asked: EvaluationRequest) -> None:
-    """Raise ZooError for anything missing here, before the job is queued."""
+def require(asked: EvaluationRequest) -> tuple[tuple[str, ...], str | None]:
+    """Return the metrics that can be measured here, and why others are left out; raise ZooError if none can."""
     from ..evaluation.features import extractors, shipped
 
     extractors.require_fidelity()
@@ -127,9 +128,13 @@ def require(asked: EvaluationRequest) -> None:
     )
     try:
         neighbours.at_hand(asked.config)
-    except DataUnavailableError:
-        if not ships or not set(asked.metrics) <= set(_FROM_STATISTICS):
+    except DataUnavailableError as error:
+        possible = tuple(metric for metric in asked.metrics if metric in _FROM_STATISTICS)
+        left = [metric for metric in asked.metrics if metric not in possible]
+        if not ships or not possible:
             raise
+        return possible, f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} left out: {error}" if left else None
+    return asked.metrics, None
 
 
 def comparisons(config: ModelConfig, tag: str | None, report: Report) -> tuple[Comparison, ...]:

@@ -141,7 +141,7 @@ def test_the_protocols_name_the_extractor_and_give_the_papers_distance(dino, pro
     a, b = (extractor(images, ("dinov2",))["dinov2"].double().numpy() for images in (fake, real))
     s1, s2 = np.cov(a.T), np.cov(b.T)
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s1 + s2 - 2 * scipy.linalg.sqrtm(s1 @ s2).real)
-    assert report[f"FD {LARGE}"].value == pytest.approx(expected, rel=1e-4)
+    assert report[f"FD ({LARGE})"].value == pytest.approx(expected, rel=1e-4)
     assert report.extractor.preprocessing == (extractor.preprocessing,)
     assert not report.differences or all("fid." in line for line in report.differences if "resize" not in line)
 
