@@ -26,8 +26,8 @@ def main(root: str, cache_dir: str | None = None) -> None:
     loaded = {name: extractors.load(name) for name in EXTRACTORS}
     for extractor, (dataset, split, resolution) in product(loaded.values(), SPLITS):
         data = references.ReferenceData(dataset, split, resolution, Path(root))
-        found = references.get(
-            data, references.Selection(), extractor, with_features=False, batch_size=64, cache_dir=cache_dir
+        found = references.get(  # with features, or what ships already would be taken
+            data, references.Selection(), extractor, with_features=True, batch_size=64, cache_dir=cache_dir
         )
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)

@@ -86,7 +86,8 @@ def evaluate(
         str | None,
         typer.Option(
             autocompletion=_EXTRACTOR,
-            help=f"{EXTRACTORS[:-1]}; default: the protocol's, which is inception but for edm2, dgm-eval and cmmd.",
+            help=f"{EXTRACTORS[:-1]}; default: the protocol's, which is inception but for edm2, dgm-eval and cmmd, "
+            "and efficientnet-lite0 where Inception's weights are not on this machine.",
             rich_help_panel=panels.PROTOCOL,
         ),
     ] = None,

@@ -14,7 +14,7 @@ from ..schema import registry
 from .protocols.claims import claims
 from .report.report import Report, summary
 from .targets import weights_of
-from .verifying import request, verify
+from .verifying import extractor_of, request, verify
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def _earlier(folder: Path, name: str, protocol: str, options: dict) -> Report | 
     except ConfigError:
         return None
     config, tag, file = weights_of(name, options.get("weights", "default"), options.get("cache_dir"))
-    asked = request(claims(config, tag, protocol), options.get("extractor"))
+    stated = claims(config, tag, protocol)
+    extractor = extractor_of(stated, options.get("extractor"), options.get("inception_weights"), said=False)
+    asked = request(stated, extractor)
     same_weights = file is not None and report.subject.weights_sha256 == files.sha256(file)
     return report if same_weights and report.request == asked else None
 

@@ -15,8 +15,9 @@ from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
 from ..sampling import latents
+from . import defaults
 from .features import extractors
-from .names import INCEPTION, USUAL_METRICS
+from .names import INCEPTION
 from .plan import Task, tasks_of
 from .protocols import published
 from .protocols.protocol import Protocol
@@ -72,9 +73,10 @@ def evaluate(
             ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
         metrics: of "fid", "kid", "is", "pr" (precision and recall), "dc" (density and coverage), "prd" (F_8 and F_1/8),
             "mind", "cmmd", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by
-            class); None for those of the first four that the protocol has, else all of its own.
+            class); None for those of the first four that the protocol and the real images here allow.
         extractor: "inception" (FID, KID and IS), "efficientnet-lite0" or "efficientnet-lite2" (offline; FD, KD and CS),
-            "dinov2-vit-l-14" (FD-DINOv2), or another that torch-fidelity has; None for the protocol's.
+            "dinov2-vit-l-14" (FD-DINOv2), or another that torch-fidelity has; None for the protocol's,
+            but efficientnet-lite0 in place of an Inception whose weights are not on this machine.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
             Protocol.
         data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive
@@ -104,7 +106,9 @@ def evaluate(
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
     ranks.start()
     extractors.require_fidelity()
-    extractor = extractor or (INCEPTION if protocol == "published" else published.find(protocol).extractor)
+    if extractor is None:
+        named = INCEPTION if protocol == "published" else published.find(protocol).extractor
+        extractor = defaults.extractor_for(named, (defaults.OFFLINE,), inception_weights)
     if extractor == INCEPTION:  # without it there is no score, so ask before anything is loaded
         from .features import inception
 
@@ -139,8 +143,9 @@ def evaluate(
         cache_dir=cache_dir,
         held_out=None if held_out is None else replace(data_for(target, held_out, None), progress=shown),
     )
-    wanted = _usual_metrics(chosen, scorer) if metrics is None else tuple(metrics)
-    tasks = scorer.check(tasks_of(chosen, wanted, chosen=num_fake is not None or num_real is not None))
+    few = num_fake is not None or num_real is not None
+    wanted = defaults.metrics(chosen, scorer, few) if metrics is None else tuple(metrics)
+    tasks = scorer.check(tasks_of(chosen, wanted, chosen=few))
     return report_of(scorer, tasks, scorer.run(tasks, curve=curve, progress=progress))
 
 
@@ -156,14 +161,6 @@ def _protocol(protocol: str | Protocol, target: Target) -> Protocol:
     if found is None:
         raise ZooError(f"no protocol of a published FID of {target.subject.name} is known; use --protocol clean")
     return found
-
-
-def _usual_metrics(protocol: Protocol, scorer: Scorer) -> tuple[str, ...]:
-    """Return what is measured where nothing is asked for: nothing that the protocol or the extractor does not have."""
-    known = [metric for metric in USUAL_METRICS if metric in protocol.metrics] or protocol.metrics
-    if "is" in known and not scorer.extractor(protocol.resize).has_logits:
-        known = [metric for metric in known if metric != "is"]
-    return tuple(known)
 
 
 def _seeds(seeds: Any) -> tuple[int, ...] | None:

@@ -127,6 +127,12 @@ class Scorer:
                 raise DataUnavailableError(f"{error}. {hint}") from None
             raise
 
+    def num_real(self, task: Task, with_features: bool | None = None) -> int:
+        """Return the number of real images of a task; raises DataUnavailableError if what it needs is not here."""
+        needed = task.needs_features if with_features is None else with_features
+        extractor = self.extractor(task.protocol.resize)
+        return references.size_of(self.data_of(task), task.wanted_real, extractor, needed)
+
     def _reference_key(self, task: Task) -> tuple:
         return self.data_of(task).split, task.selection, self.extractor(task.protocol.resize).preprocessing
 

@@ -141,7 +141,7 @@ def test_the_protocols_name_the_extractor_and_give_the_papers_distance(dino, pro
     a, b = (extractor(images, ("dinov2",))["dinov2"].double().numpy() for images in (fake, real))
     s1, s2 = np.cov(a.T), np.cov(b.T)
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s1 + s2 - 2 * scipy.linalg.sqrtm(s1 @ s2).real)
-    assert report[f"FD {LARGE}"].value == pytest.approx(expected, rel=1e-4)
+    assert report[f"FD ({LARGE})"].value == pytest.approx(expected, rel=1e-4)
     assert report.extractor.preprocessing == (extractor.preprocessing,)
     assert not report.differences or all("fid." in line for line in report.differences if "resize" not in line)
 
@@ -186,8 +186,8 @@ def test_only_its_own_extractor_gives_a_cmmd(small_clip):
     assert [result.metric for result in report.results] == ["CMMD"]
     assert report["CMMD"].value == pytest.approx(expected)
     other = zoo.evaluate(fake, ("cmmd",), extractor="tiny", data=data, device="cpu")
-    assert [result.metric for result in other.results] == ["CMMD-like tiny"]
-    for name in ("CMMD", "CMMD-like tiny"):
+    assert [result.metric for result in other.results] == ["CMMD-like (tiny)"]
+    for name in ("CMMD", "CMMD-like (tiny)"):
         metric, extractor = extractors.metric_and_extractor(name)
         assert extractors.metric_name(metric, extractor) == name
         assert extractor == (WIDE_CLIP if name == "CMMD" else "tiny")

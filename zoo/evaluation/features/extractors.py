@@ -48,18 +48,18 @@ _METRICS = (  # a longer name before the one that it begins with
 
 
 def metric_name(metric: str, extractor: str) -> str:
-    """Return the name of a score: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor.
+    """Return the name of a score: "FID" for Inception's own weights, "FD (efficientnet-lite0)" for another extractor.
 
-    Likewise "intra-class FID", "intra-class FD as assigned efficientnet-lite0".
+    Likewise "intra-class FID", "intra-class FD as assigned (efficientnet-lite0)".
     """
     words = metric.split()
     place = next((i for i, word in enumerate(words) if word in _NAMES), None)
     if place is None:
-        return f"{metric} {extractor}"
+        return f"{metric} ({extractor})"
     own, other = _NAMES[words[place]]
-    is_own = extractor == own_extractor(words[place])
-    words[place] = own if is_own else other
-    return " ".join(words if is_own else [*words, extractor])
+    if extractor == own_extractor(words[place]):
+        return " ".join([*words[:place], own, *words[place + 1 :]])
+    return " ".join([*words[:place], other, *words[place + 1 :], f"({extractor})"])
 
 
 def own_extractor(metric: str) -> str:
@@ -80,13 +80,17 @@ def _family(name: str) -> str | None:
 
 
 def metric_and_extractor(name: str) -> tuple[str, str] | None:
-    """Parse "FID" to ("fid", "inception"), "FD x" to ("fid", "x") for an extractor x; None if unknown."""
+    """Parse "FID" to ("fid", "inception"), "FD (x)" to ("fid", "x") for an extractor x; None if unknown.
+
+    Also without the parentheses, as older configs and reports have it.
+    """
     for metric in _METRICS:
         if name == metric_name(metric, own := own_extractor(metric)):
             return metric, own
-        stem = metric_name(metric, "")  # ends in a space
-        if name.startswith(stem) and len(name) > len(stem):
-            return metric, name.removeprefix(stem)
+        stem = metric_name(metric, "").removesuffix("()")  # ends in a space
+        extractor = name.removeprefix(stem).strip("()")
+        if name.startswith(stem) and extractor and " " not in extractor:
+            return metric, extractor
     return None
 
 
