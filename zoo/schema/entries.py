@@ -155,6 +155,7 @@ class DiscriminatorFile(ConfigPart):
     bundled: BundledFile | None = None
     sha256: Sha256 | None = None  # of the bundled file
     upstream: Upstream | None = None  # fetched on first use of the discriminator
+    rectify_shortcut: bool | None = None  # of this discriminator, where it differs from the model's
     mirrors: Annotated[tuple[Upstream, ...], Length(10)] = ()  # the same tensors elsewhere, tried in this order
 
     @model_validator(mode="after")

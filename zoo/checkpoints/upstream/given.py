@@ -10,7 +10,6 @@ from pathlib import Path
 from ...common.errors import WeightsUnavailableError, ZooError
 from ...schema.entries import Upstream
 from . import archives, download, names
-from .conversion import Wanted
 
 
 def checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:
@@ -28,7 +27,7 @@ def checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:
 
 
 @contextmanager
-def opened(path: Path, wanted: Wanted, member: str | None) -> Iterator[download.Original]:
+def opened(path: Path, sources: Sequence[Upstream], member: str | None) -> Iterator[download.Original]:
     """Yield the checkpoint that a file is or has; what is taken out of an archive is a temporary file.
 
     Args:
@@ -43,10 +42,10 @@ def opened(path: Path, wanted: Wanted, member: str | None) -> Iterator[download.
             raise ZooError(f"{path} is not a zip archive of checkpoints, so it has no {member}; leave out --member")
         yield download.Original(path, path.name, str(path))
         return
-    patterns = [member] if member else [source.path for source in wanted.sources if source.archive]
+    patterns = [member] if member else [source.path for source in sources if source.archive]
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
         remedy = "; name the one that is meant with --member"
-        yield download.member(path, patterns or _patterns(wanted.sources), Path(folder), str(path), remedy)
+        yield download.member(path, patterns or _patterns(sources), Path(folder), str(path), remedy)
 
 
 def source_of(original: download.Original, sources: Sequence[Upstream]) -> Upstream:
