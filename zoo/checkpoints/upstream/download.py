@@ -12,7 +12,7 @@ from pathlib import Path
 from ...common import files
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ...schema.entries import Upstream
-from .. import hub
+from .. import hub, hub_files
 from . import archives, drive, https, names
 from .pickles import MAX_BYTES
 
@@ -105,13 +105,13 @@ def check_sha256(described: str, sha256: str, expected: str | None, remedy: str)
 
 def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
     address = hub.Address(repo_id, upstream.revision or "main")
-    facts = hub.facts(address, upstream.path, MAX_BYTES)
+    facts = hub_files.facts(address, upstream.path, MAX_BYTES)
     check_size(upstream, upstream.address, facts.size or 0)
     if facts.sha256:
         stated = stated_sha256(upstream)
         check_sha256(f"{upstream.path} of {address}", facts.sha256, stated, "on the Hub; nothing was downloaded")
     folder = _folder_of(partial, repo_id, facts.commit, upstream.path)
-    path = hub.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
+    path = hub_files.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
     return Original(path, upstream.path, upstream.address, facts.sha256, facts.commit)
 
 

@@ -12,7 +12,7 @@ from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, in_short, patient
 from ...common.errors import WeightsUnavailableError
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream
-from .. import hub
+from .. import hub, hub_files
 from . import drive, names
 
 OK, MISSING, DIFFERENT, UNKNOWN = "ok", "missing", "different", "unknown"  # unknown: there was no answer
@@ -67,7 +67,7 @@ class Inquiry:
     """Questions to all places; a repository, a folder and a file are asked once."""
 
     def __init__(self):
-        self._hub = cache(lambda repo_id, revision: hub.facts_of_files(hub.Address(repo_id, revision)))
+        self._hub = cache(lambda repo_id, revision: hub_files.facts_of_files(hub.Address(repo_id, revision)))
         self._folder = cache(drive.listing)
         self._head = cache(_head)
 
