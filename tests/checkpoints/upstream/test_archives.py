@@ -195,7 +195,7 @@ def _with_damaged_body(data: bytes) -> bytes:
 def _twice() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("138k/G_ema.pth", _saved(0))
+        archive.writestr("138k/G_ema.pth", _saved())
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("138k/G_ema.pth", _saved(1))
     return buffer.getvalue()
