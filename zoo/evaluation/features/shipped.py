@@ -17,10 +17,10 @@ import numpy as np
 from ...common.files import verify_sha256
 from ...common.package_data import data_path
 from ..metrics.formulas import Statistics
+from .reference import Reference
 
 if TYPE_CHECKING:
     from .extractor import Extractor
-    from .references import Reference
 
 
 @cache
@@ -41,8 +41,6 @@ def find(dataset: str, split: str, resolution: int, count: int | None, extractor
 
 def _read(entry: dict) -> Reference:
     from safetensors.numpy import load_file
-
-    from .references import Reference
 
     path = data_path("zoo.evaluation.features", "statistics", entry["file"])
     verify_sha256(path, entry["file_sha256"])

@@ -48,7 +48,8 @@ def frechet_distance(fake: Statistics, real: Statistics) -> float:
     """|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^1/2) (Heusel et al. 2017, arXiv 1706.08500)."""
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-    arguments = [{"mu": s.mu, "sigma": s.sigma} for s in (fake, real)]
+    precision = np.result_type(fake.mu, real.mu)  # torch-fidelity wants one
+    arguments = [{"mu": s.mu.astype(precision), "sigma": s.sigma} for s in (fake, real)]
     return float(fid_statistics_to_metric(*arguments, verbose=False)[KEY_METRIC_FID])
 
 

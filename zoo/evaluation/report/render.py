@@ -79,7 +79,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(
             (
                 "real images",
-                f"{data['dataset']} {data['split']}, {data['count']:,} of {data['total']:,} ({data['selection']}), "
+                f"{data['dataset']} {data['split']}, {_share(data)} ({data['selection']}), "
                 f"{data['resolution']}x{data['resolution']}, checksum {data['checksum'][:16]}, {data['from']}",
             )
         )
@@ -101,6 +101,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if report.seconds:
         facts.append(("seconds", ", ".join(f"{part} {taken:.1f}" for part, taken in report.seconds.items())))
     return facts
+
+
+def _share(data: dict) -> str:
+    return f"{data['count']:,} of {data['total']:,}" if data["count"] else "their number not stated"
 
 
 def _remarks(report: Report) -> list[tuple[str, Sequence[str]]]:
