@@ -146,6 +146,20 @@ def test_by_class(model):
     assert wrong["class accuracy"].value < 0.2 < report["class accuracy"].value
 
 
+def test_classes_of_fewer_images_than_features_have_a_distance_of_another_name():
+    report = evaluate("contragan/digits", ("classes",), seeds=1, num_fake=100)
+    kinds = {result.kind: result.metric for result in report.results}
+    assert kinds["shrunk intra-class fid"] == "shrunk intra-class FD tiny"
+    assert not any(kind.startswith("intra-class fid") for kind in kinds)
+    rows = report.classes.rows
+    assert min(row.num_fake for row in rows) <= 12
+    assert report["shrunk intra-class fid"].value == pytest.approx(np.mean([r.shrunk_frechet_distance for r in rows]))
+    assert "neither compares with a published intra-class FID" in report.classes.note
+    assert "shrunk Frechet distance" in report._repr_markdown_()
+    for metric in kinds.values():
+        assert extractors.metric_and_extractor(metric) is not None
+
+
 def test_images_by_every_name_give_one_score(tmp_path, unconditional):
     images = unconditional.sample(150, seed=0)
     images.save(tmp_path / "folder")

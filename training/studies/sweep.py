@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from zoo.common.errors import ConfigError, ZooError
 from zoo.common.json_files import read_json, reason
 from zoo.common.package_data import data_path
+from zoo.evaluation.names import METRICS
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
 from zoo.schema.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
@@ -29,7 +30,7 @@ _MOST_RUNS = 10_000  # of a size
 OptionsByAxis = Annotated[
     dict[Word, Word], Field(max_length=20)
 ]  # axis -> option; axes that are left out match all their options
-Metric = Literal["fid", "kid", "is", "pr", "classes"]
+Metric = Literal[METRICS]  # pyright: ignore[reportInvalidTypeForm]
 
 
 class Option(ConfigPart):

@@ -10,7 +10,7 @@ import typer
 
 from ..common import failures
 from ..common.version import __version__
-from . import cache, data, panels, registry, usage
+from . import cache, data, panels, reference, registry, usage
 from .align import align
 from .card import card_command
 from .demo import demo
@@ -69,6 +69,7 @@ app.command("demo", rich_help_panel=panels.SAMPLE)(demo)
 app.command("evaluate", rich_help_panel=panels.EVALUATE)(evaluate)
 app.command("verify", rich_help_panel=panels.EVALUATE)(verify)
 app.command("align", rich_help_panel=panels.EVALUATE)(align)
+app.add_typer(reference.app, name="reference", rich_help_panel=panels.EVALUATE)
 app.command("export", rich_help_panel=panels.SHARE)(export)
 app.command("publish", rich_help_panel=panels.SHARE)(publish)
 app.command("card", rich_help_panel=panels.SHARE)(card_command)

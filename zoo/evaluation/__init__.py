@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .alignment.align import Alignment, align
     from .protocols.protocol import Protocol
     from .protocols.published import PROTOCOLS
+    from .referencing import make_reference
     from .report.report import Report
     from .rounds import verify_all
     from .running import evaluate
@@ -28,11 +29,22 @@ _LAZY = {
     "Protocol": "protocols.protocol",
     "Report": "report.report",
     "evaluate": "running",
+    "make_reference": "referencing",
     "verify": "verifying",
     "verify_all": "rounds",
 }
 
-__all__ = ["PROTOCOLS", "Alignment", "Protocol", "Report", "align", "evaluate", "verify", "verify_all"]
+__all__ = [
+    "PROTOCOLS",
+    "Alignment",
+    "Protocol",
+    "Report",
+    "align",
+    "evaluate",
+    "make_reference",
+    "verify",
+    "verify_all",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ from .protocols.protocol import Protocol
 from .report.environment import machine
 from .report.report import Extraction, Report, Result
 from .scorer import Scorer, TaskResults
-from .targets import Target, data_for, open_target
+from .targets import Target, data_for, data_of_file, open_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,7 @@ def evaluate(
     data: Any = None,
     split: str | None = None,
     held_out: Any = None,
+    reference: str | os.PathLike | None = None,
     num_real: int | None = None,
     num_fake: int | None = None,
     seeds: int | Sequence[int] | None = None,
@@ -83,6 +84,7 @@ def evaluate(
             or an .npz; a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
         held_out: as `data`, real images that the model has not seen, for "ct"; None for another split of the data.
+        reference: a file of `zoo reference make`, edm2, edm or dgm-eval, instead of the real images themselves.
         num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
@@ -133,10 +135,14 @@ def evaluate(
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
     except ValueError as error:
         raise ZooError(f"these counts, seeds or labels are refused: {_first_problem(error)}") from None
+    if reference is not None and any(given is not None for given in (data, split, num_real)):
+        raise ZooError("a reference file stands for the real images; leave out what else says which they are")
     scorer = Scorer(
         target,
         extractor,
-        replace(data_for(target, data, split), progress=shown),
+        replace(data_for(target, data, split), progress=shown)
+        if reference is None
+        else data_of_file(target, reference),
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,

@@ -326,6 +326,8 @@ class Scorer:
                 "class accuracy as assigned": report.accuracy_assigned,
                 "intra-class fid": report.intra_frechet_distance,
                 "intra-class fid as assigned": report.intra_frechet_distance_assigned,
+                "shrunk intra-class fid": report.intra_shrunk_frechet_distance,
+                "shrunk intra-class fid as assigned": report.intra_shrunk_frechet_distance_assigned,
                 "intra-class kid": report.intra_kernel_distance,
                 "intra-class kid as assigned": report.intra_kernel_distance_assigned,
             }

@@ -43,7 +43,11 @@ _METRICS = (  # a longer name before the one that it begins with
     "c_t",
     "class accuracy as assigned",
     "class accuracy",
-    *(f"intra-class {distance}{how}" for distance in ("fid", "kid") for how in (" as assigned", "")),
+    *(
+        f"{distance}{how}"
+        for distance in ("shrunk intra-class fid", "intra-class fid", "intra-class kid")
+        for how in (" as assigned", "")
+    ),
 )
 
 
