@@ -117,7 +117,7 @@ def completed(line: str, monkeypatch, capsys) -> list[str]:
         ("zoo sample contragan/cifar10 --weights studiogan-h", ["studiogan-hub", "studiogan-hub-2", "studiogan-hub-3"]),
         ("zoo sample contragan/digits --dtype b", ["bfloat16"]),
         ("zoo sample contragan/digits --device cu", ["cuda"]),
-        ("zoo evaluate x --extractor eff", ["efficientnet-lite0"]),
+        ("zoo evaluate x --extractor eff", ["efficientnet-lite0", "efficientnet-lite2"]),
         ("zoo evaluate x --metrics fid,ki", ["fid,kid"]),
         ("zoo evaluate x --protocol studiogan-2021-", ["studiogan-2021-imagenet"]),
         ("zoo align x --classifier sh", ["shipped"]),

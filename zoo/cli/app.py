@@ -13,6 +13,7 @@ from ..common.version import __version__
 from . import cache, data, panels, registry, usage
 from .align import align
 from .card import card_command
+from .compare import compare
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate, verify
@@ -68,6 +69,7 @@ app.command("interpolate", rich_help_panel=panels.SAMPLE)(interpolate)
 app.command("demo", rich_help_panel=panels.SAMPLE)(demo)
 app.command("evaluate", rich_help_panel=panels.EVALUATE)(evaluate)
 app.command("verify", rich_help_panel=panels.EVALUATE)(verify)
+app.command("compare", rich_help_panel=panels.EVALUATE)(compare)
 app.command("align", rich_help_panel=panels.EVALUATE)(align)
 app.command("export", rich_help_panel=panels.SHARE)(export)
 app.command("publish", rich_help_panel=panels.SHARE)(publish)

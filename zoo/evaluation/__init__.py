@@ -1,7 +1,8 @@
-"""Evaluation: `evaluate`, `verify`, `align`, protocols as data, reports.
+"""Evaluation: `evaluate`, `verify`, `compare`, `align`, protocols as data, reports.
 
     zoo.evaluate("infomax-gan/digits", extractor="efficientnet-lite0", num_fake=1000)
     zoo.verify("infomax-gan/cifar10")
+    zoo.compare("infomax-gan/digits")
     zoo.align("contragan-snresgan/cifar10")
 
 Nothing heavy is imported until one of these is used.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .alignment.align import Alignment, align
+    from .comparing import ToolTable, compare
     from .protocols.protocol import Protocol
     from .protocols.published import PROTOCOLS
     from .report.report import Report
@@ -25,6 +27,8 @@ _LAZY = {
     "PROTOCOLS": "protocols.published",
     "Alignment": "alignment.align",
     "align": "alignment.align",
+    "ToolTable": "comparing",
+    "compare": "comparing",
     "Protocol": "protocols.protocol",
     "Report": "report.report",
     "evaluate": "running",
@@ -32,7 +36,18 @@ _LAZY = {
     "verify_all": "rounds",
 }
 
-__all__ = ["PROTOCOLS", "Alignment", "Protocol", "Report", "align", "evaluate", "verify", "verify_all"]
+__all__ = [
+    "PROTOCOLS",
+    "Alignment",
+    "Protocol",
+    "Report",
+    "ToolTable",
+    "align",
+    "compare",
+    "evaluate",
+    "verify",
+    "verify_all",
+]
 
 
 def __getattr__(name: str) -> Any:
