@@ -25,6 +25,7 @@ from .interpolate import interpolate
 from .labels import labels_command
 from .listing import list_command
 from .mirror import mirror_command
+from .panel import panel
 from .publish import publish
 from .sample import sample
 
@@ -70,6 +71,7 @@ app.command("demo", rich_help_panel=panels.SAMPLE)(demo)
 app.command("evaluate", rich_help_panel=panels.EVALUATE)(evaluate)
 app.command("verify", rich_help_panel=panels.EVALUATE)(verify)
 app.command("compare", rich_help_panel=panels.EVALUATE)(compare)
+app.command("panel", rich_help_panel=panels.EVALUATE)(panel)
 app.command("align", rich_help_panel=panels.EVALUATE)(align)
 app.command("export", rich_help_panel=panels.SHARE)(export)
 app.command("publish", rich_help_panel=panels.SHARE)(publish)
