@@ -6,7 +6,6 @@ FOLDER is a cache of features, so that what was extracted already is not extract
 are not named stay as they are.
 """
 
-import hashlib
 import json
 import sys
 from itertools import product
@@ -14,7 +13,6 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from zoo import datasets
 from zoo.common import files
 from zoo.evaluation.features import extractors, references, shipped
 from zoo.evaluation.metrics import formulas
@@ -24,23 +22,17 @@ EXTRACTORS = ("efficientnet-lite0", "efficientnet-lite2")
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 
-def pixels_in_any_order(data: datasets.Dataset) -> str:
-    """sha256 over the sorted sha256 of the images: the same for every copy of a data set, however it is ordered."""
-    each = sorted(hashlib.sha256(image.contiguous().numpy().tobytes()).digest() for image in data.images)
-    return hashlib.sha256(b"".join(each)).hexdigest()
-
-
 def main(root: str, cache_dir: str | None = None, *names: str) -> None:
     entries = [entry for entry in shipped.manifest() if names and entry["extractor"] not in names]
     for extractor, (dataset, split, resolution) in product(map(extractors.load, names or EXTRACTORS), SPLITS):
         data = references.ReferenceData(dataset, split, resolution, Path(root))
-        found = references.get(
-            data, references.Selection(), extractor, with_features=False, batch_size=64, cache_dir=cache_dir
+        found = references.get(  # with features, or what ships already would be taken
+            data, references.Selection(), extractor, with_features=True, batch_size=64, cache_dir=cache_dir
         )
         file = f"{dataset}-{split}-{resolution}-{extractor.name}.safetensors"
         save_file(shipped.pack(found.statistics), OUT / file)
         about = {key: found.about[key] for key in ("dataset", "split", "resolution", "count", "classes")}
-        entry = about | {"checksum": pixels_in_any_order(data.loaded), **extractor.identity}
+        entry = about | {"checksum": shipped.pixels_in_any_order(data.loaded.images), **extractor.identity}
         entries.append(entry | {"file": file, "file_sha256": files.sha256(OUT / file)})
         packed = shipped.unpack(shipped.pack(found.statistics), found.count)
         print(file, f"distance from the unrounded: {formulas.frechet_distance(packed, found.statistics):.2g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,12 +10,24 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 from zoo.cli import app as cli
 from zoo.schema import registry
 
 # Shells start background jobs with SIGINT ignored, which the processes that tests start and interrupt would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    # The workers share the cores, and so do the processes that they start.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite shares the cores (a worker needs 2 GB); a few files are faster in one process."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return min(os.cpu_count() or 1, 4) if whole else 0
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,10 @@
 """Without a terminal, long work says a line every ten seconds."""
 
+import re
+import sys
+import threading
+import time
+
 from zoo.common.progress import Lines, Progress
 
 
@@ -51,3 +56,40 @@ def test_what_is_no_terminal_gets_lines_and_no_bars(capsys, monkeypatch):
     first, second = capsys.readouterr().err.splitlines()
     assert first == "images: 1 of 3 (33%)"
     assert second == "images: 3 of 3 (100%)"
+
+
+def test_steps_that_do_not_say_how_far_they_are_repeat_their_line(capsys, monkeypatch):
+    monkeypatch.setattr("zoo.common.progress.EVERY", 0.02)
+    with Progress(True) as progress, progress.steps("metrics", {"fid": 3.0, "kid": 1.0}) as end_step:
+        time.sleep(0.2)
+        end_step()
+        time.sleep(0.1)
+        end_step()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines.count("metrics: fid, 1 of 2 (0%)") > 1, "one for each ten seconds of a long step"
+    assert any(re.fullmatch(r"metrics: kid, 2 of 2 \(75%\), \d+ s left", line) for line in lines)
+    assert not [thread for thread in threading.enumerate() if thread.name == "progress"]
+
+
+def test_short_steps_say_nothing_and_a_callback_gets_their_number(capsys):
+    with Progress(True) as progress, progress.steps("metrics", {"fid": 1.0}) as end_step:
+        end_step()
+    assert capsys.readouterr().err == ""
+    seen = []
+    with (
+        Progress(lambda *state: seen.append(state)) as progress,
+        progress.steps("metrics", {"a": 1.0, "b": 1.0}) as end_step,
+    ):
+        end_step()
+        end_step()
+    assert seen == [("metrics", 0, 2), ("metrics", 1, 2), ("metrics", 2, 2)]
+
+
+def test_a_bar_of_steps_says_which_one(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Progress(True) as progress, progress.steps("metrics", {"fid": 1.0, "kid": 1.0}) as end_step:
+        end_step()
+        assert progress._bars.tasks[0].description == "metrics: kid, 2 of 2"
+    assert "images/s" not in capsys.readouterr().err

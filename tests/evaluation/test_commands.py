@@ -14,7 +14,14 @@ EVALUATE = ("evaluate", "infomax-gan/digits", "--extractor", "tiny", "--num-fake
 def test_evaluate_prints_a_table_and_writes_a_report(command, tmp_path):
     result = command(*EVALUATE, "--curve", "-o", "out")
     assert result.returncode == 0, result.stderr
-    for word in ("FD tiny", "KD tiny", "CS tiny", "precision tiny", "1,797 / 100", "fid.num_fake: 100, not 50000"):
+    for word in (
+        "FD (tiny)",
+        "KD (tiny)",
+        "CS (tiny)",
+        "precision (tiny)",
+        "1,797 / 100",
+        "fid.num_fake: 100, not 50000",
+    ):
         assert word in result.stdout
     assert "FID" not in result.stdout.replace("Frechet", "")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
@@ -31,7 +38,7 @@ def test_evaluate_prints_a_table_and_writes_a_report(command, tmp_path):
 
 def test_json_is_the_report(command):
     report = json.loads(command(*EVALUATE, "-m", "fid,is", "--json").stdout)
-    assert [r["metric"] for r in report["results"]] == ["FD tiny", "CS tiny"]
+    assert [r["metric"] for r in report["results"]] == ["FD (tiny)", "CS (tiny)"]
 
 
 def test_the_offline_extractor_on_a_bundled_model(command):
@@ -50,7 +57,7 @@ def test_the_offline_extractor_on_a_bundled_model(command):
     )
     result = command("evaluate", "infomax-gan/digits", *digits)
     assert result.returncode == 0, result.stderr
-    assert "FD efficientnet-lite0 of 40 generated and 60 real images: fewer than the 1,280 features" in result.stdout
+    assert "FD (efficientnet-lite0) of 40 generated and 60 real images: fewer than the 1,280 features" in result.stdout
 
 
 def test_verify_by_its_exit_status(command, tmp_path):
@@ -58,7 +65,7 @@ def test_verify_by_its_exit_status(command, tmp_path):
     measured = json.loads(command(*EVALUATE, "-m", "fid", "--json").stdout)["results"][0]["value"]
     for name, value in (("test/right", measured), ("test/wrong", measured / 100)):
         config = registry.config("infomax-gan/digits")
-        scores = (Measured(metric="FD tiny", value=value, **score),)
+        scores = (Measured(metric="FD (tiny)", value=value, **score),)
         weights = config.weights[0].model_copy(update={"scores": scores})
         registry.register(config.model_copy(update={"name": name, "weights": (weights,), "published": ()}))
     right, wrong = command("verify", "test/right", "-o", "r"), command("verify", "test/wrong")
@@ -85,7 +92,7 @@ def test_verify_all_where_nothing_is_reachable(command, monkeypatch, tmp_path):
     ("arguments", "words"),
     [
         (["verify", "infomax-gan/cifar10"], "weights-inception-2015-12-05-6726825d.pth"),
-        (["evaluate", "infomax-gan/digits"], "--inception-weights"),
+        (["evaluate", "infomax-gan/digits", "--extractor", "inception"], "--inception-weights"),
         (["evaluate", "infomax-gan/digits", "--inception-weights", "no.pth"], "no.pth does not exist"),
         (["verify"], "give the names of models, or --all"),
         (["verify", "a/b", "--all"], "give the names of models, or --all"),

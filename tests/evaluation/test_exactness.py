@@ -132,9 +132,9 @@ def test_an_offline_extractor_is_registered_with_torch_fidelity(name, folders):
         extractor=name,
         device="cpu",
     )
-    assert report[f"FD {name}"].value == theirs["frechet_inception_distance"]
-    assert report[f"KD {name}"].value == theirs["kernel_inception_distance_mean"]
-    assert report[f"CS {name}"].value == theirs["inception_score_mean"]
+    assert report[f"FD ({name})"].value == theirs["frechet_inception_distance"]
+    assert report[f"KD ({name})"].value == theirs["kernel_inception_distance_mean"]
+    assert report[f"CS ({name})"].value == theirs["inception_score_mean"]
     assert report.extractor.official
     assert "FID" not in report.to_json().replace("not called FID", "")
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zoo.common.errors import ZooError
-from zoo.evaluation.metrics import copying, monge, neighbourhoods, prd
+from zoo.evaluation.metrics import cmmd, copying, monge, neighbourhoods, prd
 
 
 def normal(count, width=4, seed=0, shift=0.0, scale=1.0):
@@ -112,6 +112,25 @@ def test_mind_of_a_shift_and_of_a_scale():
     assert monge.sliced_distance(real, real) == 0
     assert monge.sliced_distance(real + 2, real, 1000) == pytest.approx(3 * 16 * 4, rel=0.1)
     assert monge.sliced_distance(3 * real, real, 1000) == pytest.approx(3 * 16 * 4, rel=0.1)
+
+
+# ---------------------------------------------------------------------------------------------------------------- CMMD
+
+
+def test_cmmd_is_that_of_the_definition(monkeypatch):
+    monkeypatch.setattr(cmmd, "_ROWS", 17)
+    fake, real = normal(50, 6, seed=1, shift=0.5), normal(40, 6)
+    x, y = (side.double().numpy() for side in (fake, real))
+    x, y = (side / np.sqrt((side**2).sum(axis=1, keepdims=True)) for side in (x, y))
+
+    def mean_kernel(a, b):
+        return np.mean([[np.exp(-((p - q) ** 2).sum() / (2 * 10**2)) for q in b] for p in a])
+
+    expected = 1000 * (mean_kernel(x, x) + mean_kernel(y, y) - 2 * mean_kernel(x, y))
+    assert expected > 1
+    assert cmmd.cmmd(fake, real) == pytest.approx(expected, rel=1e-9)
+    assert cmmd.cmmd(5 * fake, real) == pytest.approx(expected, rel=1e-6), "the length of embeddings does not count"
+    assert cmmd.cmmd(real, real) == pytest.approx(0, abs=1e-9)
 
 
 # --------------------------------------------------------------------------------------------------------------- copies

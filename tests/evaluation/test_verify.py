@@ -45,7 +45,13 @@ def measured():
 
 def test_recorded_scores_are_reproduced(measured):
     scores = measured.measured("a CPU")
-    assert {score.metric for score in scores} == {"FD tiny", "KD tiny", "CS tiny", "precision tiny", "recall tiny"}
+    assert {score.metric for score in scores} == {
+        "FD (tiny)",
+        "KD (tiny)",
+        "CS (tiny)",
+        "precision (tiny)",
+        "recall (tiny)",
+    }
     register("test/recorded", scores)
     report = verify("test/recorded")
     assert {c.metric: c.verdict for c in report.comparisons} == {score.metric: "reproduced" for score in scores}
@@ -60,31 +66,31 @@ def test_recorded_scores_are_reproduced(measured):
 def test_each_verdict(measured):
     distance = measured["fid"].value
     scores = [
-        recorded("FD tiny", distance * 0.2),
-        recorded("KD tiny", 1.0),
-        recorded("CS tiny", measured["is"].value, extractor="tiny"),
+        recorded("FD (tiny)", distance * 0.2),
+        recorded("KD (tiny)", 1.0),
+        recorded("CS (tiny)", measured["is"].value, extractor="tiny"),
         recorded("Frechet distance", 3.0, protocol="by hand"),
-        recorded("FD efficientnet-lite0", 3.0, extractor="efficientnet-lite0"),
+        recorded("FD (efficientnet-lite0)", 3.0, extractor="efficientnet-lite0"),
     ]
     register("test/each", scores)
     found = {c.metric: c for c in verify("test/each", extractor="tiny").comparisons}
     verdicts = {metric: c.verdict for metric, c in found.items()}
-    assert verdicts["FD tiny"] == "not reproduced"
-    assert verdicts["KD tiny"] == "better"
-    assert verdicts["CS tiny"] == "reproduced"
-    assert verdicts["Frechet distance"] == verdicts["FD efficientnet-lite0"] == "not comparable"
-    assert "--extractor efficientnet-lite0" in found["FD efficientnet-lite0"].why
+    assert verdicts["FD (tiny)"] == "not reproduced"
+    assert verdicts["KD (tiny)"] == "better"
+    assert verdicts["CS (tiny)"] == "reproduced"
+    assert verdicts["Frechet distance"] == verdicts["FD (efficientnet-lite0)"] == "not comparable"
+    assert "--extractor efficientnet-lite0" in found["FD (efficientnet-lite0)"].why
     assert found["Frechet distance"].why == "Frechet distance is not computed here"
-    assert found["FD tiny"].tolerance == verdicts_of.tolerance("fid", distance * 0.2, None, measured["fid"].std)
+    assert found["FD (tiny)"].tolerance == verdicts_of.tolerance("fid", distance * 0.2, None, measured["fid"].std)
 
 
 def test_another_protocol_is_not_comparable_and_says_why(measured):
-    register("test/other", [recorded("FD tiny", measured["fid"].value)])
+    register("test/other", [recorded("FD (tiny)", measured["fid"].value)])
     report = verify("test/other", protocol="infomax-gan")
     (comparison,) = report.comparisons
     assert comparison.verdict == "not comparable"
     assert comparison.measured is not None, "both numbers stand there"
-    assert "fid.sampling.quantise: fixed, not min-max" in comparison.why
+    assert comparison.why == "pixel scale fixed, here min-max; real images drawn random, here balanced"
     assert report.differences == (
         "infomax-gan, fid.num_fake: 100, not 50000",
         "infomax-gan, fid.num_real: 1797, not the default",
@@ -170,18 +176,18 @@ def test_scores_that_need_no_features_are_verified_without_data(monkeypatch, mea
     def not_here(*_, **__):
         raise DataUnavailableError("digits are not here")
 
-    register("test/no-data", [recorded("KD tiny", 1.0), recorded("CS tiny", measured["is"].value)])
+    register("test/no-data", [recorded("KD (tiny)", 1.0), recorded("CS (tiny)", measured["is"].value)])
     monkeypatch.setattr(datasets, "load", not_here)
     found = {c.metric: c for c in verify("test/no-data").comparisons}
-    assert found["CS tiny"].verdict == "reproduced"
-    assert found["KD tiny"].why == "the real images are not available offline: digits are not here"
+    assert found["CS (tiny)"].verdict == "reproduced"
+    assert found["KD (tiny)"].why == "the real images are not available offline: digits are not here"
 
 
 # ------------------------------------------------------------------------------------------------------- all of them
 
 
 def test_a_round_goes_on_where_it_stopped(tmp_path, monkeypatch, measured):
-    good, bad = measured.measured()[0], recorded("FD tiny", 1e-6)
+    good, bad = measured.measured()[0], recorded("FD (tiny)", 1e-6)
     register("test/one", [good])
     register("test/two", [bad])
     names = ["test/one@zoo", "test/two@zoo", "infomax-gan/cifar10@mimicry"]
@@ -200,7 +206,7 @@ def test_a_round_goes_on_where_it_stopped(tmp_path, monkeypatch, measured):
     assert "not reproduced" in (tmp_path / "summary.md").read_text()
 
     (tmp_path / "test-two-zoo" / "report.json").write_text("{")
-    register("test/one", [recorded("FD tiny", good.value * 1.01)])  # another score is stated now
+    register("test/one", [recorded("FD (tiny)", good.value * 1.01)])  # another score is stated now
     third = rounds.verify_all(names[:2], tmp_path, device="cpu")
     assert [o.resumed for o in third] == [False, False]
     assert Report.from_file(tmp_path / "test-two-zoo" / "report.json").verdict == "not reproduced"

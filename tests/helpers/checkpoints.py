@@ -13,7 +13,11 @@ from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
 PARTS = ("generator", "discriminator")
-_LIBRARIES = {"mimicry": upstream.mimicry, "studiogan": upstream.studiogan}
+_LIBRARIES = {
+    "mimicry": upstream.mimicry,
+    "studiogan": upstream.studiogan,
+    "biggan-pytorch": upstream.biggan_pytorch,
+}
 
 
 def narrow(name: str, width: int = 16) -> ModelConfig:
@@ -43,7 +47,7 @@ def random_state(config: ModelConfig, seed: int = 0, part: str = "generator") ->
 def foreign_state(config: ModelConfig, source: str, seed: int = 0, part: str = "generator") -> dict[str, torch.Tensor]:
     """The same as `random_state`, under the names that `source` gives its tensors."""
     sources = getattr(_LIBRARIES[source], f"{part}_keys")(getattr(config, part)).sources
-    ours = random_state(config, seed, part)
+    ours = {name: t for name, t in random_state(config, seed, part).items() if name in sources}
     return {next(s.name for s in sources[name] if "orig" not in str(s.name)): t for name, t in ours.items()}
 
 

@@ -8,7 +8,6 @@ a second start continues. Nothing is written into the repository before all scor
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -175,7 +174,7 @@ def _report(
         num_real=real,
         seeds=seeds,
         device=device,
-        progress=sys.stderr.isatty(),
+        progress=True,
     )
     report.save(folder, force=True)
     return report

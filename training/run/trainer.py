@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import signal
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
@@ -113,9 +112,7 @@ class Run:
         self.hooks = hooks
         source = None if options.resume else options.start_from
         self.beginning = None if source is None else starting_point.read(source)
-        self.dataset = datasets.load_for(
-            config, root=options.data, progress=processes.is_writer and sys.stderr.isatty()
-        )
+        self.dataset = datasets.load_for(config, root=options.data, progress=processes.is_writer)
         if options.classes is not None:
             self.dataset = datasets.first_classes(self.dataset, options.classes)
         datasets.check_classes(config, self.dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Sequence
 
@@ -70,7 +71,7 @@ def make_report(setup: SweepSetup) -> StudyReport:
 
 
 def title_of(kind: str, size: Size) -> str:
-    """Return a score's name with its extractor, such as "FD efficientnet-lite0"."""
+    """Return a score's name with its extractor, such as "FD (efficientnet-lite0)"."""
     is_distance = {"fid", "kid", "is"} & set(kind.split())
     return metric_name(kind, size.extractor) if is_distance else kind
 
@@ -183,7 +184,9 @@ def _bars(definition: Sweep, size: Size, done: Scores, kind: str) -> Figure:
         means[name][group], spreads[name][group] = statistics.fmean(found), statistics.pstdev(found)
     title = title_of(kind, size)
     png = study_plots.bars(groups, means, title, spreads if len(size.seeds) > 1 else None)
-    return Figure(title.lower().replace(" ", "-"), markdown(f"{title} by {' and '.join(definition.axes)}"), png)
+    return Figure(
+        "-".join(re.findall(r"[\w-]+", title.lower())), markdown(f"{title} by {' and '.join(definition.axes)}"), png
+    )
 
 
 def _curves(definition: Sweep, setup: SweepSetup, done: Scores) -> Figure:

@@ -5,6 +5,8 @@
     weights/.../<tag>-discriminator.safetensors    its discriminator, with a record of its own
     weights/.../<tag>.alignment.json               its alignment, if `zoo align` has measured it
     alignments/<sha256>.json                       the alignment of weights of the Hugging Face Hub
+    references/                                    features and statistics of real images (`zoo.evaluation`)
+    features/<key>/                                features of an evaluation that was interrupted, for a week
     verified/<sha256>                              size and time of a file when it was hashed and had this sha256
     partial/<method>-<dataset>@<tag>/              a download that continues where it stopped
     locks/<method>-<dataset>@<tag>.lock            held by the process that fetches

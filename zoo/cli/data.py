@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +71,7 @@ def prepare_command(
     from zoo import datasets
 
     how = own_preparation(crop, resize, background)
-    found = datasets.prepare(name, split, resolution, root, not quiet and sys.stderr.isatty(), how)
+    found = datasets.prepare(name, split, resolution, root, not quiet, how)
     _show(found, preview, quiet)
 
 
@@ -94,8 +93,7 @@ def preview_command(
     from zoo import datasets
 
     how = own_preparation(crop, resize, background)
-    progress = not quiet and sys.stderr.isatty()
-    _show(datasets.load("custom", split or "train", resolution, source, progress, how), out, quiet)
+    _show(datasets.load("custom", split or "train", resolution, source, not quiet, how), out, quiet)
 
 
 def _show(dataset: Dataset, preview: Path | None, quiet: bool) -> None:

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from ..common.errors import ZooError
+from ..evaluation.names import METRICS, USUAL_METRICS
 from . import completion, panels
 from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
 
-METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct", "classes")  # zoo.evaluation.plan's
-EXTRACTORS = "inception, efficientnet-lite0 or efficientnet-lite2 (offline), or another of torch-fidelity's."
+EXTRACTORS = (
+    "inception, efficientnet-lite0 or efficientnet-lite2 (offline), dinov2-vit-l-14, or another of torch-fidelity's."
+)
 
 PROTOCOLS = (
     "clean",
@@ -27,8 +29,13 @@ PROTOCOLS = (
     "studiogan-2023",
     "mmagic",
     "biggan-pytorch",
+    "edm2",
+    "dgm-eval",
+    "cmmd",
 )
-_EXTRACTOR = completion.offering("inception", "efficientnet-lite0", "efficientnet-lite2")
+_EXTRACTOR = completion.offering(
+    "inception", "efficientnet-lite0", "efficientnet-lite2", "dinov2-vit-l-14", "clip-vit-l-14-336px"
+)
 
 InceptionWeights = Annotated[
     Path | None,
@@ -65,24 +72,30 @@ def evaluate(
         ),
     ],
     metrics: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--metrics",
             "-m",
             **completion.among(METRICS, several=True),
-            help=f"Any of {', '.join(METRICS[:-1])} and {METRICS[-1]}, separated by commas.",
+            help=f"Any of {', '.join(METRICS[:-1])} and {METRICS[-1]}, separated by commas; default: "
+            f"{','.join(USUAL_METRICS)}, as far as the protocol has them.",
             rich_help_panel=panels.PROTOCOL,
         ),
-    ] = "fid,kid,is,pr",
+    ] = None,
     extractor: Annotated[
-        str, typer.Option(autocompletion=_EXTRACTOR, help=EXTRACTORS, rich_help_panel=panels.PROTOCOL)
-    ] = "inception",
+        str | None,
+        typer.Option(
+            autocompletion=_EXTRACTOR,
+            help=f"{EXTRACTORS[:-1]}; default: the protocol's, which is inception but for edm2, dgm-eval and cmmd, "
+            "and efficientnet-lite0 where Inception's weights are not on this machine.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
+    ] = None,
     protocol: Annotated[
         str,
         typer.Option(
             **completion.among(PROTOCOLS),
-            help="clean, published, mimicry, infomax-gan, contragan, studiogan-2021, studiogan-2021-imagenet or "
-            "studiogan-2023.",
+            help=f"{', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]}.",
             rich_help_panel=panels.PROTOCOL,
         ),
     ] = "clean",
@@ -162,7 +175,7 @@ def evaluate(
     with _ranks(out, force):
         report = zoo.evaluate(
             source,
-            tuple(name.strip() for name in metrics.split(",") if name.strip()),
+            None if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip()),
             extractor=extractor,
             protocol=protocol,
             data=data,

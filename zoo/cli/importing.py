@@ -12,11 +12,14 @@ from .arguments import Name
 
 def import_command(
     name: Name,
-    source: Annotated[Path, typer.Option("--from", help="The downloaded checkpoint, or its folder.")],
+    source: Annotated[
+        Path, typer.Option("--from", help="The downloaded checkpoint, its folder, or a zip archive that has it.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier import.")] = False,
     discriminator: Annotated[
         bool, typer.Option("--discriminator", help="The checkpoint is the discriminator of these weights.")
     ] = False,
+    member: Annotated[str | None, typer.Option("--member", help="Name of the checkpoint in the zip archive.")] = None,
 ) -> None:
     """Convert a checkpoint that was downloaded by hand, so that its name loads it.
 
@@ -24,4 +27,4 @@ def import_command(
     """
     from ..checkpoints.upstream.importer import import_checkpoint
 
-    print(import_checkpoint(name, source, force=force, discriminator=discriminator))
+    print(import_checkpoint(name, source, force=force, discriminator=discriminator, member=member))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -93,7 +92,7 @@ def sample(
     sampling = {"seed": seed, "truncation": threshold, "batch_size": batch_size, "labels": labels.value}
     say = (lambda line: None) if quiet else print
     if bulk.is_bulk(out):
-        _bulk(name, out, n, label, loading, sampling, force, not quiet and sys.stderr.isatty(), say)
+        _bulk(name, out, n, label, loading, sampling, force, not quiet, say)
     else:
         _grid(
             name,
@@ -104,7 +103,7 @@ def sample(
             loading,
             sampling | {"exact": exact},
             force,
-            not quiet and sys.stderr.isatty(),
+            not quiet,
             say,
         )
 

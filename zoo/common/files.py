@@ -10,7 +10,7 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,17 +25,19 @@ OWN = ".zoo"  # marks a folder that this program made and may remove
 _TOKEN = re.compile(r"[0-9a-f]{8}")
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, advance: Callable[[int], object] | None = None) -> str:
+    """Return the sha256 of a file; `advance` is called with the bytes read since the last call."""
     with path.open("rb") as file:
-        if sys.version_info >= (3, 11):
+        if sys.version_info >= (3, 11) and advance is None:
             return hashlib.file_digest(file, "sha256").hexdigest()
-        return _sha256(file)
+        return _sha256(file, advance or (lambda count: None))
 
 
-def _sha256(file) -> str:  # Python 3.10 has no file_digest
+def _sha256(file, advance: Callable[[int], object] = lambda count: None) -> str:  # Python 3.10 has no file_digest
     digest = hashlib.sha256()
     while block := file.read(1 << 20):
         digest.update(block)
+        advance(len(block))
     return digest.hexdigest()
 
 

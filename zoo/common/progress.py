@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,18 +46,22 @@ class Lines:
     def __init__(self, clock: Callable[[], float] = time.monotonic, write: Callable[[str], object] | None = None):
         self._clock, self._write = clock, write or (lambda line: print(line, file=sys.stderr, flush=True))
         self._last = clock()
-        self._title, self._since, self._before = "", self._last, 0
+        self._title, self._since, self._before = "", self._last, 0.0
+        self._lock = threading.Lock()
 
-    def __call__(self, title: str, done: int, total: int) -> None:
-        now = self._clock()
-        if title != self._title:  # a stage begins with its first batch, which was made since the last one ended
-            self._title, self._since, self._before = title, now, done
-        if now - self._last < EVERY:
-            return
-        self._last = now
-        made, taken = done - self._before, now - self._since
-        left = f", {_duration(taken * (total - done) / made)} left" if made > 0 and done < total else ""
-        self._write(f"{title}: {done:,} of {total:,} ({done / max(total, 1):.0%}){left}")
+    def __call__(self, title: str, done: float, total: float, text: str = "") -> None:
+        """Report a stage; `text` stands for the counts, where they are no numbers of things."""
+        with self._lock:
+            now = self._clock()
+            if title != self._title:  # a stage begins with its first batch, which was made since the last one ended
+                self._title, self._since, self._before = title, now, done
+            if now - self._last < EVERY:
+                return
+            self._last = now
+            made, taken = done - self._before, now - self._since
+            left = f", {_duration(taken * (total - done) / made)} left" if made > 0 and done < total else ""
+            text = text or f"{done:,} of {total:,}"
+            self._write(f"{title}: {text} ({done / (total or 1):.0%}){left}")
 
 
 def _duration(seconds: float) -> str:
@@ -81,26 +86,31 @@ class Progress(AbstractContextManager):
             self._callback = Lines()
         if wanted and not self._callback:
             from rich import progress as p
+            from rich.text import Text
+
+            class Count(p.MofNCompleteColumn):
+                def render(self, task: p.Task) -> Text:
+                    return super().render(task) if task.fields["unit"] else Text("")
 
             class Rate(p.ProgressColumn):
                 def render(self, task: p.Task) -> str:
-                    speed = task.finished_speed or task.speed
-                    return "" if speed is None else f"{speed:,.1f} images/s"
+                    speed, unit = task.finished_speed or task.speed, task.fields["unit"]
+                    return "" if speed is None or not unit else f"{speed:,.1f} {unit}/s"
 
-            title = p.TextColumn("{task.description}")
-            self._bars = bars(title, p.BarColumn(), p.MofNCompleteColumn(), Rate(), p.TimeRemainingColumn())
+            title = p.TextColumn("{task.description}", markup=False)
+            self._bars = bars(title, p.BarColumn(), Count(), Rate(), p.TimeRemainingColumn())
             self._bars.start()
 
-    def task(self, title: str, total: int) -> Callable[..., None]:
+    def task(self, title: str, total: int, unit: str = "images") -> Callable[..., None]:
         """Return a function that advances the bar by a count.
 
-        `made=False` marks images that already existed, so that they do not count towards the rate.
+        `made=False` marks what existed already, so that it does not count towards the rate.
         """
         if self._callback:
             return _advance_callback(self._callback, title, total)
         if self._bars is None:
             return lambda count, made=True: None
-        shown, task = self._bars, self._bars.add_task(title, total=total)
+        shown, task = self._bars, self._bars.add_task(title, total=total, unit=unit)
 
         def advance(count: int, made: bool = True) -> None:
             if made:
@@ -110,9 +120,55 @@ class Progress(AbstractContextManager):
 
         return advance
 
+    @contextmanager
+    def steps(self, title: str, costs: Mapping[str, float]) -> Iterator[Callable[[], None]]:
+        """Yield a function to call at the end of each step, of work that does not say how far it is.
+
+        Args:
+            costs: of the steps by name, in order and in any unit.
+        """
+        names, shares, done = list(costs), list(costs.values()), 0
+        bar = None if self._bars is None else self._bars.add_task(title, total=sum(shares), unit="")
+
+        def tell() -> None:
+            step = f"{names[min(done, len(names) - 1)]}, {min(done + 1, len(names))} of {len(names)}"
+            if isinstance(self._callback, Lines):
+                self._callback(title, sum(shares[:done]), sum(shares), step)
+            elif self._callback:
+                self._callback(title, done, len(names))
+            elif self._bars is not None and bar is not None:
+                self._bars.update(bar, completed=sum(shares[:done]), description=f"{title}: {step}")
+
+        def end_step() -> None:
+            nonlocal done
+            done += 1
+            tell()
+
+        tell()
+        with _repeating(tell) if isinstance(self._callback, Lines) else nullcontext():
+            yield end_step
+
     def __exit__(self, *_) -> None:
         if self._bars is not None:
             self._bars.stop()
+
+
+@contextmanager
+def _repeating(tell: Callable[[], None]) -> Iterator[None]:
+    """Call a function every ten seconds inside, on another thread."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(EVERY):
+            tell()
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _advance_callback(callback: ProgressCallback, title: str, total: int) -> Callable[..., None]:

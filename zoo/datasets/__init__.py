@@ -24,6 +24,7 @@ from .dataset import Dataset, Survey, check_classes, describe, first_classes, re
 from .own import check_selection, place_of, select_classes
 
 if TYPE_CHECKING:
+    from ..common.progress import ProgressCallback
     from ..schema.config import ModelConfig
     from .preparation import ReferenceCode
 
@@ -55,7 +56,7 @@ def load(
     split: str = "train",
     resolution: int = 32,
     root: str | os.PathLike | None = None,
-    progress: bool = False,
+    progress: bool | ProgressCallback = False,
     preparation: ReferenceCode | OwnPreparation | None = None,
     classes: bool = True,
 ) -> Dataset:
@@ -65,7 +66,8 @@ def load(
         dataset: a name of `CATALOGUE`; any other name needs `root`.
         root: an .npz file, a folder of images or an archive of one, or the folder of the publisher's archives;
             default: `default_root()`, or any full copy of the split that was prepared before.
-        progress: show a bar on standard error while images are prepared.
+        progress: show a bar on standard error while images are prepared, or a line every ten seconds where that is no
+            terminal; or a function of (title, done, total).
         preparation: whose crop and filter, "mimicry" or "studiogan"; None = the usual ones of the data set. These are
             for the publisher's files: all others are the user's own pictures, prepared as an `OwnPreparation` says.
         classes: False = own pictures have no classes, whatever their folders.
@@ -82,7 +84,10 @@ def load(
 
 
 def load_for(
-    config: ModelConfig, split: str | None = None, root: str | os.PathLike | None = None, progress: bool = False
+    config: ModelConfig,
+    split: str | None = None,
+    root: str | os.PathLike | None = None,
+    progress: bool | ProgressCallback = False,
 ) -> Dataset:
     """Load the training data of a model, or another split of it, at its resolution and with its preparation.
 
@@ -113,7 +118,7 @@ def prepare(
     split: str | None = None,
     resolution: int | None = None,
     root: str | os.PathLike | None = None,
-    progress: bool = False,
+    progress: bool | ProgressCallback = False,
     preparation: OwnPreparation | None = None,
 ) -> Dataset:
     """Load a data set, or the data of a model; data that was prepared before is read whole and verified.

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from ..common.errors import DataCorruptedError
-from ..common.progress import Progress
+from ..common.progress import Progress, ProgressCallback
 from .preparation import Preparation, UnfitError
 from .reader import naming
 from .source import DatasetSource
@@ -28,7 +28,9 @@ class WrittenPixels(NamedTuple):
     sizes: Counter[tuple[int, int]]  # how many images of each (width, height)
 
 
-def write_pixels(source: DatasetSource, how: Preparation, side: int, file: BinaryIO, progress: bool) -> WrittenPixels:
+def write_pixels(
+    source: DatasetSource, how: Preparation, side: int, file: BinaryIO, progress: bool | ProgressCallback
+) -> WrittenPixels:
     """Write (N, side, side, 3) uint8, image after image.
 
     Threads suffice, as Pillow releases Python's lock while it decodes and resizes.

@@ -62,6 +62,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()  # in label order; empty if the classes have no names
     source: str = ""  # where the images came from
     survey: Survey | None = None  # of a user's own pictures
+    pixels_sha256: str = ""  # of all pixels in order, as (N, S, S, 3); empty where it is not known
 
     def __len__(self) -> int:
         return len(self.images)

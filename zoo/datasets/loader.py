@@ -8,6 +8,7 @@ import os
 from ..common.cache_roots import data_root
 from ..common.errors import UnknownModelError, ZooError
 from ..common.numbers import whole
+from ..common.progress import ProgressCallback
 from ..schema.class_names import class_names
 from ..schema.own_preparation import OwnPreparation
 from . import preparation
@@ -23,7 +24,7 @@ def load_split(
     split: str,
     resolution: int,
     root: str | os.PathLike | None,
-    progress: bool,
+    progress: bool | ProgressCallback,
     wanted: preparation.ReferenceCode | OwnPreparation | None,
     verify: bool = False,
     classes: bool = True,
@@ -38,7 +39,7 @@ def load_split(
         return _in_memory(request, source, images)
     found = (cache.complete(request) if source.anywhere else None) or cache.current(request, source)
     if found and verify:
-        found.verify()
+        found.verify(progress)
     try:
         return _mapped(found or cache.build(request, source, progress), source)
     except FileNotFoundError:  # another process has prepared a changed source and removed the older pixels
@@ -58,6 +59,7 @@ def _in_memory(request: cache.Request, source: DatasetSource, images) -> Dataset
         source.class_names or _public_names(request.dataset, source.num_classes),
         source.origin,
         _survey(source, request.preparation, [[*images.shape[2:0:-1], len(images)]]),
+        digest,
     )
 
 
@@ -71,6 +73,7 @@ def _mapped(prepared: cache.Prepared, source: DatasetSource) -> Dataset:
         tuple(about["class_names"]) or _public_names(about["dataset"], about["num_classes"]),
         about["source"],
         _survey(source, preparation.Preparation(**about["preparation"]), about.get("sizes", [])),
+        about["sha256"],
     )
 
 

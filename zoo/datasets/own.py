@@ -64,6 +64,7 @@ def select_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
         num_classes=len(names),
         checksum=digest,
         class_names=names,
+        pixels_sha256="",
     )
 
 

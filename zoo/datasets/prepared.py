@@ -27,6 +27,7 @@ from ..common.cache_roots import NO_HOME, data_root
 from ..common.errors import DataCorruptedError, ZooError
 from ..common.files import remove_leftovers, replacing, sha256, write_atomically
 from ..common.locks import locked
+from ..common.progress import Progress, ProgressCallback
 from ..schema import identity
 from .preparation import Preparation
 from .source import DatasetSource, is_full_split
@@ -96,9 +97,12 @@ class Prepared:
         labels = self.manifest["labels"]
         return np.zeros(self.manifest["count"], np.int64) if labels is None else np.array(labels, np.int64)
 
-    def verify(self) -> None:
+    def verify(self, progress: bool | ProgressCallback = False) -> None:
         """Read all pixels; raises DataCorruptedError if they have changed since they were written."""
-        if sha256(self.path) != self.manifest["sha256"]:
+        with Progress(progress) as bar:
+            advance = bar.task("checking prepared images, bytes", self.path.stat().st_size, "bytes")
+            found = sha256(self.path, advance)
+        if found != self.manifest["sha256"]:
             raise DataCorruptedError(f"{self.path} is damaged; remove {self.folder}, so that it is prepared again")
 
 
@@ -161,7 +165,7 @@ def read(folder: Path) -> Prepared | None:
 # -------------------------------------------------------------------------------------------------------- building
 
 
-def build(request: Request, source: DatasetSource, progress: bool = False) -> Prepared:
+def build(request: Request, source: DatasetSource, progress: bool | ProgressCallback = False) -> Prepared:
     """Prepare a source, unless another process has just done so.
 
     Raises:
@@ -176,7 +180,7 @@ def build(request: Request, source: DatasetSource, progress: bool = False) -> Pr
         return current(request, source) or _build(request, source, folder, progress)
 
 
-def _build(request: Request, source: DatasetSource, folder: Path, progress: bool) -> Prepared:
+def _build(request: Request, source: DatasetSource, folder: Path, progress: bool | ProgressCallback) -> Prepared:
     from .builder import sampled_sizes
 
     full = is_full_split(request.dataset, request.split, source)
@@ -214,7 +218,7 @@ def _build(request: Request, source: DatasetSource, folder: Path, progress: bool
 
 
 def _write_pixels(
-    folder: Path, source: DatasetSource, how: Preparation, side: int, progress: bool
+    folder: Path, source: DatasetSource, how: Preparation, side: int, progress: bool | ProgressCallback
 ) -> tuple[str, WrittenPixels]:
     """Write the pixels; returns the file name and what was written. A failure leaves nothing behind."""
     from .builder import write_pixels

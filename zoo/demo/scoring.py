@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ..evaluation.report.verdicts import Comparison
 
 METRICS = {
-    "fid": "Frechet distance (FID)",
-    "kid": "kernel distance (KID)",
-    "is": "Inception score",
+    "fid": "Frechet distance",
+    "kid": "kernel distance",
+    "is": "classifier score",
     "pr": "precision and recall",
     "classes": "accuracy by class",
 }
@@ -85,7 +85,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Repo
     from ..evaluation import targets
 
     job.report(0, 0, "looking for weights, extractor and real images")
-    require(asked)
+    metrics, left_out = require(asked)
 
     def report_progress(title: str, done: int, total: int) -> None:
         with torch.inference_mode(False):  # others may load and sample models meanwhile
@@ -94,7 +94,7 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Repo
     found = models.find_model(asked.model)
     report = zoo.evaluate(
         targets.of_model(models.load(asked.model, worker.device), found.tag, found.path, found.config),
-        asked.metrics,
+        metrics,
         extractor=asked.extractor,
         protocol=asked.protocol,
         num_fake=asked.num_fake,
@@ -106,12 +106,13 @@ def evaluate(job: Job, worker: ModelsOnDevice, asked: EvaluationRequest) -> Repo
     tag = registry.split_tag(asked.model)[1]
     tag = asked.config.default_tag if tag == "default" else tag
     compared = comparisons(asked.config, tag, report)
-    update = {"comparisons": compared, "environment": environment}
+    warnings = (*([left_out] if left_out else []), *report.warnings)
+    update = {"comparisons": compared, "environment": environment, "warnings": warnings}
     return report.model_copy(update=update).with_samples(report._samples, report._columns)
 
 
-def require(asked: EvaluationRequest) -> None:
-    """Raise ZooError for anything missing here, before the job is queued."""
+def require(asked: EvaluationRequest) -> tuple[tuple[str, ...], str | None]:
+    """Return the metrics that can be measured here, and why others are left out; raise ZooError if none can."""
     from ..evaluation.features import extractors, shipped
 
     extractors.require_fidelity()
@@ -127,19 +128,23 @@ def require(asked: EvaluationRequest) -> None:
     )
     try:
         neighbours.at_hand(asked.config)
-    except DataUnavailableError:
-        if not ships or not set(asked.metrics) <= set(_FROM_STATISTICS):
+    except DataUnavailableError as error:
+        possible = tuple(metric for metric in asked.metrics if metric in _FROM_STATISTICS)
+        left = [metric for metric in asked.metrics if metric not in possible]
+        if not ships or not possible:
             raise
+        return possible, f"{' and '.join(left)} {'is' if len(left) == 1 else 'are'} left out: {error}" if left else None
+    return asked.metrics, None
 
 
 def comparisons(config: ModelConfig, tag: str | None, report: Report) -> tuple[Comparison, ...]:
     """Compare published or recorded scores with the report; a verdict needs the same protocol and counts."""
     from ..evaluation import verifying
 
-    return tuple(_comparison(claim, report) for claim in verifying.claims(config, tag))
+    return tuple(_comparison(claim, report, config) for claim in verifying.claims(config, tag))
 
 
-def _comparison(claim, report: Report) -> Comparison:
+def _comparison(claim, report: Report, config: ModelConfig) -> Comparison:
     from ..evaluation.report import verdicts
 
     score = claim.score
@@ -152,7 +157,7 @@ def _comparison(claim, report: Report) -> Comparison:
         "note": claim.note,
         "counts": score.counts,
     }
-    why = _why_not(claim, report, result)
+    why = _why_not(claim, report, result, config)
     if result is None or why:
         return verdicts.Comparison(**about, verdict="not comparable", why=why)
     about |= {"measured": result.value, "measured_std": result.std, "protocol": result.protocol}
@@ -161,8 +166,10 @@ def _comparison(claim, report: Report) -> Comparison:
     return verdicts.Comparison(**about, tolerance=allowed, verdict=verdict)
 
 
-def _why_not(claim, report: Report, result) -> str | None:
+def _why_not(claim, report: Report, result, config: ModelConfig) -> str | None:
     """Return why a stated score is not comparable with the measured one; None if it is."""
+    from ..evaluation.protocols.reasons import reasons
+
     if claim.why_not:
         return claim.why_not
     if result is None:
@@ -171,8 +178,7 @@ def _why_not(claim, report: Report, result) -> str | None:
         return f"stated with {claim.extractor}, measured with {report.extractor.name}"
     task = "fid" if claim.task.metric == "classes" else claim.task.metric
     ours = next(protocol for protocol in report.protocols if protocol.name == result.protocol)
-    apart = [line for line in claim.protocol.differences(ours, (task,)) if not line.startswith("seeds")]
-    return f"another protocol ({'; '.join(apart[:2])}{', ...' if len(apart) > 2 else ''})" if apart else None
+    return reasons(claim.protocol, ours, task, config)
 
 
 def table(report: Report) -> str:

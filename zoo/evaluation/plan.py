@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 
 from ..common.errors import LabelError, ZooError
 from ..schema.config import ModelConfig
-from .features.extractors import Extractor, metric_name
+from .features.extractor import Extractor
+from .features.extractors import metric_name
 from .features.references import ReferenceData, Selection
 from .features.sources import Generated
 from .metrics.classwise import check_classes
+from .names import METRICS
 from .protocols.protocol import IS, KID, MIND, PRD, EqualCounts, Protocol, Sampling, Settings
-from .protocols.protocol import METRICS as PROTOCOL_METRICS
 from .targets import Target
-
-METRICS = (*PROTOCOL_METRICS, "classes")
 
 
 @dataclass(frozen=True)

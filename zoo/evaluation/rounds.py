@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common import files, ranks
-from ..common.errors import ConfigError, ZooError
+from ..common.errors import ConfigError, StoppedError, ZooError
 from ..schema import registry
 from .protocols.claims import claims
 from .report.report import Report, summary
 from .targets import weights_of
-from .verifying import request, verify
+from .verifying import extractor_of, request, verify
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def _verify_one(name: str, out: Path, protocol: str, options: dict) -> Outcome:
         report = verify(name, protocol=protocol, **options)
         if ranks.rank() == 0:
             report.save(folder, force=True)
+    except StoppedError:
+        raise
     except ZooError as error:
         return Outcome(name, problem=str(error))
     return Outcome(name, report)
@@ -89,7 +91,9 @@ def _earlier(folder: Path, name: str, protocol: str, options: dict) -> Report | 
     except ConfigError:
         return None
     config, tag, file = weights_of(name, options.get("weights", "default"), options.get("cache_dir"))
-    asked = request(claims(config, tag, protocol), options.get("extractor"))
+    stated = claims(config, tag, protocol)
+    extractor = extractor_of(stated, options.get("extractor"), options.get("inception_weights"), said=False)
+    asked = request(stated, extractor)
     same_weights = file is not None and report.subject.weights_sha256 == files.sha256(file)
     return report if same_weights and report.request == asked else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,7 +15,9 @@ from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
 from ..sampling import latents
+from . import defaults
 from .features import extractors
+from .names import INCEPTION
 from .plan import Task, tasks_of
 from .protocols import published
 from .protocols.protocol import Protocol
@@ -37,9 +40,9 @@ _MOST_SEEDS = 10_000
 
 def evaluate(
     source: str | os.PathLike | GAN | Images | Dataset | Tensor | np.ndarray | Target,
-    metrics: Sequence[str] = ("fid", "kid", "is", "pr"),
+    metrics: Sequence[str] | None = None,
     *,
-    extractor: str = extractors.INCEPTION,
+    extractor: str | None = None,
     protocol: str | Protocol = "clean",
     data: Any = None,
     split: str | None = None,
@@ -69,9 +72,11 @@ def evaluate(
             (N, H, W, 3), a folder of pictures, an archive of one, an .npz of `zoo sample`, one split of any of these
             ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
         metrics: of "fid", "kid", "is", "pr" (precision and recall), "dc" (density and coverage), "prd" (F_8 and F_1/8),
-            "mind", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by class).
+            "mind", "cmmd", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by
+            class); None for those of the first four that the protocol and the real images here allow.
         extractor: "inception" (FID, KID and IS), "efficientnet-lite0" or "efficientnet-lite2" (offline; FD, KD and CS),
-            or another that torch-fidelity has.
+            "dinov2-vit-l-14" (FD-DINOv2), or another that torch-fidelity has; None for the protocol's,
+            but efficientnet-lite0 in place of an Inception whose weights are not on this machine.
         protocol: a name in `zoo.evaluation.PROTOCOLS`, "published" (the one behind the model's published FID), or a
             Protocol.
         data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive
@@ -101,7 +106,10 @@ def evaluate(
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
     ranks.start()
     extractors.require_fidelity()
-    if extractor == extractors.INCEPTION:  # without it there is no score, so ask before anything is loaded
+    if extractor is None:
+        named = INCEPTION if protocol == "published" else published.find(protocol).extractor
+        extractor = defaults.extractor_for(named, (defaults.OFFLINE,), inception_weights)
+    if extractor == INCEPTION:  # without it there is no score, so ask before anything is loaded
         from .features import inception
 
         inception.locate(inception_weights)
@@ -109,8 +117,16 @@ def evaluate(
         None if value is None else whole(name, value, 1)
         for name, value in (("num_real", num_real), ("num_fake", num_fake))
     )
-    where = rank_device(device)
-    target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir, resolution=resolution)
+    where, shown = rank_device(device), progress if callable(progress) else progress and ranks.rank() == 0
+    target = open_target(
+        source,
+        weights=weights,
+        device=where,
+        dtype=dtype,
+        cache_dir=cache_dir,
+        resolution=resolution,
+        progress=shown,
+    )
     chosen = _protocol(protocol, target)
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
@@ -120,14 +136,16 @@ def evaluate(
     scorer = Scorer(
         target,
         extractor,
-        data_for(target, data, split),
+        replace(data_for(target, data, split), progress=shown),
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
         cache_dir=cache_dir,
-        held_out=None if held_out is None else data_for(target, held_out, None),
+        held_out=None if held_out is None else replace(data_for(target, held_out, None), progress=shown),
     )
-    tasks = scorer.check(tasks_of(chosen, tuple(metrics), chosen=num_fake is not None or num_real is not None))
+    few = num_fake is not None or num_real is not None
+    wanted = defaults.metrics(chosen, scorer, few) if metrics is None else tuple(metrics)
+    tasks = scorer.check(tasks_of(chosen, wanted, chosen=few))
     return report_of(scorer, tasks, scorer.run(tasks, curve=curve, progress=progress))
 
 

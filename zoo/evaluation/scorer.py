@@ -6,6 +6,7 @@ Everything that can be wrong is checked before sampling begins: weights of the e
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -14,14 +15,16 @@ from torch import Tensor
 
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
-from ..common.errors import DataUnavailableError, ZooError
+from ..common.errors import DataUnavailableError, StoppedError, ZooError
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
+from ..common.signals import before_forced_end
 from ..datasets.catalogue import own_split
 from . import plan
 from .features import extractors, references
 from .features.extraction import Features, Timings, extract
 from .features.sources import Generated, ImageSource
+from .features.unfinished import UnfinishedFeatures, stopped
 from .metrics import classwise, convergence, formulas, scores
 from .plan import Task
 from .protocols.protocol import Sampling
@@ -40,6 +43,7 @@ class TaskResults:
     samples: Tensor | None = None
     references: dict[tuple, references.Reference | None] = field(default_factory=dict)  # None on other ranks than 0
     timings: Timings = field(default_factory=Timings)
+    costs: dict[str, float] = field(default_factory=dict)  # seconds of each metric of the last seed
 
 
 class Scorer:
@@ -63,12 +67,13 @@ class Scorer:
         usual = 256 if self.device.type == "cuda" else 64
         self.batch_size = usual if batch_size is None else whole("batch_size", batch_size, 1)
         self._unseen: references.ReferenceData | None = None
+        self._unfinished: list[UnfinishedFeatures] = []
         self._extractors: dict[str, extractors.Extractor] = {}
         self._data: dict[str, references.ReferenceData] = {}
 
     def extractor(self, resize: str) -> extractors.Extractor:
-        """Return the extractor with this way of resizing, loaded once; other extractors have one way."""
-        resize = resize if self.extractor_name == extractors.INCEPTION else "tensorflow"
+        """Return the extractor with this way of resizing, or its usual one, loaded once."""
+        resize = extractors.way_of_resizing(self.extractor_name, resize)
         if resize not in self._extractors:
             found = extractors.load(self.extractor_name, inception_weights=self.inception_weights, resize=resize)
             self._extractors[resize] = found.to(self.device)
@@ -122,6 +127,12 @@ class Scorer:
                 raise DataUnavailableError(f"{error}. {hint}") from None
             raise
 
+    def num_real(self, task: Task, with_features: bool | None = None) -> int:
+        """Return the number of real images of a task; raises DataUnavailableError if what it needs is not here."""
+        needed = task.needs_features if with_features is None else with_features
+        extractor = self.extractor(task.protocol.resize)
+        return references.size_of(self.data_of(task), task.wanted_real, extractor, needed)
+
     def _reference_key(self, task: Task) -> tuple:
         return self.data_of(task).split, task.selection, self.extractor(task.protocol.resize).preprocessing
 
@@ -137,21 +148,52 @@ class Scorer:
         if curve and any(task.metric == "fid" and task.num_fake < 3 for task in tasks):
             raise ZooError("a distance against the number of images needs at least 3 of them; give more, or no curve")
         found = TaskResults(values={task: {} for task in tasks})
-        with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
-            for task in tasks:
-                self._reference(task, tasks, found, bars)
-            classifier = self._classifier(tasks, found)
-            for seed in sorted({seed for task in tasks for seed in self._seeds(task)}):
-                for key, together in self._passes(tasks, seed).items():
-                    features = self._sample(key, together, seed, found, bars)
-                    if features is None:
-                        continue
+        _running.append(self)
+        try:
+            with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
+                self._run(tasks, found, curve, bars)
+        except KeyboardInterrupt:
+            raise StoppedError(stopped(self._unfinished)) from None
+        except Exception:
+            self._forget()
+            raise
+        finally:
+            _running.remove(self)
+        self._forget()
+        return found if ranks.rank() == 0 else None
+
+    def _forget(self) -> None:
+        for features in self._unfinished:
+            features.remove()
+
+    def say_stopped(self) -> None:
+        """Say what is kept, where the process ends in the middle of a computation."""
+        if ranks.rank() == 0:
+            print(f"zoo: {stopped(self._unfinished)}", file=sys.stderr, flush=True)
+
+    def _run(self, tasks: list[Task], found: TaskResults, curve: bool, bars: Progress) -> None:
+        for task in tasks:
+            self._reference(task, tasks, found, bars)
+        classifier = self._classifier(tasks, found, bars)
+        for seed in sorted({seed for task in tasks for seed in self._seeds(task)}):
+            for key, together in self._passes(tasks, seed).items():
+                features = self._sample(key, together, seed, found, bars)
+                if features is None:
+                    continue
+                of_seed = "" if self.target.fixed else f", seed {seed}"
+                costs = {task.metric: found.costs.get(task.metric, 1.0) for task in together}
+                with bars.steps(f"{self.target.subject.name}{of_seed}, metrics", costs) as end_step:
                     for task in together:
                         self._score(task, features, found, classifier)
-                    first = next((t for t in together if t.metric == "fid"), None)
-                    if curve and first and found.convergence is None:
-                        self._converge(first, features, found, bars)
-        return found if ranks.rank() == 0 else None
+                        end_step()
+                first = next((t for t in together if t.metric == "fid"), None)
+                if curve and first and found.convergence is None:
+                    self._converge(first, features, found, bars)
+
+    def _keep(self, about: dict) -> UnfinishedFeatures:
+        """Return the place of features that an interruption would lose."""
+        self._unfinished.append(UnfinishedFeatures(about, self.cache_dir))
+        return self._unfinished[-1]
 
     def _seeds(self, task: Task) -> tuple[int, ...]:
         return task.protocol.seeds[:1] if self.target.fixed else task.protocol.seeds
@@ -172,12 +214,12 @@ class Scorer:
         """Add the features or statistics of some real images, unless they are there."""
         if key in found.references:
             return
-        advance: list[Callable[[int], None]] = []
+        advance: list[Callable[..., None]] = []
 
-        def report_progress(done: int, total: int) -> None:
+        def report_progress(count: int, total: int, made: bool) -> None:
             if not advance:
                 advance.append(bars.task(f"real images, {data}", total))
-            advance[0](done)
+            advance[0](count, made)
 
         found.references[key] = references.get(
             data,
@@ -188,16 +230,23 @@ class Scorer:
             cache_dir=self.cache_dir,
             timings=found.timings,
             advance=report_progress,
+            unfinished=self._keep,
         )
+        real = found.references[key]
+        if real is not None and data.root is not None and real.about["from"] != "computed":
+            where = "in the cache" if real.about["from"] == "cache" else "shipped with the package"
+            of = f"{real.about['dataset']} {real.about['split']}"
+            print(f"zoo: {data.place} has the images of {of}, whose features are {where}", file=sys.stderr)
 
-    def _classifier(self, tasks: list[Task], found: TaskResults) -> classwise.FeatureClassifier | None:
+    def _classifier(self, tasks: list[Task], found: TaskResults, bars: Progress) -> classwise.FeatureClassifier | None:
         task = next((task for task in tasks if task.metric == "classes"), None)
         if task is None or ranks.rank() != 0:
             return None
         clock = time.perf_counter()
         real = found.references[self._reference_key(task)]
         assert real is not None
-        classifier = classwise.train_classifier(*real.labelled_features)
+        with bars.steps("classifier of real images", {"logistic regression": 1}):
+            classifier = classwise.train_classifier(*real.labelled_features)
         found.timings.add("classifier", clock)
         return classifier
 
@@ -218,14 +267,17 @@ class Scorer:
         sampling, n = Sampling.model_validate_json(key[0]), max(task.num_fake for task in tasks)
         extractor = self.extractor(tasks[0].protocol.resize)
         layers = tuple(dict.fromkeys(task.layer(extractor) for task in tasks))
+        source = self._source(sampling, n, seed, tasks[0])
+        about = source.identity() | extractor.identity | {"layers": layers, "batch_size": self.batch_size}
         features = extract(
-            self._source(sampling, n, seed, tasks[0]),
+            source,
             extractor,
             layers,
             self.batch_size,
             timings=found.timings,
             advance=bars.task(f"{self.target.subject.name}, seed {seed}" if not self.target.fixed else "images", n),
             keep_first=_SHEET if found.samples is None else 0,
+            unfinished=self._keep(about),
         )
         if features is not None:
             for values in features.layers.values():
@@ -257,7 +309,7 @@ class Scorer:
         real = found.references[self._reference_key(task)] if task.needs_real else None
         for kind, spread in self._values(task, fake, features, real, found, classifier).items():
             found.values[task].setdefault(kind, []).append(spread)
-        found.timings.add("metrics", clock)
+        found.costs[task.metric] = found.timings.add("metrics", clock) - clock
 
     def _values(
         self, task: Task, fake: Tensor, features: Features, real, found, classifier
@@ -285,9 +337,20 @@ class Scorer:
         clock = time.perf_counter()
         fake, real = self._fake(task, features), found.references[self._reference_key(task)]
         assert real is not None
-        advance = bars.task("distance against sample count", convergence.POINTS)
+        advance = bars.task("distance against sample count", convergence.POINTS, "")
         found.convergence = convergence.curve(fake, real.statistics, advance=advance)
         found.timings.add("convergence", clock)
+
+
+_running: list[Scorer] = []
+
+
+def _say_stopped() -> None:
+    for scorer in _running:
+        scorer.say_stopped()
+
+
+before_forced_end(_say_stopped)
 
 
 def _in_order_of_class(features: Features) -> Tensor | None:

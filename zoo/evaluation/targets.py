@@ -11,6 +11,7 @@ from .. import datasets
 from ..checkpoints import resolve
 from ..common import files
 from ..common.errors import DataUnavailableError, ZooError
+from ..common.progress import ProgressCallback
 from ..common.tensors import state_sha256
 from ..common.text import visible
 from ..datasets.find import find, is_pictures
@@ -51,6 +52,7 @@ def open_target(
     dtype: str | None = None,
     cache_dir=None,
     resolution: int | None = None,
+    progress: bool | ProgressCallback = False,
 ) -> Target:
     """Open a target from a name, an exported folder, a GAN, images, or a folder, an archive or an .npz of them.
 
@@ -63,7 +65,8 @@ def open_target(
     if isinstance(source, Target):  # already opened
         return source
     if isinstance(source, (str, os.PathLike)):
-        target = _of_pictures(source, resolution) or _of_name(source, weights, device, dtype, cache_dir)
+        target = _of_pictures(source, resolution, progress)
+        target = target or _of_name(source, weights, device, dtype, cache_dir, progress)
     else:
         target = _of_object(source)
     if resolution is not None and target.side != resolution:
@@ -84,7 +87,7 @@ def _of_object(source: Any) -> Target:
     return _of_images("given images", sources.from_array(source))
 
 
-def _of_pictures(source: str | os.PathLike, resolution: int | None) -> Target | None:
+def _of_pictures(source: str | os.PathLike, resolution: int | None, progress: bool | ProgressCallback) -> Target | None:
     """Open the pictures of a folder or file, or of a split of it ("photographs:test"); None for anything else."""
     path, split = path_and_split(source)
     if not is_pictures(path) or path.is_dir():
@@ -95,7 +98,7 @@ def _of_pictures(source: str | os.PathLike, resolution: int | None) -> Target | 
     name = visible(path.name or str(path)) + (f":{split}" if split else "")
     if resolution is None:
         return _of_images(name, sources.pictures(path, split or "train"))
-    found = datasets.load("custom", split or "train", resolution, path)
+    found = datasets.load("custom", split or "train", resolution, path, progress)
     return _of_images(name, sources.Fixed(found.images, found.labels))
 
 
@@ -107,10 +110,17 @@ def path_and_split(source: str | os.PathLike) -> tuple[Path, str | None]:
     return Path(source), None
 
 
-def _of_name(source: str | os.PathLike, weights: str, device: str, dtype: str | None, cache_dir) -> Target:
+def _of_name(
+    source: str | os.PathLike,
+    weights: str,
+    device: str,
+    dtype: str | None,
+    cache_dir,
+    progress: bool | ProgressCallback,
+) -> Target:
     name, colon, split = os.fspath(source).partition(":")
     if colon and split in SPLITS:
-        found = datasets.load(name, split, _sides(name)[0])
+        found = datasets.load(name, split, _sides(name)[0], progress=progress)
         return _of_images(os.fspath(source), sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(source, weights, cache_dir)
     model = loading.load(source, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)

@@ -19,6 +19,7 @@ from ..common.errors import DataUnavailableError, WeightsUnavailableError, ZooEr
 from ..datasets.catalogue import own_split
 from ..schema import registry
 from ..schema.config import ModelConfig
+from . import defaults
 from .features import extractors
 from .plan import Task
 from .protocols.claims import Claim, claims
@@ -49,7 +50,8 @@ def verify(
         name: a model's name (with @tag), or an exported folder.
         protocol: "published" follows each score's own protocol, quirks included, which for weights of this repository
             is the clean one; "clean" does it right and says what differs instead of a verdict.
-        extractor: None for that of the published scores, else of the recorded ones; scores with another are listed.
+        extractor: None for that of the published scores, else of the recorded ones, which also stand in where the
+            weights of the published ones' Inception are not on this machine; scores with another are listed.
         weights, data, inception_weights, device, batch_size, cache_dir, progress: as for `zoo.evaluate`.
 
     Returns:
@@ -63,14 +65,14 @@ def verify(
     text = os.fspath(name)
     config, tag = identify(text, weights)
     stated = claims(config, tag, protocol)
-    asked = request(stated, extractor)
     usable = [claim for claim in stated if claim.protocol]
     if not usable:
         whole = quote(text) if config.origin else config.name + (f"@{tag}" if tag else "")
         raise ZooError(
             f"no published or recorded score of {whole} can be verified; score it with: zoo evaluate {whole}"
         )
-    extractor = extractor or usable[0].extractor
+    extractor = extractor_of(stated, extractor, inception_weights)
+    asked = request(stated, extractor)
     stated = [_with_extractor(claim, extractor) for claim in stated]
     if not any(claim.protocol for claim in stated):
         others = " or ".join(dict.fromkeys(claim.extractor for claim in usable))
@@ -83,7 +85,7 @@ def verify(
     scorer = Scorer(
         target,
         extractor,
-        data_for(target, data, None),
+        replace(data_for(target, data, None), progress=progress if ranks.rank() == 0 else False),
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
@@ -93,6 +95,14 @@ def verify(
     report = report_of(scorer, tasks, scorer.run(tasks, curve=False, progress=progress))
     compared = tuple(_compare(claim, report, scorer.data.dataset) for claim in stated)
     return report.model_copy(update={"comparisons": compared, "request": asked})
+
+
+def extractor_of(stated: list[Claim], wanted: str | None, inception_weights, said: bool = True) -> str:
+    """Return the extractor asked for, or the one of these claims that is first of those on this machine."""
+    usable = [claim.extractor for claim in stated if claim.protocol]
+    if wanted is not None or not usable:
+        return wanted or ""
+    return defaults.extractor_for(usable[0], tuple(usable), inception_weights, said)
 
 
 def request(stated: list[Claim], extractor: str | None) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common import ranks, side_files
-from ..common.errors import ZooError
+from ..common.errors import StoppedError, ZooError
 from ..common.memory import refuse_if_too_large
 from ..common.numbers import whole
 from ..common.progress import Progress
@@ -44,12 +44,6 @@ PART_PIXELS = 1 << 20  # approximate pixels per part: 1,024 images of 32x32
 _PART_BYTES = 300  # of memory per part, for the range and the names of its images
 _JOURNAL = ".zoo-sample"
 _ENCODERS = 4  # threads; compression releases the interpreter's lock
-
-
-class StoppedError(ZooError):
-    """Ctrl-C or SIGTERM stopped the writing of images."""
-
-    exit_status = 130
 
 
 @dataclass(frozen=True)
@@ -134,10 +128,12 @@ def write(
                         for written in format.write_part(command, part, batches, pool):
                             made += written
                             advance(written)
-                ranks.agree(None)  # all parts are written
-                if ranks.rank() == 0:
-                    format.finalize(command, parts, partial(_labels, model, n, label, drawn, labels), model.resolution)
-                    journal.end()
+                    ranks.agree(None)  # all parts are written
+                    if ranks.rank() == 0:
+                        with bar.steps(f"{model.config.name}, writing", {out.name: 1}):
+                            numbers = partial(_labels, model, n, label, drawn, labels)
+                            format.finalize(command, parts, numbers, model.resolution)
+                        journal.end()
                 ranks.agree(None)
     except KeyboardInterrupt:
         raise StoppedError(f"stopped; the same command continues {out}") from None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
-from urllib.parse import quote, unquote
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -71,8 +71,13 @@ class Measured(Score):
     seeds: Count = 1
 
 
+HUB, DRIVE = "Hugging Face", "Google Drive"  # hosts, as people call them
+
+
 class HubFile(ConfigPart):
     """A safetensors file on the Hugging Face Hub."""
+
+    host: ClassVar[str] = HUB
 
     repo_id: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")]
     filename: Annotated[str, Field(max_length=200, pattern=rf"^{REVISION}\.safetensors$")] = "model.safetensors"
@@ -91,9 +96,11 @@ class Upstream(ConfigPart):
     hub_repo: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")] | None = None
     revision: Annotated[str, Field(max_length=200, pattern=f"^{REVISION}$")] | None = None  # commit of the repository
     url: HttpsUrl | None = None  # of the file itself
-    path: Line  # file name, or path inside the folder or repository; in a folder, a pattern that fits one file
-    size: Annotated[int, Field(gt=0, le=2**34)] | None = None  # bytes
-    sha256: Sha256 | None = None  # of the published file, if known
+    # File name, or path inside the folder, repository or archive; in a folder, a pattern that fits one file.
+    path: Line
+    archive: Annotated[str, Field(max_length=200, pattern=r"^[\w.+-]+\.zip$")] | None = None  # the place's zip archive
+    size: Annotated[int, Field(gt=0, le=2**34)] | None = None  # bytes, of the archive if there is one
+    sha256: Sha256 | None = None  # of the published file, or its archive, if known
     sha256_start: Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")] | None = None  # as the name of the file states it
     license: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9.+-]+$")] | None = None  # None: its library's
 
@@ -101,6 +108,13 @@ class Upstream(ConfigPart):
     def filename(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def host(self) -> str:
+        """Who serves the file, in a word or two."""
+        if self.url:
+            return urlsplit(self.url).hostname or ""
+        return HUB if self.hub_repo else DRIVE
 
     @property
     def address(self) -> str:
@@ -129,8 +143,10 @@ class Upstream(ConfigPart):
             raise ValueError("a file on the Hub needs the revision, the commit of its repository")
         if self.revision and not self.hub_repo:
             raise ValueError("revision belongs to hub_repo")
-        if self.url and unquote(self.url).rpartition("/")[2] != self.filename:
-            raise ValueError("path must end in the file name of url")
+        if self.archive and not (self.google_drive_file or self.url):
+            raise ValueError("archive belongs to google_drive_file or url")
+        if self.url and unquote(self.url).rpartition("/")[2] != (self.archive or self.filename):
+            raise ValueError(f"{'archive must be' if self.archive else 'path must end in'} the file name of url")
         if self.sha256 and not self.sha256.startswith(self.sha256_start or ""):
             raise ValueError("sha256 does not begin with sha256_start")
         return self
@@ -152,6 +168,7 @@ class DiscriminatorFile(ConfigPart):
     bundled: BundledFile | None = None
     sha256: Sha256 | None = None  # of the bundled file
     upstream: Upstream | None = None  # fetched on first use of the discriminator
+    rectify_shortcut: bool | None = None  # of this discriminator, where it differs from the model's
     mirrors: Annotated[tuple[Upstream, ...], Length(10)] = ()  # the same tensors elsewhere, tried in this order
 
     @model_validator(mode="after")

@@ -116,7 +116,7 @@ def test_the_fitting_file_of_a_folder(drive, config, published):
     fresh = {**environment, "ZOO_CACHE": environment["ZOO_CACHE"] + "2"}
     _fails(children.run(_locate, other, environment=fresh), "none of the 5 files", "model=G_ema")
     state.folders[FOLDER]["model=G-best-weights-step=9000.pth"] = "x" * 30 + "0"
-    words = ["2 files at", "model=G-best-weights-step=10000.pth, model=G-best-weights-step=9000.pth"]
+    words = ["2 files in", "model=G-best-weights-step=10000.pth, model=G-best-weights-step=9000.pth"]
     _fails(children.run(_locate, model, environment=fresh), *words)
 
 

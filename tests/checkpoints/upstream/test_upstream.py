@@ -158,7 +158,7 @@ def test_unsafe_or_wrong_files_are_refused(tmp_path):
     with pytest.raises(WeightsUnavailableError, match="does not exist"):
         import_checkpoint("infomax-gan/cifar10", tmp_path / "no.pth", tmp_path / "cache")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(WeightsUnavailableError, match="no file"):
+    with pytest.raises(WeightsUnavailableError, match="none of the 0 files"):
         import_checkpoint("infomax-gan/celeba64", tmp_path / "empty", tmp_path / "cache")
     with pytest.raises(WeightsUnavailableError, match="is not imported"):
         import_checkpoint("contragan/digits", evil, tmp_path / "cache")

@@ -486,7 +486,7 @@ def test_evaluation_reports_classes_both_ways(digits, found):
     assert plain["class accuracy"].value == plain["class accuracy as assigned"].value
     for report in (by_images, by_alignment):
         assert report["class accuracy"].value < 0.35 < report["class accuracy as assigned"].value
-        assert report["class accuracy as assigned"].metric == "class accuracy as assigned tiny"
+        assert report["class accuracy as assigned"].metric == "class accuracy as assigned (tiny)"
         assert report["intra-class fid as assigned"].value < report["intra-class fid"].value
         assert report["intra-class fid as assigned"].value == pytest.approx(plain["intra-class fid"].value, rel=0.2)
         assert "as assigned" in report._repr_markdown_()

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zoo import datasets
 from zoo.common.errors import DataUnavailableError, WeightsCorruptedError, ZooError
+from zoo.common.files import sha256
 from zoo.evaluation.features import efficientnet, extractors, references, shipped
 from zoo.evaluation.features.references import ReferenceData, Selection
 from zoo.evaluation.metrics import formulas
@@ -64,6 +66,23 @@ def test_what_differs_is_kept_apart(data, extractor, tmp_path, inception_weights
     assert get(other, extractor, cache=tmp_path).about["from"] == "computed"
     extractor.sha256 = "0" * 64
     assert get(data, extractor, cache=tmp_path).about["from"] == "computed"
+
+
+def test_the_same_images_are_recognised_wherever_they_are(data, extractor, tmp_path):
+    """By pixels and labels in order: an .npz and a folder of a data set's images; not with one pixel changed."""
+    get(data, extractor, cache=tmp_path)
+    digits, labels = data.loaded.images.permute(0, 2, 3, 1).numpy().copy(), data.loaded.labels.numpy()
+
+    def of(name, images, labels):
+        np.savez_compressed(tmp_path / name, images=images, labels=labels)
+        root = tmp_path / name
+        return get(ReferenceData("custom:mine", "train", 32, root), extractor, cache=tmp_path).about["from"]
+
+    assert of("same.npz", digits, labels) == "cache"
+    assert of("other labels.npz", digits, (labels + 1) % 10) == "computed"
+    assert of("other order.npz", digits[::-1], labels[::-1]) == "computed"
+    digits[-1, -1, -1, -1] ^= 1
+    assert of("one pixel.npz", digits, labels) == "computed"
 
 
 def test_a_damaged_file_is_made_again(data, extractor, tmp_path):
@@ -160,6 +179,43 @@ def test_what_ships_is_whole_and_found_without_data(entry, tmp_path, monkeypatch
     assert np.linalg.eigvalsh(found.statistics.sigma).min() > -1e-3
     extractor.sha256 = "0" * 64
     assert shipped.find("cifar10", "train", 32, None, extractor) is None
+
+
+@pytest.fixture
+def ships_a_few(monkeypatch, tmp_path, extractor):
+    """Statistics of 40 images ship as those of "cifar10 test"; returns the images (N, 32, 32, 3)."""
+    from safetensors.numpy import save_file
+
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
+    found = formulas.statistics(extractor(tensor, ("12",))["12"])
+    save_file(shipped.pack(found), tmp_path / "few.safetensors")
+    about = {"dataset": "cifar10", "split": "test", "resolution": 32, "count": 40, "classes": 10, "file": "few"}
+    checksum = shipped.pixels_in_any_order(tensor)
+    entry = about | extractor.identity | {"checksum": checksum, "file_sha256": sha256(tmp_path / "few.safetensors")}
+    monkeypatch.setattr(shipped, "manifest", lambda: (entry,))
+    monkeypatch.setattr(shipped, "data_path", lambda *_: tmp_path / "few.safetensors")
+    return images
+
+
+def test_given_images_that_ship_are_recognised_in_any_order(ships_a_few, extractor, tmp_path, monkeypatch):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i, image in enumerate(ships_a_few[::-1]):
+        Image.fromarray(image).save(pictures / f"{i:02d}.png")
+    np.savez(tmp_path / "same.npz", images=ships_a_few)
+    options = {"cache": tmp_path / "cache", "with_features": False}
+    for root in (tmp_path / "same.npz", pictures):
+        found = get(ReferenceData("custom:mine", "train", 32, root), extractor, **options)
+        assert found.about["from"] == f"shipped, {root.name} has these images"
+        assert (found.about["dataset"], found.about["split"]) == ("cifar10", "test")
+    data = ReferenceData("custom:mine", "train", 32, pictures)
+    assert get(data, extractor, Selection(30), **options).about["from"] == "computed"
+    assert get(data, extractor, cache=tmp_path / "cache").about["from"] == "computed", "features do not ship"
+    changed = ships_a_few.copy()
+    changed[7, 0, 0, 0] ^= 1
+    Image.fromarray(changed[7]).save(pictures / "32.png")
+    assert get(ReferenceData("custom:mine", "train", 32, pictures), extractor, **options).about["from"] == "computed"
 
 
 def test_statistics_without_features_do_not_give_a_kernel_distance(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from zoo.evaluation.protocols import claims, published
 from zoo.evaluation.protocols.protocol import Sampling
 from zoo.evaluation.protocols.published import PROTOCOLS
+from zoo.evaluation.protocols.reasons import reasons
 from zoo.evaluation.report import verdicts
 from zoo.schema import registry
 from zoo.schema.entries import Published
@@ -181,3 +182,26 @@ def test_the_usual_spreads_are_the_largest_of_mimicrys_readme():
 def test_verdicts(kind, published, std, measured, measured_std, verdict):
     allowed = verdicts.tolerance(kind, published, std, measured_std)
     assert verdicts.judge(kind, published, measured, allowed) == verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric", "why"),
+    [
+        ({"seeds": (7,)}, "fid", None),
+        ({"splits": {"celeba": "test"}}, "fid", None),
+        ({"num_fake": 500}, "fid", "50,000 generated images, here 500"),
+        ({"num_fake": 500}, "pr", "10,000 images on either side, here 500"),
+        ({"num_real": 1000, "splits": {"cifar10": "test"}}, "fid", "real images of train, here of test; all real"),
+        ({"num_real": 1000, "splits": {"cifar10": "test"}}, "is", None),
+        (
+            {"quantise": "none", "resize": "pillow", "num_fake": 9, "truncation": 0.5},
+            "fid",
+            "50,000 generated images, here 9; truncation none, here 0.5",
+        ),
+        ({"kid": {"subsets": 10, "subset_size": 1000}}, "kid", "subsets 100, here 10"),
+    ],
+)
+def test_the_one_or_two_reasons_that_matter(changes, metric, why):
+    clean, config = PROTOCOLS["clean"], registry.config("contragan-snresgan/cifar10")
+    found = reasons(clean, clean.updated(**changes), metric, config)
+    assert found == why or (why and found.startswith(why) and found.count(";") == why.count(";"))

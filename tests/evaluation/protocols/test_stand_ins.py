@@ -110,7 +110,7 @@ def test_split_names():
 
 def test_an_extractor_that_no_score_has_is_one_line():
     score = Measured(
-        metric="FD efficientnet-lite0", value=1, protocol="clean", extractor="efficientnet-lite0", num_fake=100
+        metric="FD (efficientnet-lite0)", value=1, protocol="clean", extractor="efficientnet-lite0", num_fake=100
     )
     config = registry.config("infomax-gan/digits")
     weights = config.weights[0].model_copy(update={"scores": (score,)})

@@ -14,6 +14,7 @@ from PIL import Image
 import zoo
 from zoo.common import files
 from zoo.common.errors import ConfigError, ZooError
+from zoo.evaluation.features import extractors
 from zoo.evaluation.metrics import convergence
 from zoo.evaluation.metrics.classwise import ClassReport, ClassRow
 from zoo.evaluation.report import report
@@ -171,9 +172,9 @@ def test_a_report_is_replaced_file_by_file_and_report_json_comes_last(full, tmp_
 
 def test_measured_scores_fit_a_config(full):
     scores = {score.metric: score for score in full.measured()}
-    assert (scores["FD tiny"].num_real, scores["FD tiny"].num_fake, scores["FD tiny"].seeds) == (1797, 200, 2)
-    assert (scores["CS tiny"].num_real, scores["CS tiny"].split) == (None, None)
-    assert scores["FD tiny"].protocol == "clean"
+    assert (scores["FD (tiny)"].num_real, scores["FD (tiny)"].num_fake, scores["FD (tiny)"].seeds) == (1797, 200, 2)
+    assert (scores["CS (tiny)"].num_real, scores["CS (tiny)"].split) == (None, None)
+    assert scores["FD (tiny)"].protocol == "clean"
     for score in scores.values():
         assert score.value == pytest.approx(full[score.metric].value, abs=max(score.std or 0, 1e-4))
 
@@ -273,3 +274,12 @@ def test_replacing_a_report_removes_the_files_of_a_report_and_no_others(full, tm
     assert (out / "mine.txt").read_text() == "mine"
     assert out.stat().st_mode & 0o777 == 0o750
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["FD (x-y)", "FD x-y", "intra-class KD as assigned (x-y)", "precision (x-y)"])
+def test_a_label_has_its_extractor_in_parentheses_and_is_read_without_too(name):
+    metric, extractor = extractors.metric_and_extractor(name)
+    assert extractor == "x-y"
+    stem = name.removesuffix("(x-y)").removesuffix("x-y").strip()
+    assert extractors.metric_name(metric, extractor) == f"{stem} (x-y)"
+    assert extractors.metric_and_extractor(f"{stem} ()") is None

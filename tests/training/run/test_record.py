@@ -66,7 +66,7 @@ def test_a_run_that_has_nothing_to_show_says_so(tmp_path):
 
 def test_thinning_keeps_scores_and_the_end():
     records = [{"step": i, "d/adversarial": 1.0} for i in range(1, 1002)]
-    records[500]["FD efficientnet-lite0"] = 12.0
+    records[500]["FD (efficientnet-lite0)"] = 12.0
     kept = thinned(records, 100)
     assert len(kept) <= 102
     assert kept[-1]["step"] == 1001
@@ -104,7 +104,7 @@ def test_a_finished_run_becomes_a_model_of_the_zoo(tmp_path, few_digits):
         (200, "a test"),
         (150, "a test"),
     ]
-    assert {score.metric for score in entry.scores if score.num_fake == 150} > {"class accuracy efficientnet-lite0"}
+    assert {score.metric for score in entry.scores if score.num_fake == 150} > {"class accuracy (efficientnet-lite0)"}
     images = zoo.load(run).sample(1000, seed=0).uint8.double().flatten(1)
     real = few_digits.images.double().flatten(1)
     distances = torch.cdist(images, real).min(dim=1).values / images.shape[1] ** 0.5

@@ -145,7 +145,7 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     report = zoo.evaluate(
         zoo.load(real), ("fid",), extractor="efficientnet-lite0", num_fake=64, num_real=64, seeds=1, device="cpu"
     )
-    assert record["FD efficientnet-lite0"] == pytest.approx(
+    assert record["FD (efficientnet-lite0)"] == pytest.approx(
         report.results[0].value, rel=1e-2
     )  # weights rounded to half
 

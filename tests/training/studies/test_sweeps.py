@@ -291,7 +291,7 @@ def test_a_table_has_the_papers_numbers_beside_ours(file):
     table = sweep_report._table(whole, Size(), scored(("0", 9.25), ("1", 5.0)), ["fid"])
     assert table.head == ("alpha", "FID", "paper: FID")
     assert table.rows == [("0", "9.2", ""), ("1", "5.0", "17.1 ± 0.2")]
-    assert sweep_report.title_of("fid", Size(extractor="efficientnet-lite0")) == "FD efficientnet-lite0"
+    assert sweep_report.title_of("fid", Size(extractor="efficientnet-lite0")) == "FD (efficientnet-lite0)"
 
 
 def test_listing_and_showing(command):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...common.errors import ConfigError
 from ...schema import architecture
 from .keymap import KeyMap, Rename, with_singular_vectors
 
@@ -28,19 +27,14 @@ def generator_keys(spec: architecture.BigGANGenerator) -> KeyMap:
     keys = KeyMap()
     keys.layer("input", "linear")
     keys.layer("embedding", "shared")
+    _convolutions(keys, spec.num_blocks)
     for i in range(spec.num_blocks):
-        for ours, theirs in (("conv1", "conv1"), ("conv2", "conv2"), ("shortcut", "conv_sc")):
-            keys.layer(f"blocks.{i}.{ours}", f"blocks.{i}.0.{theirs}")
         for number in (1, 2):
             ours, theirs = f"blocks.{i}.norm{number}", f"blocks.{i}.0.bn{number}"
             _statistics(keys, f"{ours}.norm", theirs)
             keys.layer(f"{ours}.gain", f"{theirs}.gain")
             keys.layer(f"{ours}.bias", f"{theirs}.bias")
-    for block in spec.attention_after:
-        theirs = f"blocks.{block - 1}.1"
-        for name, their_name in (("theta", "theta"), ("phi", "phi"), ("value", "g"), ("output", "o")):
-            keys.layer(f"attention.{block}.{name}", f"{theirs}.{their_name}")
-        keys.add(f"attention.{block}.gain", Rename(f"{theirs}.gamma"))
+    _attention(keys, spec.attention_after)
     _statistics(keys, "norm", "output_layer.0")
     keys.add("norm.weight", Rename("output_layer.0.gain"))
     keys.add("norm.bias", Rename("output_layer.0.bias"))
@@ -48,8 +42,28 @@ def generator_keys(spec: architecture.BigGANGenerator) -> KeyMap:
     return keys
 
 
-def discriminator_keys(spec: architecture.Discriminator) -> KeyMap:
-    raise ConfigError("discriminators of BigGAN-PyTorch are not converted; give the config of a generator")
+def discriminator_keys(spec: architecture.ResNetDiscriminator) -> KeyMap:
+    """Return the library's names of the tensors of a discriminator, for each of our names."""
+    keys = KeyMap()
+    _convolutions(keys, spec.num_blocks)
+    _attention(keys, spec.attention_after)
+    keys.layer("heads.logit", "linear")
+    keys.layer("heads.embedding", "embed")
+    return keys
+
+
+def _convolutions(keys: KeyMap, num_blocks: int) -> None:
+    for i in range(num_blocks):
+        for ours, theirs in (("conv1", "conv1"), ("conv2", "conv2"), ("shortcut", "conv_sc")):
+            keys.layer(f"blocks.{i}.{ours}", f"blocks.{i}.0.{theirs}")
+
+
+def _attention(keys: KeyMap, after: tuple[int, ...]) -> None:
+    for block in after:
+        theirs = f"blocks.{block - 1}.1"
+        for name, their_name in (("theta", "theta"), ("phi", "phi"), ("value", "g"), ("output", "o")):
+            keys.layer(f"attention.{block}.{name}", f"{theirs}.{their_name}")
+        keys.add(f"attention.{block}.gain", Rename(f"{theirs}.gamma"))
 
 
 def _statistics(keys: KeyMap, ours: str, theirs: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial as bound
 from pathlib import Path
@@ -13,8 +12,8 @@ from pathlib import Path
 from ...common import files
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ...schema.entries import Upstream
-from .. import hub
-from . import drive, https
+from .. import hub, hub_files
+from . import archives, drive, https, matching
 from .pickles import MAX_BYTES
 
 
@@ -27,6 +26,7 @@ class Original:
     address: str  # where it came from
     sha256: str | None = None  # where its server states one
     revision: str | None = None  # commit of its repository
+    archive: Path | None = None  # the zip archive, on this machine, that `path` was taken from
 
     def __str__(self) -> str:
         """The file as messages name it."""
@@ -45,15 +45,45 @@ def fetch(upstream: Upstream, partial: Path, beside: str | None = None) -> Origi
     """
     if upstream.hub_repo:
         return _from_hub(upstream, upstream.hub_repo, partial)
-    if upstream.url:
-        folder = _folder_of(partial, "https", upstream.url)
-        name = "original.safetensors" if upstream.path.endswith(".safetensors") else "original.pth"
-        path = https.download(upstream.url, folder, upstream.size, bool(stated_sha256(upstream)), name)
-        return Original(path, upstream.path, upstream.url)
+    found = _from_url(upstream, partial) if upstream.url else _from_drive(upstream, partial, beside)
+    if not upstream.archive:
+        return found
+    try:
+        return member(found.path, [upstream.path], found.path.parent, found.address)
+    except WeightsUnavailableError as error:  # another archive than the entry means
+        raise WeightsCorruptedError(str(error)) from None
+
+
+def member(archive: Path, patterns: Iterable[str], folder: Path, address: str, remedy: str = "") -> Original:
+    """Take the one file that fits out of an archive, into a folder.
+
+    Args:
+        address: where the archive came from.
+        remedy: the end of the error, what to do, if none or several files fit.
+
+    Raises:
+        WeightsUnavailableError: none or several files of the archive fit; the message names them.
+        WeightsCorruptedError: the archive is damaged, or unpacks to more than a checkpoint would.
+    """
+    name = matching.only(patterns, archives.names(archive, address), address, remedy=remedy)
+    path = folder / ("member.safetensors" if name.endswith(".safetensors") else "member.pth")
+    archives.extract(archive, name, path, address)
+    return Original(path, name, address, archive=archive)
+
+
+def _from_url(upstream: Upstream, partial: Path) -> Original:
+    assert upstream.url
+    folder = _folder_of(partial, "https", upstream.url)
+    name = "original.safetensors" if upstream.url.endswith(".safetensors") else "original.pth"
+    path = https.download(upstream.url, folder, upstream.size, bool(stated_sha256(upstream)), name)
+    return Original(path, upstream.path, upstream.url)
+
+
+def _from_drive(upstream: Upstream, partial: Path, beside: str | None) -> Original:
     name, file_id, address = upstream.path, upstream.google_drive_file, upstream.address
     if upstream.google_drive_folder:
         listed = drive.listing(upstream.google_drive_folder)
-        name = only(upstream.path, [name for _, name in listed], upstream.address, beside)
+        name = matching.only([upstream.path], [name for _, name in listed], upstream.address, beside)
         file_id = next(file_id for file_id, other in listed if other == name)
         address = f"{drive.DRIVE}/uc?id={file_id}"
     assert file_id
@@ -73,46 +103,15 @@ def check_sha256(described: str, sha256: str, expected: str | None, remedy: str)
         raise WeightsCorruptedError(f"{described} has sha256 {sha256[:12]}..., expected {expected[:12]}..., {remedy}")
 
 
-def only(pattern: str, paths: list[str], place: str, beside: str | None = None) -> str:
-    """Return the one path that fits the pattern; raises WeightsUnavailableError, which names them, if several do.
-
-    Args:
-        beside: path of the generator whose discriminator is wanted. If it is one of the paths, only files in its folder
-            fit, and of several those of its step.
-    """
-    fits = fitting(pattern, paths)
-    if not fits:
-        raise WeightsUnavailableError(f"none of the {len(paths)} files at {place} is called {pattern}")
-    if beside in paths:
-        fits = [path for path in fits if path.rpartition("/")[0] == beside.rpartition("/")[0]]
-        if not fits:
-            raise WeightsUnavailableError(f"no file beside {beside} at {place} is called {pattern}")
-        step = re.search(r"step=\d+", beside)
-        of_step = [path for path in fits if step and re.search(rf"{step[0]}(?!\d)", path)]
-        fits = of_step if len(fits) > 1 and of_step else fits
-    if len(fits) > 1:
-        shown = ", ".join(fits[:4]) + (", ..." if len(fits) > 4 else "")
-        raise WeightsUnavailableError(f"{len(fits)} files at {place} are called {pattern}: {shown}")
-    return fits[0]
-
-
-def fitting(pattern: str, paths: list[str]) -> list[str]:
-    """Return the paths that fit; a pattern without folders fits in any folder, a path out of a folder never fits."""
-    inside = [path for path in paths if not {"", ".", ".."} & set(re.split(r"[/\\]", path))]
-    return [
-        path for path in inside if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
-    ]
-
-
 def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
     address = hub.Address(repo_id, upstream.revision or "main")
-    facts = hub.facts(address, upstream.path, MAX_BYTES)
+    facts = hub_files.facts(address, upstream.path, MAX_BYTES)
     check_size(upstream, upstream.address, facts.size or 0)
     if facts.sha256:
         stated = stated_sha256(upstream)
         check_sha256(f"{upstream.path} of {address}", facts.sha256, stated, "on the Hub; nothing was downloaded")
     folder = _folder_of(partial, repo_id, facts.commit, upstream.path)
-    path = hub.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
+    path = hub_files.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
     return Original(path, upstream.path, upstream.address, facts.sha256, facts.commit)
 
 

@@ -21,16 +21,20 @@ from ...common.json_files import open_regular
 
 MAX_BYTES = 4 << 30  # of a checkpoint; the largest known one, with its optimiser, has a fifth of this
 _MAX_PICKLE = 8 << 20  # of the pickle itself, without the tensors' bytes
+_MAX_DIRECTORY = 8 << 20  # of the list of files in a zip archive, which is read at once
 _STORAGES = {
     f"{kind}Storage": size
     for size, kinds in {1: "Byte Char Bool", 2: "Short Half BFloat16", 4: "Int Float", 8: "Long Double"}.items()
     for kind in kinds.split()
 }
-_ZIP, _LEGACY = b"PK\x03\x04", b"\x80"  # torch.save since version 1.6, and before
+ZIP, _LEGACY = b"PK\x03\x04", b"\x80"  # torch.save since version 1.6, and before
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, described: str | None = None) -> dict[str, Any]:
     """Return the object in a file of torch.save: tensors and plain data.
+
+    Args:
+        described: the file as errors name it, if not by its path.
 
     Raises:
         WeightsCorruptedError: the file is damaged, asks for code, or unpacks to more than its size.
@@ -39,61 +43,71 @@ def read(path: Path) -> dict[str, Any]:
 
     from ...common.torch_defaults import fresh_defaults
 
+    where = described or str(path)
     try:
-        _inspect(path)
+        _inspect(path, where)
         with fresh_defaults():
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsCorruptedError:
         raise
     except Exception as error:  # a damaged file raises a dozen unrelated types
-        raise _refusal(path, _reason(error)) from None
+        raise _refusal(where, _reason(error)) from None
     if not isinstance(loaded, dict):
-        raise _refusal(path, f"it holds a {type(loaded).__name__}, not a state dict")
+        raise _refusal(where, f"it holds a {type(loaded).__name__}, not a state dict")
     for tensor in _tensors(loaded, torch):
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise _refusal(path, "it has a tensor that is larger than its storage")
+            raise _refusal(where, "it has a tensor that is larger than its storage")
     return loaded
 
 
-def _inspect(path: Path) -> None:
+def _inspect(path: Path, where: str) -> None:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(4)
     if size > MAX_BYTES:
-        raise _refusal(path, f"it has {size / 2**30:.1f} GiB; at most {MAX_BYTES >> 30} are allowed")
-    if start == _ZIP:
-        _inspect_zip(path, size)
+        raise _refusal(where, f"it has {size / 2**30:.1f} GiB; at most {MAX_BYTES >> 30} are allowed")
+    if start == ZIP:
+        _inspect_zip(path, where, size)
     elif start.startswith(_LEGACY):
-        _inspect_legacy(path, size)
+        _inspect_legacy(path, where, size)
     elif tarfile.is_tarfile(path):
-        raise _refusal(path, "it is a tar archive; save it again with PyTorch 1.6 or later")
+        raise _refusal(where, "it is a tar archive; save it again with PyTorch 1.6 or later")
     else:
-        raise _refusal(path, "it is neither a zip archive nor a pickle")
+        raise _refusal(where, "it is neither a zip archive nor a pickle")
 
 
-def _inspect_zip(path: Path, size: int) -> None:
+def check_directory(path: Path, where: str) -> None:
+    """Raise WeightsCorruptedError if a zip archive lists so many files that reading the list would fill the memory."""
+    with open_regular(path) as file:
+        end = zipfile._EndRecData(file)  # pyright: ignore[reportAttributeAccessIssue]; None: no zip archive
+    if end and end[zipfile._ECD_SIZE] > _MAX_DIRECTORY:  # pyright: ignore[reportAttributeAccessIssue]
+        raise _refusal(where, "it lists too many files")
+
+
+def _inspect_zip(path: Path, where: str, size: int) -> None:
+    check_directory(path, where)
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         # torch.save does not compress, so an archive that unpacks to more than its size is a bomb.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise _refusal(path, "its entries are compressed, unlike those of PyTorch")
+            raise _refusal(where, "its entries are compressed, unlike those of PyTorch")
         if sum(entry.file_size for entry in entries) > size:
-            raise _refusal(path, "its entries are larger than the file")
+            raise _refusal(where, "its entries are larger than the file")
         programs = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
         if len(programs) != 1 or programs[0].file_size > _MAX_PICKLE:
-            raise _refusal(path, "it is a zip archive, but not one of PyTorch")
+            raise _refusal(where, "it is a zip archive, but not one of PyTorch")
         if damaged := archive.testzip():  # PyTorch does not verify the checksums
-            raise _refusal(path, f"{damaged} in it is damaged")
+            raise _refusal(where, f"{damaged} in it is damaged")
         folder = programs[0].filename.removesuffix("data.pkl")
         sizes = {entry.filename: entry.file_size for entry in entries}
         with archive.open(programs[0]) as program:
-            storages = _Inspector.run(program, path)
+            storages = _Inspector.run(program, where)
     for key, declared in storages.items():
         if sizes.get(f"{folder}data/{key}") != declared:
-            raise _refusal(path, f"storage {key} in it has the wrong size")
+            raise _refusal(where, f"storage {key} in it has the wrong size")
 
 
-def _inspect_legacy(path: Path, size: int) -> None:
+def _inspect_legacy(path: Path, where: str, size: int) -> None:
     """Inspect consecutive pickles: magic number, version, system, the object, the order of storages; then raw bytes.
 
     The file is mapped, so that a false length costs nothing.
@@ -101,11 +115,11 @@ def _inspect_legacy(path: Path, size: int) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as program:
         storages: dict[str, int] = {}
         for _ in range(5):
-            storages |= _Inspector.run(program, path)
+            storages |= _Inspector.run(program, where)
             if program.tell() > _MAX_PICKLE:
-                raise _refusal(path, "its pickles are too large")
+                raise _refusal(where, "its pickles are too large")
     if sum(storages.values()) > size:
-        raise _refusal(path, "its storages are larger than the file")
+        raise _refusal(where, "its storages are larger than the file")
 
 
 class _Nothing:
@@ -122,13 +136,13 @@ class _Inspector(pickle._Unpickler):
     gigabytes.
     """
 
-    path: Path
+    where: str
     storages: dict[str, int]  # bytes, by key
 
     @classmethod
-    def run(cls, program, path: Path) -> dict[str, int]:
+    def run(cls, program, where: str) -> dict[str, int]:
         inspector = cls(program)
-        inspector.path, inspector.storages = path, {}
+        inspector.where, inspector.storages = where, {}
         inspector.load()
         return inspector.storages
 
@@ -139,7 +153,7 @@ class _Inspector(pickle._Unpickler):
             return _Nothing
         if module == "torch" and name in _STORAGES:
             return name
-        raise _refusal(self.path, f"it asks for {module}.{name}, which is code, not data; nothing was run")
+        raise _refusal(self.where, f"it asks for {module}.{name}, which is code, not data; nothing was run")
 
     def persistent_load(self, pid: Any) -> Any:
         """Note the size of a storage; pid is ("storage", type, key, device, number of elements, ...)."""
@@ -147,9 +161,9 @@ class _Inspector(pickle._Unpickler):
             kind, name, key, _, count = pid[:5]
             declared = _STORAGES[name] * count
         except (TypeError, ValueError, KeyError):
-            raise _refusal(self.path, "it describes a storage in an unknown way") from None
+            raise _refusal(self.where, "it describes a storage in an unknown way") from None
         if kind != "storage" or not isinstance(count, int) or count < 0:
-            raise _refusal(self.path, "it describes a storage in an unknown way")
+            raise _refusal(self.where, "it describes a storage in an unknown way")
         self.storages[str(key)] = declared
         return _Nothing()
 
@@ -171,5 +185,5 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _refusal(path: Path, reason: str) -> WeightsCorruptedError:
-    return WeightsCorruptedError(f"{path} cannot be opened safely as a checkpoint: {reason}; download it again")
+def _refusal(where: str, reason: str) -> WeightsCorruptedError:
+    return WeightsCorruptedError(f"{where} cannot be opened safely as a checkpoint: {reason}; download it again")

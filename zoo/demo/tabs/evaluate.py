@@ -12,6 +12,7 @@ from ..wiring import connect, page_progress
 
 
 def build(page) -> None:
+    from ...evaluation import defaults
     from ...evaluation.protocols.published import PROTOCOLS
 
     settings = page.service.settings
@@ -27,7 +28,7 @@ def build(page) -> None:
             )
             extractor = gr.Radio(
                 scoring.EXTRACTORS,
-                value="efficientnet-lite0",
+                value=defaults.extractor(),
                 label="Feature extractor",
                 info="Published scores are Inception's; the other needs no download",
                 elem_id="extractor",

@@ -149,8 +149,9 @@ def align(
         if keep:
             alignments.check_writable(found, cache_dir)
         model = loading.load_found(found, name, device, cache_dir=cache_dir)
-    theirs = _own_data(model) if data is None and classifier in ("auto", "data") else None
-    who = _judges(model, classifier, data if theirs is None else theirs, theirs is not None and classifier == "auto")
+    theirs = _own_data(model, progress) if data is None and classifier in ("auto", "data") else None
+    given = data if theirs is None else theirs
+    who = _judges(model, classifier, given, theirs is not None and classifier == "auto", progress)
     alignment = measure(model, who, images_per_class, seed, name=name, progress=progress)
     known = model.alignment
     if keep and alignment.verdict == UNKNOWN and known is not None and known.verdict != UNKNOWN:
@@ -165,7 +166,7 @@ def align(
     return alignment.model_copy(update={"kept": str(path) if path else None})
 
 
-def _own_data(model: GAN) -> Any:
+def _own_data(model: GAN, progress: bool = False) -> Any:
     """Return the data that a run was trained on, if they are where they were and make a classifier; else None."""
     from . import classifiers
 
@@ -175,11 +176,11 @@ def _own_data(model: GAN) -> Any:
     place = config.origin.data.place
     if is_custom(config.data.dataset) and not (place and Path(place).exists()):
         return None
-    real = datasets.load_for(config)
+    real = datasets.load_for(config, progress=progress)
     return replace(real, source=data_name(config)) if classifiers.are_enough(real) else None
 
 
-def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False) -> list[Judge]:
+def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False, progress: bool = False) -> list[Judge]:
     """Return the classifier first, then the discriminator if there is one.
 
     Args:
@@ -207,7 +208,7 @@ def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False) -> l
             raise ZooError(f"the discriminator of {model.config.name} knows no classes; give another classifier")
         return own
     try:
-        return [classifiers.find(model.config, classifier, data, str(model.device)), *own]
+        return [classifiers.find(model.config, classifier, data, str(model.device), progress), *own]
     except ZooError as error:
         if not (or_alone and own):
             raise

@@ -22,6 +22,7 @@ from ...checkpoints import weights
 from ...common import extras
 from ...common.errors import LabelError, ZooError
 from ...common.package_data import data_path
+from ...common.progress import Progress
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.label_alignment import as_line
@@ -37,7 +38,9 @@ _ON_REAL = {"tiny-imagenet": (0.232, "1,000 real validation images reduced to 32
 _FOR_EACH_CLASS = 500  # real images per class in training, at most
 
 
-def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str = "cpu") -> Judge:
+def find(
+    config: ModelConfig, kind: str = "auto", data: Any = None, device: str = "cpu", progress: bool = False
+) -> Judge:
     """Return the classifier of a model's classes.
 
     Args:
@@ -58,7 +61,7 @@ def find(config: ModelConfig, kind: str = "auto", data: Any = None, device: str 
                 f'the model\'s own discriminator: classifier="discriminator" (--classifier discriminator)'
             )
     if kind == "data":
-        return of_data(config, data, device)
+        return of_data(config, data, device, progress)
     if kind == "imagenet":
         return of_imagenet(config, device)
     if kind == "shipped" and _has_shipped(config):
@@ -185,11 +188,11 @@ def of_imagenet(config: ModelConfig, device: str = "cpu") -> Judge:
 # --------------------------------------------------------------------------------------------------------- given data
 
 
-def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
+def of_data(config: ModelConfig, data: Any, device: str = "cpu", progress: bool = False) -> Judge:
     """Train a logistic regression on given real images, scored on a held-out fifth of them."""
     if data is None:
         raise ZooError(f"a classifier of {config.data.dataset} needs real images with labels; give data (--data)")
-    real = _real_images(config, data)
+    real = _real_images(config, data, progress)
     datasets.check_classes(config, real)
     names = labels.class_names(config)
     classwise.check_classes(real.labels, names, "the real images have", "give data that has every class")
@@ -201,8 +204,14 @@ def of_data(config: ModelConfig, data: Any, device: str = "cpu") -> Judge:
         )
     chosen = _balanced(real.labels, _FOR_EACH_CLASS)
     extract = feature_extractor(device, "fid")
-    features = torch.cat([extract(real.images[part]) for part in chosen.split(250)])
-    classifier = classwise.train_classifier(features, real.labels[chosen])
+    features = []
+    with Progress(progress) as bar:
+        advance = bar.task("real images, classifier", len(chosen))
+        for part in chosen.split(250):
+            features.append(extract(real.images[part]))
+            advance(len(part))
+        with bar.steps("classifier of real images", {"logistic regression": 1}):
+            classifier = classwise.train_classifier(torch.cat(features), real.labels[chosen])
     held_out = -(-len(chosen) // classwise.HELD_OUT)
     chance = 1 / config.num_classes
     if classifier.accuracy_on_real < chance + 3 * (chance * (1 - chance) / held_out) ** 0.5:
@@ -224,16 +233,16 @@ def are_enough(real: datasets.Dataset) -> bool:
     return bool((counts >= _LEAST_OF_A_CLASS).all())
 
 
-def _real_images(config: ModelConfig, data: Any) -> datasets.Dataset:
+def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dataset:
     if isinstance(data, datasets.Dataset):
         return data
     if not isinstance(data, (str, os.PathLike)) or not os.fspath(data):
         raise ZooError(f"data is {data!r:.40}; give an .npz, a folder, or a zoo.datasets.Dataset")
     if data == config.data.dataset:
-        return datasets.load_for(config)
+        return datasets.load_for(config, progress=progress)
     if data in datasets.CATALOGUE:
         raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
-    return datasets.load_for(config, root=data)
+    return datasets.load_for(config, root=data, progress=progress)
 
 
 def _decision(model, features: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from ...common import extras
 from ...common.errors import WeightsCorruptedError, ZooError
 from ...common.files import sha256
-from .extractors import OFFLINE, SECOND_OFFLINE, Extractor
+from ..names import OFFLINE, SECOND_OFFLINE
+from .extractor import Extractor
 
 MEAN, DEVIATION = 127.0, 128.0
 _AT_ONCE = 16  # images on a CPU, whose caches hold their feature maps: half the time of 64, and the same bits

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ...common import quantise, ranks
 from ...common.memory import refuse_if_too_large
-from .extractors import Extractor
+from .extractor import Extractor
 from .sources import ALIGNMENT, ImageSource
+from .unfinished import UnfinishedFeatures
 
 
 @dataclass
@@ -57,51 +58,81 @@ def extract(
     *,
     timings: Timings | None = None,
     parts: tuple[str, str] = ("generation", "extraction"),
-    advance: Callable[[int], object] = lambda count: None,
+    advance: Callable[..., object] = lambda count, made=True: None,
     keep_first: int = 0,
+    unfinished: UnfinishedFeatures | None = None,
 ) -> Features | None:
     """Extract the features of all images of a source, on rank 0; returns None on other ranks.
 
     Args:
         batch_size: images at a time, rounded up to a multiple of 64 (and of the images that share statistics).
         timings: collects the seconds under the names of `parts`.
-        advance: called with the images done since the last call, all ranks together.
+        advance: called with the images done since the last call, all ranks together; `made=False` for those of an
+            interrupted evaluation.
         keep_first: number of uint8 images to keep.
+        unfinished: where features are kept that an interruption would lose.
     """
     timings = timings or Timings()
     batch_size = whole_batches(batch_size, source)
     starts = ranks.share(range(0, len(source), batch_size))
-    kept: dict[str, Tensor] = {}
+    begin, end = (starts[0], min(starts[-1] + batch_size, len(source))) if starts else (0, 0)
+    rows = _Rows(end - begin)
     first: list[Tensor] = []
-    mine = min(starts[-1] + batch_size, len(source)) - starts[0] if starts else 0
     error = None
     try:
         source.prepare()
-        done = 0
+        for start, block in unfinished.blocks(begin, layers) if unfinished else ():
+            rows.put(start - begin, block)
+            advance(len(next(iter(block.values()))) * ranks.world_size(), made=False)
         for start in starts:
             count = min(batch_size, len(source) - start)
+            known, shown = start - begin < rows.done, start < keep_first
+            if known and not shown:
+                continue
             clock = time.perf_counter()
             images = source.batch(start, count)
             clock = timings.add(parts[0], clock)
+            if shown:
+                first.append(quantise.rounded(images[: keep_first - start]).cpu())
+            if known:
+                continue
             features = extractor(images, layers)
             timings.add(parts[1], clock)
-            for layer, values in features.items():
-                if layer not in kept:
-                    refuse_if_too_large(
-                        4 * mine * values.shape[1],
-                        f"the {values.shape[1]:,} features of {mine:,} images",
-                        "evaluate fewer (num_fake=, --num-fake)",
-                    )
-                    kept[layer] = torch.empty(mine, values.shape[1])
-                kept[layer][done : done + count] = values
-            if start < keep_first:
-                first.append(quantise.rounded(images[: keep_first - start]).cpu())
-            done += count
+            rows.put(start - begin, features)
+            if unfinished:
+                unfinished.add(start, features)
             advance(count * ranks.world_size())
+        if unfinished:
+            unfinished.flush()
+    except KeyboardInterrupt:
+        if unfinished:
+            unfinished.flush()
+        raise
     except Exception as problem:
         error = problem
     ranks.agree(error)
-    return _gathered(source, layers, kept, first)
+    return _gathered(source, layers, rows.layers, first)
+
+
+class _Rows:
+    """Features of `count` images by layer, allocated when their widths are known and filled from the first row on."""
+
+    def __init__(self, count: int):
+        self.layers: dict[str, Tensor] = {}
+        self.done = 0
+        self._count = count
+
+    def put(self, row: int, features: dict[str, Tensor]) -> None:
+        for layer, values in features.items():
+            if layer not in self.layers:
+                refuse_if_too_large(
+                    4 * self._count * values.shape[1],
+                    f"the {values.shape[1]:,} features of {self._count:,} images",
+                    "evaluate fewer (num_fake=, --num-fake)",
+                )
+                self.layers[layer] = torch.empty(self._count, values.shape[1])
+            self.layers[layer][row : row + len(values)] = values
+            self.done = row + len(values)
 
 
 def _gathered(

@@ -2,31 +2,31 @@
 
 A score carries its extractor: only torch-fidelity's TF-compatible Inception with its own weights gives FID, KID and IS.
 With any other extractor the same formulas are called FD, KD and CS (Frechet distance, kernel distance, classifier
-score) and carry the extractor's name.
+score) and carry the extractor's name. Likewise CMMD is CLIP's ViT-L/14 at 336 pixels.
 """
 
 from __future__ import annotations
 
 import os
-from functools import cache
-
-import torch
-from torch import Tensor
 
 from ...common import extras, network_settings
 from ...common.errors import ZooError
 from ...common.tensors import state_sha256
+from ..names import CLIP, INCEPTION, OFFLINE, SECOND_OFFLINE
+from .extractor import Extractor
 
-INCEPTION, OFFLINE, SECOND_OFFLINE = "inception", "efficientnet-lite0", "efficientnet-lite2"
-_FIDELITY_METRICS = {"fid": "fid", "kid": "kid", "is": "isc", "pr": "prc"}
+_RESIZING = {INCEPTION: ("tensorflow", "bilinear", "pillow")}  # the ways of an extractor to resize, its usual one first
+_BICUBIC = {"dinov2": ("bicubic", "pillow-bicubic"), "clip": ("pillow-bicubic", "bicubic")}  # by family
 _NAMES = {  # with Inception, with another extractor
     "fid": ("FID", "FD"),
     "kid": ("KID", "KD"),
     "is": ("IS", "CS"),
     "mind": ("MIND", "MD"),
+    "cmmd": ("CMMD", "CMMD-like"),
     **{name: (name.upper(),) * 2 for name in ("f_8", "f_1/8", "c_t")},
     "authpct": ("AuthPct",) * 2,
 }
+_OWN_EXTRACTOR = {"cmmd": CLIP}  # of a metric's first name; of the others Inception
 _METRICS = (  # a longer name before the one that it begins with
     "fid",
     "kid",
@@ -38,6 +38,7 @@ _METRICS = (  # a longer name before the one that it begins with
     "f_8",
     "f_1/8",
     "mind",
+    "cmmd",
     "authpct",
     "c_t",
     "class accuracy as assigned",
@@ -46,93 +47,50 @@ _METRICS = (  # a longer name before the one that it begins with
 )
 
 
-class Extractor:
-    """A frozen network from images to features.
-
-    Attributes:
-        name: "inception", "efficientnet-lite0", "efficientnet-lite2", or a name in torch-fidelity's registry.
-        weights: the file, or the origin of the weights.
-        sha256: of the weights file; of all tensors where there is no file.
-        official: whether the weights are those that the name stands for.
-        preprocessing: how pixels become the network's input.
-    """
-
-    def __init__(self, name: str, module, *, weights: str, sha256: str, official: bool, preprocessing: str):
-        self.name, self.module = name, module
-        self.weights, self.sha256, self.official, self.preprocessing = weights, sha256, official, preprocessing
-        self.device = torch.device("cpu")
-        self.takes_floats = hasattr(module, "takes_floats")
-
-    def to(self, device: torch.device) -> Extractor:
-        self.module.to(device)
-        self.device = torch.device(device)
-        return self
-
-    def layer(self, metric: str, logits: str = "without-bias") -> str:
-        """The feature layer of a metric of torch-fidelity: its choice, or Inception's logits with bias."""
-        if self.name == INCEPTION and metric == "is" and logits == "with-bias":
-            return "logits"
-        try:
-            return self.module.get_default_feature_layer_for_metric(_FIDELITY_METRICS[metric])
-        except KeyError:
-            raise ZooError(f"{self.name} has no features for {metric}; leave that metric out") from None
-
-    @cache  # noqa: B019 (extractors are few and live as long as the process)
-    def width(self, layer: str) -> int:
-        """Return the number of features of a layer."""
-        return self(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), (layer,))[layer].shape[1]
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """Return the fields that identify an extractor."""
-        return {"extractor": self.name, "sha256": self.sha256, "preprocessing": self.preprocessing}
-
-    @property
-    def label(self) -> str:
-        """Return the name that scores carry; it includes weights that are not official."""
-        return self.name if self.official else f"{self.name}-{self.sha256[:8]}"
-
-    @torch.inference_mode()
-    def __call__(self, images: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-        """Return features (N, D) float32 on the CPU by layer.
-
-        Args:
-            images: uint8 (N, 3, H, W), or float32 0 ... 255 for an extractor that takes unrounded images.
-        """
-        if images.is_floating_point() and not self.takes_floats:
-            raise ZooError(
-                f"{self.name} takes 8-bit images, and this protocol does not round; use --extractor {INCEPTION} or "
-                f"{OFFLINE}, or --protocol clean"
-            )
-        self.module.features_list = list(layers)
-        features = self.module(images.to(self.device, non_blocking=True))
-        named = self.module.convert_features_tuple_to_dict(features)
-        return {layer: named[layer].float().cpu() for layer in layers}
-
-
 def metric_name(metric: str, extractor: str) -> str:
-    """Return the name of a score: "FID" for Inception's own weights, "FD efficientnet-lite0" for another extractor.
+    """Return the name of a score: "FID" for Inception's own weights, "FD (efficientnet-lite0)" for another extractor.
 
-    Likewise "intra-class FID", "intra-class FD as assigned efficientnet-lite0".
+    Likewise "intra-class FID", "intra-class FD as assigned (efficientnet-lite0)".
     """
     words = metric.split()
     place = next((i for i, word in enumerate(words) if word in _NAMES), None)
     if place is None:
-        return f"{metric} {extractor}"
+        return f"{metric} ({extractor})"
     own, other = _NAMES[words[place]]
-    is_own = extractor == INCEPTION
-    words[place] = own if is_own else other
-    return " ".join(words if is_own else [*words, extractor])
+    if extractor == own_extractor(words[place]):
+        return " ".join([*words[:place], own, *words[place + 1 :]])
+    return " ".join([*words[:place], other, *words[place + 1 :], f"({extractor})"])
+
+
+def own_extractor(metric: str) -> str:
+    """Return the extractor whose scores carry the metric's own name."""
+    return _OWN_EXTRACTOR.get(metric, INCEPTION)
+
+
+def way_of_resizing(name: str, wanted: str) -> str:
+    """Return the way in which an extractor resizes: a protocol's if it has it, else its usual one."""
+    ways = _RESIZING.get(name) or _BICUBIC.get(_family(name) or "", ("its own",))
+    return wanted if wanted in ways else ways[0]
+
+
+def _family(name: str) -> str | None:
+    """Return the family whose resizing is not torch-fidelity's; DINOv2's largest network is torch-fidelity's alone."""
+    family = name.partition("-")[0]
+    return family if family in _BICUBIC and name != "dinov2-vit-g-14" else None
 
 
 def metric_and_extractor(name: str) -> tuple[str, str] | None:
-    """Parse "FID" to ("fid", "inception"), "FD x" to ("fid", "x") for an extractor x; None if unknown."""
+    """Parse "FID" to ("fid", "inception"), "FD (x)" to ("fid", "x") for an extractor x; None if unknown.
+
+    Also without the parentheses, as older configs and reports have it.
+    """
     for metric in _METRICS:
-        if name == metric_name(metric, INCEPTION):
-            return metric, INCEPTION
-        stem = metric_name(metric, "")  # ends in a space
-        if name.startswith(stem) and len(name) > len(stem):
-            return metric, name.removeprefix(stem)
+        if name == metric_name(metric, own := own_extractor(metric)):
+            return metric, own
+        stem = metric_name(metric, "").removesuffix("()")  # ends in a space
+        extractor = name.removeprefix(stem).strip("()")
+        if name.startswith(stem) and extractor and " " not in extractor:
+            return metric, extractor
     return None
 
 
@@ -142,7 +100,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
     Args:
         name: "inception", "efficientnet-lite0", "efficientnet-lite2", or any name in torch-fidelity's registry.
         inception_weights: the file for "inception"; None looks in torch.hub's folder, then downloads.
-        resize: how "inception" resizes: "tensorflow" (torch-fidelity's own), "bilinear" or "pillow".
+        resize: how images are resized, where the extractor knows several ways (see `way_of_resizing`).
 
     Raises:
         ZooError: not installed, unknown, or its weights are not available; the message says what to do.
@@ -150,6 +108,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
     require_fidelity()
     from torch_fidelity import registry
 
+    resize = way_of_resizing(name, resize)
     if name == INCEPTION:
         from . import inception
 
@@ -158,6 +117,10 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
         from . import efficientnet
 
         return efficientnet.load(name)
+    if name in registry.FEATURE_EXTRACTORS_REGISTRY and (family := _family(name)):
+        from . import clip, dinov2
+
+        return {"clip": clip, "dinov2": dinov2}[family].load(name, resize)
     if name not in registry.FEATURE_EXTRACTORS_REGISTRY:
         known = sorted(
             {INCEPTION, OFFLINE, SECOND_OFFLINE, *registry.FEATURE_EXTRACTORS_REGISTRY} - {"inception-v3-compat"}

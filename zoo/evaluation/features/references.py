@@ -1,9 +1,10 @@
 """Features and statistics of real images, computed once for each (data, split, selection, preprocessing, extractor).
 
-They are searched in this order: the package (statistics of CIFAR-10 under the offline extractors, used if no data is
-given and only a Frechet distance is wanted, so that neither data nor time are needed); the cache, under a key with a
-checksum of the pixels; then they are computed, by one process while others wait, and written atomically. Each file
-carries a manifest of its content, and is refused if that does not match the request.
+They are searched in this order: the package (statistics of CIFAR-10 under the offline extractors, where only a Frechet
+distance is wanted, so that neither data nor time are needed; images that are given are recognised by a checksum of all
+pixels); the cache, under a checksum of pixels and labels in their order, whatever the images are called and wherever
+they lie; then they are computed, by one process while others wait, and written atomically. Each file carries a manifest
+of its content, and is refused if that does not match the request.
 
 A Frechet distance needs statistics only. Kernel distance, precision and recall, and everything by class need features:
 if only statistics are available and the images are not, these metrics raise and the distance does not.
@@ -14,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -33,15 +33,18 @@ from ...common.errors import DataUnavailableError, ZooError
 from ...common.files import write_atomically
 from ...common.json_files import parse_json
 from ...common.locks import locked
+from ...common.progress import ProgressCallback
+from ...common.text import visible
 from ...datasets.catalogue import CATALOGUE
 from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
 from . import shipped
-from .extractors import Extractor
-from .sources import Fixed
+from .extractor import Extractor
+from .sources import Fixed, pixels_sha256
+from .unfinished import UnfinishedFeatures
 
-FORMAT = 1  # of the cached files; part of the key
+FORMAT = 2  # of the cached files; part of the key
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class ReferenceData:
     preparation: datasets.OwnPreparation | None = None  # of own pictures
     classes: bool = True  # False = own pictures have no classes, whatever their folders
     of_run: ModelConfig | None = field(default=None, compare=False)  # the data that it was trained on, and no others
+    progress: bool | ProgressCallback = field(default=False, compare=False)  # shown while images are prepared
 
     @cached_property
     def loaded(self) -> datasets.Dataset:
@@ -63,16 +67,28 @@ class ReferenceData:
         if self.given is not None:
             return self.given
         if self.of_run is not None:
-            return datasets.load_for(self.of_run, self.split, self.root)
+            return datasets.load_for(self.of_run, self.split, self.root, self.progress)
         return datasets.load(
-            self.dataset, self.split, self.resolution, self.root, False, self.preparation, self.classes
+            self.dataset, self.split, self.resolution, self.root, self.progress, self.preparation, self.classes
         )
 
     def shipped(self, count: int | None, extractor: Extractor) -> Reference | None:
-        """Return the shipped statistics; None if the images themselves were given."""
-        if self.root is not None or self.given is not None or self.of_run is not None:
-            return None
-        return shipped.find(self.dataset, self.split, self.resolution, count, extractor)
+        """Return the statistics that ship: of the data set of this name, or of one that has the given images."""
+        if self.root is None and self.given is None and self.of_run is None:
+            return shipped.find(self.dataset, self.split, self.resolution, count, extractor)
+        found = shipped.find_same(self.loaded.images.shape, lambda: self._in_any_order, count, extractor)
+        if found is not None:
+            found.about["from"] = f"shipped, {self.place} has these images"
+        return found
+
+    @cached_property
+    def _in_any_order(self) -> str:
+        return shipped.pixels_in_any_order(self.loaded.images)
+
+    @property
+    def place(self) -> str:
+        """Where the images came from, in a word or two."""
+        return visible(self.root.name or str(self.root)) if self.root else str(self)
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.split}"
@@ -145,14 +161,15 @@ class Reference:
 
 
 def checksum(data: datasets.Dataset) -> str:
-    """Return the data set's own checksum, else the sha256 over shape, pixels and labels."""
-    if known := getattr(data, "checksum", ""):
-        return known
-    digest = hashlib.sha256(str(tuple(data.images.shape)).encode())
-    for part in data.images.split(4096):
-        digest.update(part.contiguous().numpy().tobytes())
-    digest.update(data.labels.numpy().tobytes())
-    return digest.hexdigest()
+    """Return the data set's own checksum, else that of its content."""
+    return data.checksum or key_of(content(data))
+
+
+def content(data: datasets.Dataset) -> dict:
+    """Return what tells these images and labels, in their order, from all others, wherever they are."""
+    labels = hashlib.sha256(data.labels.numpy().astype("<i8").tobytes()).hexdigest()
+    pixels = data.pixels_sha256 or pixels_sha256(data.images)
+    return {"shape": list(data.images.shape), "pixels": pixels, "labels": labels}
 
 
 def select(labels: Tensor, num_classes: int, selection: Selection, where: ReferenceData) -> Tensor | None:
@@ -213,14 +230,14 @@ def _fit(tensors: dict[str, Tensor], count: int) -> bool:
     return set(shapes) == {"features", "labels"} and shapes["labels"] == (count,) == shapes["features"][:-1]
 
 
-def _write(path: Path, tensors: dict[str, Tensor], identity: dict) -> str | None:
-    """Write a cached file and, beside it, its manifest as JSON; returns a warning if that fails."""
+def _write(path: Path, tensors: dict[str, Tensor], identity: dict, about: dict) -> str | None:
+    """Write a cached file and, beside it, what it is of as JSON; returns a warning if that fails."""
     from safetensors.torch import save
 
     manifest = json.dumps(identity, sort_keys=True)
     try:
         write_atomically(path, save(tensors, {"manifest": manifest}))
-        write_atomically(path.with_suffix(".json"), (json.dumps(identity, indent=2) + "\n").encode())
+        write_atomically(path.with_suffix(".json"), (json.dumps(about | identity, indent=2) + "\n").encode())
     except OSError as error:
         return f"the reference could not be cached in {path.parent} ({error.strerror or error}); it will be made again"
     return None
@@ -238,13 +255,15 @@ def get(
     batch_size: int,
     cache_dir: str | os.PathLike | None = None,
     timings: features.Timings | None = None,
-    advance: Callable[[int, int], object] = lambda done, total: None,
+    advance: Callable[..., object] = lambda count, total, made=True: None,
+    unfinished: Callable[[dict], UnfinishedFeatures] | None = None,
 ) -> Reference | None:
     """Return the reference on rank 0, None on other ranks; every rank calls it.
 
     Args:
         with_features: whether features are needed beside the statistics.
-        advance: called with (images done since the last call, total images) while they are computed.
+        advance: called with (images done since the last call, total images, made=whether they were made now).
+        unfinished: returns the place of features that an interruption would lose, from what identifies them.
 
     Raises:
         DataUnavailableError: the images are needed and not available offline.
@@ -270,15 +289,16 @@ def get(
         "checksum": checksum(loaded),
     }
     layer = extractor.layer("fid")
-    identity = {"format": FORMAT, **about, **extractor.identity, "layer": layer}
-    name = re.sub(r"[^A-Za-z0-9+]+", "_", f"{data.dataset}-{data.split}")  # a config may call its data ../../x
-    stem = f"{name}-{data.resolution}-{extractor.name}-{key_of(identity)}"
+    chosen_by = {"count": about["count"], "selection": about["selection"]}
+    identity = {"format": FORMAT, **content(loaded), **chosen_by, **extractor.identity, "layer": layer}
+    stem = f"{extractor.name}-{data.resolution}-{key_of(identity)}"
     folder = cache_folder(cache_dir)
     with _alone(folder / f"{stem}.lock"):
         found = _cached(folder / stem, identity, with_features)
         if ranks.from_first(found is not None):
             return None if found is None else _reference(about | {"from": "cache"}, found, with_features)
         source = Fixed(images, labels)
+        kept = unfinished(identity | {"batch_size": batch_size}) if unfinished else None
         made = features.extract(
             source,
             extractor,
@@ -286,14 +306,17 @@ def get(
             batch_size,
             timings=timings,
             parts=("reference", "reference"),
-            advance=lambda count: advance(count, len(source)),
+            advance=lambda count, made=True: advance(count, len(source), made),
+            unfinished=kept,
         )
         if made is None:
             return None
         check_finite(made.layers[layer], f"the real images of {data}")
         tensors = _tensors(made.layers[layer], labels)
         names = ("statistics", "features") if with_features else ("statistics",)
-        warnings = [_write(folder / f"{stem}.{name}.safetensors", tensors[name], identity) for name in names]
+        warnings = [_write(folder / f"{stem}.{name}.safetensors", tensors[name], identity, about) for name in names]
+        if kept:
+            kept.remove()
     found = tensors["statistics"] | tensors["features"]
     reference = _reference(about | {"from": "computed"}, found, with_features)
     reference.warnings = tuple(warning for warning in warnings[:1] if warning)

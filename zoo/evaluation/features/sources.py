@@ -6,11 +6,12 @@ are those of `GAN.sample` with the same seed, unless the protocol asks for anoth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from ...common import quantise, ranks
 from ...common.errors import ZooError
+from ...common.tensors import state_sha256
 from ...common.text import cut
 from ...datasets.find import of_path
 from ...datasets.npz import Npz
@@ -50,6 +52,10 @@ class ImageSource(Protocol):
         """Compute what depends on all images, before the first batch; every rank calls it."""
         ...
 
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these images from all others, as JSON."""
+        ...
+
 
 @dataclass
 class Fixed:
@@ -69,6 +75,9 @@ class Fixed:
 
     def prepare(self) -> None:
         pass
+
+    def identity(self) -> dict[str, Any]:
+        return {"shape": list(self.images.shape), "pixels": pixels_sha256(self.images)}
 
     def subset(self, chosen: Tensor) -> Fixed:
         return Fixed(self.images[chosen], None if self.known_labels is None else self.known_labels[chosen])
@@ -117,8 +126,20 @@ class PictureSource:
     def prepare(self) -> None:
         pass
 
+    def identity(self) -> dict[str, Any]:
+        chosen = None if self.chosen is None else hashlib.sha256(self.chosen.numpy().tobytes()).hexdigest()
+        return {"files": self.source.fingerprint(), "of": self.source.origin, "chosen": chosen}
+
     def subset(self, chosen: Tensor) -> PictureSource:
         return PictureSource(self.source, chosen if self.chosen is None else self.chosen[chosen])
+
+
+def pixels_sha256(images: Tensor) -> str:
+    """Return the sha256 of pixels (N, 3, H, W) uint8, image after image as (H, W, 3)."""
+    digest = hashlib.sha256()
+    for part in images.split(4096):
+        digest.update(part.permute(0, 2, 3, 1).contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def pictures(path: Path, split: str = "train") -> Fixed | PictureSource:
@@ -193,6 +214,19 @@ class Generated:
             classes = in_proportion(self.proportions, self.n, self.seed)[start : start + count]
             return self.model.trained_labels(classes, count)  # the data's proportions are those of classes
         return latents.labels(self.seed, start, count, self.model.num_classes)
+
+    def identity(self) -> dict[str, Any]:
+        model = self.model
+        return {
+            "generator": model.config.generator.model_dump(mode="json"),
+            "range": model.config.data.range,
+            "weights": state_sha256(model.state_dict()),
+            "computed": [model.precision, model.device.type, model.fused],
+            "sampling": self.sampling.model_dump(mode="json"),
+            "seed": self.seed,
+            "count": self.n,
+            "proportions": None if self.proportions is None else [*self.proportions.tolist(), *model.label_map],
+        }
 
     def batch(self, start: int, count: int) -> Tensor:
         kind = self.sampling.quantise

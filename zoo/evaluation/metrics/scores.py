@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..features.references import Reference
-from ..protocols.protocol import CT, FID, IS, KID, MIND, PRD, AuthPct, DensityCoverage, PrecisionRecall, Settings
-from . import copying, formulas, monge, neighbourhoods, prd
+from ..protocols.protocol import CMMD, CT, FID, IS, KID, MIND, PRD, AuthPct, DensityCoverage, PrecisionRecall, Settings
+from . import cmmd, copying, formulas, monge, neighbourhoods, prd
 from .formulas import Spread
 
 
@@ -48,6 +48,8 @@ def values(
     if isinstance(settings, PRD):
         found = prd.f_scores(fake, some, settings.clusters, settings.runs)
         return {"f_8": Spread(found.recall), "f_1/8": Spread(found.precision)}
+    if isinstance(settings, CMMD):
+        return {"cmmd": Spread(cmmd.cmmd(fake, some))}
     assert isinstance(settings, MIND)
     return {"mind": Spread(monge.sliced_distance(fake, some, settings.projections))}
 

@@ -10,6 +10,7 @@ from ..features import extractors
 from ..plan import Task
 from . import published
 from .protocol import Protocol
+from .reasons import reasons
 
 _TASKS = {
     "fid": "fid",
@@ -22,6 +23,7 @@ _TASKS = {
     "f_8": "prd",
     "f_1/8": "prd",
     "mind": "mind",
+    "cmmd": "cmmd",
     "authpct": "authpct",
     "c_t": "ct",
     "class accuracy": "classes",
@@ -89,6 +91,5 @@ def _claim(score: Published | Measured, config: ModelConfig, wanted: str) -> Cla
     if wanted in ("published", own.name):
         return Claim(score, *found, protocol=own, note=note or None)
     other = published.with_counts(published.find(wanted), score, config).updated(splits=own.splits, seeds=own.seeds)
-    apart = own.differences(other, ("fid",) if task == "classes" else (task,))
-    why = f"another protocol ({'; '.join(apart)})" if apart else None
+    why = reasons(own, other, "fid" if task == "classes" else task, config)
     return Claim(score, *found, protocol=other, why_not=why, note=note or None)

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from ...schema.architecture import ConfigPart
+from .. import names
 
-METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct")
-_NOT_SETTINGS = ("name", "title", "source", "published_in", "datasets", "quirks", "doubts")
+METRICS = tuple(metric for metric in names.METRICS if metric != "classes")  # `classes` has the settings of fid
+_NOT_SETTINGS = ("name", "title", "source", "extractor", "published_in", "datasets", "quirks", "doubts")
 
 
 class Sampling(ConfigPart):
@@ -82,6 +83,10 @@ class MIND(EqualCounts):
     projections: PositiveInt = 1000
 
 
+class CMMD(EqualCounts):
+    """The discrepancy of embeddings under a Gaussian kernel."""
+
+
 class AuthPct(ConfigPart):
     num_real: PositiveInt | None = None
     num_fake: PositiveInt = 10_000
@@ -118,7 +123,9 @@ class Protocol(ConfigPart):
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)  # the score is the mean over these
     splits: dict[str, str] = {}  # data set -> split of the real images; others: the split the model was trained on
     selection: Literal["random", "balanced"] = "random"  # which real images, where not all; balanced: as many a class
-    resize: Literal["tensorflow", "bilinear", "pillow"] = "tensorflow"  # how images reach Inception's 299x299
+    extractor: str = names.INCEPTION  # where none is asked for
+    # how images reach the extractor's size, where it knows this way; else in its usual way
+    resize: Literal["tensorflow", "bilinear", "pillow", "bicubic", "pillow-bicubic"] = "tensorflow"
     fid: FID | None = None
     kid: KID | None = None
     isc: IS | None = None
@@ -126,6 +133,7 @@ class Protocol(ConfigPart):
     dc: DensityCoverage | None = None
     prd: PRD | None = None
     mind: MIND | None = None
+    cmmd: CMMD | None = None
     authpct: AuthPct | None = None
     ct: CT | None = None
     published_in: tuple[str, ...] = ()  # how the `source` of the scores that were measured so begins

@@ -11,9 +11,25 @@ from __future__ import annotations
 from ...common.errors import ZooError
 from ...schema.config import ModelConfig
 from ...schema.entries import Measured, Published, Score
-from .protocol import CT, FID, IS, KID, MIND, PRD, AuthPct, DensityCoverage, Doubt, PrecisionRecall, Protocol, Sampling
+from ..names import CLIP, DINOV2
+from .protocol import (
+    CMMD,
+    CT,
+    FID,
+    IS,
+    KID,
+    MIND,
+    PRD,
+    AuthPct,
+    DensityCoverage,
+    Doubt,
+    PrecisionRecall,
+    Protocol,
+    Sampling,
+)
 
-EQUAL_COUNTS = ("precision", "recall", "density", "coverage", "F_", "MIND", "MD ")  # how names of their scores begin
+# How names of scores of equal counts begin.
+EQUAL_COUNTS = ("precision", "recall", "density", "coverage", "F_", "MIND", "MD ", "CMMD")
 _MIN_MAX = Sampling(quantise="min-max")
 _SMALL = ("cifar10", "cifar100", "tiny-imagenet")
 _SUBSETS = ("baby-imagenet", "papa-imagenet", "grandpa-imagenet")
@@ -32,6 +48,7 @@ _CLEAN = Protocol(
     dc=DensityCoverage(),
     prd=PRD(),
     mind=MIND(),
+    cmmd=CMMD(),
     authpct=AuthPct(),
     ct=CT(),
 )
@@ -135,6 +152,42 @@ _MMAGIC = Protocol(
     ),
 )
 
+_EDM2 = Protocol(
+    name="edm2",
+    title="FD-DINOv2 as edm2 has it: the whole training split, 50K generated images, resized in float",
+    source="NVlabs/edm2 4bf8162: calculate_metrics.py; Karras et al. 2024, arXiv 2312.02696",
+    extractor=DINOV2,
+    resize="bicubic",
+    fid=FID(),
+    quirks=("The paper reports the smallest score of several seeds; here three are averaged.",),
+)
+_DGM_EVAL = Protocol(
+    name="dgm-eval",
+    title="FD-DINOv2 as Stein et al. have it: 50K training and 50K generated images, resized by Pillow",
+    source="layer6ai-labs/dgm-eval 74c79f7: dgm_eval/__main__.py and dgm_eval/models/dinov2.py; arXiv 2306.04675",
+    extractor=DINOV2,
+    resize="pillow-bicubic",
+    fid=FID(),
+    kid=KID(),
+    pr=PrecisionRecall(neighbours=5),
+    dc=DensityCoverage(),
+    authpct=AuthPct(num_fake=50_000),
+    ct=CT(num_fake=50_000),
+    quirks=(
+        "Where the training split has more than 50K images it draws 50K of them; here the whole split is taken, unless "
+        "--num-real says otherwise.",
+    ),
+)
+_CMMD = Protocol(
+    name="cmmd",
+    title="CMMD: 30K real and 30K generated images",
+    source="google-research/cmmd: distance.py, embedding.py and io_util.py; arXiv 2401.09603",
+    extractor=CLIP,
+    resize="pillow-bicubic",
+    cmmd=CMMD(max_count=30_000),
+    quirks=("Its tables are of COCO's captions; on other data sets its counts are a custom only.",),
+)
+
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
@@ -173,6 +226,9 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         _STUDIOGAN_2023,
         _MMAGIC,
+        _EDM2,
+        _DGM_EVAL,
+        _CMMD,
         Protocol(
             name="biggan-pytorch",
             title="BigGAN-PyTorch's README: IS of 50K generated images",

@@ -10,7 +10,7 @@ the value (DCGAN on CIFAR-10, 28.95 +- 0.42; the median of its 35 rows is 0.4 %)
 0.0033 +- 0.0001; median 1.3 %), IS 2 % (cGAN-PD on ImageNet 32, 9.08 +- 0.17; median 0.7 %). The tables of InfoMax-GAN
 (arXiv 2007.04589) agree: median 0.6 %, 1.0 % and 0.7 %. ContraGAN's spreads (up to 3 % of FID) are over training runs,
 which a single checkpoint does not have. Precision, recall, density, coverage, the F scores, AuthPct and accuracy are
-shares: two points out of a hundred. C_T is a z-score: two of its standard deviations. MIND has KID's.
+shares: two points out of a hundred. C_T is a z-score: two of its standard deviations. MIND and CMMD have KID's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Literal
 from ...schema.architecture import ConfigPart
 
 Verdict = Literal["reproduced", "better", "not reproduced", "not comparable"]
-USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02, "mind": 0.03}  # relative
+USUAL = {"fid": 0.015, "kid": 0.03, "is": 0.02, "mind": 0.03, "cmmd": 0.03}  # relative
 USUAL_ABSOLUTE = {"authpct": 2.0, "c_t": 2.0}
 USUAL_SHARE = 0.02  # absolute, of all others
 HIGHER_IS_BETTER = (

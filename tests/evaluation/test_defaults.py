@@ -1,0 +1,86 @@
+"""What is measured by default: with what is on this machine, and said in one line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from zoo import datasets
+from zoo.common.errors import DataUnavailableError
+from zoo.evaluation import PROTOCOLS, defaults
+from zoo.evaluation.features import inception
+from zoo.schema import registry
+from zoo.schema.entries import Measured, Published
+
+
+@pytest.fixture
+def tiny_is_offline(monkeypatch):
+    """The extractor without a download costs nothing here."""
+    monkeypatch.setattr(defaults, "OFFLINE", "tiny")
+
+
+def test_without_inception_the_offline_extractor_is_taken_and_said(tiny_is_offline, unconditional, capsys):
+    report = zoo.evaluate(unconditional, ("fid",), num_fake=100, seeds=1)
+    assert [result.metric for result in report.results] == ["FD (tiny)"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("zoo: the extractor is tiny, as Inception's weights are not on this machine")
+    assert "--extractor inception, which downloads them" in line
+
+
+def test_inception_is_the_default_where_its_weights_are(inception_weights, monkeypatch, capsys):
+    assert defaults.extractor(inception_weights) == "inception"
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder.mkdir(parents=True)
+    shutil.copy(inception_weights, folder / inception.FILE_NAME)
+    with pytest.raises(zoo.WeightsCorruptedError):  # it is looked at, and never replaced by another in silence
+        defaults.extractor()
+    assert defaults.extractor_for("dinov2-vit-l-14", ("tiny",)) == "dinov2-vit-l-14"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_given_file_that_is_missing_is_no_reason_for_another_extractor():
+    with pytest.raises(zoo.WeightsUnavailableError, match=r"gone\.pth does not exist"):
+        zoo.evaluate("infomax-gan/digits", inception_weights="gone.pth")
+
+
+def test_where_only_statistics_are_here_what_needs_images_is_left_out(monkeypatch, capsys):
+    def not_here(*_, **__):
+        raise DataUnavailableError("cifar10 is not here")
+
+    monkeypatch.setattr(datasets, "load", not_here)
+    report = zoo.evaluate("contragan-snresgan/cifar10", num_fake=64, seeds=1, device="cpu")
+    assert [result.kind for result in report.results] == ["fid", "is"]
+    assert "only the statistics of cifar10 train are on this machine, not its images, so kid and pr are left out" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(DataUnavailableError, match="leave the others out"):  # asked for, they are not left out
+        zoo.evaluate("contragan-snresgan/cifar10", ("fid", "kid"), num_fake=64, seeds=1, device="cpu")
+
+
+def test_few_real_images_have_a_kernel_distance_alone(unconditional, capsys):
+    few = datasets.Dataset(
+        *(part[:12] for part in (datasets.load("digits").images, datasets.load("digits").labels)), 10
+    )
+    protocol = PROTOCOLS["clean"].updated(num_fake=50, seeds=(0,))
+    report = zoo.evaluate(unconditional, protocol=protocol, extractor="tiny", data=few)
+    assert "fid" not in {result.kind for result in report.results}
+    assert "12 real images are too few for a covariance of 12 features, so fid is left out" in capsys.readouterr().err
+    report = zoo.evaluate(unconditional, num_fake=50, seeds=1, extractor="tiny", data=few)
+    assert "fid" in {result.kind for result in report.results}, "counts that are given are a choice"
+
+
+def test_verify_takes_the_recorded_scores_where_inception_is_not_here(tiny_is_offline, capsys):
+    score = {"extractor": "tiny", "protocol": "clean", "num_real": 1797, "num_fake": 100, "split": "train"}
+    config = registry.config("infomax-gan/digits")
+    weights = config.weights[0].model_copy(update={"scores": (Measured(metric="FD (tiny)", value=1.0, **score),)})
+    published = (Published(metric="FID", value=20, num_fake=100, num_real=1797, source="Mimicry README", tag="zoo"),)
+    changes = {"name": "test/both", "weights": (weights,), "published": published}
+    registry.register(config.model_copy(update=changes))
+    found = {c.metric: c for c in zoo.verify("test/both", device="cpu").comparisons}
+    assert found["FD (tiny)"].measured is not None
+    assert found["FID"].why == "measured with inception; --extractor inception does that"
+    assert "zoo: the extractor is tiny" in capsys.readouterr().err
+    with pytest.raises(zoo.WeightsUnavailableError):
+        zoo.verify("test/both", extractor="inception")
