@@ -60,7 +60,7 @@ def dino(monkeypatch):
         torch.nn.init.normal_(parameter, std=0.3)
     path = hub_file("dinov2_vitl14_pretrain.pth")
     torch.save(network.state_dict(), path)
-    monkeypatch.setitem(dinov2.VARIANTS, "dinov2-vit-l-14", dinov2.Variant(12, 2, 2, sha256(path)))
+    monkeypatch.setitem(dinov2.VARIANTS, "dinov2-vit-l-14", dinov2.PublishedSize(12, 2, 2, sha256(path)))
     return network
 
 

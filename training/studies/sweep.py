@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -30,7 +30,10 @@ _MOST_RUNS = 10_000  # of a size
 OptionsByAxis = Annotated[
     dict[Word, Word], Field(max_length=20)
 ]  # axis -> option; axes that are left out match all their options
-Metric = Literal[METRICS]  # pyright: ignore[reportInvalidTypeForm]
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[METRICS]
 
 
 class Option(ConfigPart):

@@ -1,7 +1,8 @@
-"""Evaluation: `evaluate`, `verify`, `align`, protocols as data, reports.
+"""Evaluation: `evaluate`, `verify`, `compare`, `align`, protocols as data, reports.
 
     zoo.evaluate("infomax-gan/digits", extractor="efficientnet-lite0", num_fake=1000)
     zoo.verify("infomax-gan/cifar10")
+    zoo.compare("infomax-gan/digits")
     zoo.align("contragan-snresgan/cifar10")
 
 Nothing heavy is imported until one of these is used.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .alignment.align import Alignment, align
+    from .comparing import ToolTable, compare
     from .protocols.protocol import Protocol
     from .protocols.published import PROTOCOLS
     from .referencing import make_reference
@@ -26,6 +28,8 @@ _LAZY = {
     "PROTOCOLS": "protocols.published",
     "Alignment": "alignment.align",
     "align": "alignment.align",
+    "ToolTable": "comparing",
+    "compare": "comparing",
     "Protocol": "protocols.protocol",
     "Report": "report.report",
     "evaluate": "running",
@@ -39,7 +43,9 @@ __all__ = [
     "Alignment",
     "Protocol",
     "Report",
+    "ToolTable",
     "align",
+    "compare",
     "evaluate",
     "make_reference",
     "verify",

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from .architecture import ConfigPart
 from .bounds import Count, Length, Line, Notes, Paragraph, Word
 from .label_alignment import LabelAlignment
+from .panel import Panel
 
 Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -192,6 +193,7 @@ class Weights(ConfigPart):
     deviations: Notes = ()  # where the run that made these weights differs from the recipe, in words
     alignment: LabelAlignment | None = None  # of labels and classes
     scores: Annotated[tuple[Measured, ...], Length(1000)] = ()
+    panel: Panel | None = None  # all metrics that run offline
     nearest: NearestTraining | None = None
     training_record: bool = False  # the log, curves and sheets of the training are beside the card
     note: Paragraph | None = None
