@@ -15,9 +15,25 @@ import zoo
 from zoo import ZooError
 from zoo.checkpoints import cache, weights
 from zoo.checkpoints.availability import Status
-from zoo.demo import cards, encoding, exploring, fetching, model_list, models, neighbours, thumbnails, validation
+from zoo.demo import (
+    cards,
+    critic,
+    encoding,
+    exploring,
+    fetching,
+    heatmap,
+    model_list,
+    models,
+    neighbours,
+    recorded,
+    thumbnails,
+    validation,
+)  # fmt: skip
 from zoo.demo.models import ModelCache, ModelsOnDevice
 from zoo.demo.settings import Settings
+from zoo.release.card import pictures_dir as cards_dir
+from zoo.release.card import record_filenames
+from zoo.release.run_log import read_log
 from zoo.schema import registry
 
 SETTINGS = Settings()
@@ -199,6 +215,83 @@ def test_a_film_goes_there_and_back_with_two_models_side_by_side(device, monkeyp
         assert gif.n_frames == 4
         assert gif.width >= 688
     assert (".mp4" in films) != bool(why)
+
+
+# ------------------------------------------------------------------------------- labels, discriminator, training
+
+
+def test_the_heat_map_shows_what_aligned_labels_change():
+    config = zoo.info("contragan-snresgan/cifar10")
+    found = heatmap.alignment(config, config.name)
+    for way, share in ((heatmap.TRAINED, found.accuracy_asked), (heatmap.ALIGNED, found.accuracy_assigned)):
+        rows = heatmap.counts(found, way)
+        assert sum(row[i] for i, row in enumerate(rows)) / sum(map(sum, rows)) == pytest.approx(share, abs=1e-5)
+        table = heatmap.table(config, found, way)
+        assert table.count('class="zoo-asked"') == 10
+        assert f"{share:.0%} of the images show the class asked for" in table
+    assert "learnt the classes but not their names" in heatmap.lesson(found)
+    assert "no classes" in heatmap.nothing(zoo.info("infomax-gan/digits"), "infomax-gan/digits")
+    assert "zoo align contragan/cifar10" in heatmap.nothing(zoo.info("contragan/cifar10"), "contragan/cifar10")
+
+
+def test_the_discriminator_ranks_and_rejects(device):
+    found = critic.judge(_Job(), device, "contragan-snresgan/cifar10", 10, 0)
+    model = zoo.load("contragan-snresgan/cifar10")
+    images = model.sample(10, "all", 0)
+    scores = model.score(images)
+    assert found.scores == pytest.approx(sorted(scores.tolist(), reverse=True), abs=0.05)
+    assert found.names[0] == model.class_names[int(scores.argmax())]
+    shown = critic.ranking(found, 4)
+    assert shown.count('class="zoo-out"') == 6
+    assert f"mean score {sum(found.scores[:4]) / 4:.2f}, against {sum(found.scores) / 10:.2f} of all" in shown
+    assert critic.judge(_Job(), device, "contragan-snresgan/cifar10", 10, 0) is found, "a slider does not judge again"
+    with pytest.raises(ZooError, match="the discriminator of contragan/digits is not on this machine"):
+        critic.judge(_Job(), device, "contragan/digits", 10, 0)
+
+
+@pytest.mark.parametrize("method", [critic.PCA, critic.TSNE])
+def test_a_map_puts_like_points_together(method):
+    pytest.importorskip("sklearn")
+    random = np.random.default_rng(0)
+    points = np.concatenate([random.normal(0, 0.01, (12, 5)) + np.eye(5)[i] for i in range(2)]).astype(np.float32)
+    placed = critic.plane(points, method)
+    assert placed.min() == 0
+    assert placed.max() == 1
+    assert np.linalg.norm(placed[:12].mean(0) - placed[12:].mean(0)) > 2 * placed[:12].std()
+    assert critic.purity(torch.from_numpy(points), [0] * 12 + [1] * 12) == 1
+    assert critic.purity(torch.from_numpy(points), []) is None
+
+
+def test_the_map_has_the_centres_of_the_classes(device):
+    pytest.importorskip("sklearn")
+    found = critic.embed(_Job(), device, "contragan-snresgan/cifar10", 20, 0, critic.PCA)
+    assert found.places.shape == (20, 2)
+    assert found.centres.shape == (10, 2)
+    shown = critic.drawn_map(found, [f"<{i}>" for i in range(10)], "told")
+    assert shown.count("<img") == 20
+    assert shown.count("<strong") == 10
+    assert "&lt;3&gt;" in shown
+
+
+@pytest.mark.parametrize("name", ["contragan-snresgan/cifar10", "infomax-gan/cifar10-small", "biggan/cifar10-small"])
+def test_a_training_record_is_taken_apart_by_step(name):
+    config = registry.config(name)
+    found = recorded.moments(name)
+    steps = [moment.step for moment in found]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == read_log(cards_dir() / record_filenames(config).log)[0][-1]["step"]
+    for moment in found:
+        with Image.open(io.BytesIO(moment.strip)) as strip:
+            assert strip.width / strip.height == pytest.approx(10.5, abs=0.5), "ten images in a row"
+    assert f"step {steps[0]:,}" in recorded.shown(config, 0)
+    assert not recorded.moments("contragan/digits")
+    assert name in recorded.nothing(registry.config("contragan/digits"))
+
+
+def test_scores_of_the_training_are_told_with_their_step():
+    config = registry.config("infomax-gan/cifar10-small")
+    assert recorded.scores_at(config, 12_000) == "FD efficientnet-lite0 196.4 (logged at step 12,000)"
+    assert recorded.scores_at(registry.config("contragan-snresgan/cifar10"), 10_000) == ""
 
 
 # ------------------------------------------------------------------------------------------- verdicts and messages

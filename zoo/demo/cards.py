@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..checkpoints.availability import Status, availability
 from ..common.files import as_size
+from ..nets import build_generator
 from ..schema import registry
 from ..schema.config import ModelConfig
 from . import encoding, model_list, thumbnails
@@ -46,8 +47,22 @@ class Card:
         """One line: the size and the source of the weights."""
         if self.status is Status.TRAIN:
             return "no weights were published; it is trained first"
-        size = "size unknown" if self.size is None else as_size(self.size)
-        return f"{size} from {self.source}"
+        if self.size is None:  # what is published may hold more than the weights
+            return f"{as_size(weight_bytes(self.name))} of weights from {self.source}"
+        return f"{as_size(self.size)} from {self.source}"
+
+
+_counted: dict[str, int] = {}  # bytes by architecture; many models share one
+
+
+def weight_bytes(name: str) -> int:
+    """Return the bytes of a model's weights in float32, counted from its architecture."""
+    architecture = registry.config(name).generator
+    key = architecture.model_dump_json()
+    if key not in _counted:
+        tensors = build_generator(architecture, device="meta").state_dict().values()
+        _counted[key] = 4 * sum(tensor.numel() for tensor in tensors)
+    return _counted[key]
 
 
 def all_cards() -> list[Card]:

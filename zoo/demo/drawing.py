@@ -53,6 +53,13 @@ def truncations(job: Job, worker: ModelsOnDevice, request: Sample, thresholds: S
     return rows
 
 
+def asked(
+    job: Job, worker: ModelsOnDevice, name: str, classes: Sequence[int], rows: int, seed: int, way: str
+) -> Images:
+    """Draw rows of images of these classes, `sample(rows * len(classes), classes * rows, seed, labels=way)`."""
+    return load(job, worker, name).sample(rows * len(classes), list(classes) * rows, seed, labels=way)
+
+
 def sample_one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:
     """Draw image `position` of a sample alone."""
     model = load(job, worker, request.model)

@@ -16,6 +16,7 @@ from ..sampling import animation
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ..sampling.images import Images
     from .drawing import Row
 
 _FILM = 720  # pixels, about
@@ -53,6 +54,14 @@ def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:
     """Return an <img> with embedded pixels."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return f'<img class="zoo-pixels" src="{source}" alt="{html.escape(alt)}" style="{style}">'
+
+
+def titled(images: Images, titles: Sequence[str], told: str) -> str:
+    """Return images in columns under titles as HTML, with a caption."""
+    heads = "".join(f'<span title="{html.escape(title)}">{html.escape(title)}</span>' for title in titles)
+    heads = f'<div class="zoo-titles">{heads}</div>' if titles else ""
+    shown = picture(png(images.grid(len(titles) or None)), f"{told}, {len(images)} images")
+    return f'<div class="zoo-alone">{heads}{shown}</div><p class="zoo-caption">{html.escape(told)}</p>'
 
 
 def strips(rows: Sequence[Row], heading: str, alt: str) -> str:

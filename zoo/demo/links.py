@@ -13,7 +13,9 @@ from . import validation
 from .settings import Settings
 from .validation import Sample
 
-TABS = ("models", "sample", "explore", "nearest", "compare", "evaluate", "about")
+TABS = (
+    "models", "sample", "explore", "labels", "discriminator", "training", "nearest", "compare", "evaluate", "about",
+)  # fmt: skip
 OF_PICTURES = {"model", "n", "seed", "label", "truncation", "columns"}  # the keys that say what is shown
 _LONGEST = 2000
 

@@ -12,7 +12,18 @@ from ..schema import registry
 from ..schema.config import ModelConfig
 from . import api, behaviour, cards, links, model_list, style, validation
 from .service import Service, guarded, internal_error
-from .tabs import about, compare, entrance, evaluate, explore, memorising, sample
+from .tabs import (
+    about,
+    asked_drawn,
+    compare,
+    discriminator_view,
+    entrance,
+    evaluate,
+    explore,
+    memorising,
+    over_time,
+    sample,
+)
 from .wiring import Wires
 
 
@@ -72,6 +83,9 @@ def build(service: Service) -> gr.Blocks:
             here = entrance.build(page)
             sampling = sample.build(page)
             exploring = explore.build(page, sampling)
+            asked_drawn.build(page)
+            discriminator_view.build(page)
+            over_time.build(page)
             memorising.build(page, sampling)
             compare.build(page)
             evaluate.build(page)

@@ -13,6 +13,7 @@ CSS = """
   outline: 2px solid var(--color-accent) !important; outline-offset: 1px; }
 .zoo-top { align-items: center; gap: .5rem; flex-wrap: nowrap; }
 .zoo-top h1 { font-size: 1.25rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
+.zoo-line { align-items: center; }
 .zoo-facts a { margin: 0 !important; padding: 0 !important; }
 .zoo-card span { font-weight: 400; }
 .zoo-facts { margin: 0; color: var(--body-text-color-subdued); line-height: 1.5; font-size: .9rem; }
@@ -65,6 +66,23 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 #card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
 #card th:last-child, #card td:last-child { min-width: 16rem; }
 .zoo-scores td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.zoo-heat { border-collapse: separate; border-spacing: 2px; width: 100%; table-layout: fixed; font-size: .8rem; }
+.zoo-heat, .zoo-heat tr { border: 0 !important; background: none !important; }
+.zoo-heat :is(td, th) { border: 0 !important; padding: .2rem .1rem !important; text-align: center; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap; font-weight: 400; background: none; }
+.zoo-heat thead td, .zoo-heat tbody th { width: 6.5em; text-align: right; }
+.zoo-heat caption { text-align: left; color: var(--body-text-color-subdued); padding-bottom: .5rem; }
+.zoo-heat tbody td { background: color-mix(in srgb, var(--color-accent) var(--share, 0%),
+  var(--background-fill-secondary)) !important; font-variant-numeric: tabular-nums; }
+.zoo-heat td.zoo-asked { outline: 1px solid var(--body-text-color); }
+.zoo-ranked { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: .4rem; }
+.zoo-ranked figure { margin: 0; } .zoo-ranked img { width: 100%; display: block; }
+.zoo-ranked figcaption { font-size: .75rem; text-align: center; font-variant-numeric: tabular-nums; }
+.zoo-out { opacity: .2; }
+.zoo-map { position: relative; width: 100%; max-width: 900px; aspect-ratio: 4 / 3; }
+.zoo-map img { position: absolute; width: 4.2%; border: 2px solid; }
+.zoo-map strong { position: absolute; transform: translate(-50%, -50%); padding: 0 .3rem; font-size: .9rem;
+  background: var(--background-fill-primary); color: var(--body-text-color); border: 1px solid currentColor; }
 .zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
 .zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
 .zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
@@ -74,6 +92,8 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
   .zoo-top h1 { font-size: 1rem; }
   .zoo-facts { font-size: .8rem; line-height: 1.35; }
   .zoo-cards-here { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
+  .zoo-ranked { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); }
+  .zoo-heat { font-size: .6rem; border-spacing: 1px; } .zoo-heat thead td, .zoo-heat tbody th { width: 5.5em; }
   .zoo-titles span { font-size: .55rem; text-overflow: clip; }
   .zoo-scores { display: block; overflow-x: auto; }
   .zoo-scores td { min-width: 5rem; }

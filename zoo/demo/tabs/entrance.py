@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 
 import gradio as gr
@@ -21,19 +22,19 @@ def build(page) -> gr.HTML:
             progress_at = gr.HTML(elem_id="download-progress", padding=True)
             command = gr.Code(label="In a terminal on the demo's machine", language="shell", interactive=False, lines=1)
         count = len(cards.matching("", cards.EVERY))
-        with gr.Accordion(f"{count} more models", open=False, elem_id="more"):
+        with gr.Accordion(f"{count} more models", open=False, elem_id="more") as more:
             with gr.Row(equal_height=True):
                 words = gr.Textbox(label="Search", placeholder="such as biggan or infomax", elem_id="search")
                 dataset = gr.Dropdown(cards.datasets(), value=cards.EVERY, label="Data set", elem_id="data-set")
-            listed = cards.others(cards.matching("", cards.EVERY), page.service.downloads)
-            away = gr.HTML(listed, js_on_load=behaviour.SELECT_INDEX, elem_id="away")
+            away = gr.HTML(js_on_load=behaviour.SELECT_INDEX, elem_id="away")
         wanted = gr.Textbox(visible=False)  # the model that is to be downloaded
 
     async def search(text, dataset):
         if not isinstance(text, str) or len(text) > 200:
             raise ZooError(f"search is {validation.shown(text)}; give a few words")
         dataset = validation.choice("data set", dataset, cards.datasets())
-        return cards.others(cards.matching(text, dataset), page.service.downloads)
+        found = cards.matching(text, dataset)
+        return await asyncio.to_thread(cards.others, found, page.service.downloads)  # the first time it counts weights
 
     async def pick(chosen: gr.SelectData):
         name = cards.name_at(chosen.index) or model_list.DEFAULT
@@ -53,7 +54,14 @@ def build(page) -> gr.HTML:
     for shown in (here, away):
         picked = page.connect(shown.select, pick, [], [page.model, page.tabs, *panel, wanted], show_progress="hidden")
         page.after(picked, js=behaviour.SHOW_CHOICE)
-    page.connect([words.input, dataset.input], search, [words, dataset], [away], show_progress="hidden")
+    page.connect(
+        [more.expand, words.input, dataset.input],
+        search,
+        [words, dataset],
+        [away],
+        show_progress_on=away,
+        trigger_mode="always_last",
+    )
     fetched = [page.model, page.tabs, get, progress_at, here]
     page.connect(download.click, fetch, [wanted], fetched, show_progress_on=progress_at)
     return here
@@ -74,5 +82,5 @@ def _told(card: cards.Card, downloads: bool) -> tuple:
     fetched = card.status is Status.DOWNLOAD and downloads
     told = f"<p><strong>{html.escape(card.name)}</strong> {html.escape(card.config.title)}. "
     told += f"{html.escape(card.facts)}; {html.escape(card.place)}.</p>"
-    button = gr.Button(f"Download {card.place}", visible=fetched)
+    button = gr.Button(f"Download ({card.place})", visible=fetched)
     return told, button, gr.Code(value=cards.command(card), visible=not fetched)

@@ -79,7 +79,7 @@ def build(page) -> SampleControls:
                 elem_id="gallery",
                 elem_classes="zoo-gallery",
             )
-            with gr.Row(equal_height=True):
+            with gr.Row(elem_classes="zoo-line"):
                 status = gr.HTML(elem_id="status", min_width=240)
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
