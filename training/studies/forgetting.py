@@ -142,9 +142,7 @@ def study(
     total = steps or _CYCLES * _TASKS * (PAPER_TASK if paper else SMALL_TASK)
     task_steps, rest = divmod(total, _CYCLES * _TASKS)
     if rest:
-        raise ZooError(
-            f"--steps {total:,} do not divide into {_CYCLES} cycles of {_TASKS} tasks; give a multiple of 20"
-        )
+        raise ZooError(f"--steps {total} are not whole tasks, of which there are 20; give a multiple of 20")
     changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=total)
     config = registry.config("infomax-gan/cifar10").as_paper().updated(changes)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
@@ -264,8 +262,8 @@ def make_report(
             f"One class of CIFAR-10 against all others; the class changes every {task_steps:,} updates (paper: 1,000) "
             f"and the ten classes come round twice. Half of each batch is of the class, in training and in the test "
             f"(chance is 50 %). The loss is the cross entropy of the discriminator's logit; with InfoMax, {beta:g} "
-            f"times the InfoMax loss of the whole batch ({infomax_form(config)}) is added. Both runs of a seed start from the same weights and see the same "
-            "batches. The paper prints curves only and does not state the balance, the loss and the weight."
+            f"times the InfoMax loss of the whole batch ({infomax_form(config)}) is added. Both runs of a seed start "
+            "from the same weights and see the same batches. The paper prints curves only and does not state the balance, the loss and the weight."
         ],
         settings={
             **described(config),

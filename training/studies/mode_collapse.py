@@ -194,8 +194,8 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
         source=SOURCE,
         question="Does a generator that collapses do worse in the contrastive task?",
         method=[
-            f"A discriminator learns the contrastive loss alone ({infomax_form(config)}) on CIFAR-10's training images. "
-            "Test images then play a perfect generator, one that makes one class "
+            f"A discriminator learns the contrastive loss alone ({infomax_form(config)}) on CIFAR-10's training "
+            "images. Test images then play a perfect generator, one that makes one class "
             "and one that makes one image. Accuracy: the share of local vectors that the image's own global vector "
             "scores above all local vectors of the other images of the batch; a tie is wrong. The paper prints its "
             "results as curves only, so directions are what can be compared."

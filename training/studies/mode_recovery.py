@@ -184,8 +184,8 @@ def make_report(
             "steps": f"{total:,}, batch {training.batch_size}, {training.precision}",
             "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
             f"{adam.beta1:g}, {adam.beta2:g} (recipe: 0.0001, 0.0002, 0.5, 0.99)",
-            "InfoMax": f"{infomax_form(config)}; alpha = beta = {part.alpha:g}, local features after the second of three "
-            f"blocks, R = {critics.projection_dim} (paper: 1024)",
+            "InfoMax": f"{infomax_form(config)}; alpha = beta = {part.alpha:g}, local features after the second of "
+            f"three blocks, R = {critics.projection_dim} (paper: 1024)",
             "seeds": ", ".join(map(str, seeds)),
         },
         findings=findings,

@@ -51,12 +51,12 @@ def _differences(runs: list[PlannedRun], allowed: set[str]) -> dict[str, set[str
     told = [_flat(run.config) for run in runs]
     fields = dict.fromkeys(field for one in told for field in one)
     values = {field: {repr(one.get(field)) for one in told} for field in fields}
-    return {
-        field: found
-        for field, found in values.items()
-        if len(found) > 1
-        and not any(field == a or field.startswith(f"{a}.") or a.startswith(f"{field}.") for a in allowed)
-    }
+    return {field: found for field, found in values.items() if len(found) > 1 and not _is_allowed(field, allowed)}
+
+
+def _is_allowed(field: str, allowed: set[str]) -> bool:
+    """Return True for an allowed field, one below it, or one that a part of it takes away."""
+    return any(f"{field}.".startswith(f"{one}.") or one.startswith(f"{field}.") for one in allowed)
 
 
 def _flat(config: ModelConfig) -> dict:
