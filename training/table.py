@@ -26,7 +26,7 @@ TITLES = {  # of the fields in which runs and papers differ, in the order of the
     "training.conditioning.same_class_in_numerator": "2C loss: images of the class in the numerator (Eq. 8, not Eq. 7)",
     "training.regularizers.0.keep_class_embeddings": "APS: class embeddings stay beside the augmented positives",
     "training.regularizers.0.scores": "CR: outputs that are compared",
-    "training.regularizers.0.shifts": "CR: shifts by any number of pixels up to an eighth of the side, or all or nothing",
+    "training.regularizers.0.shifts": "CR: shifts by up to an eighth of the side: any number of pixels, or the ends",
     "training.conditioning.shift_negatives": "D2D-CE: negatives' scores shifted alone",
     "training.adversarial": "adversarial loss",
     "data.flip": "random flips of training images",

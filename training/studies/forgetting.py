@@ -263,7 +263,8 @@ def make_report(
             f"and the ten classes come round twice. Half of each batch is of the class, in training and in the test "
             f"(chance is 50 %). The loss is the cross entropy of the discriminator's logit; with InfoMax, {beta:g} "
             f"times the InfoMax loss of the whole batch ({infomax_form(config)}) is added. Both runs of a seed start "
-            "from the same weights and see the same batches. The paper prints curves only and does not state the balance, the loss and the weight."
+            "from the same weights and see the same batches. The paper prints curves only and does not state the "
+            "balance, the loss and the weight."
         ],
         settings={
             **described(config),

@@ -13,6 +13,7 @@ from ..common.devices import rank_device
 from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
+from ..datasets.catalogue import CATALOGUE
 from ..sampling import latents
 from .features import extractors
 from .plan import Task, tasks_of
@@ -78,7 +79,8 @@ def evaluate(
             or an .npz; a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
         held_out: as `data`, real images that the model has not seen, for "ct"; None for another split of the data.
-        num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
+        num_real, num_fake: other counts than the protocol's; num_fake goes for both with data that are drawn at
+            random (Stacked MNIST). A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
         curve: measure the distance at 15 sample counts and extrapolate (arXiv 1911.07023).
@@ -111,7 +113,10 @@ def evaluate(
     )
     where = rank_device(device)
     target = open_target(source, weights=weights, device=where, dtype=dtype, cache_dir=cache_dir, resolution=resolution)
-    chosen = _protocol(protocol, target)
+    chosen, reference = _protocol(protocol, target), data_for(target, data, split)
+    entry = CATALOGUE.get(reference.dataset)
+    if num_real is None and entry and entry.drawn:
+        num_real = num_fake
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
@@ -120,7 +125,7 @@ def evaluate(
     scorer = Scorer(
         target,
         extractor,
-        data_for(target, data, split),
+        reference,
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
