@@ -290,7 +290,7 @@ def test_a_training_record_is_taken_apart_by_step(name):
 
 def test_scores_of_the_training_are_told_with_their_step():
     config = registry.config("infomax-gan/cifar10-small")
-    assert recorded.scores_at(config, 12_000) == "FD efficientnet-lite0 196.4 (logged at step 12,000)"
+    assert recorded.scores_at(config, 12_000) == "FD (efficientnet-lite0) 196.4 (logged at step 12,000)"
     assert recorded.scores_at(registry.config("contragan-snresgan/cifar10"), 10_000) == ""
 
 

@@ -59,6 +59,17 @@ def test_counts_and_seeds_of_any_kind(unconditional):
         assert found["fid"].per_seed == plain["fid"].per_seed
 
 
+def test_of_data_that_are_drawn_as_many_are_read_as_are_generated(tmp_path, monkeypatch):
+    """Stacked MNIST has no whole: 128,000 images of it are no better a measure of 60 generated ones."""
+    monkeypatch.setitem(datasets.CATALOGUE["stacked-mnist"].splits, "train", 300)
+    digits = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    np.savez(tmp_path / "mnist.npz", train_images=digits, train_labels=np.arange(30) % 10)
+    model = zoo.load("dcgan-quarter/stacked-mnist", weights="random", device="cpu")
+    for chosen, expected in ((None, 60), (90, 90)):
+        report = evaluate(model, ("fid",), data=tmp_path / "mnist.npz", num_fake=60, num_real=chosen, seeds=1)
+        assert (report["fid"].num_real, report["fid"].num_fake) == (expected, 60)
+
+
 def test_more_features_than_fit_are_refused_after_the_first_batch(unconditional):
     with pytest.raises(ZooError, match=r"the 12 features of 10,000,000,000,000 images take .* GiB, .*--num-fake"):
         evaluate(unconditional, ("fid",), num_fake=10**13, seeds=1)

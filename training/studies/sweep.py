@@ -53,9 +53,10 @@ class Size(ConfigPart):
     ] = {}  # axis -> the options that are run; others: all
     seeds: Annotated[tuple[CountOrNone, ...], Length(1000, least=1)] = (0,)
     extractor: Annotated[Word, Field(pattern=r"^[\w.-]+$")] = "inception"  # part of file names
-    num_fake: Count = 10_000  # generated images per score
-    num_real: Count | None = None  # at most; None: as many as generated
-    split: Word | None = None  # of the real ones; None: what the model is trained on
+    protocol: Word = "clean"  # of the scores that it has; all others are measured as "clean" says
+    num_fake: Count | None = None  # generated images per score; None: 10,000, or as many as the paper's protocol says
+    num_real: Count | None = None  # at most; None: as many as generated, or as the paper's protocol says
+    split: Word | None = None  # of the real ones; None: the protocol's, or what the model is trained on
     as_paper: bool = False  # begin with the paper's values where the published run differs
     note: Paragraph | None = None  # what this size leaves out
 
@@ -80,6 +81,16 @@ class PaperClaim(ConfigPart):
     than: OptionsByAxis
 
 
+class Comparison(ConfigPart):
+    """Runs that the paper compares, and all the fields in which they may differ beside those that the options set."""
+
+    among: Annotated[dict[Word, Annotated[tuple[Word, ...], Length(1000)]], Field(max_length=20)] = {}  # empty: all
+    differ_in: Annotated[tuple[Word, ...], Length(100)] = ()  # fields with all that is below them
+
+    def holds(self, run: PlannedRun) -> bool:
+        return all(run.where[axis] in options for axis, options in self.among.items())
+
+
 class Sweep(ConfigPart):
     """A sweep, as the files in `sweeps/` state it."""
 
@@ -93,6 +104,7 @@ class Sweep(ConfigPart):
     ]
     metrics: Annotated[tuple[Metric, ...], Length(10)] = ("fid",)
     curves: Annotated[tuple[Word, ...], Length(100)] = ()  # parts of the losses to plot over time, such as "d/infomax"
+    comparisons: Annotated[tuple[Comparison, ...], Length(100)] = ()  # none: runs differ in what the options set
     label_curves: bool = False  # look at what the labels draw while a model trains
     published: Annotated[tuple[PublishedCell, ...], Length(1000)] = ()
     claims: Annotated[tuple[PaperClaim, ...], Length(1000)] = ()
@@ -107,9 +119,9 @@ class Sweep(ConfigPart):
                 if option not in self.axes.get(axis, {}):
                     raise ValueError(f"there is no option {option!r} of an axis {axis!r}")
         for size in (self.small, self.paper):
-            for axis, options in size.only.items():
+            for axis, options in (*size.only.items(), *(x for c in self.comparisons for x in c.among.items())):
                 if missing := set(options) - set(self.axes.get(axis, {})):
-                    raise ValueError(f"only.{axis} names {', '.join(sorted(missing))}, which the axis does not have")
+                    raise ValueError(f"{axis} has no option {', '.join(sorted(missing))}, which only or among names")
             runs = math.prod(len(size.only.get(axis, options)) for axis, options in self.axes.items())
             if runs * len(size.seeds) > _MOST_RUNS:
                 raise ValueError(f"it has more than {_MOST_RUNS:,} runs; give fewer options or seeds")

@@ -14,6 +14,7 @@ from ..common.devices import rank_device
 from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
+from ..datasets.catalogue import CATALOGUE
 from ..sampling import latents
 from . import defaults
 from .features import extractors
@@ -85,7 +86,8 @@ def evaluate(
         split: of the real images; None for the protocol's.
         held_out: as `data`, real images that the model has not seen, for "ct"; None for another split of the data.
         reference: a file of `zoo reference make`, edm2, edm or dgm-eval, instead of the real images themselves.
-        num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
+        num_real, num_fake: other counts than the protocol's; num_fake goes for both with data that are drawn at
+            random (Stacked MNIST). A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
         curve: measure the distance at 15 sample counts and extrapolate (arXiv 1911.07023).
@@ -130,19 +132,24 @@ def evaluate(
         progress=shown,
     )
     chosen = _protocol(protocol, target)
+    if reference is not None and any(given is not None for given in (data, split, num_real)):
+        raise ZooError("a reference file stands for the real images; leave out what else says which they are")
+    if reference is None:
+        real = replace(data_for(target, data, split), progress=shown)
+    else:
+        real = data_of_file(target, reference)
+    entry = CATALOGUE.get(real.dataset)
+    if num_real is None and real.file is None and entry and entry.drawn:
+        num_real = num_fake
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
     except ValueError as error:
         raise ZooError(f"these counts, seeds or labels are refused: {_first_problem(error)}") from None
-    if reference is not None and any(given is not None for given in (data, split, num_real)):
-        raise ZooError("a reference file stands for the real images; leave out what else says which they are")
     scorer = Scorer(
         target,
         extractor,
-        replace(data_for(target, data, split), progress=shown)
-        if reference is None
-        else data_of_file(target, reference),
+        real,
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
