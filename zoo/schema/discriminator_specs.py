@@ -141,7 +141,7 @@ class DCGANDiscriminator(_Discriminator):
 
     architecture: Literal["dcgan"] = "dcgan"
     layout: Literal["paired", "strided"] = "paired"
-    kernel_size: Literal[3, 4] = 3  # of the convolutions of layout "strided"
+    kernel_size: Literal[3, 4, 5] = 3  # of the convolutions of layout "strided"
     first_norm: bool = True  # with batch norm, the first convolution has one too; not in the original DCGAN
     leak: PositiveFloat = 0.1  # slope of leaky_relu below zero, as in StudioGAN
 
@@ -153,7 +153,7 @@ class DCGANDiscriminator(_Discriminator):
     def _reaches(self):
         self._check_maps(self.downsample_blocks)
         require(
-            (self.layout == "strided" and self.kernel_size == 3)
+            (self.layout == "strided" and self.kernel_size % 2 == 1)
             or self.resolution % (1 << self.downsample_blocks) == 0,
             f"resolution {self.resolution} cannot be halved {self.downsample_blocks} times",
         )

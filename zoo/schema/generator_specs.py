@@ -125,6 +125,7 @@ class DCGANGenerator(_Generator):
     kernel_size: Literal[3, 4] = 4  # of the stride-2 transposed convolutions
     norm_gain_offset: Literal[0, 1] = 1  # as in ResNetGenerator
     input_norm: bool = False  # batch norm and activation of the first feature map, as in the original DCGAN
+    refined_blocks: Blocks = ()  # these have a 3x3 convolution, norm and activation more, as in LSGAN (1611.04076)
     # The last layer is a stride-2 transposed convolution to the image, as in the original DCGAN, not a 3x3 convolution.
     output_upsamples: bool = False
 
@@ -135,6 +136,12 @@ class DCGANGenerator(_Generator):
     @property
     def may_round_up(self) -> bool:
         return self.kernel_size == 3
+
+    @model_validator(mode="after")
+    def _refines(self):
+        wrong = [block for block in self.refined_blocks if block > self.num_blocks]
+        require(not wrong, f"refined_blocks names block {wrong[:1]}, but there are {self.num_blocks} blocks")
+        return self
 
     @model_validator(mode="after")
     def _unconditional_input(self):
