@@ -103,7 +103,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--held-out",
-            help="Real images that the model has not seen, for ct; default: another split of the data.",
+            help="Real images that the model has not seen, for ct and cas; default: another split of the data.",
             rich_help_panel=panels.DATA,
         ),
     ] = None,
