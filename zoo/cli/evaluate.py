@@ -149,7 +149,9 @@ def evaluate(
     curve: Annotated[
         bool,
         typer.Option(
-            "--curve", help="Also measure the distance for growing sample counts.", rich_help_panel=panels.PROTOCOL
+            "--curve",
+            help="Also measure fid for growing sample counts, and its limit; kid is unbiased and needs none.",
+            rich_help_panel=panels.PROTOCOL,
         ),
     ] = False,
     weights: Weights = "default",

@@ -87,7 +87,8 @@ def evaluate(
         num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
-        curve: measure the distance at 15 sample counts and extrapolate (arXiv 1911.07023).
+        curve: measure the Frechet distance at 15 sample counts and extrapolate (arXiv 1911.07023). KID is unbiased and
+            needs none.
         weights: "default", a tag, "random", or a .safetensors file.
         inception_weights: torch-fidelity's file, where it is not in torch.hub's folder and cannot be downloaded.
         device: "auto", "cpu", "cuda", ...

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
-from ..common.errors import DataUnavailableError, ZooError
+from ..common.errors import DataUnavailableError
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
 from ..datasets.catalogue import own_split
@@ -137,8 +137,8 @@ class Scorer:
 
     def run(self, tasks: list[Task], *, curve: bool, progress: bool | ProgressCallback) -> TaskResults | None:
         """Measure all scores, on rank 0; returns None on other ranks."""
-        if curve and any(task.metric == "fid" and task.num_fake < 3 for task in tasks):
-            raise ZooError("a distance against the number of images needs at least 3 of them; give more, or no curve")
+        if curve:
+            convergence.check({task.metric: task.num_fake for task in tasks})
         found = TaskResults(values={task: {} for task in tasks})
         with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
             for task in tasks:
