@@ -218,6 +218,13 @@ def test_the_curve_ends_at_the_score(unconditional):
     assert found.distances[0] > found.distances[-1] > found.infinity
 
 
+def test_a_curve_of_a_metric_without_bias_is_refused(unconditional):
+    with pytest.raises(ZooError, match=r"KID is unbiased: its value is that at infinity.*; add fid to the metrics"):
+        evaluate(unconditional, ("kid",), curve=True, seeds=1)
+    with pytest.raises(ZooError, match=r"\(that is fid\); add fid"):
+        evaluate(unconditional, ("is",), curve=True, seeds=1)
+
+
 def test_the_batch_size_does_not_change_a_score(model):
     small, large = (evaluate(model, ("fid",), seeds=1, batch_size=size)["fid"].value for size in (1, 1000))
     assert small == pytest.approx(large, rel=1e-5)

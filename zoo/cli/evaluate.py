@@ -108,7 +108,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--held-out",
-            help="Real images that the model has not seen, for ct; default: another split of the data.",
+            help="Real images that the model has not seen, for ct and cas; default: another split of the data.",
             rich_help_panel=panels.DATA,
         ),
     ] = None,
@@ -154,7 +154,9 @@ def evaluate(
     curve: Annotated[
         bool,
         typer.Option(
-            "--curve", help="Also measure the distance for growing sample counts.", rich_help_panel=panels.PROTOCOL
+            "--curve",
+            help="Also measure fid for growing sample counts, and its limit; kid is unbiased and needs none.",
+            rich_help_panel=panels.PROTOCOL,
         ),
     ] = False,
     weights: Weights = "default",

@@ -53,13 +53,18 @@ class Task:
         return Selection(self.wanted_real, balanced=self.protocol.selection == "balanced")
 
     @property
+    def needs_extractor(self) -> bool:
+        return self.metric != "cas"
+
+    @property
     def needs_real(self) -> bool:
-        return self.metric != "is"
+        """True if the real images that the protocol names are needed; C_T and CAS have held-out ones beside."""
+        return self.metric not in ("is", "cas")
 
     @property
     def needs_features(self) -> bool:
         """True if the statistics of the real images are not enough."""
-        return self.metric not in ("fid", "is")
+        return self.metric not in ("fid", "is", "cas")
 
     def sampling(self, config: ModelConfig | None) -> Sampling:
         """Return the protocol's sampling, with "training" resolved to a number."""

@@ -91,7 +91,7 @@ class ReferenceData:
         return f"{self.dataset} {self.split}"
 
 
-def held_out(data: ReferenceData, given: ReferenceData | None = None) -> ReferenceData:
+def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = None) -> ReferenceData:
     """Return real images that a model trained on `data` has not seen: those given, else another split of the same.
 
     Raises:
@@ -114,8 +114,8 @@ def held_out(data: ReferenceData, given: ReferenceData | None = None) -> Referen
         except DataUnavailableError:
             continue
     raise DataUnavailableError(
-        f"C_T needs real images that the model has not seen, and beside {trained_on} there are none here; "
-        f"give them with --held-out, or leave ct out"
+        f"{metric} needs real images that the model has not seen, and beside {trained_on} there are none here; "
+        f"give them with --held-out, or leave {metric} out"
     )
 
 

@@ -63,6 +63,20 @@ class ClassReport(ConfigPart):
     rows_assigned: tuple[ClassRow, ...] = ()  # of the classes as assigned; empty where that is as asked
     note: str | None = None
 
+    @property
+    def by_kind(self) -> dict[str, float | None]:
+        """Return the scores under the names of their kinds; None where there is none."""
+        return {
+            "class accuracy": self.accuracy,
+            "class accuracy as assigned": self.accuracy_assigned,
+            "intra-class fid": self.intra_frechet_distance,
+            "intra-class fid as assigned": self.intra_frechet_distance_assigned,
+            "shrunk intra-class fid": self.intra_shrunk_frechet_distance,
+            "shrunk intra-class fid as assigned": self.intra_shrunk_frechet_distance_assigned,
+            "intra-class kid": self.intra_kernel_distance,
+            "intra-class kid as assigned": self.intra_kernel_distance_assigned,
+        }
+
 
 @dataclass
 class FeatureClassifier:
