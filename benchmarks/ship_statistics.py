@@ -1,8 +1,9 @@
 """Make the reference statistics that ship with the package, and their manifest.
 
-python benchmarks/ship_statistics.py cifar10.npz [FOLDER]
+python benchmarks/ship_statistics.py cifar10.npz [FOLDER] [EXTRACTOR ...]
 
-FOLDER is a cache of features (default: the usual one), so that what was extracted already is not extracted again.
+FOLDER is a cache of features, so that what was extracted already is not extracted again. Statistics of extractors that
+are not named stay as they are.
 """
 
 import json
@@ -21,10 +22,9 @@ EXTRACTORS = ("efficientnet-lite0", "efficientnet-lite2")
 SPLITS = (("cifar10", "train", 32), ("cifar10", "test", 32))
 
 
-def main(root: str, cache_dir: str | None = None) -> None:
-    entries = []
-    loaded = {name: extractors.load(name) for name in EXTRACTORS}
-    for extractor, (dataset, split, resolution) in product(loaded.values(), SPLITS):
+def main(root: str, cache_dir: str | None = None, *names: str) -> None:
+    entries = [entry for entry in shipped.manifest() if names and entry["extractor"] not in names]
+    for extractor, (dataset, split, resolution) in product(map(extractors.load, names or EXTRACTORS), SPLITS):
         data = references.ReferenceData(dataset, split, resolution, Path(root))
         found = references.get(  # with features, or what ships already would be taken
             data, references.Selection(), extractor, with_features=True, batch_size=64, cache_dir=cache_dir
@@ -41,4 +41,4 @@ def main(root: str, cache_dir: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:])

@@ -189,6 +189,14 @@ def train(
             min=1, help="Generator steps between scores; the best checkpoint is kept.", rich_help_panel=panels.PROTOCOL
         ),
     ] = None,
+    evaluate_images: Annotated[
+        int,
+        typer.Option(
+            min=2,
+            help="Generated images of each of these scores, and at most as many real ones.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
+    ] = 10_000,
     extractor: Annotated[
         str,
         typer.Option(
@@ -281,7 +289,7 @@ def train(
 
     for path in plugin or ():
         load_plugin(path)
-    hooks = [PeriodicEvaluation(evaluate_every, extractor)] if evaluate_every else []
+    hooks = [PeriodicEvaluation(evaluate_every, extractor, evaluate_images)] if evaluate_every else []
     options = Options(
         out,
         data,

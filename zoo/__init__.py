@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from . import nets
     from .checkpoints import upstream
     from .checkpoints.availability import list_models
-    from .evaluation import Alignment, Report, align, evaluate, verify
+    from .evaluation import Alignment, Report, align, compare, evaluate, verify
     from .sampling.gan import GAN
     from .sampling.images import Images
     from .sampling.loading import load
@@ -50,6 +50,7 @@ __all__ = [
     "WeightsUnavailableError",
     "ZooError",
     "align",
+    "compare",
     "evaluate",
     "info",
     "list_models",
@@ -68,6 +69,7 @@ _LAZY = {
     "Alignment": "evaluation",
     "Report": "evaluation",
     "align": "evaluation",
+    "compare": "evaluation",
     "evaluate": "evaluation",
     "verify": "evaluation",
     "list_models": "checkpoints.availability",

@@ -19,7 +19,7 @@ import zoo
 from zoo import nets
 from zoo.checkpoints import cache, weights
 from zoo.checkpoints.upstream.importer import import_checkpoint
-from zoo.checkpoints.upstream.names import only
+from zoo.checkpoints.upstream.matching import only
 from zoo.common import files
 from zoo.common.errors import ConfigError, WeightsCorruptedError, WeightsUnavailableError, ZooError
 from zoo.release.export import export_folder
@@ -184,21 +184,43 @@ def test_a_config_that_is_not_clear_about_it_is_refused(config, change, reason):
         checkpoints.with_weights(config, **{**entry, **change})
 
 
+def test_a_discriminator_may_differ_in_its_shortcuts(config, root):
+    """One set of weights has other shortcuts than the model; what is exported has those of its weights."""
+    registry.register(config.updated({"weights.0.discriminator.rectify_shortcut": False}), replace=True)
+    for part in ("generator", "discriminator"):
+        import_checkpoint(NAME, root / (G if part == "generator" else D).format(5), discriminator=part != "generator")
+    model = zoo.load(NAME, device="cpu")
+    with torch.no_grad():
+        for weight in model.discriminator.parameters():
+            weight.sub_(1)  # all were positive, so that an activation changed nothing
+    export_folder(model, root / "exported", discriminator=model.discriminator)
+    images, y = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32), torch.tensor([0, 1])
+    expected = nets.build_discriminator(config.updated({"discriminator.rectify_shortcut": False}).discriminator).eval()
+    expected.load_state_dict(model.discriminator.state_dict())
+    other = nets.build_discriminator(config.discriminator).eval()
+    other.load_state_dict(model.discriminator.state_dict())
+    for loaded in (model, zoo.load(root / "exported", device="cpu")):
+        assert loaded.config.discriminator.rectify_shortcut is False
+        found = loaded.discriminator(images, y).logits
+        torch.testing.assert_close(found, expected(images, y).logits.detach(), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(found, other(images, y).logits)
+
+
 # -------------------------------------------------------------------------------------------------------- the registry
 
 
 def test_the_registry_lists_discriminators_where_generators_are():
-    """StudioGAN's runs keep both side by side; Mimicry published generators alone."""
+    """StudioGAN's runs keep both side by side; Mimicry and DeepMind published generators alone."""
     entries = [(name, entry) for name in registry.names() for entry in registry.config(name).weights if entry.upstream]
     listed = [(name, entry) for name, entry in entries if entry.discriminator]
-    assert len(listed) >= 40
+    assert len(listed) >= 160
+    assert {entry.discriminator.upstream.source for _, entry in listed} == {"studiogan", "mmagic", "biggan-pytorch"}
     for name, entry in listed:
         ours, theirs = entry.upstream, entry.discriminator.upstream
-        assert theirs == ours.model_copy(update={"path": theirs.path, "sha256": theirs.sha256, "size": theirs.size}), (
-            name
-        )
-        assert theirs.path.replace("model=D-", "model=G-") in (ours.path, ours.path.replace("G_ema", "G")), name
-        assert theirs.source == "studiogan"
+        own = {"path": theirs.path, "sha256": theirs.sha256, "size": theirs.size}
+        assert theirs in [place.model_copy(update=own) for place in (ours, *entry.mirrors)], name
+        if theirs.source == "studiogan":
+            assert theirs.path.replace("model=D-", "model=G-") in (ours.path, ours.path.replace("G_ema", "G")), name
     logs = {
         record["google_drive_folder_id"]: record["training_log"]
         for record in facts("studiogan_checkpoints")["records"]

@@ -117,7 +117,7 @@ def completed(line: str, monkeypatch, capsys) -> list[str]:
         ("zoo sample contragan/cifar10 --weights studiogan-h", ["studiogan-hub", "studiogan-hub-2", "studiogan-hub-3"]),
         ("zoo sample contragan/digits --dtype b", ["bfloat16"]),
         ("zoo sample contragan/digits --device cu", ["cuda"]),
-        ("zoo evaluate x --extractor eff", ["efficientnet-lite0"]),
+        ("zoo evaluate x --extractor eff", ["efficientnet-lite0", "efficientnet-lite2"]),
         ("zoo evaluate x --metrics fid,ki", ["fid,kid"]),
         ("zoo evaluate x --protocol studiogan-2021-", ["studiogan-2021-imagenet"]),
         ("zoo align x --classifier sh", ["shipped"]),
@@ -224,3 +224,11 @@ def test_the_nearest_names_come_first(wrong, meant):
         zoo.info(wrong)
     suggested = re.search(r"did you mean (.*)\?", str(error.value))[1].split(" or ")
     assert suggested[: len(meant)] == meant
+
+
+def test_a_wrong_tag_is_a_usage_error_that_names_the_tags(command):
+    for line in ("info", "card", "sample -n 1"):
+        done = command(*line.split(), "contragan/cifar10@studiogan-hubb")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "did you mean studiogan-hub? it has studiogan, studiogan-hub, studiogan-hub-2" in done.stderr
+    assert command("info", "contragan/cifar10@studiogan", "--json").returncode == 0

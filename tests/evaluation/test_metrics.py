@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
+from sklearn.covariance import ledoit_wolf
 
 from zoo.common.errors import ZooError
-from zoo.evaluation.metrics import cmmd, copying, monge, neighbourhoods, prd
+from zoo.evaluation.metrics import cmmd, copying, formulas, monge, neighbourhoods, prd
 
 
 def normal(count, width=4, seed=0, shift=0.0, scale=1.0):
@@ -131,6 +133,21 @@ def test_cmmd_is_that_of_the_definition(monkeypatch):
     assert cmmd.cmmd(fake, real) == pytest.approx(expected, rel=1e-9)
     assert cmmd.cmmd(5 * fake, real) == pytest.approx(expected, rel=1e-6), "the length of embeddings does not count"
     assert cmmd.cmmd(real, real) == pytest.approx(0, abs=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------- shrunk covariances
+
+
+@pytest.mark.parametrize("counts", [(12, 9), (60, 25), (200, 150)])
+def test_the_shrunk_distance_is_that_of_scikit_learns_covariances(counts):
+    """Fewer, about as many and more images than features, against the whole matrices and scipy's square root."""
+    mix = normal(40, 40, seed=3)
+    fake, real = normal(counts[0], 40, seed=1, shift=0.3) @ mix, 1.5 * normal(counts[1], 40) @ mix
+    (s1, _), (s2, _) = (ledoit_wolf(side.double().numpy()) for side in (fake, real))
+    difference = fake.double().mean(0) - real.double().mean(0)
+    expected = float(difference @ difference) + np.trace(s1 + s2 - 2 * scipy.linalg.sqrtm(s1 @ s2).real)
+    assert formulas.shrunk_distance(fake, real) == pytest.approx(expected, rel=1e-6)
+    assert formulas.shrunk_distance(real, real) == pytest.approx(0, abs=1e-6 * expected)
 
 
 # --------------------------------------------------------------------------------------------------------------- copies

@@ -10,7 +10,7 @@ from zoo import nets
 from zoo.checkpoints import upstream
 from zoo.evaluation.features.vision_transformer import VisionTransformer
 from zoo.inference.fuse import fuse
-from zoo.schema.architecture import Generator
+from zoo.schema.architecture import Discriminator, Generator
 
 
 @kind("source_gen")
@@ -33,3 +33,16 @@ def features_of_dinov2(case: Case):
     for side in map(int, case.group("out.")):
         with torch.no_grad():
             case.check(f"out.{side}", network(case["in.image"][..., :side, :side]))
+
+
+@kind("source_disc")
+def converted_discriminator(case: Case):
+    """mmagic's own networks judge BGR, ours RGB."""
+    source = case.meta["source"]
+    spec = TypeAdapter(Discriminator).validate_python(case.meta["spec"])
+    network = nets.build_discriminator(spec).eval()
+    network.load_state_dict(upstream.convert(case.group("state."), source, spec))
+    image = case["in.image"]
+    with torch.no_grad():
+        found = network(image.flip(1) if source == "mmagic" else image, case.get("in.y"))
+    case.check("out.logits", found.logits)

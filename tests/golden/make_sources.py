@@ -26,12 +26,12 @@ OUT = Path(__file__).parent / "sources"
 COMMITS = {"mmagic": "0a560bb", "biggan-pytorch": "9845943", "biggan-deep": "1e18aed", "dinov2": "b8931f7"}
 TOLERANCE = {"out": {"rtol": 1e-5, "atol": 1e-6}}
 RELU = {"type": "ReLU"}
-ACTIVATIONS = {"ReLU": nn.ReLU, "Tanh": nn.Tanh}
+ACTIVATIONS = {"ReLU": nn.ReLU, "LeakyReLU": nn.LeakyReLU, "Tanh": nn.Tanh}
 cases: list[dict] = []
 
 
 class Registry:
-    """mmengine's registry of modules, for the types that the generators name."""
+    """mmengine's registry of modules, for the types that the networks name."""
 
     def __init__(self):
         self.classes: dict[str, type] = {}
@@ -43,8 +43,8 @@ class Registry:
 
         return register
 
-    def build(self, cfg: dict) -> nn.Module:
-        cfg = dict(cfg)
+    def build(self, cfg: dict, default_args: dict | None = None) -> nn.Module:
+        cfg = {**(default_args or {}), **cfg}
         kind = cfg.pop("type")
         if kind in ACTIVATIONS:
             return ACTIVATIONS[kind](**cfg)
@@ -140,14 +140,11 @@ def moved(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def add(name: str, source: str, spec: dict, network: nn.Module, prefix: str, image: torch.Tensor, z, y) -> None:
-    tensors = {"in.z": z, "out.image": image} | ({} if y is None else {"in.y": y})
-    write(name, "source_gen", source, spec, network, prefix, tensors)
-
-
-def write(name: str, kind: str, source: str, spec: dict, network: nn.Module, prefix: str, tensors: dict) -> None:
+def add(kind: str, name: str, source: str, spec: dict, network: nn.Module, prefix: str, **values) -> None:
+    """Write a case; `values` are its inputs and outputs, `in_y` for "in.y", None for none."""
     file = OUT / f"{name}.safetensors"
-    tensors = {f"state.{prefix}{key}": tensor for key, tensor in network.state_dict().items()} | tensors
+    tensors = {f"state.{prefix}{key}": tensor for key, tensor in network.state_dict().items()}
+    tensors |= {key.replace("_", ".", 1): tensor for key, tensor in values.items() if tensor is not None}
     save_file({key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, file)
     file.chmod(0o644)
     meta = {"commit": COMMITS[source], "source": source, "spec": spec}
@@ -168,7 +165,7 @@ def mmagic(clone: str) -> None:
         y = torch.tensor([1, spec["num_classes"] - 1]) if "num_classes" in spec else None
         with torch.no_grad():
             image = moved(network)(z, **({} if y is None else {"label": y}))
-        add(name, "mmagic", spec, network, prefix, image, z, y)
+        add("source_gen", name, "mmagic", spec, network, prefix, in_z=z, out_image=image, in_y=y)
 
     sagan = MODELS.classes["SAGANGenerator"]
     torch.manual_seed(1)
@@ -205,6 +202,50 @@ def mmagic(clone: str) -> None:
     run("mmagic_dcgan", network, spec | {"output_upsamples": True})
 
 
+def judge(name: str, source: str, spec: dict, network: nn.Module, prefix: str) -> None:
+    """Add a discriminator, run on noise; labels if it is conditional."""
+    side, classes = spec["resolution"], spec.get("num_classes", 0)
+    x = torch.rand(2, 3, side, side) * 2 - 1
+    y = torch.tensor([1, classes - 1]) if classes else None
+    with torch.no_grad():
+        logits = moved(network)(x.clone(), *(() if y is None else (y,))).flatten()
+    add("source_disc", name, source, spec, network, prefix, in_image=x, out_logits=logits, in_y=y)
+
+
+def mmagic_discriminators(clone: str) -> None:
+    editors = "mmagic.models.editors"
+    importlib.import_module(f"{editors}.sagan.sagan_discriminator")
+    from mmagic.models.editors.biggan.biggan_discriminator import BigGANDiscriminator
+    from mmagic.models.editors.dcgan.dcgan_discriminator import DCGANDiscriminator
+
+    torch.manual_seed(4)
+    projection = MODELS.classes["ProjDiscriminator"]
+    common = {"num_classes": 3, "base_channels": 8, "channels_cfg": [2, 1, 1], "downsample_cfg": [True, False, False]}
+    spec = {"architecture": "resnet", "resolution": 16, "channels": [8, 16, 8, 8], "num_classes": 3, "hidden": "out"}
+    spec |= {"downsample_blocks": 2, "head": {"type": "projection"}}
+    plain = {"rectify_shortcut": False}
+    studio = {"init_cfg": {"type": "studio"}}
+    judge("mmagic_sngan_discriminator", "mmagic", spec | plain, projection(16, **common, **studio), "discriminator.")
+    in_place = projection(16, **common, **studio, act_cfg={"type": "ReLU", "inplace": True})
+    judge("mmagic_sngan_discriminator_in_place", "mmagic", spec, in_place, "discriminator.")
+    attentive = projection(16, **common, attention_after_nth_block=[1, 2])
+    plain |= {"attention_after": [1, 2]}
+    judge("mmagic_sagan_discriminator", "mmagic", spec | plain, attentive, "discriminator.")
+
+    arch = {
+        "in_channels": [3, 8, 16], "out_channels": [8, 16, 16], "downsample": [True, True, False],
+        "resolution": [8, 4, 4], "attention": [True, False, False],
+    }  # fmt: skip
+    spec = spec | {"channels": [8, 16, 16], "attention_after": [1]}
+    network = BigGANDiscriminator(16, num_classes=3, arch_cfg=arch, act_cfg={"type": "ReLU", "inplace": True})
+    judge("mmagic_biggan_discriminator", "mmagic", spec, network, "discriminator.")
+
+    spec = {"architecture": "dcgan", "resolution": 32, "channels": [8, 16, 32], "layout": "strided", "kernel_size": 4}
+    spec |= {"spectral_norm": False, "batch_norm": True, "first_norm": False, "activation": "leaky_relu", "leak": 0.01}
+    network = DCGANDiscriminator(32, 4, 1, base_channels=8)
+    judge("mmagic_dcgan_discriminator", "mmagic", spec, network, "discriminator.")
+
+
 def biggan_pytorch(clone: str) -> None:
     sys.path.insert(0, clone)
     import BigGAN
@@ -219,7 +260,20 @@ def biggan_pytorch(clone: str) -> None:
         image = moved(network)(z, network.shared(y))
     spec = {"architecture": "biggan", "resolution": 32, "latent_dim": 16, "channels": [16, 16, 16, 16]}
     spec |= {"num_classes": 3, "embedding_dim": 5, "spectral_norm": True, "attention_after": [2]}
-    add("biggan_pytorch", "biggan-pytorch", spec, network, "", image, z, y)
+    add("source_gen", "biggan_pytorch", "biggan-pytorch", spec, network, "", in_z=z, out_image=image, in_y=y)
+
+
+def biggan_pytorch_discriminator(clone: str) -> None:
+    import BigGAN
+
+    torch.manual_seed(5)
+    network = BigGAN.Discriminator(
+        D_ch=4, resolution=32, D_attn="16", n_classes=3, D_activation=nn.ReLU(inplace=True), SN_eps=1e-6
+    )
+    spec = {"architecture": "resnet", "resolution": 32, "channels": [16, 16, 16, 16], "num_classes": 3}
+    spec |= {"downsample_blocks": 2, "hidden": "out", "rectify_shortcut": False}
+    spec |= {"head": {"type": "projection"}, "attention_after": [1, 2, 3, 4]}  # it takes all maps to be of 16 pixels
+    judge("biggan_pytorch_discriminator", "biggan-pytorch", spec, network, "")
 
 
 def biggan_deep(clone: str) -> None:
@@ -239,7 +293,7 @@ def biggan_deep(clone: str) -> None:
         image = moved(network)(z, nn.functional.one_hot(y, 3).float(), 1.0)
     spec = {"architecture": "biggan-deep", "resolution": 64, "latent_dim": 6, "channels": [64, 32, 16, 8, 4]}
     spec |= {"num_classes": 3, "embedding_dim": 6, "attention_after": [2], "batch_norm_eps": 1e-4}
-    add("biggan_deep", "biggan-deep", spec, network, "", image, z, y)
+    add("source_gen", "biggan_deep", "biggan-deep", spec, network, "", in_z=z, out_image=image, in_y=y)
 
 
 def dinov2(clone: str) -> None:
@@ -251,20 +305,24 @@ def dinov2(clone: str) -> None:
     torch.manual_seed(4)
     sizes = {"embed_dim": 12, "depth": 2, "num_heads": 2}
     network = DinoVisionTransformer(img_size=56, patch_size=14, init_values=1.0, block_chunks=0, **sizes).eval()
-    tensors = {"in.image": (image := torch.randn(1, 3, 70, 70))}
+    values = {"in_image": (image := torch.randn(1, 3, 70, 70))}
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
         for side in (56, 42, 70):
-            tensors[f"out.{side}"] = network(image[..., :side, :side])
+            values[f"out_{side}"] = network(image[..., :side, :side])
     spec = {"width": 12, "depth": 2, "heads": 2, "trained_side": 56}
-    write("dinov2", "vision_transformer", "dinov2", spec, network, "", tensors)
+    add("vision_transformer", "dinov2", "dinov2", spec, network, "", **values)
 
 
 def main(*clones: str) -> None:
     OUT.mkdir(exist_ok=True)
     torch.set_num_threads(1)
-    for make, clone in zip((mmagic, biggan_pytorch, biggan_deep, dinov2), clones, strict=True):
+    of_mmagic, of_pytorch, of_deep, of_dinov2 = clones
+    for make, clone in (
+        (mmagic, of_mmagic), (biggan_pytorch, of_pytorch), (biggan_deep, of_deep), (dinov2, of_dinov2),
+        (mmagic_discriminators, of_mmagic), (biggan_pytorch_discriminator, of_pytorch),
+    ):  # fmt: skip
         make(clone)
     versions = {"torch": torch.__version__.split("+")[0]}
     manifest = {"format": 1, "set": "sources", "versions": versions, "device": "cpu, one thread", "cases": cases}

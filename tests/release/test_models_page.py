@@ -51,7 +51,7 @@ def test_a_row_holds_the_figures_of_its_own_weights(monkeypatch, tmp_path):
     assert (hub["published FID"], hub["published IFID"], hub["re-measured FID"]) == ("6.01", "119.63", None)
     assert (drive["sources"], hub["sources"]) == (
         "Google Drive: 10nxLyB7PyUsaGiBn6xD0e3_teYlB9Q59",
-        "Hub: Mingguksky/PyTorch-StudioGAN@7297a41",
+        "Hugging Face: Mingguksky/PyTorch-StudioGAN@7297a41",
     )
     assert {row["license"] for row in of.values()} == {"MIT"}
     bundled = next(row for row in map(dict, models_page.rows()))

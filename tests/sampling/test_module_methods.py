@@ -28,6 +28,7 @@ def test_every_bundled_model_has_every_method(name):
     model = zoo.load(name, device="cpu")
     before = images_of(model)
     assert repr(model).startswith(f"GAN({name}@zoo, {model.resolution}x{model.resolution}")
+    assert f"from {name.replace('/', '-')}.safetensors, bundled" in repr(model), "no path of this machine"
     assert model.num_parameters() == sum(p.numel() for p in model.parameters()) > 1e5
     assert model.num_parameters(only_trainable=True) == 0
     assert model.state_dict().keys() == model.generator.state_dict().keys()

@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from zoo.common.errors import ConfigError, ZooError
 from zoo.common.json_files import read_json, reason
 from zoo.common.package_data import data_path
+from zoo.evaluation.names import METRICS
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
 from zoo.schema.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Paragraph, Word
@@ -29,7 +30,10 @@ _MOST_RUNS = 10_000  # of a size
 OptionsByAxis = Annotated[
     dict[Word, Word], Field(max_length=20)
 ]  # axis -> option; axes that are left out match all their options
-Metric = Literal["fid", "kid", "is", "pr", "classes"]
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[METRICS]
 
 
 class Option(ConfigPart):
@@ -49,9 +53,10 @@ class Size(ConfigPart):
     ] = {}  # axis -> the options that are run; others: all
     seeds: Annotated[tuple[CountOrNone, ...], Length(1000, least=1)] = (0,)
     extractor: Annotated[Word, Field(pattern=r"^[\w.-]+$")] = "inception"  # part of file names
-    num_fake: Count = 10_000  # generated images per score
-    num_real: Count | None = None  # at most; None: as many as generated
-    split: Word | None = None  # of the real ones; None: what the model is trained on
+    protocol: Word = "clean"  # of the scores that it has; all others are measured as "clean" says
+    num_fake: Count | None = None  # generated images per score; None: 10,000, or as many as the paper's protocol says
+    num_real: Count | None = None  # at most; None: as many as generated, or as the paper's protocol says
+    split: Word | None = None  # of the real ones; None: the protocol's, or what the model is trained on
     as_paper: bool = False  # begin with the paper's values where the published run differs
     note: Paragraph | None = None  # what this size leaves out
 
@@ -76,6 +81,16 @@ class PaperClaim(ConfigPart):
     than: OptionsByAxis
 
 
+class Comparison(ConfigPart):
+    """Runs that the paper compares, and all the fields in which they may differ beside those that the options set."""
+
+    among: Annotated[dict[Word, Annotated[tuple[Word, ...], Length(1000)]], Field(max_length=20)] = {}  # empty: all
+    differ_in: Annotated[tuple[Word, ...], Length(100)] = ()  # fields with all that is below them
+
+    def holds(self, run: PlannedRun) -> bool:
+        return all(run.where[axis] in options for axis, options in self.among.items())
+
+
 class Sweep(ConfigPart):
     """A sweep, as the files in `sweeps/` state it."""
 
@@ -89,6 +104,7 @@ class Sweep(ConfigPart):
     ]
     metrics: Annotated[tuple[Metric, ...], Length(10)] = ("fid",)
     curves: Annotated[tuple[Word, ...], Length(100)] = ()  # parts of the losses to plot over time, such as "d/infomax"
+    comparisons: Annotated[tuple[Comparison, ...], Length(100)] = ()  # none: runs differ in what the options set
     label_curves: bool = False  # look at what the labels draw while a model trains
     published: Annotated[tuple[PublishedCell, ...], Length(1000)] = ()
     claims: Annotated[tuple[PaperClaim, ...], Length(1000)] = ()
@@ -103,9 +119,9 @@ class Sweep(ConfigPart):
                 if option not in self.axes.get(axis, {}):
                     raise ValueError(f"there is no option {option!r} of an axis {axis!r}")
         for size in (self.small, self.paper):
-            for axis, options in size.only.items():
+            for axis, options in (*size.only.items(), *(x for c in self.comparisons for x in c.among.items())):
                 if missing := set(options) - set(self.axes.get(axis, {})):
-                    raise ValueError(f"only.{axis} names {', '.join(sorted(missing))}, which the axis does not have")
+                    raise ValueError(f"{axis} has no option {', '.join(sorted(missing))}, which only or among names")
             runs = math.prod(len(size.only.get(axis, options)) for axis, options in self.axes.items())
             if runs * len(size.seeds) > _MOST_RUNS:
                 raise ValueError(f"it has more than {_MOST_RUNS:,} runs; give fewer options or seeds")

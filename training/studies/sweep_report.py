@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zoo.common.devices import pick_device
 from zoo.common.text import markdown
 from zoo.evaluation.features.extractors import metric_name
+from zoo.schema.config import ModelConfig
 
 from ..run.run_folder import RunFolder
-from . import label_page, study_plots, sweep
+from . import label_page, study_plots, sweep, sweep_compared, sweep_scores
+from .infomax_form import infomax_form
 from .study_report import Figure, StudyReport, Table, mean_and_spread, published
 from .sweep import OptionsByAxis, PaperClaim, PlannedRun, Size, Sweep, matches
 from .sweep_runs import SweepSetup, scores_of
@@ -47,14 +49,13 @@ def make_report(setup: SweepSetup) -> StudyReport:
     if about_labels:
         tables += label_page.tables(definition, about_labels, grown)
         figures += label_page.figures(definition, setup, [run for run, _ in done])
-    run = planned[0]
     records = [RunFolder(setup.folder(run)).records() for run, _ in done]
     return StudyReport(
         title=markdown(definition.title),
         source=markdown(definition.source),
         question=markdown(definition.question),
         method=[markdown(_method(definition, size)), *map(markdown, definition.notes)],
-        settings=_settings(definition, run, size, setup),
+        settings=_settings(definition, planned, size, setup),
         findings=findings,
         results={
             "sweep": definition.name,
@@ -129,25 +130,46 @@ def _blind(done: Scores) -> list[str]:
 
 def _method(definition: Sweep, size: Size) -> str:
     axes = "; ".join(f"{axis}: {' / '.join(size.only.get(axis, options))}" for axis, options in definition.axes.items())
-    return f"All combinations of {axes}. Everything else is as the settings below say, and the same for all."
+    return f"All combinations of {axes}. {sweep_compared.in_words(definition)}"
 
 
-def _settings(definition: Sweep, run: PlannedRun, size: Size, setup: SweepSetup) -> dict[str, str]:
+def _settings(definition: Sweep, planned: Sequence[PlannedRun], size: Size, setup: SweepSetup) -> dict[str, str]:
+    run = planned[0]
     config, given = run.config, f", from {setup.data.name}" if setup.data else ""
-    training, adam = config.training, config.training.optimizer
-    real = f"up to {size.num_real or size.num_fake:,} real ones of {size.split or config.data.split}"
     told = {
         "first run": f"{config.name} with {run.label}",
         "images": f"{config.data.dataset}, {config.data.resolution}x{config.data.resolution}{given}",
         "networks": f"generator {list(config.generator.channels)}, discriminator {list(config.discriminator.channels)}",
-        "steps": f"{training.steps:,}, n_dis {training.discriminator_steps}, batch {training.batch_size}, "
-        f"{training.precision}",
-        "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
-        f"{adam.beta1:g}, {adam.beta2:g}",
-        "scores": f"{size.num_fake:,} generated images, {real}, {size.extractor}" if definition.metrics else "none",
+        "length": _of_each(planned, _length),
+        "optimiser": _of_each(planned, _optimizer),
+        "InfoMax": _of_each(planned, infomax_form),
+        "scores": sweep_scores.in_words(definition, size, config),
         "seeds": ", ".join(map(str, size.seeds)),
     }
-    return {name: markdown(value) for name, value in told.items()}
+    return {name: markdown(value) for name, value in told.items() if value}
+
+
+def _of_each(planned: Sequence[PlannedRun], tell: Callable[[ModelConfig], str]) -> str:
+    """Say something of all runs: once where it is the same for all, else of each group of runs."""
+    groups: dict[str, list[str]] = {}
+    for run in planned:
+        groups.setdefault(tell(run.config), []).append(", ".join(run.where.values()))
+    told = [text for text in groups if text]
+    if len(told) < 2:
+        return "".join(told)
+    return "; ".join(f"{text} ({' / '.join(dict.fromkeys(groups[text]))})" for text in told)
+
+
+def _length(config: ModelConfig) -> str:
+    training = config.training
+    steps = f"{training.steps:,} steps, n_dis {training.discriminator_steps}, batch {training.batch_size}"
+    return f"{steps}, {training.precision}"
+
+
+def _optimizer(config: ModelConfig) -> str:
+    adam = config.training.optimizer
+    rates = f"generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}"
+    return f"Adam, {rates}, betas {adam.beta1:g}, {adam.beta2:g}"
 
 
 def _cells(done: Scores) -> list[OptionsByAxis]:
@@ -211,15 +233,18 @@ def _results(done: Scores) -> list[dict]:
 
 
 def show(definition: Sweep) -> str:
-    """Return the text of `zoo sweep show`: the question, both sizes and all runs of the small one."""
-    lines = [f"{definition.name}: {definition.title}", f"{definition.source}. {definition.question}", ""]
+    """Return the text of `zoo sweep show`: the question, both sizes and all runs, each with its length."""
+    lines = [f"{definition.name}: {definition.title}", f"{definition.source}. {definition.question}"]
+    lines += [sweep_compared.in_words(definition), ""]
     for paper in (False, True):
         size, planned = definition.size(paper), definition.runs(paper)
         first, seeds = planned[0].config, ", ".join(map(str, size.seeds))
+        lengths = " or ".join(f"{n:,}" for n in sorted({run.config.training.steps for run in planned}))
         lines.append(
-            f"{'--paper' if paper else 'default'}: {len(planned)} runs of {first.training.steps:,} steps, "
+            f"{'--paper' if paper else 'default'}: {len(planned)} runs of {lengths} steps, "
             f"{first.data.dataset} at {first.data.resolution}x{first.data.resolution}, seeds {seeds}, {size.extractor}"
         )
+        lines += [f"  scores: {sweep_scores.in_words(definition, size, first)}"]
         lines += [f"  set {json.dumps(size.set)}"] if size.set else []
-        lines += [f"  {run.id}" for run in planned]
+        lines += [f"  {run.id}: {run.config.name}, {_length(run.config)}" for run in planned]
     return "\n".join(lines)

@@ -12,17 +12,15 @@ from pathlib import Path
 
 import torch
 
-import zoo
-from zoo import datasets
 from zoo.common.devices import local_device, pick_device
 from zoo.common.errors import ZooError
 from zoo.common.files import write_atomically
 from zoo.schema.config import ModelConfig
 
 from ..run.trainer import Options
-from . import digit_classifier, runs, sweep
+from . import digit_classifier, runs, sweep, sweep_scores
 from .label_probe import LabelProbe
-from .sweep import PlannedRun, Size, Sweep
+from .sweep import PlannedRun
 
 _LOOKS = 25  # measurements of the labels per run
 
@@ -84,7 +82,8 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
     runs.train_to_end(run.config, options, hooks)
     scores = scores_of(setup, run)
     if scores is None:
-        scores = _score(definition, definition.size(setup.paper), run, setup)
+        size = definition.size(setup.paper)
+        scores = sweep_scores.measure(definition, size, run, folder, setup.data, setup.device)
         write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
     return scores
 
@@ -101,29 +100,6 @@ def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
     """Return the scores of a finished run; None for an unfinished one."""
     path = setup.folder(run) / "scores.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def _score(definition: Sweep, size: Size, run: PlannedRun, setup: SweepSetup) -> dict[str, float]:
-    """Measure scores by kind ("fid", "kid", ..., "class accuracy"), and the names they go by."""
-    if not definition.metrics:
-        return {}
-    data = datasets.load_for(run.config, size.split, root=setup.data)
-    if run.classes:
-        data = datasets.first_classes(data, run.classes)
-    report = zoo.evaluate(
-        setup.folder(run),
-        definition.metrics,
-        extractor=size.extractor,
-        data=data,
-        num_fake=size.num_fake,
-        num_real=min(size.num_real or size.num_fake, len(data)),
-        seeds=1,
-        device=setup.device,
-    )
-    scores = {result.kind: result.value for result in report.results}
-    if report.classes:
-        scores["accuracy on real"] = report.classes.accuracy_on_real
-    return scores
 
 
 def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fnmatch
 from enum import Enum
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ..common.errors import ZooError
 from ..schema.config import ModelConfig
-from ..schema.entries import Upstream, Weights
+from ..schema.entries import Weights
 from ..schema.registry import config, names
 
 
@@ -28,7 +27,7 @@ class Availability(NamedTuple):
     """Where the default weights of a model are."""
 
     status: Status
-    source: str | None = None  # "bundled", "cache", "Google Drive", "Hugging Face", or the host of an address
+    source: str | None = None  # "bundled", "cache", or the host: "Google Drive", "Hugging Face", or that of an address
     size: int | None = None  # bytes of the file to load, or to fetch; None where no one states it
 
 
@@ -88,13 +87,8 @@ def availability(model: ModelConfig) -> Availability:
 
 def source(entry: Weights) -> str:
     """Return where the file of an entry is published, in a word or two."""
-    return "bundled" if entry.bundled else _host(entry.upstream)
-
-
-def _host(upstream: Upstream | None) -> str:
-    if upstream is None or upstream.hub_repo:
-        return "Hugging Face"
-    return (urlsplit(upstream.url).hostname or "") if upstream.url else "Google Drive"
+    holder = entry.upstream or entry.hub
+    return holder.host if holder else "bundled"
 
 
 def is_offline(model: ModelConfig) -> bool:

@@ -6,7 +6,6 @@ too. The client is imported only when the network is used.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
@@ -17,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..common import files, network_settings
 from ..common.cache_roots import NO_HOME, hub_root
-from ..common.downloads import CONNECT_TIMEOUT, OFFLINE, in_short, is_offline, is_transport, is_unreachable, patiently
+from ..common.downloads import CONNECT_TIMEOUT, OFFLINE, is_offline, is_transport, patiently
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
 from ..common.json_files import LIMIT
 from ..schema.entries import REPO_ID, REVISION
-from . import cache
+from . import cache, hub_errors
 
 if TYPE_CHECKING:
     from huggingface_hub.file_download import HfFileMetadata
@@ -149,7 +148,7 @@ def download(
             address = Address(repo_id, revision)
             raise WeightsUnavailableError(f"{filename} of {address} is not in the Hub's cache, and {OFFLINE}")
     # only a link still has the name that the Hub gave the file
-    expected = sha256 or _lfs_sha256(here.readlink().name if here.is_symlink() else None)
+    expected = sha256 or lfs_sha256(here.readlink().name if here.is_symlink() else None)
     if expected:
         try:
             cache.check_once(here, expected, "", cache_dir)
@@ -166,7 +165,7 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
         raise WeightsUnavailableError(
             "there is no home folder for files; set HOME, or set HF_HOME to a writable folder"
         )
-    with _explained(address, filename):
+    with explained(address, filename):
         try:
             facts = patiently(lambda: metadata(address, filename, token))
         except Exception as error:
@@ -178,7 +177,7 @@ def _download(repo_id, filename, revision, sha256, token, here: Path | None) -> 
             raise WeightsUnavailableError(
                 f"{filename} of {address} has {facts.size:,d} bytes, too many for a config; nothing was downloaded"
             )
-        published = _lfs_sha256(facts.etag)
+        published = lfs_sha256(facts.etag)
         if sha256 and published and published != sha256:
             raise WeightsCorruptedError(
                 f"{filename} of {address} has changed: the Hub has sha256 {published[:12]}..., this zoo expects "
@@ -202,7 +201,7 @@ def _discard(path: Path, repository: Path) -> str:
     Any other file stays, as it may belong to a user: a copy made by hand, or a link to another place.
     """
     blob = path.parent / path.readlink() if path.is_symlink() else path
-    named = _lfs_sha256(blob.name)
+    named = lfs_sha256(blob.name)
     if blob is path or blob.parent.resolve() != (repository / "blobs").resolve() or named in (None, files.sha256(blob)):
         return "remove it, then load it again"
     blob.unlink()
@@ -210,47 +209,9 @@ def _discard(path: Path, repository: Path) -> str:
     return "it was removed; load it again; if that fails, too, the Hub has another file under this revision"
 
 
-class FileFacts(NamedTuple):
-    """What the Hub states of a file."""
-
-    commit: str
-    size: int | None  # bytes
-    sha256: str | None  # of a large file
-
-
-def facts(address: Address, filename: str, limit: int) -> FileFacts:
-    """Ask for the facts of a file; raises WeightsUnavailableError if it is not there or has more than `limit` bytes."""
-    with _explained(address, filename):
-        found = patiently(lambda: metadata(address, filename))
-        if (found.size or 0) > limit:
-            raise WeightsUnavailableError(
-                f"{filename} of {address} has {found.size:,d} bytes, too many for a checkpoint"
-            )
-        return FileFacts(found.commit_hash or address.revision, found.size, _lfs_sha256(found.etag))
-
-
-def download_into(folder: Path, address: Address, filename: str) -> Path:
-    """Download a file to its path below `folder`, continuing a partial download; raises WeightsUnavailableError."""
-    from huggingface_hub import hf_hub_download
-
-    with _explained(address, filename):
-        options = {"revision": address.revision, "local_dir": folder, "endpoint": endpoint()}
-        return Path(patiently(lambda: hf_hub_download(address.repo_id, filename, **options)))
-
-
-def _lfs_sha256(name: str | None) -> str | None:
+def lfs_sha256(name: str | None) -> str | None:
     """Return the sha256 in the name of a large file; the Hub names small files by git's sha1."""
     return name if name and re.fullmatch(r"[0-9a-f]{64}", name) else None
-
-
-def facts_of_files(address: Address) -> dict[str, tuple[int | None, str | None]]:
-    """Return (bytes, sha256 of a large file) of every file of a repository at a revision, from one request."""
-    from huggingface_hub import HfApi
-
-    with _explained(address, "the list of files"):
-        options = {"revision": address.revision, "files_metadata": True, "timeout": CONNECT_TIMEOUT}
-        info = patiently(lambda: HfApi(endpoint()).model_info(address.repo_id, **options))
-        return {file.rfilename: (file.size, file.lfs.sha256 if file.lfs else None) for file in info.siblings or ()}
 
 
 # --------------------------------------------------------------------------------------------------------- publishing
@@ -280,7 +241,7 @@ def push(
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint(), token=token)
-    with _explained(address, "the upload"):
+    with explained(address, "the upload"):
         kind, sdk = ("space", "gradio") if space else ("model", None)
         patiently(
             lambda: api.create_repo(address.repo_id, private=private, exist_ok=True, repo_type=kind, space_sdk=sdk)
@@ -302,7 +263,7 @@ def push(
 
 
 @contextmanager
-def _explained(address: Address, what: str) -> Iterator[None]:
+def explained(address: Address, what: str) -> Iterator[None]:
     """Turn errors of the client into one line that says what happened and what to do."""
     if wrong := endpoint_fault():
         raise WeightsUnavailableError(wrong)
@@ -311,39 +272,4 @@ def _explained(address: Address, what: str) -> Iterator[None]:
     except ZooError:
         raise
     except Exception as error:
-        raise WeightsUnavailableError(_explain(error, address, what)) from error
-
-
-def _explain(error: Exception, address: Address, what: str) -> str:
-    from huggingface_hub import errors
-
-    page = f"{endpoint()}/{address.repo_id}"
-    login = "log in (hf auth login) or set HF_TOKEN"
-    root = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
-    status = getattr(getattr(root, "response", None), "status_code", None)
-    if isinstance(root, errors.GatedRepoError):
-        return f"{address} is gated; accept its terms at {page}, then {login}"
-    if isinstance(root, errors.RevisionNotFoundError):
-        return f"{address.repo_id} has no revision {address.revision}; look at {page}/commits/main"
-    if isinstance(root, errors.EntryNotFoundError):
-        return f"{address} has no file {what}; look at {page}/tree/{address.revision}"
-    if isinstance(root, errors.RepositoryNotFoundError) or status in (401, 403, 404):
-        return f"{address.repo_id} is not on the Hub, or you have no access (HTTP {status}); check the name, or {login}"
-    if status == 429:
-        return f"the Hub refuses more requests for now (HTTP 429); wait, or {login} for a higher limit"
-    if status is not None:
-        return f"the Hub failed (HTTP {status} for {what} of {address}); try again later"
-    if wrong := network_settings.fault(client(), endpoint(), root):
-        return wrong
-    if is_unreachable(root):
-        reason = network_settings.described(in_short(root), client(), endpoint())
-        return f"{endpoint()} cannot be reached ({reason}); check the network, the proxy and HF_ENDPOINT"
-    if is_transport(root):
-        return f"{what} of {address} broke off ({in_short(root)}); run the same command again"
-    if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{hub_root()} is full ({root.strerror}); free some space, or set HF_HOME to another folder"
-    if isinstance(root, OSError) and root.errno is not None:
-        return f"{root.filename or hub_root()} cannot be written ({root.strerror}); set HF_HOME to a writable folder"
-    if isinstance(root, OSError):  # the client's check of the length
-        return f"{what} of {address} is incomplete ({in_short(root)}); run the same command again"
-    return f"{what} of {address} failed ({in_short(root)})"
+        raise WeightsUnavailableError(hub_errors.reason(error, address, what, endpoint(), client())) from error

@@ -49,7 +49,7 @@ def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", ca
         ours = hub.address_of(folder) is None
         return ResolvedModel(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
-    return ResolvedModel(config, weight_files.locate(config, tag, cache_dir), tag)
+    return ResolvedModel(config.of_weights(tag), weight_files.locate(config, tag, cache_dir), tag)
 
 
 def shown_name(name_or_folder: str | os.PathLike, found: ResolvedModel) -> str:

@@ -1,26 +1,23 @@
-"""Locate, verify and read weights; `state_dicts` loads them into a network.
+"""Locate and verify weights; `safetensors_files` reads them, `state_dicts` loads them into a network.
 
-Only safetensors files are read here. A file must be whole, and have the sha256 of the config or of the record.
+A file must be whole, and have the sha256 of the config or of the record.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING
 
-from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ..common.errors import UnknownTagError, WeightsUnavailableError
 from ..common.files import is_file, verify_sha256
-from ..common.json_files import UnreadableError, open_regular, reason
 from ..common.package_data import data_path
+from ..common.text import one_line
 from ..schema.config import ModelConfig
 from ..schema.entries import Upstream, Weights
 from . import cache, hub
-from .safetensors_header import metadata, read_header
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .safetensors_files import read as read
+from .safetensors_files import read_metadata as read_metadata
 
 cached_path = cache.weights_path
 
@@ -44,7 +41,7 @@ def bundled(filename: str, sha256: str | None) -> Path:
 
 
 def entry(config: ModelConfig, tag: str) -> Weights:
-    """Return the weights of a tag ("default": the default tag); raises WeightsUnavailableError with the known tags."""
+    """Return the weights of a tag ("default": the default tag); raises UnknownTagError with the known tags."""
     wanted = config.default_tag if tag == "default" else tag
     for weights in config.weights:
         if weights.tag == wanted:
@@ -54,9 +51,11 @@ def entry(config: ModelConfig, tag: str) -> Weights:
             f"{config.name} has no trained weights yet; train it (python -m training {config.name} --out runs/x), or "
             f'build it untrained with weights="random"'
         )
-    raise WeightsUnavailableError(
-        f'{config.name} has no weights tagged "{tag}"; it has {", ".join(config.tags)}, and weights="random" builds it '
-        f"untrained"
+    close = difflib.get_close_matches(tag[:200], config.tags, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UnknownTagError(
+        f'{config.name} has no weights tagged "{one_line(tag, 100)}"; {hint}it has {", ".join(config.tags)}, and '
+        f'weights="random" builds it untrained'
     )
 
 
@@ -146,57 +145,3 @@ def _alternatives(config: ModelConfig, weights: Weights) -> str:
         for o in others
     ]
     return f" Other weights: {'; '.join(described)}." if described else ' Untrained: weights="random".'
-
-
-# -------------------------------------------------------------------------------------------------- reading a file
-
-
-def read(path: str | Path) -> dict[str, Tensor]:
-    """Return all tensors of a safetensors file, mapped into memory.
-
-    Raises:
-        WeightsUnavailableError: the file cannot be opened.
-        WeightsCorruptedError: the file is damaged or not a safetensors file.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from ..common.torch_defaults import fresh_defaults
-
-    path = Path(path)
-    try:
-        with open_regular(path) as file:
-            start = file.read(9)
-        if not start:
-            raise WeightsCorruptedError(f"{path} is empty; fetch it again")
-        # A safetensors file may begin with any length byte, 0x80 included; its JSON begins at the ninth byte.
-        if start[8:9] != b"{" and start.startswith((b"PK\x03\x04", b"\x80")):
-            raise WeightsCorruptedError(
-                f"{path} is a PyTorch pickle, not safetensors; convert it with: "
-                f"zoo import NAME@TAG --from {quote(str(path))}"
-            )
-        metadata(read_header(path))  # enforces bounds that the library does not have
-        with fresh_defaults():
-            return load_file(path)
-    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-        if isinstance(error, UnreadableError):
-            raise WeightsCorruptedError(_damaged(path, error)) from None
-        raise WeightsUnavailableError(f"{path} cannot be read ({reason(error)}); check the path") from None
-    except SafetensorError as error:
-        raise WeightsCorruptedError(_damaged(path, error)) from None
-
-
-def _damaged(path: Path, error: Exception) -> str:
-    return f"{path} is damaged or not a safetensors file ({error}); fetch it again"
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file; converted weights state their source, its sha256 and the converter.
-
-    Raises WeightsCorruptedError if the file cannot be read.
-    """
-    try:
-        described = metadata(read_header(path))
-    except (OSError, ValueError) as error:
-        raise WeightsCorruptedError(f"{path} cannot be read ({reason(error)}); remove it") from None
-    return {key: value for key, value in described.items() if key != "format"}

@@ -10,9 +10,10 @@ import typer
 
 from ..common import failures
 from ..common.version import __version__
-from . import cache, data, panels, registry, usage
+from . import cache, data, panels, reference, registry, usage
 from .align import align
 from .card import card_command
+from .compare import compare
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate, verify
@@ -24,6 +25,7 @@ from .interpolate import interpolate
 from .labels import labels_command
 from .listing import list_command
 from .mirror import mirror_command
+from .panel import panel
 from .publish import publish
 from .sample import sample
 
@@ -68,7 +70,10 @@ app.command("interpolate", rich_help_panel=panels.SAMPLE)(interpolate)
 app.command("demo", rich_help_panel=panels.SAMPLE)(demo)
 app.command("evaluate", rich_help_panel=panels.EVALUATE)(evaluate)
 app.command("verify", rich_help_panel=panels.EVALUATE)(verify)
+app.command("compare", rich_help_panel=panels.EVALUATE)(compare)
+app.command("panel", rich_help_panel=panels.EVALUATE)(panel)
 app.command("align", rich_help_panel=panels.EVALUATE)(align)
+app.add_typer(reference.app, name="reference", rich_help_panel=panels.EVALUATE)
 app.command("export", rich_help_panel=panels.SHARE)(export)
 app.command("publish", rich_help_panel=panels.SHARE)(publish)
 app.command("card", rich_help_panel=panels.SHARE)(card_command)

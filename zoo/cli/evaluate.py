@@ -112,6 +112,13 @@ def evaluate(
             rich_help_panel=panels.DATA,
         ),
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of `zoo reference make`, edm2 (.pkl), edm (.npz) or dgm-eval (.npz), instead of real images.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
     num_real: Annotated[
         int | None,
         typer.Option(min=2, help="Number of real images; default: the protocol's.", rich_help_panel=panels.DATA),
@@ -181,6 +188,7 @@ def evaluate(
             data=data,
             split=split,
             held_out=held_out,
+            reference=reference,
             num_real=num_real,
             num_fake=num_fake,
             seeds=seeds,

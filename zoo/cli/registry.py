@@ -146,11 +146,6 @@ def _print_table(rows: list[tuple[Place, Answer]]) -> None:
     for place, answer in rows:
         row = _row(place, answer)
         size, sha256 = answer.size and as_size(answer.size), (answer.sha256 or "")[:12]
-        cells = (f"{place.name}@{place.tag}", place.file, _kind(place), answer.status, size or "", sha256)
+        cells = (f"{place.name}@{place.tag}", place.file, place.upstream.host, answer.status, size or "", sha256)
         table.add_row(*map(plain, (*cells, ", ".join(row["new"]), answer.why)))
     to_stdout(300).print(table)
-
-
-def _kind(place: Place) -> str:
-    upstream = place.upstream
-    return "Hub" if upstream.hub_repo else "HTTPS" if upstream.url else "Drive"

@@ -28,6 +28,12 @@ class WeightsUnavailableError(ZooError, FileNotFoundError):
     """The weights asked for are not on this machine; the message says how to get them."""
 
 
+class UnknownTagError(WeightsUnavailableError):
+    """A model has no weights with this tag; the message names those that it has."""
+
+    exit_status = 2
+
+
 class WeightsCorruptedError(ZooError):
     """A weights file is damaged, or belongs to another architecture."""
 

@@ -147,6 +147,8 @@ def _sample_size_warnings(task: Task, extractor: Extractor, data: ReferenceData,
         return
     width = extractor.width(extractor.layer("fid"))
     name, unbiased = (metric_name(metric, extractor.label) for metric in ("fid", "kid"))
+    if real == 0:  # of statistics in a file that does not say how many images they are of
+        real = width + 1
     few = [text for n, text in ((fake, f"{fake:,} generated"), (real, f"{real:,} real")) if n <= width]
     if min(fake, real) < 2:
         raise ZooError(f"{name} needs at least 2 images on either side, got {real} real and {fake} generated")

@@ -14,6 +14,7 @@ from ..common.devices import rank_device
 from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
+from ..datasets.catalogue import CATALOGUE
 from ..sampling import latents
 from . import defaults
 from .features import extractors
@@ -24,7 +25,7 @@ from .protocols.protocol import Protocol
 from .report.environment import machine
 from .report.report import Extraction, Report, Result
 from .scorer import Scorer, TaskResults
-from .targets import Target, data_for, open_target
+from .targets import Target, data_for, data_of_file, open_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,7 @@ def evaluate(
     data: Any = None,
     split: str | None = None,
     held_out: Any = None,
+    reference: str | os.PathLike | None = None,
     num_real: int | None = None,
     num_fake: int | None = None,
     seeds: int | Sequence[int] | None = None,
@@ -83,7 +85,9 @@ def evaluate(
             or an .npz; a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
         held_out: as `data`, real images that the model has not seen, for "ct"; None for another split of the data.
-        num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
+        reference: a file of `zoo reference make`, edm2, edm or dgm-eval, instead of the real images themselves.
+        num_real, num_fake: other counts than the protocol's; num_fake goes for both with data that are drawn at
+            random (Stacked MNIST). A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
         curve: measure the distance at 15 sample counts and extrapolate (arXiv 1911.07023).
@@ -128,6 +132,15 @@ def evaluate(
         progress=shown,
     )
     chosen = _protocol(protocol, target)
+    if reference is not None and any(given is not None for given in (data, split, num_real)):
+        raise ZooError("a reference file stands for the real images; leave out what else says which they are")
+    if reference is None:
+        real = replace(data_for(target, data, split), progress=shown)
+    else:
+        real = data_of_file(target, reference)
+    entry = CATALOGUE.get(real.dataset)
+    if num_real is None and real.file is None and entry and entry.drawn:
+        num_real = num_fake
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
@@ -136,7 +149,7 @@ def evaluate(
     scorer = Scorer(
         target,
         extractor,
-        replace(data_for(target, data, split), progress=shown),
+        real,
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,

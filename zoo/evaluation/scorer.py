@@ -326,6 +326,8 @@ class Scorer:
                 "class accuracy as assigned": report.accuracy_assigned,
                 "intra-class fid": report.intra_frechet_distance,
                 "intra-class fid as assigned": report.intra_frechet_distance_assigned,
+                "shrunk intra-class fid": report.intra_shrunk_frechet_distance,
+                "shrunk intra-class fid as assigned": report.intra_shrunk_frechet_distance_assigned,
                 "intra-class kid": report.intra_kernel_distance,
                 "intra-class kid as assigned": report.intra_kernel_distance_assigned,
             }
@@ -343,7 +345,14 @@ class Scorer:
 
 
 _running: list[Scorer] = []
-before_forced_end(lambda: [scorer.say_stopped() for scorer in _running])
+
+
+def _say_stopped() -> None:
+    for scorer in _running:
+        scorer.say_stopped()
+
+
+before_forced_end(_say_stopped)
 
 
 def _in_order_of_class(features: Features) -> Tensor | None:

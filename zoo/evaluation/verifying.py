@@ -189,7 +189,8 @@ def _compare(claim: Claim, report: Report, dataset: str) -> Comparison:
         "protocol": claim.protocol.name if claim.protocol else "",
     }
     if result is None:
-        return Comparison(**about, verdict="not comparable", why=claim.why_not or "it was not measured")
+        note = report.classes.note if report.classes and claim.protocol and claim.task.metric == "classes" else None
+        return Comparison(**about, verdict="not comparable", why=claim.why_not or note or "it was not measured")
     about |= {"measured": result.value, "measured_std": result.std}
     why = claim.why_not
     if why is None and claim.extractor != extractors.INCEPTION and not report.extractor.official:

@@ -68,12 +68,12 @@ class DCGANGenerator(IteratesTogether):
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm where the spec has it, activation."""
+    """Convolution, batch norm or none, activation."""
 
-    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, kernel: int, stride: int):
+    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, kernel: int, stride: int, norm: bool):
         super().__init__()
         self.conv = layers.conv(in_channels, out_channels, kernel, stride)
-        self.norm = BatchNorm2d(out_channels, eps=spec.batch_norm_eps) if spec.batch_norm else nn.Identity()
+        self.norm = BatchNorm2d(out_channels, eps=spec.batch_norm_eps) if norm else nn.Identity()
         self.act = activation(spec.activation, spec.leak)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,12 +101,14 @@ class DCGANDiscriminator(Discriminator):
 
     def _block(self, number: int, in_channels: int, out_channels: int, layers: Layers) -> nn.Module:
         spec = self.spec
+        norm = spec.batch_norm and (spec.first_norm or number > 1)
         if spec.layout == "strided":
-            return ConvBlock(in_channels, out_channels, spec, layers, kernel=3, stride=2)
-        widen = ConvBlock(in_channels, out_channels, spec, layers, kernel=3, stride=1)
+            return ConvBlock(in_channels, out_channels, spec, layers, spec.kernel_size, stride=2, norm=norm)
+        widen = ConvBlock(in_channels, out_channels, spec, layers, kernel=3, stride=1, norm=norm)
         if number == spec.num_blocks:
             return nn.Sequential(widen)
-        return nn.Sequential(widen, ConvBlock(out_channels, out_channels, spec, layers, kernel=4, stride=2))
+        down = ConvBlock(out_channels, out_channels, spec, layers, kernel=4, stride=2, norm=spec.batch_norm)
+        return nn.Sequential(widen, down)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> DiscriminatorOutput:
         x, kept = channels_last(x), {}

@@ -19,6 +19,7 @@ from ..schema.licenses import terms
 from . import own_card
 from .card_labels import labels_section
 from .card_metadata import front_matter
+from .card_panel import panel_section
 
 SHEET_SEED = 0
 
@@ -72,6 +73,8 @@ def render(
     sections += [_use(config, place)]
     if config.published or any(entry.scores for entry in config.weights):
         sections.append(_scores(config, place))
+    if config.default_weights and (section := panel_section(config.default_weights)):
+        sections.append(section)
     if section := labels_section(config, place):
         sections.append(section)
     sections.append(_training(config, step))

@@ -107,10 +107,10 @@ def _row(config: ModelConfig, entry: Weights | None) -> Row:
 
 def _place(source: Upstream) -> str:
     if source.hub_repo:
-        return f"Hub: {source.hub_repo}" + (f"@{source.revision[:7]}" if source.revision else "")
-    if source.url:
-        return f"HTTPS: {source.url}"
-    return f"Google Drive: {source.google_drive_file or source.google_drive_folder}"
+        place = f"{source.hub_repo}@{(source.revision or '')[:7]}"
+    else:
+        place = source.url or source.google_drive_file or source.google_drive_folder
+    return f"{source.host}: {place}"
 
 
 def _size(entry: Weights | None) -> int | None:

@@ -9,6 +9,7 @@ import torch
 from .. import nets
 from ..checkpoints import alignments, discriminators
 from ..checkpoints import weights as weight_files
+from ..checkpoints.availability import source
 from ..checkpoints.resolve import ResolvedModel, resolve_model, shown_name
 from ..checkpoints.state_dicts import load_into
 from ..schema import labels
@@ -77,11 +78,21 @@ def load_found(
         settle=_averages_spectral_norm(found),
         tag=found.tag,
         provenance=provenance,
-        origin=str(found.path) if found.path else "random numbers",
+        origin=_origin(found),
         alignment=alignment,
         doubt=labels.doubt(found.config, name, alignment) if found.path else None,
         discriminator_file=discriminators.lookup(found, cache_dir),
     )
+
+
+def _origin(found: ResolvedModel) -> str:
+    """Return what the weights came from, for people; a file of the package by its name."""
+    if found.path is None:
+        return "random numbers"
+    if found.exported or found.tag is None:
+        return str(found.path)
+    entry = weight_files.entry(found.config, found.tag)
+    return f"{entry.bundled or entry.place}, {source(entry)}"
 
 
 def _averages_spectral_norm(found: ResolvedModel) -> bool:

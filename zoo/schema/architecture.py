@@ -287,11 +287,13 @@ class DCGANDiscriminator(_Discriminator):
     """Plain convolutional discriminator: DCGAN and SNDCGAN (ContraGAN Table A2).
 
     `layout` "paired": each block is a 3x3 and a 4x4 stride-2 convolution, the last block one 3x3 convolution.
-    `layout` "strided": each block is one 3x3 stride-2 convolution, and the logit reads the flattened map.
+    `layout` "strided": each block is one stride-2 convolution, and the logit reads the flattened map.
     """
 
     architecture: Literal["dcgan"] = "dcgan"
     layout: Literal["paired", "strided"] = "paired"
+    kernel_size: Literal[3, 4] = 3  # of the convolutions of layout "strided"
+    first_norm: bool = True  # with batch norm, the first convolution has one too; not in the original DCGAN
     leak: PositiveFloat = 0.1  # slope of leaky_relu below zero, as in StudioGAN
 
     @property
@@ -302,7 +304,8 @@ class DCGANDiscriminator(_Discriminator):
     def _reaches(self):
         self._check_maps(self.downsample_blocks)
         _require(
-            self.layout == "strided" or self.resolution % (1 << self.downsample_blocks) == 0,
+            (self.layout == "strided" and self.kernel_size == 3)
+            or self.resolution % (1 << self.downsample_blocks) == 0,
             f"resolution {self.resolution} cannot be halved {self.downsample_blocks} times",
         )
         return self

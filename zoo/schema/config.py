@@ -222,6 +222,13 @@ class ModelConfig(ConfigPart):
                 holder.pop("alignment", None)
         return type(self).from_dict(data, self.name)
 
+    def of_weights(self, tag: str | None) -> ModelConfig:
+        """Return this config as the networks of the weights of a tag are; some discriminators differ in a setting."""
+        file = next((weights.discriminator for weights in self.weights if weights.tag == tag), None)
+        if file is None or file.rectify_shortcut is None:
+            return self
+        return self.updated({"discriminator.rectify_shortcut": file.rectify_shortcut})
+
     def as_paper(self) -> ModelConfig:
         """Return this config with the paper's values where the run of the published weights differs."""
         return self.updated(self.training.as_paper)
@@ -298,6 +305,9 @@ _MEMBERS = {
     "classifier",
     "contrastive",
     "d2d-ce",
+    "xt-xent",
+    "triplet",
+    "proxy-nca",
 }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
-from urllib.parse import quote, unquote
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field, model_validator
 
 from .architecture import ConfigPart
 from .bounds import Count, Length, Line, Notes, Paragraph, Word
 from .label_alignment import LabelAlignment
+from .panel import Panel
 
 Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -70,8 +71,13 @@ class Measured(Score):
     seeds: Count = 1
 
 
+HUB, DRIVE = "Hugging Face", "Google Drive"  # hosts, as people call them
+
+
 class HubFile(ConfigPart):
     """A safetensors file on the Hugging Face Hub."""
+
+    host: ClassVar[str] = HUB
 
     repo_id: Annotated[str, Field(max_length=200, pattern=f"^{REPO_ID}$")]
     filename: Annotated[str, Field(max_length=200, pattern=rf"^{REVISION}\.safetensors$")] = "model.safetensors"
@@ -102,6 +108,13 @@ class Upstream(ConfigPart):
     def filename(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def host(self) -> str:
+        """Who serves the file, in a word or two."""
+        if self.url:
+            return urlsplit(self.url).hostname or ""
+        return HUB if self.hub_repo else DRIVE
 
     @property
     def address(self) -> str:
@@ -155,6 +168,7 @@ class DiscriminatorFile(ConfigPart):
     bundled: BundledFile | None = None
     sha256: Sha256 | None = None  # of the bundled file
     upstream: Upstream | None = None  # fetched on first use of the discriminator
+    rectify_shortcut: bool | None = None  # of this discriminator, where it differs from the model's
     mirrors: Annotated[tuple[Upstream, ...], Length(10)] = ()  # the same tensors elsewhere, tried in this order
 
     @model_validator(mode="after")
@@ -179,6 +193,7 @@ class Weights(ConfigPart):
     deviations: Notes = ()  # where the run that made these weights differs from the recipe, in words
     alignment: LabelAlignment | None = None  # of labels and classes
     scores: Annotated[tuple[Measured, ...], Length(1000)] = ()
+    panel: Panel | None = None  # all metrics that run offline
     nearest: NearestTraining | None = None
     training_record: bool = False  # the log, curves and sheets of the training are beside the card
     note: Paragraph | None = None

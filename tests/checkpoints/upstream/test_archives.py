@@ -127,8 +127,8 @@ def test_an_archive_is_imported_by_hand(given, capsys):
     _is_converted(target)
     assert f"138k/G_ema.pth, {len(HONEST) / 1e6:.1f} MB" in capsys.readouterr().err, "the size is that of the archive"
     assert cache.Record.read(target).original_sha256 == hashlib.sha256(HONEST).hexdigest()
+    cache.clear(NAME)
     with pytest.raises(WeightsCorruptedError, match="the sha256 of its first download"):
-        cache.clear(NAME)
         given(_zip({"138k/G_ema.pth": _saved(1)}))
     _is_converted(given(_zip({"x/other.pth": _saved(1), "x/best.pth": _saved()}), member="x/best.pth", force=True))
 
@@ -194,9 +194,10 @@ def _with_damaged_body(data: bytes) -> bytes:
 
 def _twice() -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-        for seed in (0, 1):
-            archive.writestr("138k/G_ema.pth", _saved(seed))
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("138k/G_ema.pth", _saved())
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("138k/G_ema.pth", _saved(1))
     return buffer.getvalue()
 
 
@@ -248,7 +249,7 @@ def test_code_in_an_archive_is_refused(given, tmp_path):
 def test_a_member_that_is_not_there_or_of_no_archive(given, tmp_path, command):
     with pytest.raises(WeightsUnavailableError, match=r"none of the 3 files in .* is called 100k/G.pth"):
         given(HONEST, member="100k/G.pth")
-    with pytest.raises(ZooError, match="is not a zip archive of checkpoints, so it has no x.pth; leave out --member"):
+    with pytest.raises(ZooError, match=r"is not a zip archive of checkpoints, so it has no x\.pth; leave out --member"):
         given(_saved(), member="x.pth")
     (tmp_path / "download.zip").write_bytes(HONEST)
     done = command("import", NAME, "--from", tmp_path / "download.zip", "--member", "100k/G.pth")

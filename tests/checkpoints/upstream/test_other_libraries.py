@@ -13,10 +13,11 @@ from zoo.checkpoints import upstream
 from zoo.checkpoints.upstream import importer
 from zoo.common.errors import WeightsCorruptedError, ZooError
 from zoo.schema import registry
-from zoo.schema.architecture import Generator
+from zoo.schema.architecture import Discriminator, Generator
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "sources"
-CASES = {case["file"]: case["meta"] for case in json.loads((GOLDEN / "manifest.json").read_text())["cases"]}
+_ALL = json.loads((GOLDEN / "manifest.json").read_text())["cases"]
+CASES = {case["file"]: case["meta"] for case in _ALL if case["kind"].startswith("source_")}
 ALL = sorted(name.removesuffix(".safetensors") for name in CASES)
 
 
@@ -25,7 +26,8 @@ def published(name: str):
     meta = CASES[f"{name}.safetensors"]
     tensors = load_file(GOLDEN / f"{name}.safetensors")
     state = {key.removeprefix("state."): tensor for key, tensor in tensors.items() if key.startswith("state.")}
-    return state, meta["source"], TypeAdapter(Generator).validate_python(meta["spec"])
+    kind = Generator if "latent_dim" in meta["spec"] else Discriminator
+    return state, meta["source"], TypeAdapter(kind).validate_python(meta["spec"])
 
 
 def test_the_moving_average_is_taken_from_a_whole_checkpoint():
@@ -91,8 +93,18 @@ def test_a_hostile_file_is_refused_and_nothing_is_run(tmp_path):
     assert not (tmp_path / "was-run").exists()
 
 
-@pytest.mark.parametrize("name", ["dcgan/mnist64", "biggan-deep/imagenet128", "biggan-ajbrock/imagenet128"])
-def test_discriminators_are_refused_in_one_line(name):
-    source = registry.config(name).default_weights.upstream.source
+def test_a_discriminator_that_was_never_published_is_refused_in_one_line():
+    config = registry.config("biggan-deep/imagenet128")
     with pytest.raises(ZooError, match="give the config of a generator"):
-        upstream.convert({"a": torch.zeros(1)}, source, registry.config(name).discriminator)
+        upstream.convert({"a": torch.zeros(1)}, "biggan-deep", config.discriminator)
+
+
+def test_both_networks_of_a_whole_checkpoint_of_mmagic_are_found():
+    generator, source, spec = published("mmagic_sngan")
+    discriminator, _, other_spec = published("mmagic_sngan_discriminator")
+    whole = {"state_dict": {**generator, **discriminator}}
+    for part, its_spec in ((generator, spec), (discriminator, other_spec)):
+        found, expected = (upstream.convert(state, source, its_spec) for state in (whole, part))
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    with pytest.raises(WeightsCorruptedError, match="does not fit"):
+        upstream.convert(generator, source, other_spec)

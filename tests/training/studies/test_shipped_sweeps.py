@@ -1,11 +1,13 @@
 """The sweeps that ship: every file is sound and says what the papers' tables say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from training.studies import sweep
+from training.studies import sweep, sweep_compared, sweep_scores
+from training.studies.infomax_form import EQUATION_4, infomax_form
 from zoo.schema import registry
 
 PUBLISHED = Path(__file__).parents[2] / "published"
@@ -110,3 +112,42 @@ def test_what_a_sweep_varies_and_nothing_else():
         "75 %": (150, 150),
         "100 %": (None, 200),
     }
+
+
+@pytest.mark.parametrize("paper", [False, True])
+@pytest.mark.parametrize("name", sweep.names())
+def test_compared_runs_differ_in_what_is_compared_alone(name, paper):
+    """No field differs but those that an option sets, and those that the comparison names."""
+    assert sweep_compared.undeclared(sweep.load(name), paper) == {}
+
+
+def test_a_difference_that_nothing_declares_is_found():
+    whole = sweep.load("infomax-comparison")
+    without = whole.model_copy(update={"comparisons": ()})
+    assert "discriminator.rotation_head" in sweep_compared.undeclared(without, True)
+    part = whole.comparisons[0].model_copy(update={"among": {"method": ("SNGAN", "SSGAN")}})
+    left_out = sweep_compared.undeclared(whole.model_copy(update={"comparisons": (part,)}), True)
+    assert set(left_out) == {"method InfoMax-GAN", "method SSGAN + IM"}
+    released = whole.model_copy(update={"paper": whole.paper.model_copy(update={"as_paper": False})})
+    assert set(sweep_compared.undeclared(released, True)) == {"discriminator.head_iterates_in_eval"}
+
+
+@pytest.mark.parametrize("name", [name for name in sweep.names() if name.startswith("infomax-")])
+def test_the_paper_size_of_infomax_gan_is_that_of_its_equation(name):
+    whole = sweep.load(name)
+    forms = {infomax_form(run.config) for run in whole.runs(paper=True)}
+    assert forms - {""} == {EQUATION_4}
+    for run in whole.runs(paper=True):
+        assert run.config.generator.upsample == "nearest"  # Tables 7 to 9
+    if "kid" in whole.metrics:  # appendix A.3
+        words = sweep_scores.in_words(whole, whole.paper, whole.runs(paper=True)[0].config)
+        assert "FID of 10,000 generated images, KID of 50,000 generated images" in words
+
+
+@pytest.mark.parametrize("name", sweep.names())
+def test_a_run_is_named_by_what_is_trained(name):
+    """An option that names a batch, or an axis of batches, is right at both sizes."""
+    for paper in (False, True):
+        for run in sweep.load(name).runs(paper):
+            for number in re.findall(r"batch (\d+)", run.label):
+                assert run.config.training.batch_size == int(number), run.label

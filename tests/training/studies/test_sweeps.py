@@ -83,7 +83,7 @@ def test_the_product_of_the_axes(file):
     [
         ({"colour": "red"}, "colour: unknown key"),
         ({"claims": [{"text": "x", "where": {"alpha": "7"}, "than": {}}]}, "no option '7' of an axis 'alpha'"),
-        ({"small": {"only": {"alpha": ["5"]}}}, "only.alpha names 5"),
+        ({"small": {"only": {"alpha": ["5"]}}}, "alpha has no option 5, which only or among names"),
         ({"small": {"seeds": []}}, "small.seeds"),
     ],
 )

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...common import files
-from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ...common.errors import WeightsCorruptedError
 from ...common.tensors import state_sha256
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream, Weights
-from .. import cache, weights
+from .. import cache, safetensors_files
 from ..tensor_names import is_batch_count
 from . import convert_file, download, pickles
 
@@ -55,7 +55,8 @@ class Wanted:
 
     @property
     def spec(self) -> Any:
-        return self.config.discriminator if self.discriminator else self.config.generator
+        """Return the spec of the network."""
+        return self.config.of_weights(self.entry.tag).discriminator if self.discriminator else self.config.generator
 
     def build(self) -> nn.Module:
         """Return the network without weights."""
@@ -70,23 +71,8 @@ class Wanted:
     def beside(self, target: Path) -> str | None:
         """Return the published path of the generator, whose run that of a discriminator must be; None if not known."""
         generator = target.with_name(f"{self.entry.tag}.safetensors")
-        return weights.read_metadata(generator).get("original") if self.discriminator and generator.is_file() else None
-
-
-def wanted_of(config: ModelConfig, entry: Weights, discriminator: bool) -> Wanted:
-    """Return the published network of an entry; raises WeightsUnavailableError if it has none."""
-    if sources := weights.sources_of(entry, discriminator):
-        return Wanted(config, entry, sources, sources[0], discriminator)
-    if not discriminator:
-        raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
-    if entry.discriminator:
-        raise WeightsUnavailableError(
-            f"the discriminator of {config.name}@{entry.tag} is not imported: it ships with the package"
-        )
-    raise WeightsUnavailableError(
-        f"no published discriminator of {config.name}@{entry.tag} is known; leave out --discriminator to import the "
-        f"generator"
-    )
+        known = self.discriminator and generator.is_file()
+        return safetensors_files.read_metadata(generator).get("original") if known else None
 
 
 @dataclass(frozen=True)
@@ -160,7 +146,7 @@ def _published_file(wanted: Wanted, original: download.Original) -> Path | None:
 
 def _state(original: download.Original) -> Mapping[str, Any]:
     if original.path.suffix == ".safetensors":
-        return weights.read(original.path)
+        return safetensors_files.read(original.path)
     return pickles.read(original.path, str(original))
 
 

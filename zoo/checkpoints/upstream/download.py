@@ -12,8 +12,8 @@ from pathlib import Path
 from ...common import files
 from ...common.errors import WeightsCorruptedError, WeightsUnavailableError
 from ...schema.entries import Upstream
-from .. import hub
-from . import archives, drive, https, names
+from .. import hub, hub_files
+from . import archives, drive, https, matching
 from .pickles import MAX_BYTES
 
 
@@ -65,7 +65,7 @@ def member(archive: Path, patterns: Iterable[str], folder: Path, address: str, r
         WeightsUnavailableError: none or several files of the archive fit; the message names them.
         WeightsCorruptedError: the archive is damaged, or unpacks to more than a checkpoint would.
     """
-    name = names.only(patterns, archives.names(archive, address), address, remedy=remedy)
+    name = matching.only(patterns, archives.names(archive, address), address, remedy=remedy)
     path = folder / ("member.safetensors" if name.endswith(".safetensors") else "member.pth")
     archives.extract(archive, name, path, address)
     return Original(path, name, address, archive=archive)
@@ -83,7 +83,7 @@ def _from_drive(upstream: Upstream, partial: Path, beside: str | None) -> Origin
     name, file_id, address = upstream.path, upstream.google_drive_file, upstream.address
     if upstream.google_drive_folder:
         listed = drive.listing(upstream.google_drive_folder)
-        name = names.only([upstream.path], [name for _, name in listed], upstream.address, beside)
+        name = matching.only([upstream.path], [name for _, name in listed], upstream.address, beside)
         file_id = next(file_id for file_id, other in listed if other == name)
         address = f"{drive.DRIVE}/uc?id={file_id}"
     assert file_id
@@ -105,13 +105,13 @@ def check_sha256(described: str, sha256: str, expected: str | None, remedy: str)
 
 def _from_hub(upstream: Upstream, repo_id: str, partial: Path) -> Original:
     address = hub.Address(repo_id, upstream.revision or "main")
-    facts = hub.facts(address, upstream.path, MAX_BYTES)
+    facts = hub_files.facts(address, upstream.path, MAX_BYTES)
     check_size(upstream, upstream.address, facts.size or 0)
     if facts.sha256:
         stated = stated_sha256(upstream)
         check_sha256(f"{upstream.path} of {address}", facts.sha256, stated, "on the Hub; nothing was downloaded")
     folder = _folder_of(partial, repo_id, facts.commit, upstream.path)
-    path = hub.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
+    path = hub_files.download_into(folder, hub.Address(repo_id, facts.commit), upstream.path)
     return Original(path, upstream.path, upstream.address, facts.sha256, facts.commit)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from ...common.errors import WeightsUnavailableError, ZooError
 from ...schema.entries import Upstream
-from . import archives, download, names
-from .conversion import Wanted
+from . import archives, download, matching
 
 
 def checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:
@@ -24,11 +23,11 @@ def checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:
     if not given.is_dir():
         raise WeightsUnavailableError(f"{given} does not exist; give the downloaded file, or its folder")
     paths = sorted(path.relative_to(given).as_posix() for path in given.rglob("*") if path.is_file())
-    return given / names.only(_patterns(sources), paths, str(given), remedy="; give the path of the file")
+    return given / matching.only(_patterns(sources), paths, str(given), remedy="; give the path of the file")
 
 
 @contextmanager
-def opened(path: Path, wanted: Wanted, member: str | None) -> Iterator[download.Original]:
+def opened(path: Path, sources: Sequence[Upstream], member: str | None) -> Iterator[download.Original]:
     """Yield the checkpoint that a file is or has; what is taken out of an archive is a temporary file.
 
     Args:
@@ -43,10 +42,10 @@ def opened(path: Path, wanted: Wanted, member: str | None) -> Iterator[download.
             raise ZooError(f"{path} is not a zip archive of checkpoints, so it has no {member}; leave out --member")
         yield download.Original(path, path.name, str(path))
         return
-    patterns = [member] if member else [source.path for source in wanted.sources if source.archive]
+    patterns = [member] if member else [source.path for source in sources if source.archive]
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
         remedy = "; name the one that is meant with --member"
-        yield download.member(path, patterns or _patterns(wanted.sources), Path(folder), str(path), remedy)
+        yield download.member(path, patterns or _patterns(sources), Path(folder), str(path), remedy)
 
 
 def source_of(original: download.Original, sources: Sequence[Upstream]) -> Upstream:
@@ -55,7 +54,7 @@ def source_of(original: download.Original, sources: Sequence[Upstream]) -> Upstr
 
     def likeness(source: Upstream) -> tuple[bool, bool, bool]:
         from_archive = bool(source.archive) == bool(original.archive)
-        return bool(names.fitting([source.filename], [original.name])), from_archive, source.size == size
+        return bool(matching.fitting([source.filename], [original.name])), from_archive, source.size == size
 
     return max(sources, key=likeness)
 

@@ -19,7 +19,7 @@ from ...schema.licenses import LIBRARIES, is_noncommercial, license_of
 from .. import cache, mirror, weights
 from ..state_dicts import check_finite, load_into
 from . import download, given
-from .conversion import Wanted, convert, how_to_forget, tensors_sha256, wanted_of
+from .conversion import Wanted, convert, how_to_forget, tensors_sha256
 
 _UNSET = f"correct the mirror, or unset {mirror.VARIABLE}"
 
@@ -47,12 +47,12 @@ def import_checkpoint(
     """
     base, tag = registry.split_tag(name)
     config = registry.config(base)
-    wanted = wanted_of(config, weights.entry(config, tag), discriminator)
+    wanted = _wanted(config, weights.entry(config, tag), discriminator)
     target = wanted.target(cache_dir)
     if target.exists() and not force:
         raise ZooError(f"{target} exists; these weights were imported before (--force imports them again)")
     path = given.checkpoint(Path(source), wanted.sources)
-    with given.opened(path, wanted, member) as original:
+    with given.opened(path, wanted.sources, member) as original:
         wanted = wanted.of(given.source_of(original, wanted.sources))
         converted = convert(wanted, original, target, trust_anew=force)
         with cache.lock(config, wanted.key, cache_dir):
@@ -73,7 +73,7 @@ def download_checkpoint(
         WeightsUnavailableError: the download is impossible; the message says why.
         WeightsCorruptedError: the file is damaged, belongs to another model, or differs from the recorded file.
     """
-    wanted = wanted_of(config, entry, discriminator)
+    wanted = _wanted(config, entry, discriminator)
     target = wanted.target(cache_dir)
     with cache.lock(config, wanted.key, cache_dir) as unfinished:
         if target.is_file():  # another process was first
@@ -155,3 +155,19 @@ def _store_mirrored(wanted: Wanted, found: mirror.Found, target: Path) -> Path:
     cache.store_copy(target, found.path, entry.original_sha256, entry.original, identity)
     print(f"zoo: {wanted.name} comes from the mirror {found.place}", file=sys.stderr)
     return target
+
+
+def _wanted(config: ModelConfig, entry: Weights, discriminator: bool) -> Wanted:
+    """Return the published network of an entry; raises WeightsUnavailableError if it has none."""
+    if sources := weights.sources_of(entry, discriminator):
+        return Wanted(config, entry, sources, sources[0], discriminator)
+    if not discriminator:
+        raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
+    if entry.discriminator:
+        raise WeightsUnavailableError(
+            f"the discriminator of {config.name}@{entry.tag} is not imported: it ships with the package"
+        )
+    raise WeightsUnavailableError(
+        f"no published discriminator of {config.name}@{entry.tag} is known; leave out --discriminator to import the "
+        f"generator"
+    )

@@ -12,8 +12,8 @@ from ...common.downloads import CONNECT_TIMEOUT, READ_TIMEOUT, in_short, patient
 from ...common.errors import WeightsUnavailableError
 from ...schema.config import ModelConfig
 from ...schema.entries import Upstream
-from .. import hub
-from . import drive, names
+from .. import hub, hub_files
+from . import drive, matching
 
 OK, MISSING, DIFFERENT, UNKNOWN = "ok", "missing", "different", "unknown"  # unknown: there was no answer
 
@@ -67,7 +67,7 @@ class Inquiry:
     """Questions to all places; a repository, a folder and a file are asked once."""
 
     def __init__(self):
-        self._hub = cache(lambda repo_id, revision: hub.facts_of_files(hub.Address(repo_id, revision)))
+        self._hub = cache(lambda repo_id, revision: hub_files.facts_of_files(hub.Address(repo_id, revision)))
         self._folder = cache(drive.listing)
         self._head = cache(_head)
 
@@ -87,7 +87,7 @@ class Inquiry:
             return Answer(OK, *files[upstream.path])
         if upstream.google_drive_folder:
             listed = {path: file_id for file_id, path in self._folder(upstream.google_drive_folder)}
-            fits = names.fitting([upstream.path], listed)
+            fits = matching.fitting([upstream.path], listed)
             if len(fits) == 1:
                 return self._of_head(f"{drive.DRIVE}/uc?id={listed[fits[0]]}&export=download")
             if not fits:

@@ -79,8 +79,8 @@ def _inspect(path: Path, where: str) -> None:
 def check_directory(path: Path, where: str) -> None:
     """Raise WeightsCorruptedError if a zip archive lists so many files that reading the list would fill the memory."""
     with open_regular(path) as file:
-        end = zipfile._EndRecData(file)  # None: it is no zip archive, as zipfile.ZipFile says
-    if end and end[zipfile._ECD_SIZE] > _MAX_DIRECTORY:
+        end = zipfile._EndRecData(file)  # pyright: ignore[reportAttributeAccessIssue]; None: no zip archive
+    if end and end[zipfile._ECD_SIZE] > _MAX_DIRECTORY:  # pyright: ignore[reportAttributeAccessIssue]
         raise _refusal(where, "it lists too many files")
 
 

@@ -23,7 +23,7 @@ def by_torch(images: Tensor, side: int) -> Tensor:
 def by_pillow(images: Tensor, side: int) -> Tensor:
     """Resize uint8 (N, 3, H, W) to whole numbers 0 ... 255, as float32 (N, 3, side, side)."""
     pixels = images.permute(0, 2, 3, 1).cpu().numpy()
-    resized = [Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in pixels]
+    resized = [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)) for image in pixels]
     return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images.device, torch.float32)
 
 

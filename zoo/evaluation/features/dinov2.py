@@ -27,7 +27,7 @@ SIDE = FeatureExtractorDinoV2.INPUT_IMAGE_SIZE
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # ImageNet's
 
 
-class Variant(NamedTuple):
+class PublishedSize(NamedTuple):
     """The sizes of a network, and the sha256 of its published weights."""
 
     width: int
@@ -37,9 +37,9 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "dinov2-vit-s-14": Variant(384, 12, 6, "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9"),
-    "dinov2-vit-b-14": Variant(768, 12, 12, "0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73"),
-    "dinov2-vit-l-14": Variant(1024, 24, 16, "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428"),
+    "dinov2-vit-s-14": PublishedSize(384, 12, 6, "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9"),
+    "dinov2-vit-b-14": PublishedSize(768, 12, 12, "0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73"),
+    "dinov2-vit-l-14": PublishedSize(1024, 24, 16, "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428"),
 }
 
 

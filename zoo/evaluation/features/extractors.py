@@ -43,7 +43,11 @@ _METRICS = (  # a longer name before the one that it begins with
     "c_t",
     "class accuracy as assigned",
     "class accuracy",
-    *(f"intra-class {distance}{how}" for distance in ("fid", "kid") for how in (" as assigned", "")),
+    *(
+        f"{distance}{how}"
+        for distance in ("shrunk intra-class fid", "intra-class fid", "intra-class kid")
+        for how in (" as assigned", "")
+    ),
 )
 
 
@@ -69,7 +73,7 @@ def own_extractor(metric: str) -> str:
 
 def way_of_resizing(name: str, wanted: str) -> str:
     """Return the way in which an extractor resizes: a protocol's if it has it, else its usual one."""
-    ways = _RESIZING.get(name) or _BICUBIC.get(_family(name), ("its own",))
+    ways = _RESIZING.get(name) or _BICUBIC.get(_family(name) or "", ("its own",))
     return wanted if wanted in ways else ways[0]
 
 

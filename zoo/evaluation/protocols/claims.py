@@ -30,6 +30,8 @@ _TASKS = {
     "class accuracy as assigned": "classes",
     "intra-class fid": "classes",
     "intra-class fid as assigned": "classes",
+    "shrunk intra-class fid": "classes",
+    "shrunk intra-class fid as assigned": "classes",
     "intra-class kid": "classes",
     "intra-class kid as assigned": "classes",
 }

@@ -49,7 +49,8 @@ class Comparison(ConfigPart):
 
 def tolerance(kind: str, published: float, published_std: float | None, measured_std: float | None) -> float:
     """How far a measured score of this kind may be from the published one."""
-    usual = USUAL[kind] * abs(published) if kind in USUAL else USUAL_ABSOLUTE.get(kind, USUAL_SHARE)
+    share = next((USUAL[word] for word in kind.split() if word in USUAL), None)  # "intra-class fid as assigned"
+    usual = USUAL_ABSOLUTE.get(kind, USUAL_SHARE) if share is None else share * abs(published)
     spread = math.hypot(usual if published_std is None else published_std, measured_std or 0.0)
     return max(usual, 2 * spread)
 

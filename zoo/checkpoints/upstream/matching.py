@@ -28,7 +28,7 @@ def only(patterns: Iterable[str], paths: Sequence[str], place: str, beside: str 
     fits, named = fitting(patterns, paths), " or ".join(patterns)
     if not fits:
         raise WeightsUnavailableError(f"none of the {len(paths)} files in {place} is called {named}{remedy}")
-    if beside in paths:
+    if beside is not None and beside in paths:
         fits = [path for path in fits if path.rpartition("/")[0] == beside.rpartition("/")[0]]
         if not fits:
             raise WeightsUnavailableError(f"no file beside {beside} in {place} is called {named}{remedy}")

@@ -1,0 +1,80 @@
+"""The panel of a set of weights as one table: a row a metric, a column an extractor, real test images beside each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..common.text import markdown, plain, table
+from ..schema.entries import Weights
+from ..schema.panel import Panel, PanelScore
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def panel_section(entry: Weights) -> str:
+    """Return the section of a card about the panel of its weights; empty if they have none."""
+    panel = entry.panel
+    if panel is None:
+        return ""
+    head, rows = _cells(panel)
+    shown = table([markdown(cell) for cell in head], [[markdown(cell) for cell in row] for row in rows])
+    return f"## Panel\n\n{shown}\n\n{markdown(about(panel))}"
+
+
+def as_table(panel: Panel) -> Table:
+    """Return the panel for a terminal."""
+    from rich.table import Table
+
+    head, rows = _cells(panel)
+    shown = Table(box=None, pad_edge=False, header_style="bold", caption=about(panel), caption_justify="left")
+    for cell in head:
+        shown.add_column(cell, overflow="fold")
+    for row in rows:
+        shown.add_row(*map(plain, row))
+    return shown
+
+
+def about(panel: Panel) -> str:
+    """Return how the values came about, in a few sentences."""
+    spread = f"Means and standard deviations over {panel.seeds} sampling seeds of one training run"
+    if panel.seeds == 1:
+        spread = "One sampling seed of one training run"
+    sentences = [
+        f"{spread}, protocol {panel.protocol}, against the {panel.split} images; every metric sees the same images. "
+        f"Small counts bias most distances upwards, so compare with the same counts only, and no order of models "
+        f"follows from differences within the spread."
+    ]
+    if panel.held_out:
+        sentences.append(
+            f'"Real" is the same measured on as many {panel.held_out} images in place of generated ones; for class '
+            f"accuracy, the classifier's on real images that it was not trained on. C_T compares with "
+            f"{panel.num_held_out:,} {panel.held_out} images."
+        )
+    else:
+        sentences.append("The data have no images that the weights have not seen, so there is nothing real beside.")
+    return " ".join(sentences)
+
+
+def _cells(panel: Panel) -> tuple[list[str], list[list[str]]]:
+    head = ["metric", "real / generated"]
+    for extractor in panel.extractors:
+        head += [extractor, *(["real"] if panel.held_out else [])]
+    by_name: dict[str, dict[str, PanelScore]] = {}
+    for score in panel.scores:
+        by_name.setdefault(score.metric.removesuffix(score.extractor).rstrip(), {})[score.extractor] = score
+    rows = []
+    for name, scores in by_name.items():
+        first = next(iter(scores.values()))
+        row = [name, f"{first.num_real or '–'} / {first.num_fake}"]
+        for extractor in panel.extractors:
+            score = scores.get(extractor)
+            row.append(_value(score) if score else "–")
+            if panel.held_out:
+                row.append("–" if score is None or score.test is None else f"{score.test:g}")
+        rows.append(row)
+    return head, rows
+
+
+def _value(score: PanelScore) -> str:
+    return f"{score.value:g}" + (f" ± {score.std:g}" if score.std is not None else "")
