@@ -125,9 +125,8 @@ def side_by_side(count: int, turns: int = 3) -> None:
     plain, fast = (statistics.median(taken[name]) for name in networks)
     apart = float((features["registered"] - features["fast"]).abs().max())
     ratios = ", ".join(f"{a / b:.2f}" for a, b in zip(*taken.values(), strict=True))
-    print(
-        f"\n{EXTRACTOR}: registered {plain:.2f} CPU ms an image, fast {fast:.2f}; in pairs {ratios} times; apart {apart:g}"
-    )
+    print(f"\n{EXTRACTOR}: registered {plain:.2f} CPU ms an image, fast {fast:.2f} (in pairs {ratios} times)")
+    print(f"    largest difference of a feature: {apart:g}")
 
 
 def main() -> None:
