@@ -191,7 +191,7 @@ def compare(
         reference=str(reference),
         num_real=len(pair.real),
         num_fake=len(pair.fake),
-        metric=extractors.metric_name("fid", extractors.INCEPTION) if extractor.official else f"FD {extractor.label}",
+        metric=extractors.metric_name("fid", extractor.label),
         weights=extractor.weights,
         sha256=extractor.sha256,
         rows=rows,

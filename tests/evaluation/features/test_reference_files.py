@@ -115,7 +115,7 @@ def test_edm2s_own_file(real, tmp_path, dino, protocol):
     file = tmp_path / "real.pkl"
     file.write_bytes(pickle.dumps({"num_images": 40, "fd_dinov2": {"mu": mu, "sigma": sigma}}, protocol))
     found = score(protocol="edm2", extractor=None, reference=file)
-    assert found[f"FD {DINO}"].value == pytest.approx(score(data=data, extractor=DINO)["fid"].value, rel=1e-5)
+    assert found[f"FD ({DINO})"].value == pytest.approx(score(data=data, extractor=DINO)["fid"].value, rel=1e-5)
     assert found["fid"].num_real == 40
     assert any("which does not state images, weights and resizing" in warning for warning in found.warnings)
     with pytest.raises(ZooError, match="holds statistics of dinov2-vit-l-14, the scores are of tiny"):
