@@ -159,7 +159,7 @@ def test_one_table_says_what_differs(cheap_tools, command, inception_weights):
     out = command("compare", *arguments, "--device", "cpu")
     assert out.returncode == 0, out.stderr
     rows = {line.split()[0]: line for line in out.stdout.splitlines()[2:]}
-    assert "FD inception-" in out.stdout, "random weights give no FID"
+    assert "FD (inception-" in out.stdout, "random weights give no FID"
     assert "10 / 8" in rows["zoo"]
     assert "nothing: the same" in rows["torch-fidelity"]
     assert "+1 (+12.50 %)" in rows["torchmetrics"]

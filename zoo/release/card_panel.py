@@ -62,7 +62,7 @@ def _cells(panel: Panel) -> tuple[list[str], list[list[str]]]:
         head += [extractor, *(["real"] if panel.held_out else [])]
     by_name: dict[str, dict[str, PanelScore]] = {}
     for score in panel.scores:
-        by_name.setdefault(score.metric.removesuffix(score.extractor).rstrip(), {})[score.extractor] = score
+        by_name.setdefault(score.short_name, {})[score.extractor] = score
     rows = []
     for name, scores in by_name.items():
         first = next(iter(scores.values()))
