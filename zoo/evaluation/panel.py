@@ -179,7 +179,7 @@ def _scores(report: Report, test: Report | None) -> list[PanelScore]:
             std=None if result.std is None else float(f"{result.std:.2g}"),
             num_real=result.num_real,
             num_fake=result.num_fake,
-            test=round_to(of_test[result.kind], None) if result.kind in of_test else None,
+            test=round_to(of_test[result.kind], result.std) + 0.0 if result.kind in of_test else None,  # no -0
         )
         for result in report.results
     ]
