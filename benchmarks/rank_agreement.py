@@ -36,8 +36,7 @@ def of_panels() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
         config = registry.config(name)
         entry = config.default_weights
         for score in entry.panel.scores if entry and entry.panel else ():
-            metric = score.metric.removesuffix(score.extractor).rstrip()
-            found[config.data.dataset][metric][score.extractor][name] = score.value
+            found[config.data.dataset][score.short_name][score.extractor][name] = score.value
     return found
 
 

@@ -20,6 +20,7 @@ from ..schema.architecture import ConfigPart
 from .features import extractors, references
 from .features.sources import ALIGNMENT, Generated, ImageSource
 from .metrics import scores
+from .names import INCEPTION
 from .protocols.protocol import Sampling
 from .report.report import Subject, number
 from .targets import Target, data_for, open_target
@@ -167,7 +168,7 @@ def compare(
     target = open_target(source, weights=weights, device=device, cache_dir=cache_dir, resolution=resolution)
     where = target.model.device if target.model else pick_device(device)
     usual = 256 if where.type == "cuda" else 64
-    extractor = extractors.load(extractors.INCEPTION, inception_weights=path)  # refuses a file that is none
+    extractor = extractors.load(INCEPTION, inception_weights=path)  # refuses a file that is none
     reference = data_for(target, data, split)
     trained_on = target.config.data.split if target.config else "train"
     reference = reference if reference.split else _of_split(reference, trained_on)

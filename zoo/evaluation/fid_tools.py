@@ -7,12 +7,11 @@ file is a TorchScript program with the same numbers, of which its PyTorch port o
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ class Tool:
     def version(self) -> str | None:
         """Return the installed version; None if it is not installed, or what it needs is not."""
         try:
-            importlib.import_module(self.module)
+            import_module(self.module)
             return metadata.version(self.distribution)
         except ImportError:  # of a package, or of its metadata
             return None
@@ -124,28 +123,25 @@ def _clean_fid(mode: str, divisor: float) -> Callable[[Pair], float]:
     """clean-fid in a mode; its network maps x to 2 x - 1, so x / 256 arrives as (x - 128) / 128."""
 
     def fid(pair: Pair) -> float:
-        from cleanfid import fid, inception_pytorch, resize
-
-        resizer = resize.build_resizer(mode)
-        network = _network(inception_pytorch, pair, resize_input=False)
+        resizer = import_module("cleanfid.resize").build_resizer(mode)
+        network = _network(import_module("cleanfid.inception_pytorch"), pair, resize_input=False)
 
         def features(batch: Tensor) -> Tensor:
             arrays = [resizer(image) for image in batch.permute(0, 2, 3, 1).numpy()]
             resized = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
             return network(resized.to(pair.device) / divisor)
 
-        return float(fid.fid_from_feats(*pair.features(features)))
+        return float(import_module("cleanfid.fid").fid_from_feats(*pair.features(features)))
 
     return fid
 
 
 def _pytorch_fid(pair: Pair) -> float:
-    from pytorch_fid import fid_score, inception
-
-    network = _network(inception, pair)
+    network = _network(import_module("pytorch_fid.inception"), pair)
     found = pair.features(lambda batch: network(batch.to(pair.device).float() / 255))
     moments = [(np.mean(wide, axis=0), np.cov(wide, rowvar=False)) for wide in (x.astype(np.float64) for x in found)]
-    return float(fid_score.calculate_frechet_distance(*moments[0], *moments[1]))
+    formula = import_module("pytorch_fid.fid_score").calculate_frechet_distance
+    return float(formula(*moments[0], *moments[1]))
 
 
 def _network(module: Any, pair: Pair, **options: Any) -> Callable[[Tensor], Tensor]:
@@ -168,9 +164,8 @@ def _weights_from(module: Any, path: Path) -> Iterator[None]:
 
 
 def _torchmetrics(pair: Pair) -> float:
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(pair.width, feature_extractor_weights_path=str(pair.weights)).to(pair.device)
+    kind = import_module("torchmetrics.image.fid").FrechetInceptionDistance
+    metric = kind(pair.width, feature_extractor_weights_path=str(pair.weights)).to(pair.device)
     with torch.inference_mode():
         for images, real in ((pair.fake, False), (pair.real, True)):
             for batch in pair.batches(images):

@@ -23,8 +23,10 @@ from ..common.progress import ProgressCallback
 from ..datasets.catalogue import own_split
 from ..schema import config_files
 from ..schema.panel import Panel, PanelScore
-from .features import extractors, references
-from .plan import METRICS, tasks_of
+from .features import references
+from .features.extractors import metric_name
+from .names import OFFLINE, SECOND_OFFLINE
+from .plan import tasks_of
 from .protocols import published
 from .protocols.protocol import Protocol
 from .report.report import Report, Subject, round_to
@@ -32,7 +34,8 @@ from .running import report_of
 from .scorer import Scorer
 from .targets import Target, data_for, open_target
 
-EXTRACTORS = (extractors.OFFLINE, extractors.SECOND_OFFLINE)
+EXTRACTORS = (OFFLINE, SECOND_OFFLINE)
+METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct", "classes")
 COUNT = 10_000  # real images, and generated images of each seed
 _OF_MODELS = ("ct", "classes")  # what the real test images have no value of
 
@@ -140,7 +143,12 @@ def _report(
 ) -> Report:
     """Return the report of an earlier call, or measure."""
     scorer = Scorer(target, extractor, images.real, **options)
-    asked = [target.subject.model_dump(), protocol.model_dump(mode="json"), metrics, scorer.extractor("").identity]
+    asked = [
+        target.subject.model_dump(),
+        protocol.model_dump(mode="json"),
+        metrics,
+        scorer.extractor(protocol.resize).identity,
+    ]
     checksums = [references.checksum(data.loaded) for data in (images.real, images.held_out) if data]
     request = hashlib.sha256(json.dumps([asked, checksums]).encode()).hexdigest()
     stem = "-".join(filter(None, (target.subject.name, target.subject.tag))).replace("/", "-").replace(" ", "-")
@@ -165,13 +173,13 @@ def _scores(report: Report, test: Report | None) -> list[PanelScore]:
         of_test["class accuracy"] = of_test["class accuracy as assigned"] = report.classes.accuracy_on_real
     return [
         PanelScore(
-            metric=result.metric,
+            metric=metric_name(result.kind, report.extractor.name),
             extractor=report.extractor.name,
             value=round_to(result.value, result.std),
             std=None if result.std is None else float(f"{result.std:.2g}"),
             num_real=result.num_real,
             num_fake=result.num_fake,
-            test=round_to(of_test[result.kind], None) if result.kind in of_test else None,
+            test=round_to(of_test[result.kind], result.std) + 0.0 if result.kind in of_test else None,  # no -0
         )
         for result in report.results
     ]

@@ -47,7 +47,7 @@ def about(panel: Panel) -> str:
     ]
     if panel.held_out:
         sentences.append(
-            f'"Real" is the same measured on as many {panel.held_out} images in place of generated ones; for class '
+            f"Beside each: the same measured on as many {panel.held_out} images in place of generated ones; for class "
             f"accuracy, the classifier's on real images that it was not trained on. C_T compares with "
             f"{panel.num_held_out:,} {panel.held_out} images."
         )
@@ -59,10 +59,10 @@ def about(panel: Panel) -> str:
 def _cells(panel: Panel) -> tuple[list[str], list[list[str]]]:
     head = ["metric", "real / generated"]
     for extractor in panel.extractors:
-        head += [extractor, *(["real"] if panel.held_out else [])]
+        head += [extractor, *([f"{panel.held_out} images"] if panel.held_out else [])]
     by_name: dict[str, dict[str, PanelScore]] = {}
     for score in panel.scores:
-        by_name.setdefault(score.metric.removesuffix(score.extractor).rstrip(), {})[score.extractor] = score
+        by_name.setdefault(score.short_name, {})[score.extractor] = score
     rows = []
     for name, scores in by_name.items():
         first = next(iter(scores.values()))

@@ -19,6 +19,11 @@ class PanelScore(ConfigPart):
     num_fake: Count
     test: float | None = None  # of the data's test images in place of generated ones
 
+    @property
+    def short_name(self) -> str:
+        """The metric without its extractor: "FD"."""
+        return self.metric.removesuffix(f"({self.extractor})").rstrip()
+
 
 class Panel(ConfigPart):
     """The scores of one set of weights, all of the same images of each seed."""

