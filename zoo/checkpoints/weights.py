@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ..common.errors import UnknownTagError, WeightsCorruptedError, WeightsUnavailableError
 from ..common.files import is_file, verify_sha256
 from ..common.json_files import UnreadableError, open_regular, reason
 from ..common.package_data import data_path
@@ -54,7 +54,7 @@ def entry(config: ModelConfig, tag: str) -> Weights:
             f"{config.name} has no trained weights yet; train it (python -m training {config.name} --out runs/x), or "
             f'build it untrained with weights="random"'
         )
-    raise WeightsUnavailableError(
+    raise UnknownTagError(
         f'{config.name} has no weights tagged "{tag}"; it has {", ".join(config.tags)}, and weights="random" builds it '
         f"untrained"
     )
