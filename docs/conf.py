@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+from pydantic import BaseModel
+
 from zoo import __version__
 
 project = "contrastive-gan-zoo"
@@ -42,7 +44,6 @@ html_additional_pages = {"index": "to_index.html"}  # of the site's root
 templates_path = ["templates"]
 
 # Pages
-smartquotes = False  # which would make dashes of options
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 copybutton_exclude = ".linenos, .gp, .go"
@@ -64,12 +65,15 @@ napoleon_use_rtype = False
 nitpick_ignore_regex = [("py:class", ".*")]  # annotations: of other packages, whose inventories are on the network
 
 
-_ASTERISK = re.compile(r"""(?<!\*)\*(?=["/\]])|(?<=\w)\*(?=")""")  # of a glob, where Markdown and RST see emphasis
+# Code; an option, of which smart quotes would make a dash; the asterisk of a glob, with which emphasis would begin.
+_LITERAL = re.compile(r"""(`[^`\n]*`)|(?<![\w-])(--[a-z][a-z-]*)|(?<!\*)\*(?=["/\]])|(?<=\w)\*(?=")""")
 
 
 def setup(app):
     app.connect("source-read", _append_the_help_of_commands)
     app.connect("autodoc-process-docstring", _adapt_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", _keep_colons, priority=600)  # after napoleon
+    app.connect("autodoc-process-signature", _leave_out_fields)
     app.connect("doctree-read", _need_no_place_in_a_table_of_contents)
 
 
@@ -86,10 +90,25 @@ def _append_the_help_of_commands(app, name, source):
         typer = [sys.executable, "-m", "typer", "zoo.cli.app", "utils", "docs", "--name", "zoo"]
         text = html.unescape(subprocess.run(typer, check=True, capture_output=True, encoding="utf-8").stdout)
         text = re.sub(r"^(zoo .*)$", r"`\1`", text.partition("\n## ")[2], flags=re.MULTILINE)  # examples
-        source[0] += "\n## " + _ASTERISK.sub(r"\\*", text)
+        source[0] += "\n## " + _kept_literally(text)
 
 
 def _adapt_docstring(app, what, name, obj, options, lines):
-    lines[:] = [_ASTERISK.sub(r"\\*", line) for line in lines]
-    if what == "property":  # or napoleon takes what stands before a colon for a type
-        lines.insert(0, "")
+    lines[:] = map(_kept_literally, lines)
+
+
+def _kept_literally(text: str) -> str:
+    return _LITERAL.sub(lambda match: match[1] or (f"`{match[2]}`" if match[2] else r"\*"), text)
+
+
+def _keep_colons(app, what, name, obj, options, lines):
+    """Undo that napoleon takes what stands before a colon in the docstring of a property for a type."""
+    types = [line for line in lines if line.startswith(":type: ")]
+    if what == "property" and types:
+        lines[:] = [line for line in lines if line not in types]
+        lines[0] = f"{types[0].removeprefix(':type: ')}: {lines[0]}"
+
+
+def _leave_out_fields(app, what, name, obj, options, signature, returned):
+    """A pydantic class has a field for each of its keys, with a type as long as a page."""
+    return ("", None) if what == "class" and issubclass(obj, BaseModel) else None

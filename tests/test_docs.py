@@ -70,11 +70,12 @@ def test_a_notebook_is_stored_as_it_ran(path):
     assert not re.search(r"/(tmp|home|root|work|usr|Users)/|\d{4}-\d\d-\d\d|0x[0-9a-f]{6}", words)
 
 
-def test_every_notebook_is_in_the_list():
-    listed = re.search(
-        r"```\{toctree\}\n:maxdepth: 1\n\n(.*?)\n```", text_of(ROOT / "docs/tutorials/index.md"), re.DOTALL
-    )
-    assert sorted(listed[1].split()) == [path.stem for path in TUTORIALS]
+def test_every_notebook_is_in_both_lists():
+    """In the links, for the host of the repository, and in the table of contents of the site, in the same order."""
+    page = text_of(ROOT / "docs" / "tutorials" / "index.md")
+    linked = re.findall(r"^- \[[^]]+\]\((.+)\.ipynb\)", page, re.MULTILINE)
+    assert page.split(":hidden:")[1].replace("```", "").split() == linked
+    assert sorted(linked) == [path.stem for path in TUTORIALS]
 
 
 def test_readme_is_short():
