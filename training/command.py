@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from zoo.cli import completion, panels
 from zoo.cli.preparing import Background, Crop, Resize, own_preparation
 from zoo.common import torchrun
+from zoo.common.errors import ConfigError, UsageError
 from zoo.common.json_files import parse_json
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def train(
         changes["training.steps"] = planned_steps(RunFolder(out or Path(name))) or config.training.steps
     if classes is not None:
         changes |= class_changes(config, classes)
-    config = config.updated(changes)
+    config = _changed(config, changes)
     if augment is not None or freeze_d is not None:
         config = for_small_data(config, augment, freeze_d)
     added = None
@@ -312,6 +313,14 @@ def train(
     if torchrun.rank() == 0:
         name = registry.argument_for(out)
         print(f'{out}: trained; sample with: zoo sample {name} -o grid.png, or zoo.load("{name}")')
+
+
+def _changed(config: ModelConfig, changes: dict[str, Any]) -> ModelConfig:
+    """Return the config with the fields that options change; a refused value is an error of the command line."""
+    try:
+        return config.updated(changes)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
 
 
 def for_small_data(config: ModelConfig, augment: Augment | None, freeze_d: int | None) -> ModelConfig:

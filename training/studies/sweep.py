@@ -6,6 +6,7 @@ its config, or both. A sweep has two sizes: `small`, which a CPU finishes, and `
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import math
 import re
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from zoo.common.errors import ConfigError, ZooError
+from zoo.common.errors import ConfigError, UsageError
 from zoo.common.json_files import read_json, reason
 from zoo.common.package_data import data_path
+from zoo.common.text import short
 from zoo.evaluation.names import METRICS
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
@@ -26,6 +28,7 @@ from zoo.schema.bounds import Count, CountOrNone, Facts, Length, Line, Notes, Pa
 from zoo.schema.config import ModelConfig, Name, explain
 
 FOLDER = data_path("training.studies", "sweeps")
+STUDIES = ("cost", "forgetting", "mode_collapse", "mode_recovery")  # programs of their own
 _MOST_RUNS = 10_000  # of a size
 OptionsByAxis = Annotated[
     dict[Word, Word], Field(max_length=20)
@@ -208,14 +211,23 @@ def load(name: str | Path) -> Sweep:
 
     Raises:
         ConfigError: the file is no sweep; the message says which field and why.
-        ZooError: there is neither a sweep nor a file of this name.
+        UsageError: there is neither a sweep nor a file of this name.
     """
     path = Path(name) if str(name).endswith(".json") else FOLDER / f"{name}.json"
     if not path.is_file():
-        raise ZooError(f"{name} is neither a file nor a sweep; there are {', '.join(names())}")
+        raise UsageError(f"{short(str(name))} is neither a sweep nor a .json file; {_hint(str(name))}")
     try:
         return Sweep.model_validate(read_json(path))
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {reason(error)}; correct it") from None
+
+
+def _hint(name: str) -> str:
+    """Say which sweep or study was probably meant."""
+    wanted = name.lower().replace("_", "-")
+    known = {study.replace("_", "-"): f"python -m training.studies.{study}" for study in STUDIES}
+    known |= {sweep: sweep for sweep in names()}
+    close = difflib.get_close_matches(wanted[:200], known, n=2)
+    return f"did you mean {' or '.join(known[key] for key in close)}?" if close else "`zoo sweep list` lists the sweeps"

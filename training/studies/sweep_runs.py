@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from zoo.common.devices import local_device, pick_device
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError
 from zoo.common.files import write_atomically
 from zoo.schema.config import ModelConfig
 
@@ -42,17 +42,17 @@ class SweepSetup:
         """Return all runs, or those whose options `only` ("axis=option") names.
 
         Raises:
-            ZooError: an axis or option is unknown, or no run matches.
+            UsageError: an axis or option is unknown, or no run matches.
         """
         found = (definition := sweep.load(self.name)).runs(self.paper)
         for item in only:
             axis, equals, option = item.partition("=")
             if not equals or option not in definition.axes.get(axis, {}):
                 options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in definition.axes.items())
-                raise ZooError(f'--only "{item}" names no option; there are {options}')
+                raise UsageError(f'--only "{item}" names no option; there are {options}')
             found = [run for run in found if run.where[axis] == option]
         if not found:
-            raise ZooError("no run of this size has all these options; see `zoo sweep show`")
+            raise UsageError("no run of this size has all these options; see `zoo sweep show`")
         return found
 
 
@@ -60,12 +60,12 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
     """Train and score one run, or the rest of it; returns its scores.
 
     Raises:
-        ZooError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
+        UsageError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
     """
     definition = sweep.load(setup.name)
     run = next((run for run in definition.runs(setup.paper) if run.id == run_id), None)
     if run is None:
-        raise ZooError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
+        raise UsageError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
     folder, total = setup.folder(run), run.config.training.steps
     options = Options(
         folder,
