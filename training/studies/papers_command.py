@@ -70,7 +70,7 @@ def _list(name: str) -> None:
     for part in found.parts:
         verdicts = papers_page.tally(part, paper_results.rows_of(part, results), paper_results.claims_of(part, results))
         lines.append((part.id, part.title, verdicts))
-    to_stdout().print(_table(f"{found.name}: {found.title}", ("part", "what", "verdicts"), lines))
+    to_stdout(200).print(_table(f"{found.name}: {found.title}", ("part", "what", "verdicts"), lines))
 
 
 def _show(name: str, part_name: str, cells: list[str]) -> None:
@@ -89,10 +89,10 @@ def _show(name: str, part_name: str, cells: list[str]) -> None:
     head = ("cell", "model", "metric", "published", "here", "verdict")
     lines = [tuple(vars(row).values()) for row in rows if row.cell in chosen]
     if lines:
-        to_stdout().print(_table("", head, lines))
+        to_stdout(200).print(_table("", head, lines))
     claims = [] if cells else paper_results.claims_of(part, results)
     if claims:
-        to_stdout().print(
+        to_stdout(200).print(
             _table("", ("claim", "verdict", "measured"), [tuple(vars(claim).values()) for claim in claims])
         )
     if part.checked_by:
