@@ -178,7 +178,7 @@ def load(name: str) -> Paper:
 
 
 def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
-    """Return the cells that names, or beginnings of names, choose in any spelling; all for none.
+    """Return the cells that names, or their first words ("cifar10"), choose in any spelling; all for none.
 
     Raises:
         ZooError: a name chooses none.
@@ -188,9 +188,13 @@ def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
         return known
     found: list[str] = []
     for name in wanted:
-        exact = [cell for cell in known if _plain(cell) == _plain(name)]
-        of_name = exact or [cell for cell in known if _plain(cell).startswith(_plain(name))]
+        words = _words(name)
+        of_name = [cell for cell in known if _words(cell)[: len(words)] == words]
         if not of_name:
             raise ZooError(f"there is no cell {name}; there are {', '.join(known[:40]) or 'none here'}")
         found += of_name
     return list(dict.fromkeys(found))
+
+
+def _words(cell: str) -> list[str]:
+    return [_plain(word) for word in cell.split("/")]

@@ -33,7 +33,7 @@ def papers(
     ] = None,
     cell: Annotated[
         list[str] | None,
-        typer.Option(help="A cell, or how the names of cells begin; repeatable.", rich_help_panel=panels.RECIPE),
+        typer.Option(help="A cell, or its first words, such as cifar10; repeatable.", rich_help_panel=panels.RECIPE),
     ] = None,
     out: Annotated[
         Path | None,

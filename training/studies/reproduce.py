@@ -35,7 +35,7 @@ def reproduce(
     part: Annotated[str, typer.Argument(help="A part that has runs, such as table1 (`zoo papers PAPER`).")],
     cell: Annotated[
         list[str] | None,
-        typer.Option(help="A cell, or how the names of cells begin; repeatable.", rich_help_panel=panels.RECIPE),
+        typer.Option(help="A cell, or its first words, such as cifar10; repeatable.", rich_help_panel=panels.RECIPE),
     ] = None,
     small: Annotated[
         bool, typer.Option("--small", help="At the CPU's size instead of the paper's.", rich_help_panel=panels.RECIPE)
