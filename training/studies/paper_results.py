@@ -29,7 +29,7 @@ _SIZES = {"small": "at the CPU's size", "smallest": "in ten steps"}
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperRow:
     """One number of a paper, and what is known of it."""
 
     cell: str
@@ -50,7 +50,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Found:
+class SweepScores:
     """The results of one sweep at one size."""
 
     size_name: str
@@ -74,14 +74,14 @@ class Results:
         """Return the results in the folder of a study; None if there are none."""
         return next((data for path, data in self._read.items() if path.name == name), None)
 
-    def of_sweep(self, name: str) -> list[Found]:
+    def of_sweep(self, name: str) -> list[SweepScores]:
         """Return what was found in a sweep, the paper's size first."""
         results = [data for data in self._read.values() if isinstance(data, dict) and data.get("sweep") == name]
         order = ["paper", "small", "smallest"]
         return [_found(data) for data in sorted(results, key=lambda data: order.index(data["size"]))]
 
 
-def _found(data: dict) -> Found:
+def _found(data: dict) -> SweepScores:
     definition, name = sweep_of(data["sweep"]), data["size"]
     runs = runs_of(definition.name, name == "paper", name == "smallest")
     axes = set(definition.axes)
@@ -92,7 +92,7 @@ def _found(data: dict) -> Found:
         config = next((run.config for run in runs if run.where == where), None)
         if config is not None:
             done.append((PlannedRun(definition.name, where, one["seed"], config), scores))
-    return Found(name, definition.size(name == "paper", name == "smallest"), done)
+    return SweepScores(name, definition.size(name == "paper", name == "smallest"), done)
 
 
 def usual() -> Results:
@@ -103,7 +103,7 @@ def usual() -> Results:
 # ------------------------------------------------------------------------------------------------------------ cells
 
 
-def rows_of(part: Part, results: Results) -> list[Row]:
+def rows_of(part: Part, results: Results) -> list[PaperRow]:
     """Return a row for each number that the part prints, and for each cell of a sweep that prints none."""
     rows = [row for of_sweep in part.sweeps for row in _sweep_rows(of_sweep, part, results)]
     seen = {(row.model, row.metric.lower(), row.published) for row in rows}
@@ -113,11 +113,11 @@ def rows_of(part: Part, results: Results) -> list[Row]:
             settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
             here, verdict = _counted(registry.config(model), score.metric, score.value) or ("", NOT_RUN)
             cell = " ".join([score.source.partition(", ")[2], settings]).strip()
-            rows.append(Row(cell, model, score.metric, text, here, verdict))
+            rows.append(PaperRow(cell, model, score.metric, text, here, verdict))
     return rows
 
 
-def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[Row]:
+def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[PaperRow]:
     rows, found = [], results.of_sweep(of_sweep.sweep)
     for cell, runs in cells_of(of_sweep).items():
         run = runs[0]
@@ -126,11 +126,11 @@ def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[Row]:
             p = printed.get(metric)
             here, verdict = _measured(run, metric, p, found)
             theirs = published(p.value, p.std) if p else "no number in the text"
-            rows.append(Row(cell, run.config.name, metric.upper(), theirs, here, verdict))
+            rows.append(PaperRow(cell, run.config.name, metric.upper(), theirs, here, verdict))
     return rows
 
 
-def _measured(run: PlannedRun, metric: str, p: PublishedCell | None, found: list[Found]) -> tuple[str, str]:
+def _measured(run: PlannedRun, metric: str, p: PublishedCell | None, found: list[SweepScores]) -> tuple[str, str]:
     """Return what was measured of a cell, at the largest size that was run, and the verdict."""
     for one in found:
         values = [scores[metric] for r, scores in one.done if r.where == run.where and metric in scores]

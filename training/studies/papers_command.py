@@ -15,7 +15,7 @@ from zoo.cli import panels
 HELP_PANEL = "Train"
 
 
-def _complete(incomplete: str) -> list[str]:
+def complete_paper(incomplete: str) -> list[str]:
     from . import paper
 
     return [name for name in paper.names() if name.startswith(incomplete)]
@@ -25,7 +25,10 @@ def papers(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="PAPER", autocompletion=_complete, help="infomax-gan or contragan; or page.", show_default="both"
+            metavar="PAPER",
+            autocompletion=complete_paper,
+            help="infomax-gan or contragan; or page.",
+            show_default="both",
         ),
     ] = None,
     part: Annotated[

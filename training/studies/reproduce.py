@@ -9,29 +9,38 @@ import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo.cli import panels
 from zoo.common.errors import ZooError
 
-from .papers_command import _complete
+from .papers_command import complete_paper
+
+if TYPE_CHECKING:
+    from zoo.schema.config import ModelConfig
+
+    from .paper import Part
+    from .sweep import PlannedRun
+    from .sweep_runs import SweepSetup
 
 HELP_PANEL = "Train"
-_TIMED_BATCH = 2  # images; a step's time is taken with few and scaled
+_BATCHES = (2, 8)  # images of the steps that are timed
 
 
 @dataclass(frozen=True)
-class Plan:
+class PartOfSweep:
     """The runs of one sweep that a part needs."""
 
-    setup: object  # SweepSetup
-    runs: list  # of PlannedRun
+    setup: SweepSetup
+    runs: list[PlannedRun]
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="PAPER", autocompletion=_complete, help="infomax-gan or contragan.")],
+    name: Annotated[
+        str, typer.Argument(metavar="PAPER", autocompletion=complete_paper, help="infomax-gan or contragan.")
+    ],
     part: Annotated[str, typer.Argument(help="A part that has runs, such as table1 (`zoo papers PAPER`).")],
     cell: Annotated[
         list[str] | None,
@@ -97,14 +106,16 @@ def reproduce(
     else:
         plans = plans_of(chosen, cell or [], size, folder, data, device)
     for plan in plans:
-        print(f"{plan.setup.name}: {len(plan.runs)} runs in {plan.setup.out}, {lengths(plan.runs)}", flush=True)
+        print(f"{plan.setup.name}: {counted(plan.runs)} in {plan.setup.out}, {lengths(plan.runs)}", flush=True)
         if not dry_run:
             _run(plan, side_by_side.devices(device, jobs))
     if not dry_run:
         print(comparison(chosen, cell or [], folder))
 
 
-def plans_of(part, cells: list[str], size: str, folder: Path, data: Path | None, device: str) -> list[Plan]:
+def plans_of(
+    part: Part, cells: list[str], size: str, folder: Path, data: Path | None, device: str
+) -> list[PartOfSweep]:
     """Return the runs of a part's cells, in the order of the paper.
 
     Raises:
@@ -122,13 +133,13 @@ def plans_of(part, cells: list[str], size: str, folder: Path, data: Path | None,
         )
         of_cells = paper.cells_of(of_sweep, size == "paper", size == "smallest")
         runs = [run for cell, some in of_cells.items() if cell in chosen for run in some]
-        plans += [Plan(setup, runs)] if runs else []
+        plans += [PartOfSweep(setup, runs)] if runs else []
     if not plans:
         raise ZooError(f"{', '.join(sorted(chosen))}: not run at the CPU's size; leave --small out, or give --smallest")
     return plans
 
 
-def _run(plan: Plan, devices: list[str]) -> None:
+def _run(plan: PartOfSweep, devices: list[str]) -> None:
     from . import side_by_side, sweep_report, sweep_runs
 
     unfinished = [run for run in plan.runs if sweep_runs.scores_of(plan.setup, run) is None]
@@ -140,7 +151,7 @@ def _run(plan: Plan, devices: list[str]) -> None:
     sweep_report.make_report(plan.setup).write(plan.setup.out)
 
 
-def comparison(part, cells: list[str], folder: Path) -> str:
+def comparison(part: Part, cells: list[str], folder: Path) -> str:
     """Return a table of the cells, as the paper prints them and as they were measured in the folder."""
     from zoo.common.text import table
 
@@ -164,7 +175,9 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
-def fitting(part, cells: list[str], size: str, folder: Path, data, device: str, limit: float) -> tuple[list[Plan], str]:
+def fitting(
+    part, cells: list[str], size: str, folder: Path, data, device: str, limit: float
+) -> tuple[list[PartOfSweep], str]:
     """Choose the largest size that fits into a time; of the smallest one, as many cells as fit.
 
     Within a size all seeds are tried first, then the first seed alone.
@@ -202,7 +215,7 @@ def fitting(part, cells: list[str], size: str, folder: Path, data, device: str, 
     return [plan for plan in plans if plan.runs], f"size smallest, {len(kept)} of {len(runs)} runs fit"
 
 
-def first_seeds(runs: list) -> list:
+def first_seeds(runs: list[PlannedRun]) -> list[PlannedRun]:
     return [run for run in runs if run.seed == runs[0].seed]
 
 
@@ -214,22 +227,26 @@ class Cost:
 
         self.device, self._known = pick_device(device.split(",")[0].strip()), {}
 
-    def of(self, config) -> float:
-        """Return seconds of training, without scores; a step is timed with few images, and scaled."""
+    def of(self, config: ModelConfig) -> float:
+        """Return seconds of training, without scores: steps of two small batches are timed, and the line drawn on."""
+        training = config.training
+        few = {"training.accumulation": 1, "training.discriminator_steps": 1, "training.batch_size": min(_BATCHES)}
+        key = config.updated(few).to_json()
+        if key not in self._known:
+            self._known[key] = [self._step(config.updated(few | {"training.batch_size": n})) for n in _BATCHES]
+        (small, large), (low, high) = _BATCHES, self._known[key]
+        of_image = max(0.0, (high - low) / (large - small))
+        step = max(low, low + of_image * (training.batch_size - small))
+        return step * training.steps * (training.discriminator_steps + 1) / 2 * training.accumulation
+
+    def _step(self, config: ModelConfig) -> float:
         from .cost import Timed
 
-        few = {"training.batch_size": _TIMED_BATCH, "training.accumulation": 1, "training.discriminator_steps": 1}
-        small = config.updated(few)
-        key = small.to_json()
-        if key not in self._known:
-            timed = Timed(small, self.device)
-            timed.seconds(1)  # warms up
-            started = time.perf_counter()
-            timed.seconds(2)
-            self._known[key] = (time.perf_counter() - started) / 2
-        training = config.training
-        updates = (training.discriminator_steps + 1) / 2 * training.accumulation
-        return self._known[key] * training.steps * updates * training.batch_size / _TIMED_BATCH
+        timed = Timed(config, self.device)
+        timed.seconds(1)  # warms up
+        started = time.perf_counter()
+        timed.seconds(2)
+        return (time.perf_counter() - started) / 2
 
 
 def spoken(seconds: float) -> str:
@@ -238,7 +255,11 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def lengths(runs: list) -> str:
+def counted(runs: list[PlannedRun]) -> str:
+    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def lengths(runs: list[PlannedRun]) -> str:
     steps = sorted({run.config.training.steps for run in runs})
     return (
         f"{' or '.join(f'{n:,}' for n in steps)} steps, seeds {', '.join(map(str, sorted({run.seed for run in runs})))}"

@@ -87,7 +87,7 @@ class PaperClaim(ConfigPart):
     than: OptionsByAxis
 
 
-class Comparison(ConfigPart):
+class ComparedRuns(ConfigPart):
     """Runs that the paper compares, and all the fields in which they may differ beside those that the options set."""
 
     among: Annotated[dict[Word, Annotated[tuple[Word, ...], Length(1000)]], Field(max_length=20)] = {}  # empty: all
@@ -111,7 +111,7 @@ class Sweep(ConfigPart):
     ]
     metrics: Annotated[tuple[Metric, ...], Length(10)] = ("fid",)
     curves: Annotated[tuple[Word, ...], Length(100)] = ()  # parts of the losses to plot over time, such as "d/infomax"
-    comparisons: Annotated[tuple[Comparison, ...], Length(100)] = ()  # none: runs differ in what the options set
+    comparisons: Annotated[tuple[ComparedRuns, ...], Length(100)] = ()  # none: runs differ in what the options set
     scores_while_training: Annotated[int, Field(ge=0, le=1000)] = 0  # how many, of the first metric
     label_curves: bool = False  # look at what the labels draw while a model trains
     published: Annotated[tuple[PublishedCell, ...], Length(1000)] = ()

@@ -96,7 +96,7 @@ def test_a_wrong_change_names_its_run(file):
     axes = {"alpha": {"-1": {"set": {"training.auxiliary.0.alpha": -1.0}}}}
     with pytest.raises(ConfigError, match=r"sweep mine, alpha -1: .*alpha.*greater than or equal to 0"):
         sweep.load(file(axes=axes)).runs()
-    with pytest.raises(ZooError, match="neither a file nor a sweep; there are contragan-batch"):
+    with pytest.raises(ZooError, match="neither a file nor a sweep; there are contragan-backbones"):
         sweep.load("nothing")
 
 
