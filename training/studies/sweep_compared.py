@@ -42,7 +42,7 @@ def in_words(definition: Sweep) -> str:
 
 def _set_fields(definition: Sweep) -> set[str]:
     options = [option for axis in definition.axes.values() for option in axis.values()]
-    fields = {field for option in options for field in option.set}
+    fields = {field for option in options for field in option.changes}
     shared = any(option.class_share < 1 for option in options)
     return fields | ({"generator.num_classes", "discriminator.num_classes"} if shared else set())
 

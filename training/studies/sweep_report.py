@@ -20,6 +20,8 @@ from .sweep import OptionsByAxis, PaperClaim, PlannedRun, Size, Sweep, matches
 from .sweep_runs import SweepSetup, scores_of
 
 _WITHIN = ("intra-class kid", "intra-class kid as assigned")
+AGREES, DISAGREES, TOO_CLOSE, NOT_RUN = "agrees", "disagrees", "too close", "not run"  # verdicts
+_INFOMAX = ("d/infomax", "g/infomax")
 _HIDDEN = ("accuracy on real", "recall", "precision", *_WITHIN)  # from the bars
 _LEAST = 0.05  # of the larger value: less between single seeds is no difference
 _ABOVE_CHANCE = 0.05  # of a class accuracy that means something
@@ -32,9 +34,9 @@ Scores = list[tuple[PlannedRun, dict[str, float]]]
 def make_report(setup: SweepSetup) -> StudyReport:
     """Make the page of the finished runs; it counts the others."""
     definition = sweep.load(setup.name)
-    planned = definition.runs(setup.paper)
+    planned = setup.runs()
     done: Scores = [(run, found) for run in planned if (found := scores_of(setup, run)) is not None]
-    size = definition.size(setup.paper)
+    size = setup.size()
     kinds = list(dict.fromkeys(kind for _, scores in done for kind in scores if kind != "accuracy on real"))
     findings = [] if len(done) == len(planned) else [f"{len(done)} of {len(planned)} runs are finished."]
     findings += [judge(claim, done, size) for claim in definition.claims]
@@ -43,7 +45,12 @@ def make_report(setup: SweepSetup) -> StudyReport:
     findings += _caveats(size, done, kinds)
     figures = [_bars(definition, size, done, kind) for kind in kinds if kind not in _HIDDEN]
     if definition.curves:
-        figures.append(_curves(definition, setup, done))
+        figures.append(
+            _curves(definition.curves, setup, done, "losses", "part of the loss", "Parts of the losses over time")
+        )
+    if definition.scores_while_training:
+        metric = title_of(definition.metrics[0], size)
+        figures.append(_curves((metric,), setup, done, "scores", metric, f"{metric} while training"))
     tables = [_table(definition, size, done, kinds)] if kinds else []
     grown = label_page.inspect_bundled_model() if about_labels else None
     if about_labels:
@@ -59,7 +66,7 @@ def make_report(setup: SweepSetup) -> StudyReport:
         findings=findings,
         results={
             "sweep": definition.name,
-            "size": "paper" if setup.paper else "small",
+            "size": "smallest" if setup.smallest else "paper" if setup.paper else "small",
             "unfinished": len(planned) - len(done),
             "runs": _results(done),
             **({"labels": label_page.results(about_labels, grown)} if about_labels else {}),
@@ -83,22 +90,42 @@ def values(done: Scores, where: OptionsByAxis, metric: str) -> list[float]:
 
 def judge(claim: PaperClaim, done: Scores, size: Size) -> str:
     """Write one sentence: what the paper says, what is measured here, and whether the two agree."""
-    a, b = values(done, claim.where, claim.metric), values(done, claim.than, claim.metric)
-    text = markdown(claim.text)
-    if not a or not b:
+    text, verdict, numbers = markdown(claim.text), verdict_on(claim, done), numbers_of(claim, done, size)
+    if verdict == NOT_RUN:
         return f"{text}: not run at this size."
+    if claim.relation == "alike":
+        return f"{text}: {'no more than seeds differ' if verdict == AGREES else '**not** seen here'}, {numbers}."
+    says = {AGREES: "seen here", DISAGREES: "**not** seen here", TOO_CLOSE: "**too close to tell**"}[verdict]
+    return f"{text}: {says}, {numbers}."
+
+
+def verdict_on(claim: PaperClaim, done: Scores) -> str:
+    """Return one of the four verdicts on a claim."""
+    return weigh(values(done, claim.where, claim.metric), claim.relation, values(done, claim.than, claim.metric))
+
+
+def numbers_of(claim: PaperClaim, done: Scores, size: Size) -> str:
+    """Format what was measured in both places: "12.30 ± 0.40 against 13.10 ± 0.20 (FID)"; empty if nothing was."""
+    a, b = values(done, claim.where, claim.metric), values(done, claim.than, claim.metric)
+    if not a or not b:
+        return ""
+    digits = _DIGITS.get(claim.metric, 1)
+    return f"{mean_and_spread(a, digits)} against {mean_and_spread(b, digits)} ({title_of(claim.metric, size)})"
+
+
+def weigh(a: Sequence[float], relation: str, b: Sequence[float]) -> str:
+    """Compare the values of two places; a difference below the spread of seeds, or 5 % of single ones, is none."""
+    if not a or not b:
+        return NOT_RUN
     mean_a, mean_b = statistics.fmean(a), statistics.fmean(b)
-    seen = mean_a < mean_b if claim.relation == "less" else mean_a > mean_b
     several = len(a) > 1 or len(b) > 1
     spread = max(statistics.pstdev(a), statistics.pstdev(b)) if several else _LEAST * max(abs(mean_a), abs(mean_b))
-    digits = _DIGITS.get(claim.metric, 1)
-    numbers = f"{mean_and_spread(a, digits)} against {mean_and_spread(b, digits)} ({title_of(claim.metric, size)})"
     close = abs(mean_a - mean_b) < spread
-    if claim.relation == "alike":
-        return f"{text}: {'no more than seeds differ' if close else '**not** seen here'}, {numbers}."
+    if relation == "alike":
+        return AGREES if close else DISAGREES
     if close:
-        return f"{text}: **too close to tell**, {numbers}."
-    return f"{text}: {'seen here' if seen else '**not** seen here'}, {numbers}."
+        return TOO_CLOSE
+    return AGREES if (mean_a < mean_b) == (relation == "less") else DISAGREES
 
 
 def _caveats(size: Size, done: Scores, kinds: Sequence[str]) -> list[str]:
@@ -178,7 +205,7 @@ def _cells(done: Scores) -> list[OptionsByAxis]:
 
 
 def _table(definition: Sweep, size: Size, done: Scores, kinds: Sequence[str]) -> Table:
-    printed = [kind for kind in kinds if any(p.metric == kind for p in definition.published)]
+    printed = [kind for kind in kinds if any(p.metric == kind for p in definition.printed)]
     head = (
         *map(markdown, definition.axes),
         *(title_of(kind, size) for kind in kinds),
@@ -211,21 +238,19 @@ def _bars(definition: Sweep, size: Size, done: Scores, kind: str) -> Figure:
     )
 
 
-def _curves(definition: Sweep, setup: SweepSetup, done: Scores) -> Figure:
-    """Plot parts of the losses over time, for the first seed."""
+def _curves(names: Sequence[str], setup: SweepSetup, done: Scores, file: str, axis: str, caption: str) -> Figure:
+    """Plot logged values over time, for the first seed."""
     series = {}
     for run, _ in done:
-        if run.seed != definition.size(setup.paper).seeds[0]:
+        if run.seed != setup.size().seeds[0]:
             continue
         records = RunFolder(setup.folder(run)).records()
-        for name in definition.curves:
+        for name in names:
             points = [(record["step"], record[name]) for record in records if name in record]
             if points:
-                series[f"{name}, {run.label}"] = points
-    png = study_plots.curves(
-        series, "generator steps", "part of the loss", dashed=[n for n in series if "infomax" in n]
-    )
-    return Figure("losses", "Parts of the losses over time", png)
+                series[f"{name}, {run.label}" if len(names) > 1 else run.label] = points
+    png = study_plots.curves(series, "generator steps", axis, dashed=[n for n in series if n.startswith(_INFOMAX)])
+    return Figure(file, markdown(caption), png)
 
 
 def _results(done: Scores) -> list[dict]:

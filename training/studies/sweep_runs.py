@@ -17,10 +17,11 @@ from zoo.common.errors import UsageError
 from zoo.common.files import write_atomically
 from zoo.schema.config import ModelConfig
 
-from ..run.trainer import Options
+from ..run.periodic_evaluation import PeriodicEvaluation
+from ..run.trainer import Hook, Options
 from . import digit_classifier, runs, sweep, sweep_scores
 from .label_probe import LabelProbe
-from .sweep import PlannedRun
+from .sweep import PlannedRun, Size, Sweep
 
 _LOOKS = 25  # measurements of the labels per run
 
@@ -34,6 +35,16 @@ class SweepSetup:
     paper: bool = False
     data: Path | None = None
     device: str = "auto"
+    smallest: bool = False
+
+    def definition(self) -> Sweep:
+        return sweep.load(self.name)
+
+    def size(self) -> Size:
+        return self.definition().size(self.paper, self.smallest)
+
+    def runs(self) -> list[PlannedRun]:
+        return self.definition().runs(self.paper, self.smallest)
 
     def folder(self, run: PlannedRun) -> Path:
         return self.out / "work" / run.id
@@ -44,7 +55,7 @@ class SweepSetup:
         Raises:
             UsageError: an axis or option is unknown, or no run matches.
         """
-        found = (definition := sweep.load(self.name)).runs(self.paper)
+        definition, found = self.definition(), self.runs()
         for item in only:
             axis, equals, option = item.partition("=")
             if not equals or option not in definition.axes.get(axis, {}):
@@ -63,7 +74,7 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
         UsageError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
     """
     definition = sweep.load(setup.name)
-    run = next((run for run in definition.runs(setup.paper) if run.id == run_id), None)
+    run = next((run for run in setup.runs() if run.id == run_id), None)
     if run is None:
         raise UsageError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
     folder, total = setup.folder(run), run.config.training.steps
@@ -78,12 +89,16 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
         classes=run.classes,
         data_name=run.config.data.dataset if setup.data else None,  # studies are of public data
     )
-    hooks = [_label_probe(run.config, max(1, total // _LOOKS), setup.device)] if definition.label_curves else []
+    hooks: list[Hook] = []
+    if definition.label_curves:
+        hooks.append(_label_probe(run.config, max(1, total // _LOOKS), setup.device))
+    if definition.scores_while_training:
+        size, every = setup.size(), max(1, total // definition.scores_while_training)
+        hooks.append(PeriodicEvaluation(every, size.extractor, size.num_fake or sweep_scores.USUAL))
     runs.train_to_end(run.config, options, hooks)
     scores = scores_of(setup, run)
     if scores is None:
-        size = definition.size(setup.paper)
-        scores = sweep_scores.measure(definition, size, run, folder, setup.data, setup.device)
+        scores = sweep_scores.measure(definition, setup.size(), run, folder, setup.data, setup.device)
         write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
     return scores
 

@@ -13,7 +13,7 @@ from zoo.schema.config import ModelConfig
 from .sweep import PlannedRun, Size, Sweep
 
 _PLAIN = "clean"
-_USUAL = 10_000  # generated images
+USUAL = 10_000  # generated images
 
 
 def measure(definition: Sweep, size: Size, run: PlannedRun, folder: Path, root: Path | None, device: str) -> dict:
@@ -59,7 +59,7 @@ def split_of(size: Size, config: ModelConfig) -> str:
 def _counts(size: Size, protocol: str, metrics: tuple[str, ...], data: Dataset) -> dict[str, int]:
     """Return the counts that differ from the protocol's; there may be fewer real images than it asks for."""
     if protocol == _PLAIN:
-        fake = size.num_fake or _USUAL
+        fake = size.num_fake or USUAL
         return {"num_fake": fake, "num_real": min(size.num_real or fake, len(data))}
     wanted = [getattr(published.find(protocol).settings(metric), "num_real", None) for metric in metrics]
     most = max((count for count in wanted if count), default=0)
@@ -72,7 +72,7 @@ def in_words(definition: Sweep, size: Size, config: ModelConfig) -> str:
     split, told = split_of(size, config), []
     for protocol, metrics in by_protocol(size, definition.metrics).items():
         if protocol == _PLAIN:
-            fake = size.num_fake or _USUAL
+            fake = size.num_fake or USUAL
             words = f"{fake:,} generated images, up to {size.num_real or fake:,} real ones of {split}"
         else:
             counts = {m: getattr(published.find(protocol).settings(m), "num_fake", None) for m in metrics}

@@ -26,6 +26,7 @@ def test_a_sweep_is_sound(name):
         assert len({run.id for run in planned}) == len(planned)
         assert len({(run.config.to_json(), run.seed, run.classes) for run in planned}) == len(planned)
     assert all(run.config.data.resolution <= 48 for run in whole.runs())
+    assert {run.config.training.steps for run in whole.runs(smallest=True)} == {10}
     assert whole.small.note
     for run in whole.runs(paper=True):  # trained as the recipe says but for what is varied
         recipe = registry.config(run.config.name).training
@@ -36,19 +37,22 @@ def test_a_sweep_is_sound(name):
 
 
 def numbers(name):
-    return {tuple(p.where.values()): (p.value, p.std) for p in sweep.load(name).published if p.metric == "fid"}
+    return {tuple(p.where.values()): (p.value, p.std) for p in sweep.load(name).printed if p.metric == "fid"}
 
 
 def test_table_1_and_2_of_infomax_gan():
-    whole, fid = sweep.load("infomax-comparison"), numbers("infomax-comparison")
+    """All of both tables: CIFAR-10 in one sweep, the other four data sets in another."""
+    sweeps, seen = [sweep.load(name) for name in ("infomax-comparison", "infomax-datasets")], 0
     for table in ("table_1", "table_2"):
         for row in INFOMAX[table]["rows"]:
-            if row["dataset"] == "CIFAR-10":
-                for method in set(whole.axes["method"]) & set(row):
-                    cell = whole.cell({"method": method}, row["metric"].lower())
-                    if row["metric"] != "IS":
-                        assert (cell.value, cell.std) == (row[method]["mean"], row[method]["std"])
-    assert len(fid) == 4
+            whole = sweeps[row["dataset"] != "CIFAR-10"]
+            for method in set(whole.axes["method"]) & set(row):
+                cell = whole.cell({"method": method, "dataset": row["dataset"]}, row["metric"].lower())
+                assert (cell.value, cell.std) == (row[method]["mean"], row[method]["std"])
+                seen += 1
+    assert seen == 5 * (9 + 2)
+    names = {run.where["dataset"]: run.config.name for run in sweeps[1].runs(paper=True)}
+    assert {name.split("/")[1] for name in names.values()} == {"imagenet128", "celeba128", "stl10", "cifar100"}
 
 
 @pytest.mark.parametrize("dataset", ["CIFAR-10", "STL-10"])
@@ -88,6 +92,15 @@ def test_tables_of_contragan():
         for method in ("ACGAN", "cGAN", "ContraGAN")
     }
     assert numbers("contragan-comparison") == expected
+    (tiny,) = [row for row in CONTRAGAN["table_1"]["rows"] if row["dataset"] == "Tiny ImageNet"]
+    assert numbers("contragan-tiny") == {(m,): (tiny[m]["mean"], None) for m in ("ACGAN", "cGAN", "ContraGAN")}
+    second = {
+        (row["dataset"], method): (row[method]["own"], None)
+        for row in CONTRAGAN["table_2"]["rows"]
+        for method in ("SNResGAN", "SAGAN", "BigGAN", "ContraGAN")
+        if row[method]["own"]
+    }
+    assert numbers("contragan-backbones") == second
     found = {option[0][0]: value for option, (value, _) in numbers("contragan-regularizers").items()}
     assert found == {row["id"]: row["FID"] for row in CONTRAGAN["table_3"]["rows"]}
     models = {run.where["column"][0]: run.config for run in sweep.load("contragan-regularizers").runs(paper=True)}
