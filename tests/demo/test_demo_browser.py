@@ -171,12 +171,6 @@ def test_compare(browser):
     assert "FID" in browser.text("#compared")
 
 
-def test_nearest_training_images(browser):
-    browser.open(DIGITS + "&tab=nearest")
-    browser.until(lambda: len(browser.all("#nearest-images img")) == 9)
-    assert "1,797 training images" in browser.text("#nearest-images")
-
-
 def test_a_missing_extractor_is_explained_in_the_place_for_messages(browser):
     browser.open("?tab=evaluate")
     browser.until(lambda: [option for option in browser.all("#extractor label") if "inception" in option.text])[
@@ -220,20 +214,112 @@ def test_every_control_has_a_name(browser, tab):
     assert not unnamed
 
 
-def test_the_keyboard_is_enough(browser):
-    """Tab to the class and the seed, type, tab to the button, Enter; and the focus is seen on the way."""
-    from selenium.webdriver.common.action_chains import ActionChains
+# ------------------------------------------------------- what a lecturer does in front of a class, by keyboard alone
+
+
+def _go(browser, tab: str) -> None:
     from selenium.webdriver.common.keys import Keys
 
+    browser.reach(f"#tab-{tab}-button")
+    browser.press(Keys.ENTER)
+
+
+def test_by_keyboard_show_ten_classes_and_then_one(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open()
+    browser.until(lambda: browser.all("#here button.zoo-card"))
+    browser.reach('#here button[title="Open contragan/digits"]')
+    browser.press(Keys.ENTER)
+    browser.drawn("contragan/digits, seed 0,")
+    ten = [i * 10 // 50 for i in range(50)]
+    assert _same(browser.images("#gallery .grid-container img"), _expected("contragan/digits", 50, ten, 0))
     browser.open(DIGITS + "&n=20")
     browser.drawn("seed 0,")
     browser.reach("#class input")
-    browser.press("4", Keys.ENTER, Keys.ESCAPE)
+    browser.press("4")
+    browser.until(lambda: browser.all('[role=option][aria-setsize="1"]'))  # what does not fit has gone
+    browser.press(Keys.ENTER, Keys.ESCAPE)
     browser.reach("#seed input")
-    ActionChains(browser.driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys("21").perform()
+    browser.retype("21")
     browser.press(Keys.ENTER)
     browser.drawn("seed 21,")
     assert _same(browser.images("#gallery .grid-container img"), _expected("contragan/digits", 20, 4, 21))
+
+
+def test_by_keyboard_why_labels_matter(browser):
+    browser.open()
+    _go(browser, "labels")
+    browser.until(lambda: "78% of the images show the class asked for" in browser.text("#heat-map"))
+    browser.until(lambda: browser.all("#asked img"))
+    before = browser.images("#asked img")[0]
+    browser.reach("#way label:last-of-type input")
+    browser.press(" ")
+    browser.until(lambda: browser.text("#heat-map caption").startswith("8% of the images show the class asked for"))
+    browser.until(lambda: (browser.images("#asked img")[0] != before).any())
+    assert len(browser.all("#heat-map td.zoo-asked")) == 10
+
+
+def test_by_keyboard_an_animation_for_a_slide(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(DIGITS + "&tab=models")
+    _go(browser, "explore")
+    browser.until(lambda: browser.all("#moved img") and browser.all("#strip img"))
+    browser.reach('#at input[type="range"]')
+    browser.press(Keys.HOME)
+    browser.until(lambda: "0.00 of the way" in browser.text("#moved"))
+    browser.reach("#animate")
+    browser.press(Keys.ENTER)
+    browser.until(lambda: browser.all("#film img"))
+    assert browser.all("#film img")[0].get_attribute("src").startswith("data:image/gif")
+    browser.until(lambda: not browser.all("#gif[disabled]") and not browser.all("#mp4[disabled]"))
+    browser.reach("#gif")
+
+
+def test_by_keyboard_compare_two_methods(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(DIGITS + "&tab=models")
+    _go(browser, "compare")
+    browser.until(lambda: len(browser.all("#compared img")) == 2)
+    browser.reach("#second-model input")
+    browser.retype("infomax-gan/digits")
+    browser.until(lambda: browser.all('[role=option][aria-setsize="1"]'))
+    browser.press(Keys.ENTER)
+    browser.reach("#compare")
+    browser.press(Keys.ENTER)
+    browser.until(lambda: "infomax-gan/digits" in browser.text("#compared"))
+    found = browser.images("#compared img")[1]
+    assert (found == np.asarray(zoo.load("infomax-gan/digits").sample(25, seed=0).grid())).all()
+
+
+def test_by_keyboard_is_it_memorising(browser):
+    browser.open(DIGITS + "&tab=models")
+    _go(browser, "nearest")
+    browser.until(lambda: len(browser.all("#nearest-images img")) == 9)
+    assert "copy" in browser.text("#nearest-images .zoo-verdict")
+    assert "1,797 training images" in browser.text("#nearest-images")
+
+
+def test_training_over_time(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open("?tab=training")
+    browser.until(lambda: "step 60,000" in browser.text("#at-moment"))
+    browser.all('#moment input[type="range"]')[0].send_keys(Keys.HOME)
+    browser.until(lambda: "step 10,000" in browser.text("#at-moment"))
+
+
+def test_what_the_discriminator_sees(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open("?tab=discriminator")
+    browser.until(lambda: len(browser.all("#ranked figure.zoo-out")) == 30)
+    browser.all('#keep input[type="range"]')[0].send_keys(Keys.END)
+    browser.until(lambda: browser.all("#ranked figure") and not browser.all("#ranked figure.zoo-out"))
+    browser.click("#draw-map")
+    browser.until(lambda: len(browser.all("#map strong")) == 10)
 
 
 def test_behind_a_proxy_under_a_path(driver):

@@ -145,6 +145,16 @@ def test_a_failed_download_is_the_callers_error(monkeypatch):
     assert not fetching._running
 
 
+def test_a_download_that_fails_says_how_to_get_the_file_by_hand():
+    error = zoo.WeightsUnavailableError(
+        "biggan/tiny-imagenet@studiogan is not on this machine: no connection to <x>. Download this, then do that."
+    )
+    told = fetching.by_hand("biggan/tiny-imagenet", error)
+    assert "It could not be downloaded: no connection to &lt;x&gt;.<" in told
+    assert "zoo import biggan/tiny-imagenet@studiogan --from FILE" in told
+    assert told.count("<a href=") == 1
+
+
 @pytest.mark.parametrize(
     ("setting", "host", "public", "allowed"),
     [

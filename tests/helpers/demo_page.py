@@ -86,6 +86,14 @@ class Browser:
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def retype(self, text: str) -> None:
+        """Type in place of what stands in the field that has the focus."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        select_all = ActionChains(self.driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL)
+        select_all.send_keys(text).perform()
+
     def reach(self, selector: str, most: int = 80) -> None:
         """Press Tab until an element that fits has the focus, and see that the focus is seen."""
         from selenium.webdriver.common.keys import Keys

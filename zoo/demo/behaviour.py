@@ -18,10 +18,10 @@ window.zooDraw = (tries = 20) => {
 };
 </script>"""
 
-DRAW = "() => { setTimeout(window.zooDraw, 30); }"
+DRAW = "() => { setTimeout(window.zooDraw, 100); }"
 
 # The address bar follows the tab, once the page has drawn what its address asked for.
-FOLLOW_TAB = """() => { setTimeout(window.zooDraw, 30);
+FOLLOW_TAB = """() => { setTimeout(window.zooDraw, 100);
 if (!document.querySelector("#facts [data-model]")) return;
 const to = new URL(location); to.searchParams.set("tab", "%s");
 history.replaceState(null, "", to.toString().replaceAll("%%2F", "/")); }"""
@@ -33,4 +33,4 @@ SELECT_INDEX = """element.addEventListener("click", (event) => {
 });"""
 
 SHOW_CHOICE = """() => { setTimeout(() => document.querySelector("#get")?.scrollIntoView(
-  { block: "nearest", behavior: "smooth" }), 100); }"""
+  { block: "nearest", behavior: "smooth" }), 100); setTimeout(window.zooDraw, 100); }"""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..checkpoints import cache, weights
-from ..common.errors import ZooError
+from ..common.errors import WeightsUnavailableError, ZooError
 from ..common.files import as_size
+from ..common.text import one_line
 from ..schema import registry
 from . import logs
 
@@ -48,6 +50,22 @@ async def fetch(name: str, report: Callable[[float, str], None], most: int = 2) 
     while not (await asyncio.wait([task], timeout=_LOOK))[0]:
         report(*progress(config, entry.tag, total))
     task.result()
+
+
+def by_hand(name: str, error: WeightsUnavailableError) -> str:
+    """Return why a download failed, and how to get the file without it, as HTML."""
+    base, tag = registry.split_tag(name)
+    config = registry.config(base)
+    entry = weights.entry(config, tag)
+    reason = one_line(str(error).removeprefix(f"{name}@{entry.tag} is not on this machine: ").split(". ")[0], 160)
+    told = f"<p>It could not be downloaded: {html.escape(reason)}.</p>"
+    for source in weights.sources_of(entry, discriminator=False)[:1]:
+        address = html.escape(source.address)
+        told += (
+            f'<p>By hand: get <a href="{address}" target="_blank" rel="noopener">{html.escape(source.filename)}</a>, '
+            f"then run <code>zoo import {html.escape(config.name)}@{entry.tag} --from FILE</code></p>"
+        )
+    return f'<div class="zoo-notice" role="status">{told}</div>'
 
 
 def progress(config: ModelConfig, tag: str, total: int | None) -> tuple[float, str]:

@@ -80,7 +80,7 @@ def build(service: Service) -> gr.Blocks:
         wires = Wires(message)
         with gr.Tabs(selected="models") as tabs:
             page = Page(service, model, tabs, wires.connect, wires.after)
-            here = entrance.build(page)
+            entering = entrance.build()
             sampling = sample.build(page)
             exploring = explore.build(page, sampling)
             asked_drawn.build(page)
@@ -93,18 +93,28 @@ def build(service: Service) -> gr.Blocks:
         for tab in tabs.children:
             assert isinstance(tab, gr.Tab)
             tab.select(None, None, None, js=behaviour.FOLLOW_TAB % tab.id, api_visibility="private")
-        of_model = [facts, sampling.classes, *exploring.of_model, carding, shown]
+        of_model = [model, facts, sampling.classes, *exploring.of_model, carding, shown]
 
         def show(config: ModelConfig, name: str, label: list[str]) -> tuple:
             """Return what the page shows of a model, with these classes to sample."""
+            listed = _choices_with(model_list.choices(True), name)
             classes = gr.Dropdown(choices=model_list.class_choices(config), value=label, visible=config.conditional)
-            return model_list.facts(config, name), classes, *explore.of_model(config), about.card(config), name
+            return (
+                gr.Dropdown(choices=listed, value=name),
+                model_list.facts(config, name),
+                classes,
+                *explore.of_model(config),
+                about.card(config),
+                name,
+            )
+
+        def show_named(name: Any) -> tuple:
+            config, name = validation.model(name)
+            return show(config, name, ["all"] if config.conditional else [])
 
         async def choose(name, before):
-            config, name = validation.model(name)
-            if name == before:
-                return [gr.skip()] * len(of_model)
-            return show(config, name, ["all"] if config.conditional else [])
+            # The menu says that it was changed when it only had the focus.
+            return [gr.skip()] * len(of_model) if name == before else show_named(name)
 
         async def restore(request: gr.Request):
             query = dict(request.query_params)
@@ -113,11 +123,11 @@ def build(service: Service) -> gr.Blocks:
             config = view.config or registry.config(name)
             fresh = not query.keys() & links.OF_PICTURES  # a page that was opened without a link shows every class
             label = ["all"] if fresh or view.label == "all" else [str(i) for i in view.label or ()]
-            told, *rest = show(config, name, label if config.conditional else [])
+            menu, told, *rest = show(config, name, label if config.conditional else [])
             return (
+                menu,
                 told + (style.notice(problems) if problems else ""),  # stays until another model is chosen
                 *rest,
-                gr.Dropdown(choices=_choices_with(model_list.choices(True), name), value=name),
                 view.n or sample.DEFAULT_N,
                 view.seed if view.seed is not None else 0,
                 view.truncation or 0,
@@ -126,12 +136,13 @@ def build(service: Service) -> gr.Blocks:
                 cards.here(),
             )
 
-        chosen = wires.connect(model.change, choose, [model, shown], of_model, show_progress="hidden")
+        entrance.connect(page, entering, of_model, show_named)
+        chosen = wires.connect(model.input, choose, [model, shown], of_model, show_progress="hidden")
         controls = [sampling.n, sampling.seed, sampling.truncation, sampling.columns]
         restored = blocks.load(
             guarded(restore),
             None,
-            [*of_model, model, *controls, tabs, here],
+            [*of_model, *controls, tabs, entering.here],
             show_progress="hidden",
             api_visibility="private",
         )

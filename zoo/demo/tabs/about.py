@@ -20,7 +20,7 @@ _SHEET = 64  # images
 
 
 def build(page) -> gr.Markdown:
-    with gr.Tab("About", id="about"), gr.Row():
+    with gr.Tab("About", id="about", elem_id="tab-about"), gr.Row():
         with gr.Column(scale=3, min_width=320):
             shown = gr.Markdown(card(registry.config(model_list.DEFAULT)), elem_id="card")
         with gr.Column(scale=2, min_width=280):

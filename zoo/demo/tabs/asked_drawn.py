@@ -16,7 +16,7 @@ _SEED, _ROWS, _COLUMNS = 0, 3, 10
 
 
 def build(page) -> None:
-    with gr.Tab("Labels", id="labels"):
+    with gr.Tab("Labels", id="labels", elem_id="tab-labels"):
         way = gr.Radio(
             [("labels as the zoo asks for classes", ALIGNED), ("labels as the generator was trained", TRAINED)],
             value=ALIGNED,
@@ -32,22 +32,25 @@ def build(page) -> None:
                 lesson = gr.HTML(elem_id="lesson")
         refresh = draw_button()
 
-    async def show(name, way, progress=gr.Progress()):  # noqa: B008
+    async def measure(name, way):
         config, name = validation.model(name)
         way = validation.choice("labels", way, (ALIGNED, TRAINED))
         found = heatmap.alignment(config, name)
         if found is None:
-            return gr.Radio(visible=False), heatmap.nothing(config, name), "", ""
-        drawn = ""
-        if model_list.where(config, name)[0]:
-            classes = list(range(min(_COLUMNS, config.num_classes)))
-            work = partial(drawing.asked, name=name, classes=classes, rows=_ROWS, seed=_SEED, way=way)
-            images = await page.service.run("labels", name, work, page_progress(progress), from_="page")
-            names = [labels.class_names(config)[i] for i in classes]
-            told = f"Asked for, and drawn from seed {_SEED}"
-            drawn = await asyncio.to_thread(encoding.titled, images, names, told)
-        text = heatmap.lesson(found) + heatmap.source(found)
-        return gr.Radio(visible=True), heatmap.table(config, found, way), drawn, text
+            return gr.Radio(visible=False), heatmap.nothing(config, name), ""
+        return gr.Radio(visible=True), heatmap.table(config, found, way), heatmap.lesson(found) + heatmap.source(found)
 
-    outputs = [way, table, pictures, lesson]
-    page.connect([refresh.click, way.input], show, [page.model, way], outputs, show_progress_on=pictures)
+    async def show(name, way, progress=gr.Progress()):  # noqa: B008
+        config, name = validation.model(name)
+        way = validation.choice("labels", way, (ALIGNED, TRAINED))
+        if heatmap.alignment(config, name) is None or not model_list.where(config, name)[0]:
+            return ""
+        classes = list(range(min(_COLUMNS, config.num_classes)))
+        work = partial(drawing.asked, name=name, classes=classes, rows=_ROWS, seed=_SEED, way=way)
+        images = await page.service.run("labels", name, work, page_progress(progress), from_="page")
+        names = [labels.class_names(config)[i] for i in classes]
+        return await asyncio.to_thread(encoding.titled, images, names, f"Asked for, and drawn from seed {_SEED}")
+
+    events, inputs = [refresh.click, way.input], [page.model, way]
+    page.connect(events, measure, inputs, [way, table, lesson], show_progress="hidden")
+    page.connect(events, show, inputs, [pictures], show_progress_on=pictures)

@@ -17,7 +17,7 @@ def build(page) -> None:
     settings = page.service.settings
     most = min(64, settings.max_images)
     listed = model_list.choices(only_here=True)
-    with gr.Tab("Compare", id="compare"):
+    with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
         with gr.Row(equal_height=True):
             first = gr.Dropdown(listed, value=listed[0][1], label="First model", min_width=240, elem_id="first-model")
             second = gr.Dropdown(

@@ -11,13 +11,13 @@ from ...schema import labels, registry
 from .. import critic, validation
 from ..wiring import cancel_button, draw_button, page_progress
 
-_IMAGES, _MAPPED = 50, 200
+_IMAGES, _MAPPED = 50, 100
 _SEED = 0
 
 
 def build(page) -> None:
     settings, run = page.service.settings, page.service.run
-    with gr.Tab("Discriminator", id="discriminator"):
+    with gr.Tab("Discriminator", id="discriminator", elem_id="tab-discriminator"):
         absent = gr.HTML(elem_id="no-discriminator")
         with gr.Column() as views:
             with gr.Row(equal_height=True):

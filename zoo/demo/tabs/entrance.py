@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import gradio as gr
 
 from ...checkpoints.availability import Status
-from ...common.errors import ZooError
+from ...common.errors import WeightsUnavailableError, ZooError
 from .. import behaviour, cards, fetching, model_list, validation
 
 
-def build(page) -> gr.HTML:
-    """Build the tab; returns the cards of the models that load now."""
-    with gr.Tab("Models", id="models"):
+@dataclass
+class Entrance:
+    """The components of the tab that have handlers."""
+
+    here: gr.HTML
+    more: gr.Accordion
+    away: gr.HTML
+    words: gr.Textbox
+    dataset: gr.Dropdown
+    panel: list  # what to do about a model that does not load: all, text, button, command
+    progress_at: gr.HTML
+    wanted: gr.Textbox
+
+
+def build() -> Entrance:
+    """Build the tab; its handlers are connected when the rest of the page is there."""
+    with gr.Tab("Models", id="models", elem_id="tab-models"):
         here = gr.HTML(cards.here(), js_on_load=behaviour.SELECT_INDEX, elem_id="here")
         with gr.Group(visible=False, elem_id="get") as get:
             about = gr.HTML(padding=True)
@@ -28,8 +44,19 @@ def build(page) -> gr.HTML:
                 dataset = gr.Dropdown(cards.datasets(), value=cards.EVERY, label="Data set", elem_id="data-set")
             away = gr.HTML(js_on_load=behaviour.SELECT_INDEX, elem_id="away")
         wanted = gr.Textbox(visible=False)  # the model that is to be downloaded
+    return Entrance(here, more, away, words, dataset, [get, about, download, command], progress_at, wanted)
+
+
+def connect(page, tab: Entrance, of_model: list, show: Callable[[str], tuple]) -> None:
+    """Connect the handlers.
+
+    Args:
+        of_model: the components of the page that follow the model, the menu first.
+        show: what they show of a model by name.
+    """
 
     async def search(text, dataset):
+        text = text or ""
         if not isinstance(text, str) or len(text) > 200:
             raise ZooError(f"search is {validation.shown(text)}; give a few words")
         dataset = validation.choice("data set", dataset, cards.datasets())
@@ -40,41 +67,42 @@ def build(page) -> gr.HTML:
         name = cards.name_at(chosen.index) or model_list.DEFAULT
         card = cards.card_of(name)
         if card.status is Status.NOW:
-            return (*_opened(name), *_hidden(), gr.skip())
-        return (gr.skip(), gr.skip(), gr.Group(visible=True), *_told(card, page.service.downloads), name)
+            return (*show(name), gr.Tabs(selected="sample"), gr.Group(visible=False), *[gr.skip()] * 4)
+        return (
+            *[gr.skip()] * len(of_model),
+            gr.skip(),
+            gr.Group(visible=True),
+            *_told(card, page.service.downloads),
+            name,
+        )
 
     async def fetch(name, progress=gr.Progress()):  # noqa: B008
         _, name = validation.model(name)
         if not page.service.downloads:
             raise ZooError("this demo downloads nothing; start it with --downloads")
-        await fetching.fetch(name, lambda share, text: progress(share, desc=text))
-        return (*_opened(name), gr.Group(visible=False), "", cards.here())
+        try:
+            await fetching.fetch(name, lambda share, text: progress(share, desc=text))
+        except WeightsUnavailableError as error:
+            unchanged = [gr.skip()] * (len(of_model) + 2)
+            return (*unchanged, fetching.by_hand(name, error), gr.skip())
+        return (*show(name), gr.Tabs(selected="sample"), gr.Group(visible=False), "", cards.here())
 
-    panel = [get, about, download, command]
-    for shown in (here, away):
-        picked = page.connect(shown.select, pick, [], [page.model, page.tabs, *panel, wanted], show_progress="hidden")
+    opened = [*of_model, page.tabs]
+    for clicked in (tab.here, tab.away):
+        picked = page.connect(clicked.select, pick, [], [*opened, *tab.panel, tab.wanted], show_progress="hidden")
         page.after(picked, js=behaviour.SHOW_CHOICE)
     page.connect(
-        [more.expand, words.input, dataset.input],
+        [tab.more.expand, tab.words.input, tab.dataset.input],
         search,
-        [words, dataset],
-        [away],
-        show_progress_on=away,
+        [tab.words, tab.dataset],
+        [tab.away],
+        show_progress_on=tab.away,
         trigger_mode="always_last",
     )
-    fetched = [page.model, page.tabs, get, progress_at, here]
-    page.connect(download.click, fetch, [wanted], fetched, show_progress_on=progress_at)
-    return here
-
-
-def _opened(name: str) -> tuple:
-    """Return the menu and the tabs when a model was opened."""
-    return gr.Dropdown(choices=model_list.choices(True), value=name), gr.Tabs(selected="sample")
-
-
-def _hidden() -> tuple:
-    """Return the panel when there is nothing to get."""
-    return gr.Group(visible=False), gr.skip(), gr.skip(), gr.skip()
+    get, _, download, _ = tab.panel
+    page.connect(
+        download.click, fetch, [tab.wanted], [*opened, get, tab.progress_at, tab.here], show_progress_on=tab.progress_at
+    )
 
 
 def _told(card: cards.Card, downloads: bool) -> tuple:

@@ -18,7 +18,7 @@ def build(page) -> None:
     settings = page.service.settings
     most = settings.max_evaluation_images
     fewest = min(scoring.FEWEST, most)
-    with gr.Tab("Evaluate", id="evaluate"), gr.Row():
+    with gr.Tab("Evaluate", id="evaluate", elem_id="tab-evaluate"), gr.Row():
         with gr.Column(scale=1, min_width=280):
             metrics = gr.CheckboxGroup(
                 [(title, key) for key, title in scoring.METRICS.items()],

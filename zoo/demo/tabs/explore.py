@@ -32,7 +32,7 @@ def build(page, sampling) -> Exploring:
     config = registry.config(model_list.DEFAULT)
     start = SLIDERS[BETWEEN]
     others = model_list.choices(only_here=True)
-    with gr.Tab("Explore", id="explore"):
+    with gr.Tab("Explore", id="explore", elem_id="tab-explore"):
         kind = gr.Radio(_kinds(config), value=BETWEEN, label="What to move", show_label=False, elem_id="kind")
         at = gr.Slider(
             start.smallest, start.largest, start.value, step=0.01, label=start.label, buttons=[], elem_id="at"

@@ -14,7 +14,7 @@ from . import explore
 
 def build(page, sampling) -> None:
     settings = page.service.settings
-    with gr.Tab("Nearest", id="nearest"), gr.Row(elem_classes="zoo-split"):
+    with gr.Tab("Nearest", id="nearest", elem_id="tab-nearest"), gr.Row(elem_classes="zoo-split"):
         with gr.Column(scale=1, min_width=200):
             with gr.Row():
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=80, elem_id="nearest-seed")

@@ -11,7 +11,7 @@ from ..wiring import draw_button
 
 
 def build(page) -> None:
-    with gr.Tab("Training", id="training"):
+    with gr.Tab("Training", id="training", elem_id="tab-training"):
         moment = gr.Slider(
             1,
             8,

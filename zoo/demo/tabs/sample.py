@@ -42,7 +42,7 @@ def build(page) -> SampleControls:
     settings = page.service.settings
     code: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
     names = model_list.class_choices(registry.config(model_list.DEFAULT))
-    with gr.Tab("Sample", id="sample"), gr.Row(elem_classes="zoo-split"):
+    with gr.Tab("Sample", id="sample", elem_id="tab-sample"), gr.Row(elem_classes="zoo-split"):
         with gr.Column(scale=1, min_width=250):
             with gr.Row():
                 generate = gr.Button(
