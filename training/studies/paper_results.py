@@ -210,7 +210,7 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> Judged:
     if data is None:
         return Judged(claim.text, NOT_RUN, "")
     here = _values(data, claim.place)
-    than = [claim.than] if isinstance(claim.than, float) else _values(data, claim.than)
+    than = _values(data, claim.than) if isinstance(claim.than, tuple) else [claim.than]
     if claim.each:
         beaten = [weigh_single(here, claim.relation, value) for value in than]
         verdict = AGREES if all(beaten) else DISAGREES
