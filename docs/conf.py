@@ -51,8 +51,9 @@ copybutton_exclude = ".linenos, .gp, .go"
 # Notebooks: shown as stored, unless the build asks for their execution (-D nb_execution_mode=force).
 nb_execution_mode = "off"
 nb_execution_in_temp = True
+nb_merge_streams = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 600  # seconds for a cell, on a busy machine
 
 # Docstrings
 default_role = "code"  # they write code as Markdown does

@@ -200,7 +200,7 @@ def test_the_commands(zoo_data, tmp_path, data_root):
             1,
             "custom has no usual resolution; give a resolution (--resolution 64)",
         ),
-        (["prepare", "cifar10", "--split", "val"], 1, "give train or test"),
+        (["prepare", "cifar10", "--split", "val"], 2, "give train or test"),
         (["prepare", "digits", "--resolution", "0"], 2, "--resolution"),
         (["prepare"], 2, "missing argument"),
     ],

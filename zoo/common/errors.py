@@ -50,6 +50,10 @@ class DataUnavailableError(ZooError, FileNotFoundError):
     """A data set is not on this machine; the message says how to get it."""
 
 
+class UnknownSplitError(DataUnavailableError, UsageError):
+    """A data set has no split of this name; the message lists its splits."""
+
+
 class DataCorruptedError(ZooError):
     """A file of a data set is damaged or of the wrong kind; the message names the file."""
 

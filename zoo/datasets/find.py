@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..common.cache_roots import data_root, user_folder
-from ..common.errors import DataUnavailableError
+from ..common.errors import DataUnavailableError, UnknownSplitError
 from .archive import PictureArchive
 from .array_sets import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE
@@ -107,4 +107,4 @@ def public(dataset: str, split: str, root: Path, anywhere: bool) -> DatasetSourc
 def _check_split(dataset: str, split: str) -> None:
     splits = CATALOGUE[dataset].splits
     if split not in splits:
-        raise DataUnavailableError(f"{dataset} has no {split} split; give {' or '.join(splits)}")
+        raise UnknownSplitError(f"{dataset} has no {split} split; give {' or '.join(splits)}")
