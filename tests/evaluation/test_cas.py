@@ -104,11 +104,11 @@ def test_of_a_model(asked, model):
     assert torch.equal(real, datasets.load("digits").images)
     assert (num_classes, settings.epochs, options["seed"], options["flips"]) == (10, 2, 3, False)
     result = report["cas"]
-    assert (result.metric, result.value, result.num_real, result.split) == ("CAS resnet20", 1.0, 1797, "train")
+    assert (result.metric, result.value, result.num_real, result.split) == ("CAS (resnet20)", 1.0, 1797, "train")
     assert result.settings["network"] == "resnet20"
     assert result.settings["tested on"].startswith("digits train, checksum ")
     assert any("CAS of 100 images, not 50,000" in warning for warning in report.warnings)
-    assert "CAS resnet20" in report._repr_markdown_()
+    assert "CAS (resnet20)" in report._repr_markdown_()
     assert zoo.evaluation.Report.model_validate_json(report.to_json()) == report
     half = PROTOCOLS["clean"].updated(cas=CAS(network="resnet50"), seeds=(0,))
     asked.answers = (asked.answers + (torch.arange(1797) % 2)) % 10
@@ -128,7 +128,7 @@ def test_of_images_with_labels(asked):
     """The training images themselves are the yardstick."""
     report = score("digits:train", data="digits", num_fake=50)
     assert len(asked.calls[0][0]) == 50
-    assert report["CAS resnet20"].value == 1.0
+    assert report["CAS (resnet20)"].value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_other_classes_are_one_line(asked):
 
 
 def test_a_recorded_score_is_verified(asked, monkeypatch):
-    recorded = Measured(metric="CAS resnet20", value=0.99, protocol="clean", extractor="none", num_fake=100, seeds=1)
+    recorded = Measured(metric="CAS (resnet20)", value=0.99, protocol="clean", extractor="none", num_fake=100, seeds=1)
     other = recorded.model_copy(update={"metric": "CAS"})
     config = registry.config("contragan/digits")
     weights = config.weights[0].model_copy(update={"scores": (recorded, other)})
@@ -161,7 +161,7 @@ def test_a_recorded_score_is_verified(asked, monkeypatch):
     data = datasets.load("digits")
     monkeypatch.setattr("zoo.evaluation.features.references.held_out", lambda *_: zoo_data(data))
     found = {c.metric: c for c in zoo.verify("test/cas", device="cpu").comparisons}
-    assert found["CAS resnet20"].verdict == "reproduced"
+    assert found["CAS (resnet20)"].verdict == "reproduced"
     assert found["CAS"].why == "measured with another network, CAS resnet20"
 
 
