@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...inference.threads import one_thread_each
 from .efficientnet import EfficientNetLite
 
-_PART = 16  # images; with fewer, oneDNN sums in another order
+_PART = 16  # images; batches of multiples of it have the bits of the registered network, others differ by rounding
 
 
 class FastEfficientNetLite(EfficientNetLite):
