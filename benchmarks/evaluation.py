@@ -4,8 +4,9 @@ python benchmarks/evaluation.py [images] [repetitions] [Inception weights]
 
 Same model, same images, same extractor (the offline one), same metrics, a process start for each step, in turn: once
 with nothing cached, then again. torch-fidelity keeps the features of a folder only if it is told a name for them, so
-the second round is shown without and with. Then, inside one process, the share of each part and how much comes on top
-of the extractor's forward passes. CPU seconds stand beside wall time: they are the same on a busy machine.
+the second round is shown without and with. Then, inside one process, the network as torch-fidelity's registry has it
+beside the one that evaluations run, and the share of each part and how much comes on top of the extractor's forward
+passes. CPU seconds stand beside wall time: they are the same on a busy machine.
 """
 
 import os
@@ -105,6 +106,29 @@ def inside(count: int, repetitions: int, extractor: str, inception_weights: str 
     print(f"    {total / alone - 1:+.0%};", ", ".join(f"{p} {statistics.median(s):.0%}" for p, s in shares.items()))
 
 
+def side_by_side(count: int, turns: int = 3) -> None:
+    """The registered network and the fast one in turn, CPU milliseconds an image, and how far their features are."""
+    import torch
+
+    from zoo.evaluation.features.efficientnet import EfficientNetLite
+    from zoo.evaluation.features.fast_efficientnet import FastEfficientNetLite
+
+    images = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    networks = {"registered": EfficientNetLite(EXTRACTOR, ["1280"]), "fast": FastEfficientNetLite(EXTRACTOR, ["1280"])}
+    taken, features = {name: [] for name in networks}, {}
+    for _ in range(turns):
+        for name, network in networks.items():
+            start = time.process_time()
+            with torch.inference_mode():
+                features[name] = torch.cat([network(batch)[0] for batch in images.split(64)])
+            taken[name].append(1000 * (time.process_time() - start) / count)
+    plain, fast = (statistics.median(taken[name]) for name in networks)
+    apart = float((features["registered"] - features["fast"]).abs().max())
+    ratios = ", ".join(f"{a / b:.2f}" for a, b in zip(*taken.values(), strict=True))
+    print(f"\n{EXTRACTOR}: registered {plain:.2f} CPU ms an image, fast {fast:.2f} (in pairs {ratios} times)")
+    print(f"    largest difference of a feature: {apart:g}")
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     repetitions = int(sys.argv[2]) if len(sys.argv) > 2 else 3
@@ -116,6 +140,7 @@ def main() -> None:
             mine = ours(folder, count)
             tell("again", mine, two_steps(folder, count, named=False))
             tell("again, its cache named", mine, two_steps(folder, count, named=True))
+        side_by_side(min(count, 256))
         inside(count, repetitions, EXTRACTOR)
         if len(sys.argv) > 3:
             inside(count // 10, repetitions, "inception", sys.argv[3])

@@ -1,4 +1,4 @@
-"""What the README and the cards say is so."""
+"""What the README, the pages of docs/ and the cards say is so."""
 
 import re
 import shlex
@@ -16,6 +16,7 @@ from zoo.schema import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+WEIGHTS = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 BUNDLED = [n for n in registry.names() if any(w.bundled for w in registry.config(n).weights)]
 
 
@@ -38,7 +39,7 @@ def _is_the_picture(command, shown, folder):
     assert (difference > 2).mean() < 0.001, "the same images, but for other processors' rounding"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/fine-tuning.md", "docs/discriminators.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/sampling.md", "docs/fine-tuning.md", "docs/discriminators.md"])
 def test_python_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
@@ -52,15 +53,14 @@ def test_the_count_of_models_is_right():
 
 
 def test_every_bundled_model_is_named():
-    """On the front page, or beside the study that it is the material of."""
-    studies = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
+    """On the front page, or, as the material of a study, on the page of weights."""
     for name in BUNDLED:
-        assert f"`{name}`" in README + studies
+        assert f"`{name}`" in README or f"[{name}]" in WEIGHTS
 
 
-def test_names_in_the_readme_exist():
+def test_the_names_of_methods_exist():
     methods = {name.split("/")[0] for name in registry.names()}
-    table = README.split("| methods |")[1].split("\n\n")[0]
+    table = WEIGHTS.split("| methods |")[1].split("\n\n")[0]
     for name in re.findall(r"`([a-z][a-z0-9-]+)`", table):
         assert name in methods
 

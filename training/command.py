@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from zoo.cli import completion, panels
 from zoo.cli.preparing import Background, Crop, Resize, own_preparation
 from zoo.common import torchrun
+from zoo.common.errors import ConfigError, UsageError
 from zoo.common.json_files import parse_json
 
 if TYPE_CHECKING:
@@ -189,6 +190,14 @@ def train(
             min=1, help="Generator steps between scores; the best checkpoint is kept.", rich_help_panel=panels.PROTOCOL
         ),
     ] = None,
+    evaluate_images: Annotated[
+        int,
+        typer.Option(
+            min=2,
+            help="Generated images of each of these scores, and at most as many real ones.",
+            rich_help_panel=panels.PROTOCOL,
+        ),
+    ] = 10_000,
     extractor: Annotated[
         str,
         typer.Option(
@@ -257,7 +266,7 @@ def train(
         changes["training.steps"] = planned_steps(RunFolder(out or Path(name))) or config.training.steps
     if classes is not None:
         changes |= class_changes(config, classes)
-    config = config.updated(changes)
+    config = _changed(config, changes)
     if augment is not None or freeze_d is not None:
         config = for_small_data(config, augment, freeze_d)
     added = None
@@ -281,7 +290,7 @@ def train(
 
     for path in plugin or ():
         load_plugin(path)
-    hooks = [PeriodicEvaluation(evaluate_every, extractor)] if evaluate_every else []
+    hooks = [PeriodicEvaluation(evaluate_every, extractor, evaluate_images)] if evaluate_every else []
     options = Options(
         out,
         data,
@@ -304,6 +313,14 @@ def train(
     if torchrun.rank() == 0:
         name = registry.argument_for(out)
         print(f'{out}: trained; sample with: zoo sample {name} -o grid.png, or zoo.load("{name}")')
+
+
+def _changed(config: ModelConfig, changes: dict[str, Any]) -> ModelConfig:
+    """Return the config with the fields that options change; a refused value is an error of the command line."""
+    try:
+        return config.updated(changes)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
 
 
 def for_small_data(config: ModelConfig, augment: Augment | None, freeze_d: int | None) -> ModelConfig:

@@ -250,13 +250,13 @@ def deviation(means: Tensor, squares: Tensor, count: int) -> Tensor:
 
 
 def gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
-    """|d logits / d images|, one norm per image (N,), itself differentiable."""
+    """`|d logits / d images|`, one norm per image (N,), itself differentiable."""
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return torch.linalg.vector_norm(gradient, dim=tuple(range(1, gradient.dim())))
 
 
 def gradient_penalty(logits: Tensor, interpolates: Tensor) -> Tensor:
-    """mean (|d logits / d interpolates| - 1)^2 (WGAN-GP, arXiv 1704.00028, Eq. 3)."""
+    """`mean (|d logits / d interpolates| - 1)^2` (WGAN-GP, arXiv 1704.00028, Eq. 3)."""
     return (gradient_norms(logits, interpolates) - 1).square().mean()
 
 

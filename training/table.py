@@ -26,6 +26,7 @@ TITLES = {  # of the fields in which runs and papers differ, in the order of the
     "training.conditioning.same_class_in_numerator": "2C loss: images of the class in the numerator (Eq. 8, not Eq. 7)",
     "training.regularizers.0.keep_class_embeddings": "APS: class embeddings stay beside the augmented positives",
     "training.regularizers.0.scores": "CR: outputs that are compared",
+    "training.regularizers.0.shifts": "CR: shifts by up to an eighth of the side: any number of pixels, or the ends",
     "training.conditioning.shift_negatives": "D2D-CE: negatives' scores shifted alone",
     "training.adversarial": "adversarial loss",
     "data.flip": "random flips of training images",
@@ -34,9 +35,18 @@ TITLES = {  # of the fields in which runs and papers differ, in the order of the
     "training.discriminator_steps": "discriminator steps per generator step",
     "training.ema": "moving average of the generator",
     "training.ema.start": "moving average starts at step",
+    "generator.upsample": "upsampling in the generator's blocks (inferred: Tables 7 to 9 follow the exact settings of "
+    "SNGAN, whose code repeats pixels)",
     "generator.spectral_norm": "spectral norm in the generator",
     "generator.activation": "activation of the generator",
     "discriminator.activation": "activation of the discriminator",
+    "discriminator.head_iterates_in_eval": "spectral norm of the discriminator's head goes on iterating in evaluation",
+    "training.optimizer.eps": "Adam's epsilon (of the code released with the paper, which does not state it)",
+    "generator.batch_norm_eps": "epsilon of batch norm in the generator (likewise)",
+    "discriminator.batch_norm_eps": "epsilon of batch norm in the discriminator (likewise)",
+    "generator.spectral_norm_eps": "epsilon of spectral norm in the generator (likewise)",
+    "discriminator.spectral_norm_eps": "epsilon of spectral norm in the discriminator (likewise)",
+    "training.sync_batch_norm": "batch norm over the images of all GPUs (ContraGAN, appendix C: DataParallel)",
 }
 
 

@@ -64,23 +64,22 @@ def test_a_walk_in_other_formats(command, tmp_path):
     ("arguments", "status", "words"),
     [
         (["contragan/digits", "--steps", "1"], 2, "--steps"),
-        (["contragan/digits", "--label", "eleven"], 1, 'no class "eleven"'),
-        (["infomax-gan/digits", "--label", "3"], 1, "unconditional"),
-        (["contragan/digits", "-o", "x.docx"], 1, "unknown format"),
-        (["contragan/digits", "-o", "x.png", "--fps", "5"], 1, "fps is for animations"),
-        (["contragan/digits", "-o", "x.npz", "--scale", "5"], 1, "scale is for animations"),
-        (["contragan/digits", "-o", "x.gif", "--columns", "5"], 1, "columns is for a grid"),
+        (["contragan/digits", "--label", "eleven"], 2, 'no class "eleven"'),
+        (["infomax-gan/digits", "--label", "3"], 2, "unconditional"),
+        (["contragan/digits", "-o", "x.docx"], 2, "unknown format"),
+        (["contragan/digits", "-o", "x.png", "--fps", "5"], 2, "fps is for animations"),
+        (["contragan/digits", "-o", "x.npz", "--scale", "5"], 2, "scale is for animations"),
+        (["contragan/digits", "-o", "x.gif", "--columns", "5"], 2, "columns is for a grid"),
         (["contragan/digits", "-o", "x.png", "--steps", "10001"], 1, "at most 10,000 images"),
         (["contragan/digits", "-o", "x.webp", "--steps", "500"], 1, "17,002 x 36 pixels, but .webp holds 16,383"),
-        (["contragan/digits", "--steps", "2", "--fps", "99"], 1, "fps is 99.0; give a number up to 50"),
+        (["contragan/digits", "--steps", "2", "--fps", "99"], 2, "fps is 99.0; give a number up to 50"),
     ],
 )
 def test_wrong_walks_are_one_line(command, tmp_path, arguments, status, words):
     done = command("interpolate", *arguments)
     assert done.returncode == status
     assert words in " ".join(done.stderr.split())
-    if status == 1:
-        assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,20 +94,24 @@ def test_a_sample_as_a_film(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "status", "words"),
     [
-        (["-n", "10000000000", "-o", "grid.png"], "at most 10,000 images, not 10,000,000,000; take fewer"),
-        (["-n", "600", "--columns", "600", "-o", "x.webp"], "20,402 x 36 pixels, but .webp holds 16,383 along a side"),
-        (["-n", "10000000000000", "-o", "x.npz"], "images take"),
-        (["-n", "10000000000000", "-l", "all", "-o", "x"], "the labels of 10,000,000,000,000 images take"),
-        (["--truncation", "wide"], "truncation is 'wide'; give a number"),
-        (["--truncation", "nan"], "truncation is 'nan'; give a number"),
+        (["-n", "10000000000", "-o", "grid.png"], 1, "at most 10,000 images, not 10,000,000,000; take fewer"),
+        (
+            ["-n", "600", "--columns", "600", "-o", "x.webp"],
+            1,
+            "20,402 x 36 pixels, but .webp holds 16,383 along a side",
+        ),
+        (["-n", "10000000000000", "-o", "x.npz"], 1, "images take"),
+        (["-n", "10000000000000", "-l", "all", "-o", "x"], 1, "the labels of 10,000,000,000,000 images take"),
+        (["--truncation", "wide"], 2, "truncation is 'wide'; give a number"),
+        (["--truncation", "nan"], 2, "truncation is 'nan'; give a number"),
     ],
 )
-def test_what_cannot_be_made_is_refused_before_any_image(command, tmp_path, monkeypatch, arguments, words):
+def test_what_cannot_be_made_is_refused_before_any_image(command, tmp_path, monkeypatch, arguments, status, words):
     monkeypatch.setattr(zoo.GAN, "stream", lambda *_, **__: pytest.fail("it sampled"))
     done = command("sample", "contragan/digits", *arguments)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (status, 1)
     assert words in done.stderr
     assert list(tmp_path.iterdir()) == []
 

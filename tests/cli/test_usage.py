@@ -43,6 +43,19 @@ from zoo.schema import registry
         (["train", "contragan/digits", "--out", "x", "--compile", "onn"], "did you mean on?"),
         (["train", "contragan/digits"], "--out"),
         (["sample", "contragan/digits", "--" + "x" * 5000], "no such option"),
+        (["sample", "contragan/digits", "--weights", "gone"], 'no weights tagged "gone"; it has zoo'),
+        (
+            ["sample", "contragan/digits", "--device", "gpu"],
+            'device "gpu" cannot be used; give "cpu", "cuda" or "auto"',
+        ),
+        (["data", "prepare", "cifar9"], "not a data set"),
+        (
+            ["train", "contragan/digits", "--out", "x", "--set", "training.batch_sise=3"],
+            "training.batch_sise: unknown key",
+        ),
+        (["sweep", "run", "infomax-weigths"], "did you mean infomax-weights"),
+        (["sweep", "run", "infomax-weights", "--only", "alpha=9"], "there are alpha=0.0"),
+        (["sweep", "run", "infomax-weights", "--run", "x"], "has no run x"),
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "",
 )
@@ -185,7 +198,7 @@ def test_the_doctor_shows_the_extras_of_developers_on_request(command):
         return {line.split()[0] for line in text.splitlines()}
 
     assert shown() == {"demo", "eval", "export", "train", "upstream", "video"}
-    assert shown("--dev") == shown() | {"test", "dev"}
+    assert shown("--dev") == shown() | {"test", "docs", "dev"}
 
 
 # ---------------------------------------------------------------------------------------------------------- at the door

@@ -87,7 +87,7 @@ def test_rich_takes_nothing_for_markup():
 
 def test_the_command_prints_errors_as_one_line_without_effect(command, monkeypatch):
     result = command("info", "\x1b]0;owned\x07" + "n" * 10_000)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "\x1b" not in result.stderr
     assert result.stderr.count("\n") == 1
     assert len(result.stderr) < 2000

@@ -171,6 +171,7 @@ def zoo_data(capsys, monkeypatch):
 
 
 def test_the_commands(zoo_data, tmp_path, data_root):
+    assert f"no data set is prepared in {data_root / 'prepared'} yet" in " ".join(zoo_data("list")[1].split())
     folder = image_folder(tmp_path / "own", ["a/1.png", "b/2.png"])
     status, out, _ = zoo_data("prepare", "custom", "--root", folder, "--resolution", 16)
     assert status == 0
@@ -193,7 +194,7 @@ def test_the_commands(zoo_data, tmp_path, data_root):
     ("arguments", "status", "words"),
     [
         (["prepare", "imagenet"], 1, "its terms allow no automatic download"),
-        (["prepare", "cifar11"], 1, "is not a data set (cifar10, "),
+        (["prepare", "cifar11"], 2, "is not a data set (cifar10, "),
         (
             ["prepare", "custom", "--root", "."],
             1,

@@ -114,3 +114,12 @@ def test_files_that_are_no_npz(tmp_path):
         datasets.load("mnist", root=tmp_path / "data.txt")
     with pytest.raises(DataUnavailableError, match="does not exist; give a folder of images"):
         datasets.load("celeba", "all", root=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("name", "split"), [("celeba", "all"), ("stl10", "unlabeled")])
+def test_training_images_stand_in_for_a_split_that_own_pictures_lack(tmp_path, data_root, name, split):
+    images = noise(5, 8, 8, 3)
+    path = npz(tmp_path / "x.npz", train_images=images, test_images=images[:2])
+    assert np.array_equal(datasets.load(name, split, 8, path).images.permute(0, 2, 3, 1).numpy(), images)
+    both = npz(tmp_path / "y.npz", train_images=images, **{f"{split}_images": images[:3]})
+    assert len(datasets.load(name, split, 8, both)) == 3, "a split of this name comes first"

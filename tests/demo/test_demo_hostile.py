@@ -71,7 +71,7 @@ class _Tags(html.parser.HTMLParser):
 
 def _pieces(text: str) -> list[str]:
     config, images = _config(text), zoo.Images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
-    near = Neighbours(images[:1], images, (1.0, 2.0), (0, 1), 1.0, 1.0, 2, text)
+    near = Neighbours(images[:1], images, (1.0, 2.0), (0, 1), (1.0, 1.5), 2, text)
     return [
         catalogue.facts(config, "contragan/digits"), catalogue.scores(config, "contragan/digits"), near.html(),
         files.strips([pictures.Row(text, images)], text, text), style.notice([text]), style.status(text),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import register
+from tiny import hub_file, register
 from torch_fidelity import feature_extractor_inceptionv3 as inceptionv3
 
 import zoo
+from zoo.common.files import sha256
+from zoo.evaluation.features import dinov2
+from zoo.evaluation.features.vision_transformer import VisionTransformer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,6 +49,19 @@ def inception_weights(tmp_path_factory):
 def small_inception(monkeypatch):
     """Inception at 75x75, its smallest size: the same architecture in a sixteenth of the time."""
     monkeypatch.setattr(inceptionv3.FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)
+
+
+@pytest.fixture
+def dino(monkeypatch):
+    """A network of DINOv2's architecture with twelve features, and its file where torch.hub keeps the published one."""
+    torch.manual_seed(0)
+    network = VisionTransformer(12, 2, 2).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    path = hub_file("dinov2_vitl14_pretrain.pth")
+    torch.save(network.state_dict(), path)
+    monkeypatch.setitem(dinov2.VARIANTS, "dinov2-vit-l-14", dinov2.PublishedSize(12, 2, 2, sha256(path)))
+    return network
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ import torch
 import zoo
 from zoo import datasets
 from zoo.common.errors import DataUnavailableError
-from zoo.evaluation import PROTOCOLS, defaults
-from zoo.evaluation.features import inception
+from zoo.evaluation import PROTOCOLS, defaults, verifying
+from zoo.evaluation.features import inception, shipped
+from zoo.evaluation.protocols import claims
 from zoo.schema import registry
 from zoo.schema.entries import Measured, Published
 
@@ -84,3 +85,17 @@ def test_verify_takes_the_recorded_scores_where_inception_is_not_here(tiny_is_of
     assert "zoo: the extractor is tiny" in capsys.readouterr().err
     with pytest.raises(zoo.WeightsUnavailableError):
         zoo.verify("test/both", extractor="inception")
+
+
+def test_every_bundled_model_can_be_verified_and_scored_with_what_ships():
+    """The default extractor is one of its scores', and the statistics of its data ship or its data are here."""
+    names = [name for name in registry.names() if any(entry.bundled for entry in registry.config(name).weights)]
+    assert len(names) >= 7
+    statistics = {(e["dataset"], e["split"], e["resolution"], e["extractor"]) for e in shipped.manifest()}
+    for name in names:
+        config = registry.config(name)
+        stated = claims.claims(config, config.default_tag)
+        assert verifying.extractor_of(stated, None, None, said=False) == "efficientnet-lite0", name
+        data = config.data
+        key = (data.dataset, data.split, data.resolution, "efficientnet-lite0")
+        assert key in statistics or data.dataset == "digits", name

@@ -59,6 +59,17 @@ def test_counts_and_seeds_of_any_kind(unconditional):
         assert found["fid"].per_seed == plain["fid"].per_seed
 
 
+def test_of_data_that_are_drawn_as_many_are_read_as_are_generated(tmp_path, monkeypatch):
+    """Stacked MNIST has no whole: 128,000 images of it are no better a measure of 60 generated ones."""
+    monkeypatch.setitem(datasets.CATALOGUE["stacked-mnist"].splits, "train", 300)
+    digits = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    np.savez(tmp_path / "mnist.npz", train_images=digits, train_labels=np.arange(30) % 10)
+    model = zoo.load("dcgan-quarter/stacked-mnist", weights="random", device="cpu")
+    for chosen, expected in ((None, 60), (90, 90)):
+        report = evaluate(model, ("fid",), data=tmp_path / "mnist.npz", num_fake=60, num_real=chosen, seeds=1)
+        assert (report["fid"].num_real, report["fid"].num_fake) == (expected, 60)
+
+
 def test_more_features_than_fit_are_refused_after_the_first_batch(unconditional):
     with pytest.raises(ZooError, match=r"the 12 features of 10,000,000,000,000 images take .* GiB, .*--num-fake"):
         evaluate(unconditional, ("fid",), num_fake=10**13, seeds=1)
@@ -146,6 +157,20 @@ def test_by_class(model):
     assert wrong["class accuracy"].value < 0.2 < report["class accuracy"].value
 
 
+def test_classes_of_fewer_images_than_features_have_a_distance_of_another_name():
+    report = evaluate("contragan/digits", ("classes",), seeds=1, num_fake=100)
+    kinds = {result.kind: result.metric for result in report.results}
+    assert kinds["shrunk intra-class fid"] == "shrunk intra-class FD (tiny)"
+    assert not any(kind.startswith("intra-class fid") for kind in kinds)
+    rows = report.classes.rows
+    assert min(row.num_fake for row in rows) <= 12
+    assert report["shrunk intra-class fid"].value == pytest.approx(np.mean([r.shrunk_frechet_distance for r in rows]))
+    assert "neither compares with a published intra-class FID" in report.classes.note
+    assert "shrunk Frechet distance" in report._repr_markdown_()
+    for metric in kinds.values():
+        assert extractors.metric_and_extractor(metric) is not None
+
+
 def test_images_by_every_name_give_one_score(tmp_path, unconditional):
     images = unconditional.sample(150, seed=0)
     images.save(tmp_path / "folder")
@@ -191,6 +216,13 @@ def test_the_curve_ends_at_the_score(unconditional):
         "but for the order of float32 sums"
     )
     assert found.distances[0] > found.distances[-1] > found.infinity
+
+
+def test_a_curve_of_a_metric_without_bias_is_refused(unconditional):
+    with pytest.raises(ZooError, match=r"KID is unbiased: its value is that at infinity.*; add fid to the metrics"):
+        evaluate(unconditional, ("kid",), curve=True, seeds=1)
+    with pytest.raises(ZooError, match=r"\(that is fid\); add fid"):
+        evaluate(unconditional, ("is",), curve=True, seeds=1)
 
 
 def test_the_batch_size_does_not_change_a_score(model):
@@ -329,6 +361,8 @@ def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
     plain = ("clean", "mmagic", "biggan-pytorch", "edm2", "dgm-eval", "cmmd")
     for name, protocol in PROTOCOLS.items():
         small = protocol.updated(num_real=300, num_fake=100, seeds=(0,), selection="random", splits={})
+        if small.prd:
+            small = small.updated(prd=small.prd.model_copy(update={"runs": 1}))
         if small.kid:
             small = small.updated(kid=small.kid.model_copy(update={"subset_size": 50, "subsets": 2}))
         report = evaluate(unconditional, small.metrics, protocol=small, num_fake=100, held_out="digits:train")

@@ -213,3 +213,22 @@ def test_batches_do_not_change_features():
     whole, parts = (features.extract(Fixed(images), extractor, ("12",), size).layers["12"] for size in (256, 64))
     assert torch.allclose(whole, parts, atol=1e-6)
     assert len(whole) == 200
+
+
+@OFFLINE
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_offline_extractor_is_fast_in_the_same_bits(name, threads):
+    """Fused activations and parts of a batch side by side, against torch-fidelity's registered network."""
+    require(name)
+    images = torch.randint(0, 256, (37, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    layers, before = ["1280", "logits"], torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            plain = efficientnet.EfficientNetLite(name, layers)(images)
+        torch.set_num_threads(threads)
+        fast = extractors.load(name)(images, tuple(layers))
+    finally:
+        torch.set_num_threads(before)
+    for layer, values in zip(layers, plain, strict=True):
+        assert torch.equal(fast[layer], values)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
+from sklearn.covariance import ledoit_wolf
 
 from zoo.common.errors import ZooError
-from zoo.evaluation.metrics import cmmd, copying, monge, neighbourhoods, prd
+from zoo.evaluation.metrics import cmmd, copying, formulas, monge, neighbourhoods, prd
 
 
 def normal(count, width=4, seed=0, shift=0.0, scale=1.0):
@@ -131,6 +133,57 @@ def test_cmmd_is_that_of_the_definition(monkeypatch):
     assert cmmd.cmmd(fake, real) == pytest.approx(expected, rel=1e-9)
     assert cmmd.cmmd(5 * fake, real) == pytest.approx(expected, rel=1e-6), "the length of embeddings does not count"
     assert cmmd.cmmd(real, real) == pytest.approx(0, abs=1e-9)
+
+
+# ------------------------------------------------------------------------------------------- bias and what needs none
+
+
+def test_the_kernel_distance_is_unbiased_and_the_frechet_distance_is_not():
+    """Why only the latter is extrapolated: the mean over many small samples, against that over a few large ones."""
+
+    def mean(distance, count, repeats):
+        found = [distance(normal(count, seed=2 * i, shift=0.3), normal(count, seed=2 * i + 1)) for i in range(repeats)]
+        return np.mean(found), np.std(found) / np.sqrt(repeats)
+
+    def kernel(a, b):
+        return formulas.kernel_distance(a, b, 1, len(a)).value
+
+    def frechet(a, b):
+        return formulas.CovarianceRoot(formulas.statistics(b)).distance(formulas.statistics(a))
+
+    (few, error), (many, _) = mean(kernel, 20, 200), mean(kernel, 500, 20)
+    assert many > 4 * error
+    assert few == pytest.approx(many, abs=3 * error)
+    (few, error), (many, _) = mean(frechet, 20, 50), mean(frechet, 500, 10)
+    assert few > many + 10 * error
+
+
+def test_frechet_distances_of_known_gaussians():
+    """|m|^2 + sum (s1 - s2)^2 for covariances with the same axes, from exact moments."""
+    draw = np.random.RandomState(0)
+    axes = np.linalg.qr(draw.randn(8, 8))[0]
+    s1, s2, shift = draw.uniform(0.5, 2, 8), draw.uniform(0.5, 2, 8), draw.randn(8)
+    first, second = (
+        formulas.Statistics(m, axes @ np.diag(s**2) @ axes.T, 100) for m, s in ((shift, s1), (np.zeros(8), s2))
+    )
+    expected = shift @ shift + ((s1 - s2) ** 2).sum()
+    assert formulas.frechet_distance(first, second) == pytest.approx(expected, rel=1e-9)
+    assert formulas.CovarianceRoot(second).distance(first) == pytest.approx(expected, rel=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------- shrunk covariances
+
+
+@pytest.mark.parametrize("counts", [(12, 9), (60, 25), (200, 150)])
+def test_the_shrunk_distance_is_that_of_scikit_learns_covariances(counts):
+    """Fewer, about as many and more images than features, against the whole matrices and scipy's square root."""
+    mix = normal(40, 40, seed=3)
+    fake, real = normal(counts[0], 40, seed=1, shift=0.3) @ mix, 1.5 * normal(counts[1], 40) @ mix
+    (s1, _), (s2, _) = (ledoit_wolf(side.double().numpy()) for side in (fake, real))
+    difference = fake.double().mean(0) - real.double().mean(0)
+    expected = float(difference @ difference) + np.trace(s1 + s2 - 2 * scipy.linalg.sqrtm(s1 @ s2).real)
+    assert formulas.shrunk_distance(fake, real) == pytest.approx(expected, rel=1e-6)
+    assert formulas.shrunk_distance(real, real) == pytest.approx(0, abs=1e-6 * expected)
 
 
 # --------------------------------------------------------------------------------------------------------------- copies

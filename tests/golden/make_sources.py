@@ -112,7 +112,8 @@ def stand_ins(clone: str) -> None:
         "mmengine.utils.dl_utils": {}, "mmengine.utils.dl_utils.parrots_wrapper": {"_BatchNorm": nn.BatchNorm2d},
         "mmagic": {}, "mmagic.registry": {"MODELS": MODELS}, "mmagic.models": {},
         "mmagic.models.utils": {"get_module_device": lambda module: next(module.parameters()).device},
-        "mmagic.models.editors": {}, **{f"mmagic.models.editors.{name}": {} for name in ("biggan", "sagan", "dcgan")},
+        "mmagic.models.editors": {},
+        **{f"mmagic.models.editors.{name}": {} for name in ("biggan", "sagan", "dcgan", "lsgan")},
     }  # fmt: skip
     for name, members in names.items():
         module = types.ModuleType(name)
@@ -210,6 +211,27 @@ def judge(name: str, source: str, spec: dict, network: nn.Module, prefix: str) -
     with torch.no_grad():
         logits = moved(network)(x.clone(), *(() if y is None else (y,))).flatten()
     add("source_disc", name, source, spec, network, prefix, in_image=x, out_logits=logits, in_y=y)
+
+
+def mmagic_lsgan(clone: str) -> None:
+    from mmagic.models.editors.lsgan.lsgan_discriminator import LSGANDiscriminator
+    from mmagic.models.editors.lsgan.lsgan_generator import LSGANGenerator
+
+    torch.manual_seed(6)
+    network = LSGANGenerator(32, base_channels=8, input_scale=4, noise_size=6)
+    for weight in (parameter for parameter in network.parameters() if parameter.ndim == 4):
+        weight.data *= 4  # as of DCGAN
+    spec = {"architecture": "dcgan", "resolution": 32, "latent_dim": 6, "channels": [8, 8, 4, 2], "kernel_size": 3}
+    spec |= {"input_norm": True, "refined_blocks": [1]}
+    z = torch.randn(2, 6)
+    with torch.no_grad():
+        image = moved(network)(z)
+    add("source_gen", "mmagic_lsgan", "mmagic", spec, network, "generator.", in_z=z, out_image=image)
+
+    spec = {"architecture": "dcgan", "resolution": 32, "channels": [4, 8], "layout": "strided", "kernel_size": 5}
+    spec |= {"spectral_norm": False, "batch_norm": True, "first_norm": False, "activation": "leaky_relu", "leak": 0.2}
+    network = LSGANDiscriminator(32, 8, base_channels=4)
+    judge("mmagic_lsgan_discriminator", "mmagic", spec, network, "discriminator.")
 
 
 def mmagic_discriminators(clone: str) -> None:
@@ -321,7 +343,7 @@ def main(*clones: str) -> None:
     of_mmagic, of_pytorch, of_deep, of_dinov2 = clones
     for make, clone in (
         (mmagic, of_mmagic), (biggan_pytorch, of_pytorch), (biggan_deep, of_deep), (dinov2, of_dinov2),
-        (mmagic_discriminators, of_mmagic), (biggan_pytorch_discriminator, of_pytorch),
+        (mmagic_discriminators, of_mmagic), (biggan_pytorch_discriminator, of_pytorch), (mmagic_lsgan, of_mmagic),
     ):  # fmt: skip
         make(clone)
     versions = {"torch": torch.__version__.split("+")[0]}

@@ -5,16 +5,110 @@ Nothing in the clients or in the zoo is switched off or replaced.
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 
 import trustme
+
+
+@dataclass
+class State:
+    """What a stand-in serves, and what happened to it."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: list[Callable[[Handler, bytes], None]] = field(default_factory=list)  # for the next requests of files
+    pace: float = 0.0  # seconds a block of 64 KB
+    requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, range
+    sent: int = 0  # bodies that went out whole
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Base of the stand-ins: `respond` answers a request, `send` sends a file."""
+
+    protocol_version = "HTTP/1.1"
+    state: State  # of the server's own subclass
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.state.requests.append((self.path, self.headers.get("Range")))
+        try:
+            self.respond()
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+            self.close_connection = True
+
+    def respond(self):
+        raise NotImplementedError
+
+    def send(self, body: bytes, upto: int | None = None, **headers: str):
+        raise NotImplementedError
+
+    def file(self, body: bytes):
+        """Send a file, or let the next fault happen to it."""
+        if self.state.faults:
+            self.state.faults.pop(0)(self, body)
+        else:
+            self.send(body)
+
+    @property
+    def start(self) -> int:
+        """The first byte that is asked for."""
+        return int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1]) if "Range" in self.headers else 0
+
+    def send_from(self, start: int, body: bytes, upto: int | None, headers: Mapping[str, str]):
+        """Send the body from a byte on, of which `upto` bytes come; `headers` are changed or added."""
+        part = body[start:]
+        stated = {"Content-Length": str(len(part))}
+        if start:
+            stated["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        self.head(206 if start else 200, {**stated, **headers})
+        for i in range(0, len(part[:upto]), 1 << 16):
+            self.wfile.write(part[:upto][i : i + (1 << 16)])
+            time.sleep(self.state.pace)
+        if upto is None:
+            self.state.sent += 1
+        else:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+
+    def answer(self, status: int, body: bytes = b"", **headers: str):
+        self.head(status, {"Content-Length": str(len(body)), **headers})
+        self.wfile.write(body)
+
+    def head(self, status: int, headers: Mapping[str, str]):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+
+def cut(after: int) -> Callable[[Handler, bytes], None]:
+    """The connection ends after some bytes of the body."""
+    return lambda handler, body: handler.send(body, upto=after)
+
+
+AnyState = TypeVar("AnyState", bound=State)
+
+
+@contextmanager
+def running(
+    folder: Path, handler: type[Handler], state: AnyState, hosts: Sequence[str]
+) -> Iterator[tuple[dict[str, str], AnyState]]:
+    """(environment for clients, state) of a running stand-in; `folder` is for its certificate."""
+    with serving(folder, type("HandlerOfThis", (handler,), {"state": state}), hosts) as environment:
+        yield environment, state
 
 
 class _Proxy(socketserver.BaseRequestHandler):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch_fidelity import registry
@@ -30,6 +32,13 @@ class Tiny(FeatureExtractorBase):
         pooled = F.adaptive_avg_pool2d(images.float() / 255, 2).flatten(1)
         features = {"12": pooled.sqrt(), "logits": 4 * (pooled @ self.weight)}
         return tuple(features[name] for name in self.features_list)
+
+
+def hub_file(name: str) -> Path:
+    """The place of a weights file in torch.hub's folder."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def register() -> None:

@@ -1,10 +1,12 @@
 """Losses and augmentations against closed forms and independent restatements; tests/golden has the references."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
-from training import augment, losses
+from training import augment, losses, metric_learning
 from training.noise import CountedNoise
 
 
@@ -51,6 +53,48 @@ def test_d2d_ce_without_the_shift_is_the_papers_formula():
     value = losses.d2d_ce(embedding, proxy, labels, t, margin, shift_negatives=False)
     assert value.item() == pytest.approx(np.mean(terms), rel=1e-5)
     assert losses.d2d_ce(embedding, proxy, torch.zeros(7), t, margin).item() == 0, "no other class, nothing to tell"
+
+
+def unit_rows(x):
+    return (x / x.norm(dim=1, keepdim=True)).double().numpy()
+
+
+def test_xt_xent_is_equation_6():
+    generator = torch.Generator().manual_seed(0)
+    images, moved = (torch.randn(5, 4, generator=generator) for _ in range(2))
+    a = np.stack([unit_rows(images), unit_rows(moved)], axis=1).reshape(10, 4)  # x_1, T(x_1), x_2, ...
+    terms = []
+    for i in range(10):
+        j = i ^ 1
+        denominator = sum(np.exp(a[i] @ a[k] / 0.5) for k in range(10) if k != i)
+        terms.append(-np.log(np.exp(a[i] @ a[j] / 0.5) / denominator))
+    assert metric_learning.xt_xent(images, moved, 0.5).item() == pytest.approx(np.mean(terms), rel=1e-5)
+
+
+@pytest.mark.parametrize("margin", [0.1, 1.0])
+def test_triplet_is_the_mean_over_all_triplets(margin):
+    embedding, labels = torch.randn(7, 3, generator=torch.Generator().manual_seed(0)), [0, 0, 1, 1, 1, 2, 0]
+    x, terms = unit_rows(embedding), []
+    for a, p, n in itertools.product(range(7), repeat=3):
+        if a != p and labels[a] == labels[p] != labels[n]:
+            near, far = ((x[a] - x[other]) ** 2 for other in (p, n))
+            terms.append(max(0, near.sum() - far.sum() + margin))
+    value = metric_learning.triplet(embedding, torch.tensor(labels), margin)
+    assert value.item() == pytest.approx(np.mean(terms), rel=1e-5)
+    assert metric_learning.triplet(embedding, torch.arange(7), margin).item() == 0, "no two images of a class"
+
+
+def test_proxy_nca_is_its_formula():
+    generator = torch.Generator().manual_seed(0)
+    embedding, proxies = torch.randn(6, 3, generator=generator), torch.randn(4, 3, generator=generator)
+    labels = [0, 3, 3, 1, 2, 0]
+    x, p = unit_rows(embedding), unit_rows(proxies)
+    terms = []
+    for i, y in enumerate(labels):
+        pull = np.exp(-((x[i] - p[y]) ** 2).sum())
+        terms.append(-np.log(pull / sum(np.exp(-((x[i] - p[z]) ** 2).sum()) for z in range(4) if z != y)))
+    value = metric_learning.proxy_nca(embedding, proxies, torch.tensor(labels))
+    assert value.item() == pytest.approx(np.mean(terms), rel=1e-5)
 
 
 def test_augmented_positives_can_stand_in_for_class_embeddings():

@@ -11,7 +11,7 @@ from zoo.schema.config import ModelConfig
 
 from . import plugins
 from .auxiliary import InfoMax, Rotation
-from .conditioning import D2DCE, Adversarial, Classifier, Contrastive
+from .conditioning import D2DCE, Adversarial, Classifier, Contrastive, ProxyNCA, Triplet, XTXent
 from .plugins import load_plugin, register
 from .regularizers import Consistency, DiffAugment, Dragan, GradientPenalty, ImprovedConsistency, WeightClipping
 from .small_data import AdaptiveAugment, FreezeD
@@ -32,9 +32,12 @@ __all__ = [
     "GradientPenalty",
     "ImprovedConsistency",
     "InfoMax",
+    "ProxyNCA",
     "Rotation",
     "Term",
+    "Triplet",
     "WeightClipping",
+    "XTXent",
     "build",
     "load_plugin",
     "register",
@@ -69,6 +72,12 @@ def _terms_of(part, positives, config: ModelConfig) -> list[Term]:
             return [Contrastive(part, positives)]
         case "d2d-ce":
             return [D2DCE(part)]
+        case "xt-xent":
+            return [XTXent(part)]
+        case "triplet":
+            return [Triplet(part)]
+        case "proxy-nca":
+            return [ProxyNCA(part)]
         case "infomax":
             return [InfoMax(part)]
         case "rotation":

@@ -5,9 +5,18 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.schema.recipe import AugmentedPositives, ClassifierConditioning, ContrastiveConditioning, D2DCEConditioning
+from zoo.schema.recipe import (
+    AugmentedPositives,
+    ClassifierConditioning,
+    ContrastiveConditioning,
+    D2DCEConditioning,
+    ProxyNCAConditioning,
+    Shifts,
+    TripletConditioning,
+    XTXentConditioning,
+)
 
-from .. import augment, losses
+from .. import augment, losses, metric_learning
 from .term import Batch, GeneratedBatch, Term, required
 
 
@@ -77,29 +86,36 @@ class Contrastive(Term):
             part.temperature,
             part.same_class_in_numerator,
             part.self_in_numerator,
-            batch.gather(_embed_augmented(batch, positives)) if positives else None,
+            batch.gather(_embed_augmented(batch, positives.shifts)) if positives else None,
         )
         return part.weight * loss
 
 
-def _embed_augmented(batch: Batch, positives: AugmentedPositives) -> Tensor:
-    draws = augment.draw_flip_and_shift(batch.images, batch.noise, positives.shifts)
+def _embed_augmented(batch: Batch, shifts: Shifts) -> Tensor:
+    draws = augment.draw_flip_and_shift(batch.images, batch.noise, shifts)
     return batch.discriminator(augment.flip_and_shift(batch.images, *draws), batch.labels).embedding
 
 
-class D2DCE(Term):
-    """ReACGAN: the D2D-CE loss of real images for the discriminator, of generated ones for the generator."""
-
-    name = "d2d_ce"
-
-    def __init__(self, part: D2DCEConditioning):
-        self.part = part
+class _OfBoth(Term):
+    """A loss of real images for the discriminator, and the same of generated ones for the generator."""
 
     def discriminator_loss(self, real: Batch, fake: GeneratedBatch) -> Tensor:
         return self._loss(real)
 
     def generator_loss(self, fake: GeneratedBatch) -> Tensor:
         return self._loss(fake)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        raise NotImplementedError
+
+
+class D2DCE(_OfBoth):
+    """ReACGAN: the D2D-CE loss."""
+
+    name = "d2d_ce"
+
+    def __init__(self, part: D2DCEConditioning):
+        self.part = part
 
     def _loss(self, batch: Batch) -> Tensor:
         part = self.part
@@ -112,3 +128,50 @@ class D2DCE(Term):
             part.shift_negatives,
         )
         return part.weight * loss
+
+
+class XTXent(_OfBoth):
+    """ContraGAN Eq. 6: the discriminator embeds each image a second time, flipped by a fair coin and shifted."""
+
+    name = "xt_xent"
+
+    def __init__(self, part: XTXentConditioning):
+        self.part = part
+
+    def _loss(self, batch: Batch) -> Tensor:
+        embedding = batch.gather(required(batch.out.embedding))
+        augmented = batch.gather(_embed_augmented(batch, self.part.shifts))
+        loss = metric_learning.xt_xent(embedding, augmented, self.part.temperature)
+        return self.part.weight * loss + _no_part(batch)
+
+
+class Triplet(_OfBoth):
+    """The triplet loss of ContraGAN's Figure 1a, by labels."""
+
+    name = "triplet"
+
+    def __init__(self, part: TripletConditioning):
+        self.part = part
+
+    def _loss(self, batch: Batch) -> Tensor:
+        embedding, labels = batch.gather(required(batch.out.embedding)), batch.gather(required(batch.labels))
+        return self.part.weight * metric_learning.triplet(embedding, labels, self.part.margin) + _no_part(batch)
+
+
+class ProxyNCA(_OfBoth):
+    """The proxy loss of ContraGAN's Figure 1b, whose proxies are the class embeddings."""
+
+    name = "proxy_nca"
+
+    def __init__(self, part: ProxyNCAConditioning):
+        self.part = part
+
+    def _loss(self, batch: Batch) -> Tensor:
+        embedding, labels = required(batch.out.embedding), required(batch.labels)
+        loss = metric_learning.proxy_nca(embedding, batch.discriminator.heads.class_embeddings(), labels)
+        return self.part.weight * loss
+
+
+def _no_part(batch: Batch) -> Tensor:
+    """Return 0 that depends on the class embeddings: every parameter has a gradient, as data parallelism demands."""
+    return 0 * required(batch.out.proxy).sum()

@@ -39,6 +39,11 @@ Paper = Annotated[
     bool, typer.Option("--paper", help="Use the paper's size, for accelerators.", rich_help_panel=panels.RECIPE)
 ]
 
+Smallest = Annotated[
+    bool,
+    typer.Option("--smallest", help="Every run in ten steps, to see that it runs.", rich_help_panel=panels.RECIPE),
+]
+
 
 @app.command("list")
 def list_command() -> None:
@@ -88,6 +93,7 @@ def run_command(
         ),
     ] = None,
     paper: Paper = False,
+    smallest: Smallest = False,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,7 +130,7 @@ def run_command(
     """
     from . import options, side_by_side, sweep_report, sweep_runs
 
-    setup = _setup(name, out, paper, data, device)
+    setup = _setup(name, out, paper, data, device, smallest)
     if run is not None:
         print(sweep_runs.run_one(setup, run))
         return
@@ -149,11 +155,31 @@ def run_command(
         print(sweep_report.make_report(setup).write(setup.out))
 
 
+@app.command("cost")
+def cost_command(
+    name: Sweep,
+    paper: Paper = False,
+    only: Annotated[
+        str | None, typer.Option(help="Text in the names of the runs.", rich_help_panel=panels.RECIPE)
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Generator steps to time.", rich_help_panel=panels.RECIPE)] = 10,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.", rich_help_panel=panels.COMPUTE)] = "auto",
+) -> None:
+    """Measure parameters, seconds and memory of a step of each run.
+
+    zoo sweep cost contragan-regularizers --paper
+    """
+    from . import sweep, sweep_cost
+
+    print(sweep_cost.table(sweep.load(name), paper, device, steps, only).markdown())
+
+
 @app.command("report")
 def report_command(
     name: Sweep,
     out: Out = None,
     paper: Paper = False,
+    smallest: Smallest = False,
     device: Annotated[str, typer.Option(help="The device that the page names.")] = "auto",
 ) -> None:
     """Write the page of the runs that are finished.
@@ -162,15 +188,15 @@ def report_command(
     """
     from . import sweep_report
 
-    print(sweep_report.make_report(_setup(name, out, paper, None, device)).write(out or _default(name)))
+    print(sweep_report.make_report(_setup(name, out, paper, None, device, smallest)).write(out or _default(name)))
 
 
-def _setup(name: str, out: Path | None, paper: bool, data: Path | None, device: str):
+def _setup(name: str, out: Path | None, paper: bool, data: Path | None, device: str, smallest: bool):
     from . import sweep
     from .sweep_runs import SweepSetup
 
     sweep.load(name)  # refuse an unknown name before a folder is made
-    return SweepSetup(name, out or _default(name), paper, data, device.split(",")[0].strip())
+    return SweepSetup(name, out or _default(name), paper, data, device.split(",")[0].strip(), smallest)
 
 
 def _default(name: str) -> Path:

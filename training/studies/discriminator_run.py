@@ -26,6 +26,7 @@ from ..run.run_folder import RunFolder
 from ..run.run_progress import RunProgress
 from ..run.stopping import RunStoppedError, stop_signals
 from ..run.trainer import set_precision
+from .infomax_form import infomax_form
 
 _SAVE_EVERY = 500  # steps
 _SHOWN = 4  # numbers in a progress line; metrics.jsonl has all
@@ -150,6 +151,7 @@ def described(config: ModelConfig) -> dict[str, str]:
         "images": f"CIFAR-10, {side}x{side}" + ("" if side == 32 else " (paper: 32x32)"),
         "discriminator": f"ResNet, channels {list(discriminator.channels)} (paper: 128 in all)"
         + ("" if discriminator.spectral_norm else ", without spectral norm"),
+        "InfoMax": infomax_form(config),
         "R": f"{infomax.projection_dim} (paper: 1024)",
         "updates": f"{training.steps:,} of batch {training.batch_size}, {training.precision}",
         "optimiser": f"Adam {adam.discriminator_lr:g}, betas {adam.beta1:g}, {adam.beta2:g}",

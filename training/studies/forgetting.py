@@ -8,6 +8,7 @@ trained with and without the InfoMax objective (Figure 2).
 from __future__ import annotations
 
 import statistics
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ from torch import Tensor, nn
 from zoo import datasets
 from zoo.common import philox
 from zoo.common.devices import pick_device
+from zoo.common.errors import ZooError
 from zoo.datasets import Dataset
-from zoo.schema import recipe, registry
+from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
 from ..data import Real, in_range
@@ -28,13 +30,14 @@ from ..objectives import Batch, InfoMax
 from ..objectives.term import required
 from . import options, study_plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
+from .infomax_form import infomax_form, infomax_of
 from .study_report import Figure, StudyReport, Table, mean_and_spread
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.2 and Figure 2"
 WITHOUT, WITH = "without InfoMax", "with InfoMax"
 _TRAIN, _TEST = (1 << 24) + 12, (1 << 24) + 13  # purposes of random words
 _TEST_IMAGES = 300  # per measurement, half of them of the class
-_MEASURED = 10  # measurements per task
+_PERCENT = (1, 2, 3, 5, 7, *range(10, 101, 10))  # of a task's updates, where it is measured
 _TASKS, _CYCLES = 10, 2
 
 SMALL_TASK, PAPER_TASK = 200, 1000  # updates until the class changes
@@ -85,11 +88,20 @@ class Tasks:
         return Real(self._images(self.train, chosen), _ones_then_zeros(size, self.device))
 
     def measure(self, discriminator: nn.Module, step: int) -> dict[str, float]:
-        """Measure accuracy on test images of the task that update `step` (counted from 1) belonged to, chance 0.5."""
+        """Measure accuracy on test images of the task that update `step` (counted from 1) belonged to, chance 0.5.
+
+        After the last update of a task, also that on the next task ("at change"), of which nothing has been seen since
+        the class changed.
+        """
         label = self.task_of(step - 1)
+        found = {"accuracy": self._accuracy(discriminator, label), "class": label}
+        if step % self.task_steps == 0:
+            found["at change"] = self._accuracy(discriminator, self.task_of(step))
+        return found
+
+    def _accuracy(self, discriminator: nn.Module, label: int) -> float:
         says = discriminator(self.test_batches[label]).logits > 0
-        right = says == _ones_then_zeros(_TEST_IMAGES, self.device).bool()
-        return {"accuracy": right.float().mean().item(), "class": label}
+        return (says == _ones_then_zeros(_TEST_IMAGES, self.device).bool()).float().mean().item()
 
     def _draw(self, members: Tensor, others: Tensor, number: int, n: int, purpose: int) -> Tensor:
         words = philox.words(self.seed, number * n, n, purpose)
@@ -118,7 +130,7 @@ def study(
     seeds: options.Seeds = "0,1,2",
     device: options.Device = "auto",
     precision: options.Precision = None,
-    task_steps: options.Steps = None,
+    steps: options.Steps = None,
     beta: Annotated[float, typer.Option(min=0, help="Weight of the InfoMax loss.")] = 0.2,
     resume: options.Resume = False,
 ) -> None:
@@ -127,23 +139,26 @@ def study(
     python -m training.studies.forgetting --data cifar10.npz --out studies/forgetting
     """
     numbers = options.numbers(seeds)
-    task_steps = task_steps or (PAPER_TASK if paper else SMALL_TASK)
-    total = _CYCLES * _TASKS * task_steps
+    total = steps or _CYCLES * _TASKS * (PAPER_TASK if paper else SMALL_TASK)
+    task_steps, rest = divmod(total, _CYCLES * _TASKS)
+    if rest:
+        raise ZooError(f"--steps {total} are not whole tasks, of which there are 20; give a multiple of 20")
     changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=total)
-    config = registry.config("infomax-gan/cifar10").updated(changes)
+    config = registry.config("infomax-gan/cifar10").as_paper().updated(changes)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
     work = options.begin(out, resume)
     checksum = f"{train.checksum}{test.checksum} {task_steps} {beta}"
-    measured = {max(1, task_steps * k // _MEASURED) for k in range(1, _MEASURED + 1)}
-    steps = {start + k for start in range(0, total, task_steps) for k in measured}
+    within = {max(1, task_steps * percent // 100) for percent in _PERCENT}
+    measured = {start + k for start in range(0, total, task_steps) for k in within}
+    part = infomax_of(config).model_copy(update={"beta": beta})
     plain = {"one_versus_all": one_versus_all}
-    terms = {WITHOUT: plain, WITH: plain | {"infomax": InfoMax(recipe.InfoMax(beta=beta)).real_loss}}
+    terms = {WITHOUT: plain, WITH: plain | {"infomax": InfoMax(part).real_loss}}
     records, where = {}, pick_device(device)
     for seed in numbers:
         tasks = Tasks(config, train, test, task_steps, seed, where)
         for name in terms:
             print(f"{name}, seed {seed}", flush=True)
-            folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, steps)
+            folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, measured)
             run = DiscriminatorRun(config, folder, terms[name], tasks.batch, probe, checksum, seed, device)
             records[name, seed] = run.train_remaining()
     print(make_report(config, records, task_steps, beta, numbers, where).write(out))
@@ -153,23 +168,39 @@ def summary(records: list[dict[str, float]], task_steps: int, num_tasks: int = _
     """Summarise a curve from records of the accuracy by step.
 
     Returns:
-        "mean" accuracy over all measurements; "first" after each change of class, at the first measurement, by cycle
-        ("first 1", "first 2", without the very first task, which follows nothing); "last" before the next change.
+        "mean" accuracy over all updates, from the change of class on (trapezoids between measurements; the very first
+        task, which follows nothing, from its first measurement on); by cycle ("... 1", "... 2"), means over its tasks:
+        "at change", before any update of the new class, and "first" at the first measurement after it, both without
+        the very first task; and "last" before the next change.
     """
-    found = {"mean": statistics.fmean(record["accuracy"] for record in records)}
-    by_task: dict[int, list[float]] = {}
+    by_task: dict[int, list[tuple[float, float]]] = {}  # (updates of the task, accuracy)
     for record in records:
-        by_task.setdefault(int(record["step"] - 1) // task_steps, []).append(record["accuracy"])
-    cycles = max(by_task) // num_tasks + 1
-    for cycle in range(cycles):
-        tasks = [task for task in by_task if task // num_tasks == cycle and task > 0]
-        found[f"first {cycle + 1}"] = statistics.fmean(by_task[task][0] for task in tasks)
-        found[f"last {cycle + 1}"] = statistics.fmean(by_task[task][-1] for task in tasks)
+        task, done = divmod(int(record["step"]) - 1, task_steps)
+        by_task.setdefault(task, []).append((done + 1, record["accuracy"]))
+        if "at change" in record:
+            by_task.setdefault(task + 1, []).append((0, record["at change"]))
+    tasks = [task for task, points in by_task.items() if len(points) > 1 or points[0][0] > 0]
+    areas = [_area(by_task[task]) for task in tasks]
+    found = {"mean": sum(area for area, _ in areas) / sum(length for _, length in areas)}
+    for cycle in range(max(tasks) // num_tasks + 1):
+        of_cycle = [by_task[task] for task in tasks if task // num_tasks == cycle]
+        changed = [points for points in of_cycle if points[0][0] == 0]
+        found[f"at change {cycle + 1}"] = statistics.fmean(points[0][1] for points in changed)
+        found[f"first {cycle + 1}"] = statistics.fmean(points[1][1] for points in changed)
+        found[f"last {cycle + 1}"] = statistics.fmean(points[-1][1] for points in of_cycle)
     return found
 
 
+def _area(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the area under the line through points, and its length; a single point is one long."""
+    if len(points) == 1:
+        return points[0][1], 1.0
+    parts = [(b - a) * (x + y) / 2 for (a, x), (b, y) in pairwise(points)]
+    return sum(parts), points[-1][0] - points[0][0]
+
+
 def verdict(gains: list[float], after_changes: list[float]) -> str:
-    """Say whether InfoMax helps: a seed has to gain both on average and after changes in the second cycle.
+    """Say whether InfoMax helps: a seed has to gain both on average and at changes in the second cycle.
 
     Args:
         gains, after_changes: accuracy with InfoMax less that without it, by seed.
@@ -194,21 +225,25 @@ def make_report(
 ) -> StudyReport:
     """Make the page of all finished runs."""
     summaries = {run: summary(found, task_steps) for run, found in records.items()}
+    soon = max(1, task_steps // 100)
+    later = "1 update later" if soon == 1 else f"{soon} updates later"
     keys = {
         "mean": "mean",
-        "first 1": "1st cycle, after a change",
+        "at change 1": "1st cycle, at a change",
+        "first 1": later,
         "last 1": "before the next",
-        "first 2": "2nd cycle, after a change",
+        "at change 2": "2nd cycle, at a change",
+        "first 2": later,
         "last 2": "before the next",
     }
     by_name = {name: {key: [summaries[name, s][key] for s in seeds] for key in keys} for name in (WITHOUT, WITH)}
     gain = {key: _differences(by_name[WITH][key], by_name[WITHOUT][key]) for key in keys}
-    remembers = [_signed(_differences(by_name[name]["first 2"], by_name[name]["first 1"])) for name in by_name]
+    remembers = [_signed(_differences(by_name[name]["at change 2"], by_name[name]["at change 1"])) for name in by_name]
     findings = [
-        f"InfoMax {verdict(gain['mean'], gain['first 2'])}: {_signed(gain['mean'])} accuracy on average over both "
-        f"cycles, {_signed(gain['first 2'])} after changes in the second. (A seed counts if both are above 0.)",
-        f"From the first cycle to the second, when every class has been seen before, accuracy right after a change "
-        f"(a tenth of a task later) changes by {remembers[0]} without InfoMax and by {remembers[1]} with it.",
+        f"InfoMax {verdict(gain['mean'], gain['at change 2'])}: {_signed(gain['mean'])} accuracy on average over both "
+        f"cycles, {_signed(gain['at change 2'])} at changes in the second. (A seed counts if both are above 0.)",
+        f"From the first cycle to the second, when every class has been seen before, accuracy at a change (before any "
+        f"update of the new class) changes by {remembers[0]} without InfoMax and by {remembers[1]} with it.",
         "The paper's Figure 2 shows very low accuracy after each change without InfoMax, and hardly a dip with it. "
         f"Here a change costs {_dip(by_name[WITHOUT])} without and {_dip(by_name[WITH])} with it in the second cycle.",
     ]
@@ -227,8 +262,9 @@ def make_report(
             f"One class of CIFAR-10 against all others; the class changes every {task_steps:,} updates (paper: 1,000) "
             f"and the ten classes come round twice. Half of each batch is of the class, in training and in the test "
             f"(chance is 50 %). The loss is the cross entropy of the discriminator's logit; with InfoMax, {beta:g} "
-            "times Eq. 4 on the whole batch is added. Both runs of a seed start from the same weights and see the same "
-            "batches. The paper prints curves only and does not state the balance, the loss and the weight."
+            f"times the InfoMax loss of the whole batch ({infomax_form(config)}) is added. Both runs of a seed start "
+            "from the same weights and see the same batches. The paper prints curves only and does not state the "
+            "balance, the loss and the weight."
         ],
         settings={
             **described(config),
@@ -254,14 +290,24 @@ def make_report(
 
 
 def _curves(records: dict[tuple[str, int], list[dict]], seeds: list[int]) -> tuple[dict, dict]:
-    """Return the mean accuracy over seeds by step, and the range."""
+    """Return the mean accuracy over seeds by step, and the range; at a change both classes have a point."""
     series, bands = {}, {}
     for name in (WITHOUT, WITH):
-        steps = [record["step"] for record in records[name, seeds[0]]]
-        values = list(zip(*([r["accuracy"] for r in records[name, seed]] for seed in seeds), strict=True))
+        of_seeds = [_points(records[name, seed]) for seed in seeds]
+        steps = [step for step, _ in of_seeds[0]]
+        values = list(zip(*([accuracy for _, accuracy in points] for points in of_seeds), strict=True))
         series[name] = [(step, round(statistics.fmean(found), 4)) for step, found in zip(steps, values, strict=True)]
         bands[name] = (steps, [min(found) for found in values], [max(found) for found in values])
     return series, bands
+
+
+def _points(records: list[dict]) -> list[tuple[float, float]]:
+    points = []
+    for record in records:
+        points.append((record["step"], record["accuracy"]))
+        if "at change" in record and record is not records[-1]:
+            points.append((record["step"], record["at change"]))
+    return points
 
 
 def _differences(a: list[float], b: list[float]) -> list[float]:
@@ -270,7 +316,7 @@ def _differences(a: list[float], b: list[float]) -> list[float]:
 
 def _dip(found: dict[str, list[float]]) -> str:
     """Format the accuracy that a change costs in the second cycle."""
-    return f"{statistics.fmean(_differences(found['last 2'], found['first 2'])):.1%}"
+    return f"{statistics.fmean(_differences(found['last 2'], found['at change 2'])):.1%}"
 
 
 def _signed(differences: list[float]) -> str:

@@ -27,6 +27,7 @@ from ..data import Batches, in_range
 from ..objectives import InfoMax
 from . import options, study_plots
 from .discriminator_run import DiscriminatorRun, described, in_eval
+from .infomax_form import infomax_form, infomax_of
 from .study_report import Figure, StudyReport, Table
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Section 3.3 and Figure 3"
@@ -123,14 +124,16 @@ def study(
     python -m training.studies.mode_collapse --data cifar10.npz --out studies/mode-collapse
     """
     changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=steps)
-    config = registry.config("infomax-gan/cifar10").updated(changes)
+    config = registry.config("infomax-gan/cifar10")
+    config = (config.as_paper() if paper else config).updated(changes)
+    negatives = infomax_of(config).negatives
     work = options.begin(out, resume)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
     total = config.training.steps
     run = DiscriminatorRun(
         config,
         work / "run",
-        {"infomax": InfoMax(recipe.InfoMax(beta=1.0)).real_loss},
+        {"infomax": InfoMax(recipe.InfoMax(beta=1.0, negatives=negatives)).real_loss},
         (batches := Batches(config, train, seed, pick_device(device))).real,
         in_eval(Measurement(config, test, batches.device, seed), _measured(total)),
         train.checksum + test.checksum,
@@ -191,8 +194,8 @@ def make_report(config: ModelConfig, records: list[dict], names: tuple[str, ...]
         source=SOURCE,
         question="Does a generator that collapses do worse in the contrastive task?",
         method=[
-            "A discriminator learns the contrastive loss alone (Eq. 4, negatives from other images as in the released "
-            "code) on CIFAR-10's training images. Test images then play a perfect generator, one that makes one class "
+            f"A discriminator learns the contrastive loss alone ({infomax_form(config)}) on CIFAR-10's training "
+            "images. Test images then play a perfect generator, one that makes one class "
             "and one that makes one image. Accuracy: the share of local vectors that the image's own global vector "
             "scores above all local vectors of the other images of the batch; a tie is wrong. The paper prints its "
             "results as curves only, so directions are what can be compared."

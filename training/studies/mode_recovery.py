@@ -25,6 +25,7 @@ from zoo.schema.config import ModelConfig
 from .. import losses
 from ..run.trainer import Options, Run
 from . import digit_classifier, modes, options, runs, study_plots
+from .infomax_form import infomax_form
 from .study_report import Figure, StudyReport, Table, mean_and_spread, published
 
 SOURCE = "InfoMax-GAN (arXiv 2007.04589), Appendix A.4 and Table 5"
@@ -104,7 +105,8 @@ def study(
     for (size, method), name in MODELS.items():
         if size not in wanted:
             continue
-        config = registry.config(name).updated(changes)
+        config = registry.config(name)
+        config = (config.as_paper() if paper else config).updated(changes)
         if config.discriminator.infomax and not paper:
             config = config.updated(SMALL_PROJECTION)
         configs[size, method] = config
@@ -182,8 +184,8 @@ def make_report(
             "steps": f"{total:,}, batch {training.batch_size}, {training.precision}",
             "optimiser": f"Adam, generator {adam.generator_lr:g}, discriminator {adam.discriminator_lr:g}, betas "
             f"{adam.beta1:g}, {adam.beta2:g} (recipe: 0.0001, 0.0002, 0.5, 0.99)",
-            "InfoMax": f"alpha = beta = {part.alpha:g}, local features after the second of three "
-            f"blocks, R = {critics.projection_dim} (paper: 1024)",
+            "InfoMax": f"{infomax_form(config)}; alpha = beta = {part.alpha:g}, local features after the second of "
+            f"three blocks, R = {critics.projection_dim} (paper: 1024)",
             "seeds": ", ".join(map(str, seeds)),
         },
         findings=findings,
@@ -231,9 +233,13 @@ def _contrast(size: str, config: ModelConfig, losses: list[float]) -> str:
     others = config.training.batch_size - 1
     locations = halved(config.discriminator.resolution, critics.local_after) ** 2
     unweighted = mean_and_spread([loss / part.beta for loss in losses])
+    all_of_them = (others + 1) * locations
+    guess = f"ln(1 + {others} x {locations})", 1 + others * locations
+    if part.negatives == "all":
+        guess = f"ln({others + 1} x {locations})", all_of_them
     return (
         f"K = {size}: the discriminator's contrastive loss is {unweighted} nats at the end; to score all alike is "
-        f"ln(1 + {others} x {locations}) = {math.log1p(others * locations):.2f}."
+        f"{guess[0]} = {math.log(guess[1]):.2f}."
     )
 
 

@@ -94,7 +94,7 @@ def run_side_by_side(setup: SweepSetup, planned: Sequence[PlannedRun], devices: 
 
 def _start(setup: SweepSetup, run: PlannedRun, device: str, threads: int) -> subprocess.Popen:
     command = [sys.executable, "-m", "zoo", "sweep", "run", setup.name, "--out", str(setup.out), "--run", run.id]
-    command += ["--device", device, *(["--paper"] if setup.paper else [])]
+    command += ["--device", device, *(["--paper"] if setup.paper else []), *(["--smallest"] if setup.smallest else [])]
     command += ["--data", str(setup.data)] if setup.data else []
     its_own = {name: value for name, value in os.environ.items() if name not in torchrun.VARIABLES}
     if _is_cpu(device):

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import torch
 
-import zoo
-from zoo import datasets
 from zoo.common.devices import local_device, pick_device
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError
 from zoo.common.files import write_atomically
 from zoo.schema.config import ModelConfig
 
-from ..run.trainer import Options
-from . import digit_classifier, runs, sweep
+from ..run.periodic_evaluation import PeriodicEvaluation
+from ..run.trainer import Hook, Options
+from . import digit_classifier, runs, sweep, sweep_scores
 from .label_probe import LabelProbe
 from .sweep import PlannedRun, Size, Sweep
 
@@ -36,6 +35,16 @@ class SweepSetup:
     paper: bool = False
     data: Path | None = None
     device: str = "auto"
+    smallest: bool = False
+
+    def definition(self) -> Sweep:
+        return sweep.load(self.name)
+
+    def size(self) -> Size:
+        return self.definition().size(self.paper, self.smallest)
+
+    def runs(self) -> list[PlannedRun]:
+        return self.definition().runs(self.paper, self.smallest)
 
     def folder(self, run: PlannedRun) -> Path:
         return self.out / "work" / run.id
@@ -44,17 +53,17 @@ class SweepSetup:
         """Return all runs, or those whose options `only` ("axis=option") names.
 
         Raises:
-            ZooError: an axis or option is unknown, or no run matches.
+            UsageError: an axis or option is unknown, or no run matches.
         """
-        found = (definition := sweep.load(self.name)).runs(self.paper)
+        definition, found = self.definition(), self.runs()
         for item in only:
             axis, equals, option = item.partition("=")
             if not equals or option not in definition.axes.get(axis, {}):
                 options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in definition.axes.items())
-                raise ZooError(f'--only "{item}" names no option; there are {options}')
+                raise UsageError(f'--only "{item}" names no option; there are {options}')
             found = [run for run in found if run.where[axis] == option]
         if not found:
-            raise ZooError("no run of this size has all these options; see `zoo sweep show`")
+            raise UsageError("no run of this size has all these options; see `zoo sweep show`")
         return found
 
 
@@ -62,12 +71,12 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
     """Train and score one run, or the rest of it; returns its scores.
 
     Raises:
-        ZooError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
+        UsageError: the sweep has no such run; and as `trainer.train` and `zoo.evaluate` do.
     """
     definition = sweep.load(setup.name)
-    run = next((run for run in definition.runs(setup.paper) if run.id == run_id), None)
+    run = next((run for run in setup.runs() if run.id == run_id), None)
     if run is None:
-        raise ZooError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
+        raise UsageError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
     folder, total = setup.folder(run), run.config.training.steps
     options = Options(
         folder,
@@ -80,11 +89,16 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
         classes=run.classes,
         data_name=run.config.data.dataset if setup.data else None,  # studies are of public data
     )
-    hooks = [_label_probe(run.config, max(1, total // _LOOKS), setup.device)] if definition.label_curves else []
+    hooks: list[Hook] = []
+    if definition.label_curves:
+        hooks.append(_label_probe(run.config, max(1, total // _LOOKS), setup.device))
+    if definition.scores_while_training:
+        size, every = setup.size(), max(1, total // definition.scores_while_training)
+        hooks.append(PeriodicEvaluation(every, size.extractor, size.num_fake or sweep_scores.USUAL))
     runs.train_to_end(run.config, options, hooks)
     scores = scores_of(setup, run)
     if scores is None:
-        scores = _score(definition, definition.size(setup.paper), run, setup)
+        scores = sweep_scores.measure(definition, setup.size(), run, folder, setup.data, setup.device)
         write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
     return scores
 
@@ -101,29 +115,6 @@ def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
     """Return the scores of a finished run; None for an unfinished one."""
     path = setup.folder(run) / "scores.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def _score(definition: Sweep, size: Size, run: PlannedRun, setup: SweepSetup) -> dict[str, float]:
-    """Measure scores by kind ("fid", "kid", ..., "class accuracy"), and the names they go by."""
-    if not definition.metrics:
-        return {}
-    data = datasets.load_for(run.config, size.split, root=setup.data)
-    if run.classes:
-        data = datasets.first_classes(data, run.classes)
-    report = zoo.evaluate(
-        setup.folder(run),
-        definition.metrics,
-        extractor=size.extractor,
-        data=data,
-        num_fake=size.num_fake,
-        num_real=min(size.num_real or size.num_fake, len(data)),
-        seeds=1,
-        device=setup.device,
-    )
-    scores = {result.kind: result.value for result in report.results}
-    if report.classes:
-        scores["accuracy on real"] = report.classes.accuracy_on_real
-    return scores
 
 
 def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from ..common import failures
 from ..common.version import __version__
-from . import cache, data, panels, registry, usage
+from . import cache, data, panels, reference, registry, usage
 from .align import align
 from .card import card_command
 from .compare import compare
@@ -73,6 +73,7 @@ app.command("verify", rich_help_panel=panels.EVALUATE)(verify)
 app.command("compare", rich_help_panel=panels.EVALUATE)(compare)
 app.command("panel", rich_help_panel=panels.EVALUATE)(panel)
 app.command("align", rich_help_panel=panels.EVALUATE)(align)
+app.add_typer(reference.app, name="reference", rich_help_panel=panels.EVALUATE)
 app.command("export", rich_help_panel=panels.SHARE)(export)
 app.command("publish", rich_help_panel=panels.SHARE)(publish)
 app.command("card", rich_help_panel=panels.SHARE)(card_command)

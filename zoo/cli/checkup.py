@@ -30,7 +30,7 @@ NEEDED = {  # distribution: module
     "huggingface-hub": "huggingface_hub",
     "filelock": "filelock",
 }
-_DEVELOPMENT = ("test", "dev")
+_DEVELOPMENT = ("test", "docs", "dev")
 _PATIENCE = 5.0  # seconds for a server to answer
 _CORRECT = "correct that variable"
 _PROXY_WANTS_PASSWORD = 407  # HTTP status

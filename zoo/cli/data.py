@@ -123,7 +123,10 @@ def _print_table(rows: list[dict]) -> None:
             table.add_row("", "", "", "", *map(plain, _prepared(other)))
     console = to_stdout(250)
     console.print(table)
-    console.print(plain(f"prepared data sets are in {datasets.default_root() / 'prepared'}", style="dim"))
+    place = datasets.default_root() / "prepared"
+    some = any(row["prepared"] for row in rows)
+    said = f"prepared data sets are in {place}" if some else f"no data set is prepared in {place} yet"
+    console.print(plain(said, style="dim"))
 
 
 def _prepared(found: dict | None) -> tuple[str, str]:

@@ -33,6 +33,14 @@ def demo(
         str | None,
         typer.Option(help="Path at which a proxy serves the demo, such as /zoo.", rich_help_panel=panels.SERVER),
     ] = None,
+    downloads: Annotated[
+        bool | None,
+        typer.Option(
+            "--downloads/--no-downloads",
+            help="Let visitors download published weights. Default: if the demo listens on this machine alone.",
+            rich_help_panel=panels.LIMITS,
+        ),
+    ] = None,
     device: Annotated[
         str,
         typer.Option(help="auto (all CUDA devices, else the CPU), cpu, cuda:1, mps.", rich_help_panel=panels.COMPUTE),
@@ -100,6 +108,7 @@ def demo(
         max_connections=max_connections,
         max_megabytes=max_megabytes,
         proxies=proxies,
+        downloads=downloads,
         device=device,
         threads=threads,
     )

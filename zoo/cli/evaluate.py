@@ -108,7 +108,14 @@ def evaluate(
         str | None,
         typer.Option(
             "--held-out",
-            help="Real images that the model has not seen, for ct; default: another split of the data.",
+            help="Real images that the model has not seen, for ct and cas; default: another split of the data.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of `zoo reference make`, edm2 (.pkl), edm (.npz) or dgm-eval (.npz), instead of real images.",
             rich_help_panel=panels.DATA,
         ),
     ] = None,
@@ -147,7 +154,9 @@ def evaluate(
     curve: Annotated[
         bool,
         typer.Option(
-            "--curve", help="Also measure the distance for growing sample counts.", rich_help_panel=panels.PROTOCOL
+            "--curve",
+            help="Also measure fid for growing sample counts, and its limit; kid is unbiased and needs none.",
+            rich_help_panel=panels.PROTOCOL,
         ),
     ] = False,
     weights: Weights = "default",
@@ -181,6 +190,7 @@ def evaluate(
             data=data,
             split=split,
             held_out=held_out,
+            reference=reference,
             num_real=num_real,
             num_fake=num_fake,
             seeds=seeds,

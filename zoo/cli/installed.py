@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from . import panels
-from .usage import UsageError
 
 GROUP = "zoo.commands"
 

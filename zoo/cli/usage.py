@@ -9,16 +9,10 @@ from typing import Any
 
 import typer
 
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 
 # Newer versions of typer have their own copy of click, whose classes are only reached through typer's own.
 _ClickError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
-
-
-class UsageError(ZooError):
-    """A command line that no command understands."""
-
-    exit_status = 2
 
 
 def run(app: typer.Typer, program: str | None = None) -> None:

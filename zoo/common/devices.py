@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 
 from . import ranks, torchrun
-from .errors import ZooError
+from .errors import UsageError, ZooError
+
+_IS_UNKNOWN = "Expected one of"  # PyTorch then lists twenty kinds of devices
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """Return the device for a name ("auto": CUDA, else Apple's GPU, else the CPU); raises ZooError if unusable."""
+    """Return the device for a name ("auto": CUDA, else Apple's GPU, else the CPU); raises UsageError if unusable."""
     if str(device) != "auto":
         try:
             return torch.empty(0, device=device).device
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ZooError(f'device "{device}" cannot be used ({reason}); give "cpu", "cuda" or "auto"') from None
+            reason = "" if _IS_UNKNOWN in str(error) else f" ({str(error).splitlines()[0]})"
+            raise UsageError(f'device "{device}" cannot be used{reason}; give "cpu", "cuda" or "auto"') from None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

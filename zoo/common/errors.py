@@ -16,7 +16,13 @@ class ZooError(Exception):
         return one_line(str(self.args[0])) if self.args else ""
 
 
-class UnknownModelError(ZooError, KeyError):
+class UsageError(ZooError):
+    """A command line that no command understands, or an argument that is wrong whatever is on this machine."""
+
+    exit_status = 2
+
+
+class UnknownModelError(UsageError, KeyError):
     """No model has this name; the message suggests the nearest ones."""
 
 
@@ -28,17 +34,15 @@ class WeightsUnavailableError(ZooError, FileNotFoundError):
     """The weights asked for are not on this machine; the message says how to get them."""
 
 
-class UnknownTagError(WeightsUnavailableError):
-    """A model has no weights with this tag; the message names those that it has."""
-
-    exit_status = 2
+class UnknownTagError(WeightsUnavailableError, UsageError):
+    """A model has no weights with this tag; the message lists its tags."""
 
 
 class WeightsCorruptedError(ZooError):
     """A weights file is damaged, or belongs to another architecture."""
 
 
-class LabelError(ZooError, ValueError):
+class LabelError(UsageError, ValueError):
     """A class label is unknown, out of range, or given to a model without classes."""
 
 

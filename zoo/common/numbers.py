@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from .errors import ZooError
+from .errors import UsageError
 from .text import short
 
 
@@ -17,12 +17,12 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -
         value: an integer of any width, or an array or tensor of one.
 
     Raises:
-        ZooError: it is not a whole number from minimum to maximum.
+        UsageError: it is not a whole number from minimum to maximum.
     """
     number = None if _is_bool(value) else _index(value)
     if number is None or number < minimum or (maximum is not None and number > maximum):
         wanted = f"from {minimum} to {maximum}" if maximum is not None else f"of at least {minimum}"
-        raise ZooError(f"{name} is {short(value)}; give a whole number {wanted}")
+        raise UsageError(f"{name} is {short(value)}; give a whole number {wanted}")
     return number
 
 

@@ -34,11 +34,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def figure_png(figure: Figure, dpi: int, frames: bool = False) -> bytes:
+def figure_png(figure: Figure, dpi: int, frames: bool = False, texts: dict[str, str] | None = None) -> bytes:
     """Return the bytes of a figure as a PNG file.
 
     Args:
         frames: keep the top and right sides of the frame around each plot.
+        texts: kept in the file by key, beside the pixels.
     """
     if not frames:
         for axes in figure.axes:
@@ -46,5 +47,5 @@ def figure_png(figure: Figure, dpi: int, frames: bool = False) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # for scripts that the font lacks
-        figure.savefig(buffer, format="png", dpi=dpi)
+        figure.savefig(buffer, format="png", dpi=dpi, metadata=texts)
     return buffer.getvalue()

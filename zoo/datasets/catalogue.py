@@ -15,6 +15,7 @@ class CatalogueEntry:
     instructions: str  # one sentence: where to get it and where to put it; {root} is the folder
     folder: str = ""  # of the files, below the root
     classes: bool = True  # False = every label is 0
+    drawn: bool = False  # at random, from another data set: there is no whole that a score should see
 
     @property
     def default_split(self) -> str:
@@ -125,6 +126,7 @@ CATALOGUE = {
         "download",
         "it is made of MNIST, whose extracted files belong in {root}/MNIST/raw",
         "MNIST/raw",
+        drawn=True,
     ),
     "digits": CatalogueEntry({"train": 1_797}, 32, "installed", "it ships with scikit-learn: pip install scikit-learn"),
 }

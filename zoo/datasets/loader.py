@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from ..common.cache_roots import data_root
-from ..common.errors import UnknownModelError, ZooError
+from ..common.errors import UnknownModelError, UsageError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
 from ..schema.class_names import class_names
@@ -99,7 +99,7 @@ def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceC
     """Return data set, split, resolution and preparation of the data set, model or config file of this name.
 
     Raises:
-        ZooError: nothing has this name.
+        UsageError: nothing has this name.
     """
     if entry := CATALOGUE.get(name):
         return name, entry.default_split, entry.resolution, None
@@ -111,7 +111,9 @@ def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceC
     try:
         data = (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)).data
     except UnknownModelError as error:
-        raise ZooError(f"{name} is not a data set ({', '.join(CATALOGUE)}, custom) and not a model: {error}") from None
+        raise UsageError(
+            f"{name} is not a data set ({', '.join(CATALOGUE)}, custom) and not a model: {error}"
+        ) from None
     return data.dataset, data.split, data.resolution, data.preparation
 
 

@@ -20,6 +20,7 @@ from .source import Arrays, fingerprint_of_files
 if TYPE_CHECKING:
     import numpy as np
 
+_TRAINED_ON = ("all", "unlabeled")  # splits of public data that own pictures do not have
 _IN_MEMORY = 256 << 20  # bytes; larger arrays go through the cache, even if their images need no resizing
 _SMALL = 256 << 20  # bytes that an array may have at any compression
 _DIMENSIONS, _LONGEST = 8, 1 << 40
@@ -35,7 +36,10 @@ class Header(NamedTuple):
 
 
 class Npz(Arrays):
-    """One split of an .npz file. Plain `images` are the requested split, whatever it is; labels may be missing."""
+    """One split of an .npz file. Plain `images` are the requested split, whatever it is; labels may be missing.
+
+    Where the publisher's data set is trained on all of its images, or on unlabelled ones, `train_images` are these.
+    """
 
     def __init__(self, path: Path, split: str, dataset: str = "custom"):
         if not path.is_file():
@@ -64,7 +68,7 @@ class Npz(Arrays):
 
     @property
     def _prefixes(self) -> tuple[str, str]:
-        return f"{self.split}_", ""
+        return (f"{self.split}_", "train_", "") if self.split in _TRAINED_ON else (f"{self.split}_", "")
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         import numpy as np

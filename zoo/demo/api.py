@@ -65,9 +65,9 @@ def register(service: Service) -> None:
     ) -> tuple[dict, dict]:
         """Scores of a model, as `zoo.evaluate` gives them for one seed, beside those that were published or recorded.
 
-        metrics: of fid, kid, is, pr and classes. num_fake: generated images. extractor: efficientnet-lite0, or
-        inception if its weights are on the server. protocol: clean, published, or a name in zoo.evaluation.PROTOCOLS.
-        Returns the report as a JSON file, and its results, comparisons and warnings.
+        metrics: some of `zoo.evaluate`'s; an unknown one is answered with the choice. num_fake: generated images.
+        extractor: efficientnet-lite0, or inception if its weights are on the server. protocol: clean, published, or a
+        name in zoo.evaluation.PROTOCOLS. Returns the report as a JSON file, and its results, comparisons and warnings.
         """
         asked = scoring.request(settings, model, metrics, num_fake, extractor, protocol)
         work = partial(scoring.evaluate, asked=asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,17 +43,6 @@ def interpolate(job: Job, worker: ModelsOnDevice, name: str, a: int, b: int, ste
     return load(job, worker, name).interpolate(a, b, steps, label)
 
 
-def by_class(job: Job, worker: ModelsOnDevice, request: Sample, columns: int) -> list[Row]:
-    """Draw a row for each class of the request: the same latents, `sample(columns, label=c, seed=seed)`."""
-    model = load(job, worker, request.model)
-    wanted = range(model.num_classes) if request.classes == "all" else request.classes or ()
-    rows = []
-    for label in wanted:
-        rows.append(Row(model.class_names[label], model.sample(columns, label, request.seed, request.truncation)))
-        job.report(len(rows), len(wanted), f"{len(rows)} of {len(wanted)} classes")
-    return rows
-
-
 def truncations(job: Job, worker: ModelsOnDevice, request: Sample, thresholds: Sequence[float | None]) -> list[Row]:
     """Draw a row for each threshold, `sample(n, label, seed, truncation=threshold)`; None is no truncation."""
     model = load(job, worker, request.model)
@@ -65,33 +53,17 @@ def truncations(job: Job, worker: ModelsOnDevice, request: Sample, thresholds: S
     return rows
 
 
-def walk(
-    job: Job, worker: ModelsOnDevice, request: Sample, position: int, directions: int, steps: int, reach: float
-) -> list[Row]:
-    """Draw walks from one image of a sample: each row turns its latent towards another one.
-
-    The latent at angle t is cos(t) z + sin(t) w with w from N(0, 1), which is again from N(0, 1); t goes from 0, which
-    is the chosen image, to `reach` times a right angle.
-    """
-    import torch
-
-    model = load(job, worker, request.model)
-    z = model.latents(1, request.seed, start=position, truncation=request.truncation)
-    others = model.latents(directions, request.seed ^ 0x5EED, start=position + 1)
-    angles = torch.linspace(0, reach * math.pi / 2, steps)[:, None]
-    y = _label_of(model, request, position)
-    rows = []
-    for i, other in enumerate(others):
-        path = torch.cos(angles) * z + torch.sin(angles) * other[None]
-        rows.append(Row(f"direction {i + 1}", _images(model, path, y)))
-        job.report(len(rows), directions, f"{len(rows)} of {directions} directions")
-    return rows
+def asked(
+    job: Job, worker: ModelsOnDevice, name: str, classes: Sequence[int], rows: int, seed: int, way: str
+) -> Images:
+    """Draw rows of images of these classes, `sample(rows * len(classes), classes * rows, seed, labels=way)`."""
+    return load(job, worker, name).sample(rows * len(classes), list(classes) * rows, seed, labels=way)
 
 
 def sample_one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:
     """Draw image `position` of a sample alone."""
     model = load(job, worker, request.model)
-    return model.sample(1, _label_of(model, request, position), request.seed, request.truncation, start=position)
+    return model.sample(1, label_of(model, request, position), request.seed, request.truncation, start=position)
 
 
 def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) -> Images:
@@ -109,7 +81,7 @@ def _sampled(job: Job, model: GAN, request: Sample, truncation: float | None) ->
     return Images.cat(parts)
 
 
-def _label_of(model: GAN, request: Sample, position: int) -> int | None:
+def label_of(model: GAN, request: Sample, position: int) -> int | None:
     """Return the class of one image of a sample; None without classes."""
     label = request.label
     if label is None:
@@ -118,12 +90,10 @@ def _label_of(model: GAN, request: Sample, position: int) -> int | None:
     return label if isinstance(label, int) else label[min(position, len(label) - 1)]
 
 
-def _images(model: GAN, z: Tensor, y: int | None) -> Images:
-    """Generate the images of given latents, all of class y."""
+def images_of(model: GAN, z: Tensor, classes: Sequence[int] | None) -> Images:
+    """Generate the images of given latents, each of its class; None for a model without classes."""
     from ..sampling.images import Images
 
-    labels = model.trained_labels(y, len(z))
-    shown = model.check_label(y, len(z), "aligned")
-    return Images.from_float(
-        model.generate(z, labels, exact=False), labels=shown, model=model.config.name, columns=len(z)
-    )
+    labels = model.trained_labels(classes, len(z))
+    shown = model.check_label(classes, len(z), "aligned")
+    return Images.from_float(model.generate(z, labels, exact=False), labels=shown, model=model.config.name)

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..common.errors import ZooError
 from ..common.pictures import encoded
 from ..sampling import animation
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..sampling.images import Images
     from .drawing import Row
+
+_FILM = 720  # pixels, about
 
 
 def png(image: Image) -> bytes:
@@ -32,16 +35,33 @@ def zipped(pictures: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def gif(images: Images, seconds: float = 2.0) -> bytes:
-    """Encode a loop there and back, each way in `seconds`."""
-    frames = [*images, *list(images)[-2:0:-1]]
-    return animation.gif(frames, 1000 * seconds / max(1, len(images) - 1))
+def films(frames: Sequence[Image]) -> tuple[dict[str, bytes], str]:
+    """Encode frames as a looping GIF and, where PyAV is installed, an MP4, large enough for a slide.
+
+    Returns:
+        The films by suffix, and why there is no MP4, in a line; empty if there is one.
+    """
+    scale = max(1, _FILM // frames[0].width)
+    made, why = {".gif": animation.encoded(frames, ".gif", scale=scale)}, ""
+    try:
+        made[".mp4"] = animation.encoded(frames, ".mp4", scale=scale)
+    except ZooError as error:
+        why = str(error)
+    return made, why
 
 
 def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:
     """Return an <img> with embedded pixels."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return f'<img class="zoo-pixels" src="{source}" alt="{html.escape(alt)}" style="{style}">'
+
+
+def titled(images: Images, titles: Sequence[str], told: str) -> str:
+    """Return images in columns under titles as HTML, with a caption."""
+    heads = "".join(f'<span title="{html.escape(title)}">{html.escape(title)}</span>' for title in titles)
+    heads = f'<div class="zoo-titles">{heads}</div>' if titles else ""
+    shown = picture(png(images.grid(len(titles) or None)), f"{told}, {len(images)} images")
+    return f'<div class="zoo-alone">{heads}{shown}</div><p class="zoo-caption">{html.escape(told)}</p>'
 
 
 def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
@@ -57,17 +77,3 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
         told = ", ".join(part for part in (alt, row.title, f"{n} images") if part)
         cells.append(f"<tr>{title}<td>{picture(strip, told, style=style)}</td></tr>")
     return f'<table class="zoo-strips"><caption>{html.escape(heading)}</caption><tbody>{"".join(cells)}</tbody></table>'
-
-
-def stacked(rows: Sequence[Row]) -> bytes:
-    """Encode all rows as one PNG, as `Images.grid` lays them out."""
-    from ..sampling.images import Images
-
-    together = Images.cat([_unlabelled(row.images) for row in rows])
-    return png(together.grid(len(rows[0].images)))
-
-
-def _unlabelled(images: Images) -> Images:
-    from ..sampling.images import Images
-
-    return Images(images.uint8)

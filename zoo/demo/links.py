@@ -13,7 +13,10 @@ from . import validation
 from .settings import Settings
 from .validation import Sample
 
-TABS = ("sample", "explore", "compare", "evaluate", "about")
+TABS = (
+    "models", "sample", "explore", "labels", "discriminator", "training", "nearest", "compare", "evaluate", "about",
+)  # fmt: skip
+OF_PICTURES = {"model", "n", "seed", "label", "truncation", "columns"}  # the keys that say what is shown
 _LONGEST = 2000
 
 
@@ -23,7 +26,7 @@ class View:
 
     model: str | None = None
     config: ModelConfig | None = None
-    tab: str = "sample"
+    tab: str | None = None  # None: pictures for a link to pictures, else the models
     n: int | None = None
     seed: int | None = None
     label: tuple[int, ...] | str | None = None

@@ -10,30 +10,24 @@ from ..checkpoints.availability import Status, availability, rank
 from ..schema import labels, registry
 from ..schema.config import ModelConfig
 
-DEFAULT = "contragan/digits"
-HERE, ELSEWHERE = "●", "○"
+DEFAULT = "contragan-snresgan/cifar10"  # its latents and its labels matter, and it has its discriminator
 
 
-_WHERE = {Status.NOW: "on this machine", Status.DOWNLOAD: "to be downloaded", Status.TRAIN: "no weights yet"}
-
-
-def choices(only_here: bool = False, by: str = "method") -> list[tuple[str, str]]:
-    """(label, name) of every model: first those that load without a network, marked by a filled dot; then by method
-    or data set.
-    """
+def choices(only_here: bool = False) -> list[tuple[str, str]]:
+    """(label, name) of every model: first those that load without a network, of which the default one is the first."""
     rows = [(config, availability(config).status) for config in map(registry.config, registry.names())]
-    kind = (lambda c: c.method) if by == "method" else (lambda c: c.data.dataset)
-    rows.sort(key=lambda row: (rank(row[1]), kind(row[0]), row[0].name))
-    return [
-        (_entry(config, status, by), config.name) for config, status in rows if status is Status.NOW or not only_here
-    ]
+    rows.sort(key=lambda row: order(row[0], row[1]))
+    return [(_entry(config), config.name) for config, status in rows if status is Status.NOW or not only_here]
 
 
-def _entry(config: ModelConfig, status: Status, by: str) -> str:
-    method, _, dataset = config.name.partition("/")
-    title = f"{method} / {dataset}" if by == "method" else f"{dataset} / {method}"
-    side = config.generator.resolution
-    return f"{HERE if status is Status.NOW else ELSEWHERE} {title}  ({side}x{side}, {_WHERE[status]})"
+def order(config: ModelConfig, status: Status) -> tuple:
+    """Return the place of a model in every list of the demo, as a key to sort by."""
+    return rank(status), config.name != DEFAULT, config.data.dataset == "digits", config.name
+
+
+def _entry(config: ModelConfig) -> str:
+    classes = f"{config.num_classes} classes" if config.conditional else "no classes"
+    return f"{config.name} ({classes})"
 
 
 def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[str, str]]:
@@ -52,10 +46,8 @@ def facts(config: ModelConfig, name: str) -> str:
     """Return one line of HTML: what the model is, and where its weights are."""
     g = config.generator
     items = [
-        f"{g.resolution}x{g.resolution}",
-        f"{config.num_classes} classes" if config.conditional else "no classes",
         f"{g.latent_dim} latents",
-        f"trained on {html.escape(config.data.dataset)}",
+        f"{config.num_classes} classes" if config.conditional else "no classes",
     ]
     if labels_known := _labels(config, name):
         items.append(labels_known)
@@ -63,10 +55,12 @@ def facts(config: ModelConfig, name: str) -> str:
         address = f"https://arxiv.org/abs/{quote(config.paper)}"
         items.append(f'<a href="{address}" target="_blank" rel="noopener">arXiv {html.escape(config.paper)}</a>')
     here, note = where(config, name)
-    state = (
-        f'<span class="{"zoo-here" if here else "zoo-away"}">{HERE if here else ELSEWHERE} {html.escape(note)}</span>'
+    if not here:
+        items.append(f'<span class="zoo-away">{html.escape(note)}</span>')
+    return (
+        f'<p class="zoo-facts" data-model="{html.escape(name)}"><strong>{html.escape(config.title)}</strong> '
+        f"{' · '.join(items)}</p>"
     )
-    return f'<p class="zoo-facts"><strong>{html.escape(config.title)}</strong> {" · ".join(items)} · {state}</p>'
 
 
 def _labels(config: ModelConfig, name: str) -> str | None:
@@ -76,16 +70,13 @@ def _labels(config: ModelConfig, name: str) -> str | None:
     found = weights.entry(config, registry.split_tag(name)[1]).alignment
     if found is None:
         return None
-    return f"{found.accuracy_assigned:.0%} of its images show the class asked for"
+    return f"{found.accuracy_assigned:.0%} of images show the class asked for"
 
 
 def where(config: ModelConfig, name: str) -> tuple[bool, str]:
-    """Return whether the weights of a name load offline, and a sentence about it."""
-    tag = registry.split_tag(name)[1]
-    entry = weights.entry(config, tag)
-    if weights.is_local(config, entry):
-        return True, "on this machine"
-    return False, f"not on this machine. {weights.how_to_get(config, entry)}"
+    """Return whether the weights of a name load offline, and the same in words."""
+    here = weights.is_local(config, weights.entry(config, registry.split_tag(name)[1]))
+    return here, "on this machine" if here else "not on this machine"
 
 
 def scores(config: ModelConfig, name: str) -> str:

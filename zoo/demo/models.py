@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..common.errors import WeightsUnavailableError
+
 if TYPE_CHECKING:
     from ..checkpoints.resolve import ResolvedModel
     from ..sampling.gan import GAN
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 def find_model(name: str) -> ResolvedModel:
     """Return the config and the verified weights of a registered name, "name" or "name@tag".
 
-    `zoo.load` takes folders and addresses too; a name from the network never gets there.
+    `zoo.load` takes folders and addresses too; a name from the network never gets there. Nothing is downloaded: a
+    download would hold the device for minutes.
 
     Raises:
-        ZooError: the name is unknown, or its weights are not available.
+        ZooError: the name is unknown, or its weights are not on this machine.
     """
     from ..checkpoints import weights
     from ..checkpoints.resolve import ResolvedModel
@@ -26,8 +29,10 @@ def find_model(name: str) -> ResolvedModel:
 
     base, tag = registry.split_tag(name)
     config = registry.config(base)
-    tag = weights.entry(config, tag).tag
-    return ResolvedModel(config, weights.locate(config, tag), tag)
+    entry = weights.entry(config, tag)
+    if not weights.is_local(config, entry):
+        raise WeightsUnavailableError(f"{name} is not on this machine; the list of models says how to get it")
+    return ResolvedModel(config, weights.locate(config, entry.tag), entry.tag)
 
 
 def load(name: str, device: str) -> GAN:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from ..schema import registry
-from . import api, links, model_list, style, validation
+from ..schema.config import ModelConfig
+from . import api, behaviour, cards, links, model_list, style, validation
 from .service import Service, guarded, internal_error
-from .tabs import about, compare, evaluate, explore, sample
-from .wiring import connect
-
-# The address bar follows the tab, once the page has drawn what its address asked for.
-_FOLLOW = """() => { if (!document.querySelector("#status")?.textContent.trim()) return;
-const to = new URL(location); to.searchParams.set("tab", "%s");
-history.replaceState(null, "", to.toString().replaceAll("%%2F", "/")); }"""
+from .tabs import (
+    about,
+    asked_drawn,
+    compare,
+    discriminator_view,
+    entrance,
+    evaluate,
+    explore,
+    memorising,
+    over_time,
+    sample,
+)
+from .wiring import Wires
 
 
 @dataclass
 class Page:
-    """The components that several tabs share."""
+    """What the tabs share: the model in the menu, the tabs, and the wires to their handlers."""
 
     service: Service
     model: gr.Dropdown
     tabs: gr.Tabs
+    connect: Callable  # as of Wires
+    after: Callable
 
 
 class Blocks(gr.Blocks):
@@ -47,102 +57,96 @@ class Blocks(gr.Blocks):
 
 def launch_options() -> dict:
     """Return theme and style for `Blocks.launch`: system fonts, nothing from other servers."""
-    return {"theme": style.theme(), "css": style.CSS, "head": style.HEAD}
+    return {"theme": style.theme(), "css": style.CSS, "head": behaviour.HEAD}
 
 
 def build(service: Service) -> gr.Blocks:
     """Build the page and the endpoints for programs."""
     with Blocks(title="contrastive-gan-zoo", analytics_enabled=False, fill_width=True) as blocks:
         api.register(service)  # first, so that no function of the page takes the names of the endpoints
-        gr.HTML(style.HEADER)
-        with gr.Row(equal_height=True, elem_classes="zoo-picker"):
+        with gr.Row(equal_height=True, elem_classes="zoo-top"):
+            gr.HTML(style.HEADER, min_width=200)
             model = gr.Dropdown(
-                model_list.choices(),
+                model_list.choices(True),
                 value=model_list.DEFAULT,
                 label="Model",
-                info=f"Type to search. {model_list.HERE} loads without a network.",
-                scale=4,
-                min_width=260,
+                container=False,
+                min_width=240,
                 elem_id="model",
             )
-            group = gr.Radio(
-                ["method", "data set"],
-                value="method",
-                label="Group by",
-                scale=2,
-                min_width=230,
-            )
-            here = gr.Checkbox(label="Only models on this machine", scale=2, min_width=230)
-        config = registry.config(model_list.DEFAULT)
-        facts = gr.HTML(model_list.facts(config, model_list.DEFAULT), elem_id="facts")
-        note = gr.HTML(visible=False)
-        with gr.Tabs(selected="sample") as tabs:
-            page = Page(service, model, tabs)
+        facts = gr.HTML(elem_id="facts")
+        message = gr.HTML(elem_id="message")
+        shown = gr.Textbox(model_list.DEFAULT, visible=False)  # the model that the page shows
+        wires = Wires(message)
+        with gr.Tabs(selected="models") as tabs:
+            page = Page(service, model, tabs, wires.connect, wires.after)
+            entering = entrance.build()
             sampling = sample.build(page)
             exploring = explore.build(page, sampling)
+            asked_drawn.build(page)
+            discriminator_view.build(page)
+            over_time.build(page)
+            memorising.build(page, sampling)
             compare.build(page)
             evaluate.build(page)
             carding = about.build(page)
         for tab in tabs.children:
             assert isinstance(tab, gr.Tab)
-            tab.select(None, None, None, js=_FOLLOW % tab.id, api_visibility="private")
+            tab.select(None, None, None, js=behaviour.FOLLOW_TAB % tab.id, api_visibility="private")
+        of_model = [model, facts, sampling.classes, *exploring.of_model, carding, shown]
 
-        async def relist(only_here, by, chosen):
-            listed = model_list.choices(bool(only_here), validation.choice("group", by, ("method", "data set")))
-            known = [name for _, name in listed]
-            return gr.Dropdown(choices=listed, value=chosen if chosen in known else (known or [None])[0])
-
-        connect([here.change, group.change], relist, [here, group, model], [model], show_progress="hidden")
-
-        async def choose(name):
-            config, name = validation.model(name)
-            classes = model_list.class_choices(config)
-            update = gr.Dropdown(choices=classes, value=[], visible=bool(classes))
-            single = gr.Dropdown(choices=model_list.class_choices(config, False), value=None, visible=bool(classes))
+        def show(config: ModelConfig, name: str, label: list[str]) -> tuple:
+            """Return what the page shows of a model, with these classes to sample."""
+            listed = _choices_with(model_list.choices(True), name)
+            classes = gr.Dropdown(choices=model_list.class_choices(config), value=label, visible=config.conditional)
             return (
+                gr.Dropdown(choices=listed, value=name),
                 model_list.facts(config, name),
-                gr.HTML(visible=False),
-                update,
-                update,
-                single,
-                gr.Button(interactive=bool(classes)),
+                classes,
+                *explore.of_model(config),
                 about.card(config),
+                name,
             )
 
-        chosen = [facts, note, sampling.classes, exploring.classes, exploring.single, exploring.by_class, carding]
-        connect([model.input], choose, [model], chosen, show_progress="hidden")
+        def show_named(name: Any) -> tuple:
+            config, name = validation.model(name)
+            return show(config, name, ["all"] if config.conditional else [])
+
+        async def choose(name, before):
+            # The menu says that it was changed when it only had the focus.
+            return [gr.skip()] * len(of_model) if name == before else show_named(name)
 
         async def restore(request: gr.Request):
             query = dict(request.query_params)
             view, problems = links.parse(query, service.settings)
             name = view.model or model_list.DEFAULT
             config = view.config or registry.config(name)
-            classes = model_list.class_choices(config)
-            fresh = not query.keys() - {"tab"}  # a page that was opened without a link shows every class
+            fresh = not query.keys() & links.OF_PICTURES  # a page that was opened without a link shows every class
             label = ["all"] if fresh or view.label == "all" else [str(i) for i in view.label or ()]
-            update = gr.Dropdown(choices=classes, value=label, visible=bool(classes))
-            single = gr.Dropdown(choices=model_list.class_choices(config, False), value=None, visible=bool(classes))
+            menu, told, *rest = show(config, name, label if config.conditional else [])
             return (
-                model_list.facts(config, name),
-                gr.HTML(style.notice(problems), visible=bool(problems)),
-                update,
-                gr.Dropdown(choices=classes, value=[], visible=bool(classes)),
-                single,
-                gr.Button(interactive=bool(classes)),
-                about.card(config),
-                gr.Dropdown(choices=_choices_with(model_list.choices(), name), value=name),
+                menu,
+                told + (style.notice(problems) if problems else ""),  # stays until another model is chosen
+                *rest,
                 view.n or sample.DEFAULT_N,
                 view.seed if view.seed is not None else 0,
                 view.truncation or 0,
                 view.columns or sample.DEFAULT_COLUMNS,
-                gr.Tabs(selected=view.tab),
+                gr.Tabs(selected=view.tab or ("models" if fresh else "sample")),
+                cards.here(),
             )
 
-        restored = [*chosen, model, sampling.n, sampling.seed, sampling.truncation, sampling.columns, tabs]
-        shown = blocks.load(
-            guarded(restore, page=True), None, restored, show_progress="hidden", api_visibility="private"
+        entrance.connect(page, entering, of_model, show_named)
+        chosen = wires.connect(model.input, choose, [model, shown], of_model, show_progress="hidden")
+        controls = [sampling.n, sampling.seed, sampling.truncation, sampling.columns]
+        restored = blocks.load(
+            guarded(restore),
+            None,
+            [*of_model, *controls, tabs, entering.here],
+            show_progress="hidden",
+            api_visibility="private",
         )
-        sampling.after(shown.success)
+        wires.after([*chosen, restored], js=behaviour.DRAW)
     blocks.queue(default_concurrency_limit=None, max_size=2 * service.settings.max_waiting + 64, api_open=False)
     service.store.gone = blocks.forget
     blocks._queue.sleep_when_free = 0.005  # seconds between two checks; Gradio's 0.001 costs a tenth of a core

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # glibc keeps freed memory: each layer's output comes from what the last one took, not from fresh pages (8 % faster).
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+_OFFLINE = {"ZOO_OFFLINE": "1"}  # a download would hold the device; the server fetches what a visitor asks for
 _GRACE = 60.0  # seconds beyond its time after which a request that does not report is ended with its process
 
 
@@ -55,8 +56,9 @@ class Process:
         context = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
         self._pipe, theirs = context.Pipe()
         self._child = context.Process(target=_serve, args=(theirs, *self._arguments), name="zoo-device", daemon=True)
-        before = {name: os.environ.get(name) for name in _MEMORY}
-        os.environ.update(_MEMORY)  # read when the process begins
+        own = _MEMORY | _OFFLINE
+        before = {name: os.environ.get(name) for name in own}
+        os.environ.update(own)  # read when the process begins
         try:
             self._child.start()
         finally:

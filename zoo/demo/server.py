@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..common import extras, network_settings, signals
+from ..common.downloads import is_offline
 from ..common.errors import ZooError
 from . import logs
 from .sessions import Sessions
@@ -80,6 +81,9 @@ def start(
         with _connections(share):
             _require_gradio()
         service = _service(settings, store)
+        listens_on = host or os.environ.get("GRADIO_SERVER_NAME")
+        is_public = share or bool(root_path) or bool(os.environ.get("SPACE_ID"))
+        service.downloads = not is_offline() and settings.may_download(listens_on, is_public)
         undo.callback(service.close)
         with _connections(share):
             running = _launched(service, host=host, port=port, share=share, root_path=root_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +21,13 @@ _LOOK = 0.1  # seconds between two checks of the progress of a job
 
 
 class Service:
-    """Settings, workers and files of a running demo. Between requests it keeps only the models."""
+    """Settings, workers and files of a running demo. Between requests it keeps only the models.
+
+    Attributes:
+        downloads: visitors may download published weights.
+    """
+
+    downloads = False
 
     def __init__(self, settings: Settings, store: Store):
         from ..common.devices import all_devices
@@ -100,12 +105,8 @@ def _worker(device: str, settings: Settings) -> Worker:
     return Worker(device, Process(device, settings.max_models, settings.cpu_threads()), settings.max_waiting)
 
 
-def guarded(function: Callable, page: bool = False) -> Callable:
-    """Wrap a handler so that an error is one line for the caller: a ZooError's own, or a reference into the log.
-
-    Args:
-        page: the line is shown as HTML, so the caller's text in it is escaped.
-    """
+def guarded(function: Callable) -> Callable:
+    """Wrap an endpoint so that an error is one line for the caller: a ZooError's own, or a reference into the log."""
 
     @wraps(function)
     async def handler(*arguments, **named):
@@ -117,7 +118,7 @@ def guarded(function: Callable, page: bool = False) -> Callable:
             message = " ".join(str(error).split())
         except Exception as error:
             raise internal_error(error, function.__name__) from None
-        raise gr.Error(html.escape(message, quote=False) if page else message, print_exception=False)
+        raise gr.Error(message, print_exception=False)
 
     return handler
 

@@ -27,6 +27,8 @@ class Settings:
         max_megabytes: files of results; the oldest are removed.
         proxies: addresses or networks of reverse proxies, with commas, or "*": whoever connects through them is the
             client that X-Forwarded-For names. None: $FORWARDED_ALLOW_IPS; else this machine, on a Space its network.
+        downloads: visitors may download published weights. None: if the server listens on this machine alone, without a
+            tunnel or a proxy's path.
         device: "auto" for every CUDA device or else the CPU, or one torch device.
         threads: CPU threads of torch; None leaves a core to the web server, where there are several.
     """
@@ -41,6 +43,7 @@ class Settings:
     max_connections: int = 128
     max_megabytes: int = 1000
     proxies: str | None = None
+    downloads: bool | None = None
     device: str = "auto"
     threads: int | None = None
 
@@ -66,6 +69,17 @@ class Settings:
             return self.proxies
         usual = _SPACE if os.environ.get("SPACE_ID") else _THIS_MACHINE
         return os.environ.get("FORWARDED_ALLOW_IPS") or usual
+
+    def may_download(self, host: str | None, is_public: bool) -> bool:
+        """Return whether visitors may download weights.
+
+        Args:
+            host: the address that the server listens on; None for this machine alone.
+            is_public: it is reached through a tunnel or a proxy.
+        """
+        if self.downloads is not None:
+            return self.downloads
+        return not is_public and host in (None, "localhost", "127.0.0.1", "::1")
 
     def cpu_threads(self) -> int:
         if self.threads is not None:

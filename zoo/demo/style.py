@@ -5,35 +5,48 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-HEADER = """<header class="zoo-header"><h1>contrastive-gan-zoo</h1>
-<p>Sample, explore, compare and check GANs. Every picture is what <code>zoo.load(...).sample(...)</code> gives.</p>
-</header>"""
-
-HEAD = '<meta name="description" content="Sample, explore, compare and evaluate GANs in the browser.">'
+HEADER = "<header><h1>contrastive-gan-zoo</h1></header>"
 
 CSS = """
 .gradio-container { max-width: 1440px !important; width: 100%; margin: 0 auto !important; }
 :is(input, textarea, select, button, a, summary, [tabindex]):focus-visible {
   outline: 2px solid var(--color-accent) !important; outline-offset: 1px; }
-.zoo-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; padding: .25rem 0; }
-.zoo-header h1 { font-size: 1.5rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
-.zoo-header p { margin: 0; color: var(--body-text-color-subdued); }
+.zoo-top { align-items: center; gap: .5rem; flex-wrap: nowrap; }
+.zoo-top h1 { font-size: 1.25rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
+.zoo-line { align-items: center; }
 .zoo-facts a { margin: 0 !important; padding: 0 !important; }
-.zoo-facts { margin: 0; color: var(--body-text-color-subdued); line-height: 1.6; }
+.zoo-card span { font-weight: 400; }
+.zoo-facts { margin: 0; color: var(--body-text-color-subdued); line-height: 1.5; font-size: .9rem; }
 .zoo-facts strong { color: var(--body-text-color); margin-right: .5rem; }
-.zoo-here { color: #15803d; } .dark .zoo-here { color: #4ade80; }
 .zoo-away { color: #b45309; overflow-wrap: anywhere; } .dark .zoo-away { color: #fbbf24; }
 .zoo-notice { border-left: 4px solid #d97706; padding: .5rem .75rem; background: var(--block-background-fill); }
 .zoo-notice p { margin: 0; overflow-wrap: anywhere; }
+.zoo-verdict { font-size: 1.1rem; font-weight: 600; margin: 0 0 .5rem; }
+.zoo-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: .75rem; }
+.zoo-cards-here { grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
+.zoo-card { display: flex; flex-direction: column; gap: .1rem; text-align: left; padding: .5rem; min-width: 0;
+  border: 1px solid var(--border-color-primary); border-radius: var(--radius-sm);
+  background: var(--block-background-fill); color: var(--body-text-color-subdued); font-size: .85rem; }
+.zoo-card strong { color: var(--body-text-color); font-size: .95rem; overflow-wrap: anywhere; }
+.zoo-card img, .zoo-blank { width: 100%; aspect-ratio: 5 / 2; margin-bottom: .25rem; }
+.zoo-blank { display: grid; place-items: center; background: var(--background-fill-secondary); }
+.zoo-card button { margin-top: auto; padding: .25rem .5rem; border-radius: var(--radius-sm);
+  background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color); }
+button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent); filter: brightness(1.05); }
+.zoo-cancel { animation: zoo-appear 0s .4s backwards; }
+@keyframes zoo-appear { from { visibility: hidden; } }
+.zoo-alone img, .zoo-sidebyside img { width: 100%; display: block; }
+.zoo-titles { display: flex; } .zoo-titles span { flex: 1 1 0; min-width: 0; overflow: hidden; font-size: .8rem;
+  text-overflow: ellipsis; white-space: nowrap; text-align: center; }
+#message:not(:has(.zoo-notice)) { display: none; }
 .zoo-status { color: var(--body-text-color-subdued); margin: 0; }
 .zoo-pixels, .zoo-gallery img { image-rendering: pixelated; }
 .zoo-gallery .caption-label { display: none; }
 .zoo-gallery .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; gap: 3px;
   grid-template-rows: none !important; grid-auto-rows: auto !important;
-  padding-top: 2rem; }
+  padding: 0; }
 .zoo-gallery .thumbnail-item, .zoo-gallery img { border-radius: 0 !important; border: 0; }
 .zoo-gallery .grid-wrap { height: auto; max-height: none; min-height: 0; overflow-y: visible; }
-#loop img { width: 100%; height: 100%; object-fit: contain; }
 .zoo-strips, .zoo-strips tr, .zoo-strips th, .zoo-strips td { border: 0 !important; background: none !important; }
 .zoo-strips { border-collapse: collapse; width: 100%; }
 .zoo-strips caption, .zoo-caption { text-align: left; color: var(--body-text-color-subdued); padding: 0 0 .5rem; }
@@ -53,14 +66,37 @@ CSS = """
 #card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
 #card th:last-child, #card td:last-child { min-width: 16rem; }
 .zoo-scores td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.zoo-heat { border-collapse: separate; border-spacing: 2px; width: 100%; table-layout: fixed; font-size: .8rem; }
+.zoo-heat, .zoo-heat tr { border: 0 !important; background: none !important; }
+.zoo-heat :is(td, th) { border: 0 !important; padding: .2rem .1rem !important; text-align: center; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap; font-weight: 400; background: none; }
+.zoo-heat thead td, .zoo-heat tbody th { width: 6.5em; text-align: right; }
+.zoo-heat caption { text-align: left; color: var(--body-text-color-subdued); padding-bottom: .5rem; }
+.zoo-heat tbody td { background: color-mix(in srgb, var(--color-accent) var(--share, 0%),
+  var(--background-fill-secondary)) !important; font-variant-numeric: tabular-nums; }
+.zoo-heat td.zoo-asked { outline: 1px solid var(--body-text-color); }
+.zoo-ranked { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: .4rem; }
+.zoo-ranked figure { margin: 0; } .zoo-ranked img { width: 100%; display: block; }
+.zoo-ranked figcaption { font-size: .75rem; text-align: center; font-variant-numeric: tabular-nums; }
+.zoo-out { opacity: .2; }
+.zoo-map { position: relative; width: 100%; max-width: 900px; aspect-ratio: 4 / 3; }
+.zoo-map img { position: absolute; width: 4.2%; border: 2px solid; }
+.zoo-map strong { position: absolute; transform: translate(-50%, -50%); padding: 0 .3rem; font-size: .9rem;
+  background: var(--background-fill-primary); color: var(--body-text-color); border: 1px solid currentColor; }
 .zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
 .zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
 .zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
 @media (max-width: 640px) {
-  .zoo-picker .form { display: block; }
+  .zoo-split { flex-direction: column-reverse; }
+  .zoo-top { flex-direction: column; align-items: stretch; gap: .25rem; }
+  .zoo-top h1 { font-size: 1rem; }
+  .zoo-facts { font-size: .8rem; line-height: 1.35; }
+  .zoo-cards-here { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
+  .zoo-ranked { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); }
+  .zoo-heat { font-size: .6rem; border-spacing: 1px; } .zoo-heat thead td, .zoo-heat tbody th { width: 5.5em; }
+  .zoo-titles span { font-size: .55rem; text-overflow: clip; }
   .zoo-scores { display: block; overflow-x: auto; }
   .zoo-scores td { min-width: 5rem; }
-  .zoo-header p { display: none; }
   .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
 }
 """
@@ -76,7 +112,7 @@ def theme():
 
 
 def notice(lines: Sequence[str]) -> str:
-    """Format the refused parts of a link."""
+    """Format what the page has to say: each line a paragraph."""
     return (
         '<div class="zoo-notice" role="status">' + "".join(f"<p>{html.escape(line)}</p>" for line in lines) + "</div>"
     )

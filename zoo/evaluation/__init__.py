@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .comparing import ToolTable, compare
     from .protocols.protocol import Protocol
     from .protocols.published import PROTOCOLS
+    from .referencing import make_reference
     from .report.report import Report
     from .rounds import verify_all
     from .running import evaluate
@@ -32,6 +33,7 @@ _LAZY = {
     "Protocol": "protocols.protocol",
     "Report": "report.report",
     "evaluate": "running",
+    "make_reference": "referencing",
     "verify": "verifying",
     "verify_all": "rounds",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "align",
     "compare",
     "evaluate",
+    "make_reference",
     "verify",
     "verify_all",
 ]

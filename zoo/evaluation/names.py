@@ -3,7 +3,7 @@
 Nothing is imported, so that commands start fast.
 """
 
-METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "cmmd", "authpct", "ct", "classes")
+METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "cmmd", "authpct", "ct", "cas", "classes")
 USUAL_METRICS = ("fid", "kid", "is", "pr")  # what is measured where nothing is asked for
 INCEPTION, OFFLINE, SECOND_OFFLINE = "inception", "efficientnet-lite0", "efficientnet-lite2"
 DINOV2, CLIP = "dinov2-vit-l-14", "clip-vit-l-14-336px"  # of FD-DINOv2 and CMMD

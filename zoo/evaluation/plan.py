@@ -53,13 +53,18 @@ class Task:
         return Selection(self.wanted_real, balanced=self.protocol.selection == "balanced")
 
     @property
+    def needs_extractor(self) -> bool:
+        return self.metric != "cas"
+
+    @property
     def needs_real(self) -> bool:
-        return self.metric != "is"
+        """True if the real images that the protocol names are needed; C_T and CAS have held-out ones beside."""
+        return self.metric not in ("is", "cas")
 
     @property
     def needs_features(self) -> bool:
         """True if the statistics of the real images are not enough."""
-        return self.metric not in ("fid", "is")
+        return self.metric not in ("fid", "is", "cas")
 
     def sampling(self, config: ModelConfig | None) -> Sampling:
         """Return the protocol's sampling, with "training" resolved to a number."""
@@ -147,6 +152,8 @@ def _sample_size_warnings(task: Task, extractor: Extractor, data: ReferenceData,
         return
     width = extractor.width(extractor.layer("fid"))
     name, unbiased = (metric_name(metric, extractor.label) for metric in ("fid", "kid"))
+    if real == 0:  # of statistics in a file that does not say how many images they are of
+        real = width + 1
     few = [text for n, text in ((fake, f"{fake:,} generated"), (real, f"{real:,} real")) if n <= width]
     if min(fake, real) < 2:
         raise ZooError(f"{name} needs at least 2 images on either side, got {real} real and {fake} generated")

@@ -14,17 +14,19 @@ from ..common.devices import rank_device
 from ..common.errors import ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
+from ..datasets.catalogue import CATALOGUE
 from ..sampling import latents
 from . import defaults
-from .features import extractors
+from .features import extractors, references
+from .features.extractor import Extractor
 from .names import INCEPTION
 from .plan import Task, tasks_of
 from .protocols import published
-from .protocols.protocol import Protocol
+from .protocols.protocol import CAS, Protocol
 from .report.environment import machine
 from .report.report import Extraction, Report, Result
 from .scorer import Scorer, TaskResults
-from .targets import Target, data_for, open_target
+from .targets import Target, data_for, data_of_file, open_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +49,7 @@ def evaluate(
     data: Any = None,
     split: str | None = None,
     held_out: Any = None,
+    reference: str | os.PathLike | None = None,
     num_real: int | None = None,
     num_fake: int | None = None,
     seeds: int | Sequence[int] | None = None,
@@ -72,8 +75,9 @@ def evaluate(
             (N, H, W, 3), a folder of pictures, an archive of one, an .npz of `zoo sample`, one split of any of these
             ("photographs:test"), "cifar10:test", a `zoo.datasets.Dataset`.
         metrics: of "fid", "kid", "is", "pr" (precision and recall), "dc" (density and coverage), "prd" (F_8 and F_1/8),
-            "mind", "cmmd", "authpct" and "ct" (copies of training images) and "classes" (accuracy and distances by
-            class); None for those of the first four that the protocol and the real images here allow.
+            "mind", "cmmd", "authpct" and "ct" (copies of training images), "cas" (a classifier trained on them) and
+            "classes" (accuracy and distances by class); None for those of the first four that the protocol and the real
+            images here allow.
         extractor: "inception" (FID, KID and IS), "efficientnet-lite0" or "efficientnet-lite2" (offline; FD, KD and CS),
             "dinov2-vit-l-14" (FD-DINOv2), or another that torch-fidelity has; None for the protocol's,
             but efficientnet-lite0 in place of an Inception whose weights are not on this machine.
@@ -82,11 +86,14 @@ def evaluate(
         data: the real images: None for the model's training data; a data set's name; the path of a folder, an archive
             or an .npz; a `zoo.datasets.Dataset`.
         split: of the real images; None for the protocol's.
-        held_out: as `data`, real images that the model has not seen, for "ct"; None for another split of the data.
-        num_real, num_fake: other counts than the protocol's. A score of fewer images than features carries a warning.
+        held_out: as `data`, real images that the model has not seen, for "ct" and "cas"; None for another split.
+        reference: a file of `zoo reference make`, edm2, edm or dgm-eval, instead of the real images themselves.
+        num_real, num_fake: other counts than the protocol's; num_fake goes for both with data that are drawn at
+            random (Stacked MNIST). A score of fewer images than features carries a warning.
         seeds: other seeds than the protocol's; a number n stands for 0 ... n - 1.
         labels: "uniform" or "data": classes drawn evenly, or as often as in the real images; None for the protocol's.
-        curve: measure the distance at 15 sample counts and extrapolate (arXiv 1911.07023).
+        curve: measure the Frechet distance at 15 sample counts and extrapolate (arXiv 1911.07023). KID is unbiased and
+            needs none.
         weights: "default", a tag, "random", or a .safetensors file.
         inception_weights: torch-fidelity's file, where it is not in torch.hub's folder and cannot be downloaded.
         device: "auto", "cpu", "cuda", ...
@@ -106,10 +113,11 @@ def evaluate(
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
     ranks.start()
     extractors.require_fidelity()
+    needed = metrics is None or any(metric != "cas" for metric in metrics)
     if extractor is None:
         named = INCEPTION if protocol == "published" else published.find(protocol).extractor
-        extractor = defaults.extractor_for(named, (defaults.OFFLINE,), inception_weights)
-    if extractor == INCEPTION:  # without it there is no score, so ask before anything is loaded
+        extractor = defaults.extractor_for(named, (defaults.OFFLINE,), inception_weights, said=needed)
+    if extractor == INCEPTION and needed:  # without it there is no score, so ask before anything is loaded
         from .features import inception
 
         inception.locate(inception_weights)
@@ -128,6 +136,15 @@ def evaluate(
         progress=shown,
     )
     chosen = _protocol(protocol, target)
+    if reference is not None and any(given is not None for given in (data, split, num_real)):
+        raise ZooError("a reference file stands for the real images; leave out what else says which they are")
+    if reference is None:
+        real = replace(data_for(target, data, split), progress=shown)
+    else:
+        real = data_of_file(target, reference)
+    entry = CATALOGUE.get(real.dataset)
+    if num_real is None and real.file is None and entry and entry.drawn:
+        num_real = num_fake
     changes = {"num_real": num_real, "num_fake": num_fake, "seeds": _seeds(seeds), "labels": labels}
     try:
         chosen = chosen.updated(**{key: value for key, value in changes.items() if value is not None})
@@ -136,7 +153,7 @@ def evaluate(
     scorer = Scorer(
         target,
         extractor,
-        replace(data_for(target, data, split), progress=shown),
+        real,
         inception_weights=inception_weights,
         device=device,
         batch_size=batch_size,
@@ -184,11 +201,11 @@ def results_of(scorer: Scorer, task: Task, found: TaskResults) -> list[Result]:
     """Return the results of one task, with mean and standard deviation over its seeds."""
     import numpy as np
 
-    extractor = scorer.extractor(task.protocol.resize)
+    label = task.settings.network if isinstance(task.settings, CAS) else scorer.extractor(task.protocol.resize).label
     results = []
     for kind, spreads in found.values[task].items():
         values = [spread.value for spread in spreads]
-        name = extractors.metric_name(kind, extractor.label)
+        name = extractors.metric_name(kind, label)
         results.append(
             Result(
                 metric=name,
@@ -199,12 +216,18 @@ def results_of(scorer: Scorer, task: Task, found: TaskResults) -> list[Result]:
                 spread=spreads[0].std,
                 num_real=task.num_real or None,
                 num_fake=task.num_fake,
-                split=scorer.data_of(task).split if task.needs_real else None,
+                split=_split(scorer, task),
                 protocol=task.protocol.name,
                 settings=_settings(scorer, task),
             )
         )
     return results
+
+
+def _split(scorer: Scorer, task: Task) -> str | None:
+    if task.metric == "cas":
+        return scorer.held_out_of(task).split
+    return scorer.data_of(task).split if task.needs_real else None
 
 
 def _settings(scorer: Scorer, task: Task) -> dict[str, Any]:
@@ -214,7 +237,24 @@ def _settings(scorer: Scorer, task: Task) -> dict[str, Any]:
     else:
         settings["sampling"] = task.sampling(scorer.target.config).model_dump(mode="json", exclude_defaults=True)
         settings["seeds"] = list(task.protocol.seeds)
+    if task.metric == "cas":
+        held_out = scorer.held_out_of(task)
+        settings["tested on"] = f"{held_out}, checksum {references.checksum(held_out.loaded)[:16]}"
+        settings["flips"] = bool(scorer.target.config and scorer.target.config.data.flip)
     return settings | ({"selection": task.protocol.selection} if task.needs_real else {})
+
+
+def _extraction(loaded: list[Extractor]) -> Extraction:
+    if not loaded:  # of a classifier that is trained on the images
+        return Extraction(name="none", weights="none", sha256="", official=True, preprocessing=())
+    extractor = loaded[0]
+    return Extraction(
+        name=extractor.name,
+        weights=extractor.weights,
+        sha256=extractor.sha256,
+        official=extractor.official,
+        preprocessing=tuple(e.preprocessing for e in loaded),
+    )
 
 
 def report_of(scorer: Scorer, tasks: list[Task], found: TaskResults | None) -> Report:
@@ -229,7 +269,6 @@ def report_of(scorer: Scorer, tasks: list[Task], found: TaskResults | None) -> R
             for line in task.protocol.differences(clean, ("fid",) if task.metric == "classes" else (task.metric,))
             if not scorer.target.fixed or ".sampling." not in line
         }
-        extractor = scorer.loaded_extractors[0]
         used_references = [reference for reference in found.references.values() if reference is not None]
         cached = [reference.warnings for reference in used_references]
         report = Report(
@@ -238,13 +277,7 @@ def report_of(scorer: Scorer, tasks: list[Task], found: TaskResults | None) -> R
             protocols=tuple(reversed(used.values())),
             differences=tuple(differences),
             references=tuple(reference.about for reference in used_references),
-            extractor=Extraction(
-                name=extractor.name,
-                weights=extractor.weights,
-                sha256=extractor.sha256,
-                official=extractor.official,
-                preprocessing=tuple(e.preprocessing for e in scorer.loaded_extractors),
-            ),
+            extractor=_extraction(scorer.loaded_extractors),
             classes=found.classes,
             convergence=found.convergence,
             warnings=tuple(dict.fromkeys(w for ws in (*(t.warnings for t in tasks), *cached) for w in ws)),

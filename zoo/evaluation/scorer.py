@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
-from ..common.errors import DataUnavailableError, StoppedError, ZooError
+from ..common.errors import DataUnavailableError, StoppedError
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
 from ..common.signals import before_forced_end
 from ..datasets.catalogue import own_split
-from . import plan
+from . import cas_task, plan
 from .features import extractors, references
-from .features.extraction import Features, Timings, extract
+from .features.extraction import Features, Timings, extract, whole_batches
 from .features.sources import Generated, ImageSource
 from .features.unfinished import UnfinishedFeatures, stopped
 from .metrics import classwise, convergence, formulas, scores
@@ -96,7 +96,7 @@ class Scorer:
     def held_out_of(self, task: Task) -> references.ReferenceData:
         """Return real images that the model was not trained on: those given, else another split of its data."""
         if self._unseen is None:
-            self._unseen = references.held_out(self.data_of(task), self._held_out)
+            self._unseen = references.held_out(self.data_of(task), task.metric, self._held_out)
         return self._unseen
 
     # ------------------------------------------------------------------------------------------------------ checks
@@ -106,6 +106,9 @@ class Scorer:
         tasks = list(tasks)
         settled = []
         for task in tasks:
+            if task.metric == "cas":
+                settled.append(cas_task.settle(task, self.target, self.held_out_of(task)))
+                continue
             extractor = self.extractor(task.protocol.resize)
             task.layer(extractor)
             data, available = self.data_of(task), 0
@@ -145,8 +148,8 @@ class Scorer:
 
     def run(self, tasks: list[Task], *, curve: bool, progress: bool | ProgressCallback) -> TaskResults | None:
         """Measure all scores, on rank 0; returns None on other ranks."""
-        if curve and any(task.metric == "fid" and task.num_fake < 3 for task in tasks):
-            raise ZooError("a distance against the number of images needs at least 3 of them; give more, or no curve")
+        if curve:
+            convergence.check({task.metric: task.num_fake for task in tasks})
         found = TaskResults(values={task: {} for task in tasks})
         _running.append(self)
         try:
@@ -189,6 +192,9 @@ class Scorer:
                 first = next((t for t in together if t.metric == "fid"), None)
                 if curve and first and found.convergence is None:
                     self._converge(first, features, found, bars)
+            for task in tasks:
+                if task.metric == "cas" and seed in self._seeds(task):
+                    self._train(task, seed, found, bars)
 
     def _keep(self, about: dict) -> UnfinishedFeatures:
         """Return the place of features that an interruption would lose."""
@@ -255,7 +261,7 @@ class Scorer:
         one image depends on all."""
         passes: dict[tuple, list[Task]] = {}
         for task in tasks:
-            if seed not in self._seeds(task):
+            if seed not in self._seeds(task) or not task.needs_extractor:
                 continue
             sampling = task.sampling(self.target.config)
             together = task.num_fake if sampling.quantise == "min-max" and not self.target.fixed else 0
@@ -321,17 +327,27 @@ class Scorer:
             labels, names = labels[: task.num_fake], model.class_names
             report = classwise.report(fake, labels, real.features, real.labels, names, classifier, model.alignment)
             found.classes = found.classes or report
-            values = {
-                "class accuracy": report.accuracy,
-                "class accuracy as assigned": report.accuracy_assigned,
-                "intra-class fid": report.intra_frechet_distance,
-                "intra-class fid as assigned": report.intra_frechet_distance_assigned,
-                "intra-class kid": report.intra_kernel_distance,
-                "intra-class kid as assigned": report.intra_kernel_distance_assigned,
-            }
-            return {kind: formulas.Spread(value) for kind, value in values.items() if value is not None}
+            return {kind: formulas.Spread(value) for kind, value in report.by_kind.items() if value is not None}
         held_out = found.references.get(self._held_out_key(task)) if task.metric == "ct" else None
         return scores.values(task.settings, fake, real, held_out)
+
+    def _train(self, task: Task, seed: int, found: TaskResults, bars: Progress) -> None:
+        """Score a classifier that learns from generated images."""
+        clock = time.perf_counter()
+        source = self._source(task.sampling(self.target.config), task.num_fake, seed, task)
+        made = cas_task.values(
+            task,
+            self.target,
+            source,
+            self.held_out_of(task),
+            seed=seed,
+            batch_size=whole_batches(self.batch_size, source),
+            device=self.device,
+            bars=bars,
+        )
+        for kind, spread in made.items():
+            found.values[task].setdefault(kind, []).append(spread)
+        found.timings.add("classifier", clock)
 
     def _converge(self, task: Task, features: Features, found: TaskResults, bars: Progress) -> None:
         clock = time.perf_counter()

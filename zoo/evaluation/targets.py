@@ -22,6 +22,7 @@ from ..schema import registry
 from ..schema.config import ModelConfig
 from ..schema.identity import CUSTOM, is_custom, name_of_path
 from .features import sources
+from .features.reference_files import contents
 from .features.references import ReferenceData
 from .report.report import Subject
 
@@ -120,7 +121,7 @@ def _of_name(
 ) -> Target:
     name, colon, split = os.fspath(source).partition(":")
     if colon and split in SPLITS:
-        found = datasets.load(name, split, _sides(name)[0], progress=progress)
+        found = datasets.load(name, split, sides(name)[0], progress=progress)
         return _of_images(os.fspath(source), sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(source, weights, cache_dir)
     model = loading.load(source, weights=weights, device=device, dtype=dtype, cache_dir=cache_dir)
@@ -189,6 +190,18 @@ def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
     return ReferenceData(name, split or (named_split if colon else ""), side)
 
 
+def data_of_file(target: Target, file: str | os.PathLike) -> ReferenceData:
+    """Return the real images that statistics in a file stand for.
+
+    Raises:
+        ZooError: the file is missing or damaged.
+    """
+    path = Path(file)
+    about = contents(path).about
+    name, split = about.get("dataset", visible(path.name)), about.get("split", "not stated")
+    return ReferenceData(name, split, target.side, file=path)
+
+
 def _of_path(path: Path, split: str, config: ModelConfig | None, side: int) -> ReferenceData:
     """Return the pictures of a folder or a file; their name is that of a data set only for its publisher's files."""
     if config is None:
@@ -206,7 +219,7 @@ def _of_path(path: Path, split: str, config: ModelConfig | None, side: int) -> R
 
 
 def _check_side(dataset: str, side: int) -> None:
-    usual = _sides(dataset)
+    usual = sides(dataset)
     if side not in usual:
         sizes = " or ".join(f"{s}x{s}" for s in usual)
         raise ZooError(
@@ -215,7 +228,7 @@ def _check_side(dataset: str, side: int) -> None:
         )
 
 
-def _sides(dataset: str) -> tuple[int, ...]:
+def sides(dataset: str) -> tuple[int, ...]:
     """Return the resolutions of the models of this data set; raises ZooError for an unknown data set."""
     known = _known_datasets()
     if dataset not in known:

@@ -80,7 +80,8 @@ def verify(
             f"no score of {text} was measured with {extractor}, so nothing compares; use --extractor {others}, "
             f"or score it with: zoo evaluate {quote(text)} --extractor {extractor}"
         )
-    _require(text, weights, cache_dir, extractor, inception_weights)
+    needed = any(claim.protocol and not claim.any_extractor for claim in stated)
+    _require(text, weights, cache_dir, extractor if needed else None, inception_weights)
     target = open_target(text, weights=weights, device=rank_device(device), cache_dir=cache_dir)
     scorer = Scorer(
         target,
@@ -99,9 +100,9 @@ def verify(
 
 def extractor_of(stated: list[Claim], wanted: str | None, inception_weights, said: bool = True) -> str:
     """Return the extractor asked for, or the one of these claims that is first of those on this machine."""
-    usable = [claim.extractor for claim in stated if claim.protocol]
+    usable = [claim.extractor for claim in stated if claim.protocol and not claim.any_extractor]
     if wanted is not None or not usable:
-        return wanted or ""
+        return wanted or extractors.INCEPTION
     return defaults.extractor_for(usable[0], tuple(usable), inception_weights, said)
 
 
@@ -123,14 +124,14 @@ def identify(text: str, weights: str) -> tuple[ModelConfig, str | None]:
 
 
 def _with_extractor(claim: Claim, extractor: str) -> Claim:
-    if claim.protocol is None or claim.extractor == extractor:
+    if claim.protocol is None or claim.extractor == extractor or claim.any_extractor:
         return claim
     return replace(
         claim, protocol=None, why_not=f"measured with {claim.extractor}; --extractor {claim.extractor} does that"
     )
 
 
-def _require(name: str, weights: str, cache_dir, extractor: str, inception_weights) -> None:
+def _require(name: str, weights: str, cache_dir, extractor: str | None, inception_weights) -> None:
     """Raise one error that names everything that is missing."""
     problems = []
     try:
@@ -138,7 +139,7 @@ def _require(name: str, weights: str, cache_dir, extractor: str, inception_weigh
             from .features import inception
 
             inception.locate(inception_weights)
-        else:
+        elif extractor is not None:
             extractors.load(extractor)
     except ZooError as error:
         problems.append(error)
@@ -171,7 +172,7 @@ def _settled(scorer: Scorer, stated: list[Claim]) -> tuple[list[Claim], list[Tas
 
 
 def _without_images(claim: Claim, error: Exception) -> Claim:
-    if claim.protocol is None or not claim.task.needs_features:
+    if claim.protocol is None or not (claim.task.needs_features or claim.any_extractor):
         return claim
     return replace(claim, protocol=None, why_not=f"the real images are not available offline: {error}")
 
@@ -189,12 +190,15 @@ def _compare(claim: Claim, report: Report, dataset: str) -> Comparison:
         "protocol": claim.protocol.name if claim.protocol else "",
     }
     if result is None:
-        return Comparison(**about, verdict="not comparable", why=claim.why_not or "it was not measured")
+        note = report.classes.note if report.classes and claim.protocol and claim.task.metric == "classes" else None
+        return Comparison(**about, verdict="not comparable", why=claim.why_not or note or "it was not measured")
     about |= {"measured": result.value, "measured_std": result.std}
     why = claim.why_not
-    if why is None and claim.extractor != extractors.INCEPTION and not report.extractor.official:
+    if claim.any_extractor:
+        why = why or (None if result.metric == score.metric else f"measured with another network, {result.metric}")
+    elif why is None and claim.extractor != extractors.INCEPTION and not report.extractor.official:
         why = f"other weights of {claim.extractor}"
-    if why is None and claim.extractor == extractors.INCEPTION and not report.extractor.official:
+    elif why is None and claim.extractor == extractors.INCEPTION and not report.extractor.official:
         why = f"other Inception weights (sha256 {report.extractor.sha256[:8]}...)"
     if why:
         return Comparison(**about, verdict="not comparable", why=why)

@@ -30,6 +30,7 @@ from ..nets.resnet import GeneratorBlock, squash
 from ..schema import architecture
 from .fused_layers import (
     Affine,
+    Conv,
     Form,
     FusedAttention,
     ImageConv,
@@ -238,6 +239,29 @@ def _last_layer(layer: nn.Conv2d | nn.ConvTranspose2d) -> ImageConv | UpConv:
     return ImageConv(*scaled(layer))
 
 
+class FusedUpBlock(nn.Module):
+    """`UpBlock` in eval mode: its one or two convolutions, each with its norm folded in where it can be."""
+
+    def __init__(self, block: UpBlock):
+        super().__init__()
+        self.act = in_place(block.act)
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
+        for conv, norm in ((block.conv, block.norm), (block.refining_conv, block.refining_norm)):
+            if conv is None or norm is None:
+                continue
+            folded = norm if isinstance(norm, nn.BatchNorm2d) else None
+            weight, bias = scaled(conv, folded and norm_affine(folded))
+            transposed = isinstance(conv, nn.ConvTranspose2d)
+            self.convs.append(UpConv(weight, bias, conv.output_padding[0]) if transposed else Conv(weight, bias, None))
+            self.norms.append(nn.Identity() if folded else fused_norm(norm, by_class=True))
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = conv(x)
+            x = self.act(x if isinstance(norm, nn.Identity) else norm(x, y))
+        return x
+
+
 class FusedDCGAN(nn.Module):
     """`DCGANGenerator` in eval mode."""
 
@@ -246,12 +270,7 @@ class FusedDCGAN(nn.Module):
         self.spec = generator.spec
         self.input = Linear(generator.input)
         self.input_norm = Affine(generator.input_norm) if generator.input_norm is not None else None
-        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
-        for block in _all_of_type(UpBlock, generator.blocks):
-            folded = block.norm if isinstance(block.norm, nn.BatchNorm2d) else None
-            weight, bias = scaled(block.conv, folded and norm_affine(folded))
-            self.convs.append(UpConv(weight, bias, block.conv.output_padding[0]))
-            self.norms.append(nn.Identity() if folded else fused_norm(block.norm, by_class=True))
+        self.blocks = nn.ModuleList(FusedUpBlock(block) for block in _all_of_type(UpBlock, generator.blocks))
         self.attention = fused_attention(generator)
         self.act, self.output = in_place(generator.act), _last_layer(generator.output)
 
@@ -260,9 +279,8 @@ class FusedDCGAN(nn.Module):
         h = h.contiguous(memory_format=torch.channels_last)
         if self.input_norm is not None:
             h = self.act(self.input_norm(h))
-        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
-            h = conv(h)
-            h = self.act(h if isinstance(norm, nn.Identity) else norm(h, y))
+        for number, block in enumerate(self.blocks, start=1):
+            h = block(h, y)
             if str(number) in self.attention:
                 h = self.attention[str(number)](h)
         return squash(self.output(h), self.spec.output)

@@ -17,16 +17,23 @@ from .resnet import make_norm, one_hot, squash
 
 
 class UpBlock(nn.Module):
-    """Stride-2 transposed convolution, norm, activation."""
+    """Stride-2 transposed convolution, norm, activation; a refined block has a 3x3 convolution with both more."""
 
-    def __init__(self, in_channels: int, out_channels: int, spec, layers: Layers, short: bool = False):
+    def __init__(
+        self, in_channels: int, out_channels: int, spec, layers: Layers, short: bool = False, refined: bool = False
+    ):
         super().__init__()
         self.conv = layers.conv_transpose(in_channels, out_channels, spec.kernel_size, short)
         self.norm = make_norm(out_channels, spec, layers, spec.num_classes)
         self.act = activation(spec.activation)
+        self.refining_conv = layers.conv(out_channels, out_channels, 3) if refined else None
+        self.refining_norm = make_norm(out_channels, spec, layers, spec.num_classes) if refined else None
 
     def forward(self, x: Tensor, condition: tuple[Tensor, ...] = ()) -> Tensor:
-        return self.act(self.norm(self.conv(x), *condition))
+        x = self.act(self.norm(self.conv(x), *condition))
+        if self.refining_conv is None or self.refining_norm is None:
+            return x
+        return self.act(self.refining_norm(self.refining_conv(x), *condition))
 
 
 class DCGANGenerator(IteratesTogether):
@@ -42,8 +49,8 @@ class DCGANGenerator(IteratesTogether):
         self.act = activation(spec.activation)
         sides = (architecture.halved(spec.resolution, spec.doublings - n) for n in range(1, spec.num_blocks + 1))
         self.blocks = nn.ModuleList(
-            UpBlock(i, o, spec, layers, short=side % 2 == 1)
-            for i, o, side in zip(spec.channels, rest, sides, strict=False)
+            UpBlock(i, o, spec, layers, short=side % 2 == 1, refined=number in spec.refined_blocks)
+            for number, (i, o, side) in enumerate(zip(spec.channels, rest, sides, strict=False), start=1)
         )
         self.attention = nn.ModuleDict(
             {str(block): SelfAttention(spec.channels[block], layers) for block in spec.attention_after}

@@ -44,12 +44,13 @@ def losses(records: list[dict[str, float]]) -> bytes:
     return figure_png(figure, dpi=100, frames=True)
 
 
-def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
+def strips(rows: Mapping[str, Image], titles: Sequence[str] = (), texts: dict[str, str] | None = None) -> bytes:
     """Draw rows of images as PNG.
 
     Args:
         rows: strips of equally wide images, by name.
         titles: of the columns.
+        texts: kept in the file by key, beside the pixels.
     """
     width, height = next(iter(rows.values())).size
     figure = new_figure(8, (8 * height / width + 0.05) * len(rows) + 0.3)
@@ -62,4 +63,4 @@ def strips(rows: Mapping[str, Image], titles: Sequence[str] = ()) -> bytes:
         column = width / len(titles)
         top.set_xticks([column * (i + 0.5) for i in range(len(titles))], titles, fontsize="small")
         top.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-    return figure_png(figure, dpi=100, frames=True)
+    return figure_png(figure, dpi=100, frames=True, texts=texts)

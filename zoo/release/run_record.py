@@ -17,6 +17,7 @@ from .run_log import read_log
 
 _LINES = 400  # of the log, at most: about 80 KB
 _ROWS = 8  # moments of the training in the picture
+STEPS = "Steps"  # the text in the file of this picture that lists the steps of its rows
 
 
 def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> list[Path]:
@@ -37,9 +38,12 @@ def write_record(run: Path, out: Path, config: ModelConfig | None = None) -> lis
         lacking = "sheet of samples in samples/" if records else "line in metrics.jsonl"
         raise ZooError(f"{run} has no {lacking} that can be read; nothing is recorded")
     names = card.record_filenames(config)
+    rows = _first_rows(sheets, config)
     data = {
         names.curves: run_plots.losses(records),
-        names.over_time: run_plots.strips(_first_rows(sheets, config), _column_titles(config)),
+        names.over_time: run_plots.strips(
+            {f"{step:,}": row for step, row in rows.items()}, column_titles(config), {STEPS: " ".join(map(str, rows))}
+        ),
         names.log: "".join(f"{json.dumps(record)}\n" for record in thinned(records)).encode(),
     }
     for name, content in data.items():
@@ -67,7 +71,7 @@ def thinned(records: list[dict[str, float]], most: int = _LINES) -> list[dict[st
     return [r for i, r in enumerate(records) if i % every == 0 or i == last or run_plots.scores_of(r)]
 
 
-def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image.Image]:
+def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[int, Image.Image]:
     """Return the first row of a few sheets, evenly spaced in time, by step."""
     steps = sorted(sheets)
     count = min(_ROWS, len(steps))
@@ -76,11 +80,11 @@ def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[str, Image
     rows = {}
     for step in sorted(chosen):
         with Image.open(sheets[step]) as sheet:
-            rows[f"{step:,}"] = sheet.convert("RGB").crop((0, 0, sheet.width, height))
+            rows[step] = sheet.convert("RGB").crop((0, 0, sheet.width, height))
     return rows
 
 
-def _column_titles(config: ModelConfig) -> list[str]:
+def column_titles(config: ModelConfig) -> list[str]:
     """Return the classes of the first ten labels: those that they draw, if that was measured."""
     names = class_names(config)
     found = config.default_alignment

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..common import extras
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..common.numbers import whole
 from ..common.text import short
 
@@ -47,7 +47,9 @@ def encoded(images: Sequence[Image], suffix: str, fps: Any = None, scale: Any = 
     side = max(images[0].size)
     factor = math.ceil(_LEAST_SIDE / side) if scale is None else whole("scale", scale, 1)
     if side * factor > _LONGEST_SIDE:
-        raise ZooError(f"a film is at most {_LONGEST_SIDE:,} pixels wide, not {side * factor:,}; give a smaller scale")
+        raise UsageError(
+            f"a film is at most {_LONGEST_SIDE:,} pixels wide, not {side * factor:,}; give a smaller scale"
+        )
     return gif(images, float(1000 / rate), factor) if suffix == ".gif" else _mp4(images, rate, factor)
 
 
@@ -123,5 +125,5 @@ def frame_rate(fps: Any = None) -> Fraction:
     except (TypeError, ValueError, OverflowError):
         rate = Fraction(0)
     if isinstance(fps, bool) or not 0 < rate <= _FASTEST:
-        raise ZooError(f"fps is {short(fps)}; give a number up to {_FASTEST}")
+        raise UsageError(f"fps is {short(fps)}; give a number up to {_FASTEST}")
     return rate

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..common.errors import ZooError
+from ..common.errors import UsageError
 from ..common.memory import refuse_if_too_large
 from ..common.numbers import whole
 from ..common.philox import MASK, philox, words
@@ -45,9 +45,9 @@ def seed_from(seed: Any, generator: torch.Generator | None) -> int:
     if generator is None:
         return check_seed(seed)
     if seed is not None:
-        raise ZooError("seed and generator are both given; give one of them")
+        raise UsageError("seed and generator are both given; give one of them")
     if not isinstance(generator, torch.Generator):
-        raise ZooError(f"generator is {short(generator)}; give a torch.Generator")
+        raise UsageError(f"generator is {short(generator)}; give a torch.Generator")
     return int(torch.randint((1 << 63) - 1, (), generator=generator, device=generator.device, dtype=torch.int64))
 
 
@@ -61,7 +61,7 @@ def check_truncation(truncation: Any) -> float | None:
         return None
     number = _real(truncation)
     if number is None or not LEAST_TRUNCATION <= number < math.inf:
-        raise ZooError(
+        raise UsageError(
             f"truncation is {short(truncation)}; give a number of at least {LEAST_TRUNCATION}, or None for no limit"
         )
     return number

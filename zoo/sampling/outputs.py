@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..common.files import write_atomically
 from . import animation
 
@@ -29,7 +29,7 @@ def output_kind(path: str | os.PathLike) -> str:
     suffix = kind_of(path)
     if suffix not in _FORMATS | {"", ".npz"}:
         known = ", ".join(sorted(_FORMATS))
-        raise ZooError(
+        raise UsageError(
             f"{path}: unknown format {suffix}; give an image file ({known}), an .npz, or a folder ({path}/, with a "
             f"slash, as its name has a dot)"
         )
@@ -46,11 +46,11 @@ def check_options(frames: bool, suffix: str, columns: Any = None, fps: Any = Non
     animated = is_animation(frames, suffix)
     for name, value in (("fps", fps), ("scale", scale)):
         if value is not None and not animated:
-            raise ZooError(f"{name} is for animations, .mp4 and the .gif of an interpolation; leave it out")
+            raise UsageError(f"{name} is for animations, .mp4 and the .gif of an interpolation; leave it out")
     if animated:
         animation.frame_rate(fps)
     if columns is not None and animated:
-        raise ZooError(f"columns is for a grid, and this {suffix} is an animation; leave it out, or give .png")
+        raise UsageError(f"columns is for a grid, and this {suffix} is an animation; leave it out, or give .png")
 
 
 def targets_of(path: str | os.PathLike, start: int, n: int) -> list[Path]:

@@ -305,6 +305,9 @@ _MEMBERS = {
     "classifier",
     "contrastive",
     "d2d-ce",
+    "xt-xent",
+    "triplet",
+    "proxy-nca",
 }
 
 

@@ -143,17 +143,19 @@ def plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
+_PERMUTING = {"contrastive": "2C loss", "triplet": "triplet loss", "xt-xent": "XT-Xent loss"}
+
+
 def doubt(config: ModelConfig, name: str, alignment: LabelAlignment | None) -> str | None:
     """Return why the labels of a model may be wrong, in one line; None if there is no reason for doubt.
 
-    Without a measurement only the 2C loss is a reason: it gathers the images of a class, but hardly ties them to the
-    embedding of that class (studies/contragan-labels).
+    Without a measurement only losses are a reason that compare images with images: 2C gathers the images of a class,
+    but hardly ties them to the embedding of that class (studies/contragan-labels), the others have none.
     """
     if alignment is not None:
         told_apart = alignment.verdict != UNKNOWN
         return None if told_apart else f"{name} draws no classes that zoo align could tell apart"
-    if config.conditional and config.training.conditioning.type == "contrastive":
-        return (
-            f"the labels of {name} may be permuted, as its 2C loss allows; measure them with: zoo align {quote(name)}"
-        )
+    if config.conditional and config.training.conditioning.type in _PERMUTING:
+        loss = _PERMUTING[config.training.conditioning.type]
+        return f"the labels of {name} may be permuted, as its {loss} allows; measure them with: zoo align {quote(name)}"
     return None

@@ -10,6 +10,7 @@ from .architecture import ConfigPart
 from .bounds import MAX_BLOCKS, Count, CountOrNone, Facts, Length, Notes, Word
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Shifts = Literal["any", "ends"]  # by up to an eighth of the side: any whole number of pixels, or all or nothing
 
 # ---------------------------------------------------------------------------------------------------- conditioning
 
@@ -58,8 +59,39 @@ class D2DCEConditioning(ConfigPart):
     shift_negatives: bool = True  # the released code shifts only the scores of negatives by the largest of the row
 
 
+class XTXentConditioning(ConfigPart):
+    """XT-Xent (ContraGAN Eq. 6): an image and its augmentation attract each other; labels have no part in it."""
+
+    type: Literal["xt-xent"] = "xt-xent"
+    weight: PositiveFloat = 1.0
+    temperature: PositiveFloat = 1.0
+    shifts: Shifts = "ends"  # of the augmentation
+
+
+class TripletConditioning(ConfigPart):
+    """Triplet loss over all triplets of a batch (ContraGAN Figure 1a)."""
+
+    type: Literal["triplet"] = "triplet"
+    weight: PositiveFloat = 1.0
+    margin: PositiveFloat = 0.2
+
+
+class ProxyNCAConditioning(ConfigPart):
+    """Proxy-NCA: an image and its class embedding attract each other, those of other classes push (Figure 1b)."""
+
+    type: Literal["proxy-nca"] = "proxy-nca"
+    weight: PositiveFloat = 1.0
+
+
 Conditioning = Annotated[
-    NoConditioning | ProjectionConditioning | ClassifierConditioning | ContrastiveConditioning | D2DCEConditioning,
+    NoConditioning
+    | ProjectionConditioning
+    | ClassifierConditioning
+    | ContrastiveConditioning
+    | D2DCEConditioning
+    | XTXentConditioning
+    | TripletConditioning
+    | ProxyNCAConditioning,
     Field(discriminator="type"),
 ]
 
@@ -112,9 +144,6 @@ class WeightClipping(ConfigPart):
 
     type: Literal["weight-clipping"] = "weight-clipping"
     bound: PositiveFloat = 0.01
-
-
-Shifts = Literal["any", "ends"]  # by up to an eighth of the side: any whole number of pixels, or all or nothing
 
 
 class Consistency(ConfigPart):

@@ -1,7 +1,6 @@
 """DINOv2 and CLIP with random weights: the networks are torch-fidelity's, the pixels those of the published metrics."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import scipy.linalg
 import torch
 import torchvision.transforms as T
 from PIL import Image
+from tiny import hub_file
 from torch_fidelity import feature_extractor_clip, feature_extractor_dinov2
 
 import zoo
@@ -26,25 +26,6 @@ def some_images(count=4, side=32, seed=0):
     return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=torch.manual_seed(seed))
 
 
-def in_hub(name):
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-@pytest.fixture
-def dino(monkeypatch):
-    """A network of DINOv2's architecture with few features, and its file where torch.hub keeps the published one."""
-    torch.manual_seed(0)
-    network = VisionTransformer(12, 2, 2).eval()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    path = in_hub("dinov2_vitl14_pretrain.pth")
-    torch.save(network.state_dict(), path)
-    monkeypatch.setitem(dinov2.VARIANTS, LARGE, dinov2.Variant(12, 2, 2, sha256(path)))
-    return network
-
-
 @pytest.fixture
 def small_clip(monkeypatch):
     """CLIP's architecture at 28x28 with few features, as the archive of TorchScript that OpenAI publishes."""
@@ -59,13 +40,13 @@ def small_clip(monkeypatch):
         def forward(self, x):
             return self.visual(x) + 0 * self.text_projection.sum()
 
-    path = in_hub("archive.pt")
+    path = hub_file("archive.pt")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, and OpenAI's format
         torch.jit.trace(Archive(), torch.zeros(1, 3, 28, 28)).save(path)
     digest = sha256(path)
     monkeypatch.setitem(feature_extractor_clip.MODEL_METADATA, WIDE_CLIP, {"hash": digest, "filename": "x"})
-    return path.rename(in_hub(f"{WIDE_CLIP}-{digest}.pt"))
+    return path.rename(hub_file(f"{WIDE_CLIP}-{digest}.pt"))
 
 
 # -------------------------------------------------------------------------------------------------------------- DINOv2
@@ -210,7 +191,7 @@ def test_offline_one_line_says_what_to_fetch_and_where_to_put_it(name, monkeypat
 
 @pytest.mark.parametrize("name", [LARGE, WIDE_CLIP])
 def test_another_file_in_torch_hubs_folder_is_not_opened(name):
-    in_hub({LARGE: dinov2, WIDE_CLIP: clip}[name].file_of(name).name).write_bytes(b"something else")
+    hub_file({LARGE: dinov2, WIDE_CLIP: clip}[name].file_of(name).name).write_bytes(b"something else")
     with pytest.raises(WeightsCorruptedError, match="sha256 does not begin with"):
         extractors.load(name)
 

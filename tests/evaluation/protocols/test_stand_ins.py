@@ -62,6 +62,7 @@ def test_every_published_protocol_runs(dataset, monkeypatch, tmp_path):
             seeds=(0,),
             **({"fid": p.fid.model_copy(update={"num_real": p.fid.num_real and 24})} if p.fid else {}),
             **({"kid": p.kid.model_copy(update={"subset_size": 10, "subsets": 2})} if p.kid else {}),
+            **({"prd": p.prd.model_copy(update={"runs": 1})} if p.prd else {}),
         )
         for name, p in zoo.evaluation.PROTOCOLS.items()
     }

@@ -97,6 +97,9 @@ def test_augmented_positives_are_the_discriminators_alone_while_class_embeddings
     [
         objectives.Contrastive(recipe.ContrastiveConditioning(), recipe.AugmentedPositives()),
         objectives.D2DCE(recipe.D2DCEConditioning(weight=1, temperature=0.5, positive_margin=0.9)),
+        objectives.XTXent(recipe.XTXentConditioning(temperature=0.5)),
+        objectives.Triplet(recipe.TripletConditioning(margin=0.5)),
+        objectives.ProxyNCA(recipe.ProxyNCAConditioning()),
         objectives.Dragan(1.0),
         objectives.InfoMax(recipe.InfoMax(sampled_locations=0.5)),
     ],
@@ -105,7 +108,7 @@ def test_augmented_positives_are_the_discriminators_alone_while_class_embeddings
 def test_what_is_gathered_makes_two_halves_the_whole(term):
     """Processes that gather each other's rows have the loss of the whole batch between them."""
     whole = batches_of()
-    whole[0].discriminator.heads = type("Heads", (), {"critics": staticmethod(critics)})
+    whole[0].discriminator.heads = type("Heads", (), {name: staticmethod(made) for name, made in HEADS.items()})
     expected = term.discriminator_loss(*whole)
     rows = [slice(0, 3), slice(3, 6)]
     sent: list[list[Tensor]] = []
@@ -120,8 +123,10 @@ def test_what_is_gathered_makes_two_halves_the_whole(term):
     assert torch.stack(values).mean().item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def critics(out: DiscriminatorOutput) -> tuple[Tensor, Tensor]:
-    return out.features.view(-1, 3, 2, 2), out.embedding[:, :3]
+HEADS = {
+    "critics": lambda out: (out.features.view(-1, 3, 2, 2), out.embedding[:, :3]),
+    "class_embeddings": lambda: torch.eye(4)[:3],
+}
 
 
 def parts_of(whole: tuple[Batch, GeneratedBatch], rows: slice, gather) -> tuple[Batch, GeneratedBatch]:
@@ -175,3 +180,18 @@ def test_combinations_that_make_no_sense_are_refused():
         objectives.build(twice)
     with pytest.raises(ConfigError, match="global_after is 2; give a block after 3"):
         registry.config("infomax-gan/cifar10").updated({"discriminator.infomax.global_after": 2})
+
+
+@pytest.mark.parametrize("kind", ["xt-xent", "triplet", "proxy-nca"])
+def test_the_losses_of_figure_1_train_in_place_of_2c(kind):
+    """`--set training.conditioning={"type": ...}` selects one; every parameter of the discriminator has a gradient."""
+    config = tiny(registry.config("contragan/cifar10"))
+    config = config.updated({"training.conditioning": {"type": kind, "weight": 3.0}, "training.batch_size": 4})
+    torch.manual_seed(0)
+    run = engine.Engine(config, engine.Networks.build(config))
+    real, z, labels = torch.randn(4, 3, 32, 32), torch.randn(4, config.generator.latent_dim), torch.tensor([0, 0, 1, 2])
+    logged = run.discriminator_step(real, labels, z, labels) | run.generator_step(z, labels, 0)
+    name = kind.replace("-", "_")
+    assert {f"d/{name}", f"g/{name}"} <= logged.keys()
+    assert all(value.isfinite() for value in logged.values())
+    assert all(p.grad is not None for p in run.networks.discriminator.parameters() if p.requires_grad)

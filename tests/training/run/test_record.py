@@ -19,7 +19,7 @@ from zoo.common.errors import WeightsCorruptedError, ZooError
 from zoo.evaluation.metrics.nearest import nearest, usual_distances
 from zoo.release import card
 from zoo.release.export import export_folder
-from zoo.release.run_record import thinned, write_record
+from zoo.release.run_record import STEPS, thinned, write_record
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
@@ -40,6 +40,8 @@ def test_an_exported_run_shows_its_training(tmp_path):
     assert all(f"({name})" in text and (out / name).is_file() for name in names)
     assert (out / names.log).read_text() == (run / "metrics.jsonl").read_text()
     assert all(strip.max() > 20 for strip in rows(out / names.over_time, 2)), "two sheets, a row of each"
+    with Image.open(out / names.over_time) as picture:
+        assert picture.info[STEPS] == "2 4"
     again = export_folder(zoo.load("contragan/digits"), tmp_path / "other")
     names = sorted(path.name for path in again.iterdir())
     assert names == ["README.md", "config.json", "contragan-digits.png", "model.safetensors"]

@@ -123,7 +123,7 @@ def test_the_command(tmp_path, command):
     assert again.stderr.count("\n") == 1
 
 
-def test_scores_while_training_and_the_best_is_kept(tmp_path):
+def test_scores_while_training_and_the_best_is_kept(tmp_path, capsys):
     """Scores are those of `zoo.evaluate` on the exported weights; a best that is old outlives newer checkpoints."""
     scores = iter((30.0, 10.0, 20.0, 25.0))
 
@@ -141,6 +141,7 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     real = train(
         short("infomax-gan/digits", 1), Options(tmp_path / "b", device="cpu"), [PeriodicEvaluation(1, num_images=64)]
     )
+    assert "a score of 64 images took" in capsys.readouterr().err
     (record,) = [json.loads(line) for line in (real / "metrics.jsonl").read_text().splitlines()]
     report = zoo.evaluate(
         zoo.load(real), ("fid",), extractor="efficientnet-lite0", num_fake=64, num_real=64, seeds=1, device="cpu"
@@ -148,6 +149,29 @@ def test_scores_while_training_and_the_best_is_kept(tmp_path):
     assert record["FD (efficientnet-lite0)"] == pytest.approx(
         report.results[0].value, rel=1e-2
     )  # weights rounded to half
+
+
+@pytest.mark.parametrize(
+    ("every", "step", "total", "says"),
+    [
+        (
+            10,
+            10,
+            35,
+            "a score of 50 images took 30 s; 3 more until step 35: about 90 s (fewer images:",
+        ),
+        (
+            10,
+            10,
+            40,
+            "a score of 50 images took 30 s; 3 more until step 40: about 90 s (fewer images:",
+        ),
+        (1, 1, 601, "a score of 50 images took 30 s; 600 more until step 601: about 300 min"),
+        (10, 35, 35, "a score of 50 images took 30 s"),
+    ],
+)
+def test_the_first_score_tells_how_long_all_will_take(every, step, total, says):
+    assert PeriodicEvaluation(every, num_images=50).forecast(step, total, 30).startswith(says)
 
 
 def test_a_run_shares_its_folder_with_nobody(tmp_path):

@@ -1,11 +1,13 @@
 """The sweeps that ship: every file is sound and says what the papers' tables say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from training.studies import sweep
+from training.studies import sweep, sweep_compared, sweep_scores
+from training.studies.infomax_form import EQUATION_4, infomax_form
 from zoo.schema import registry
 
 PUBLISHED = Path(__file__).parents[2] / "published"
@@ -24,6 +26,7 @@ def test_a_sweep_is_sound(name):
         assert len({run.id for run in planned}) == len(planned)
         assert len({(run.config.to_json(), run.seed, run.classes) for run in planned}) == len(planned)
     assert all(run.config.data.resolution <= 48 for run in whole.runs())
+    assert {run.config.training.steps for run in whole.runs(smallest=True)} == {10}
     assert whole.small.note
     for run in whole.runs(paper=True):  # trained as the recipe says but for what is varied
         recipe = registry.config(run.config.name).training
@@ -34,19 +37,22 @@ def test_a_sweep_is_sound(name):
 
 
 def numbers(name):
-    return {tuple(p.where.values()): (p.value, p.std) for p in sweep.load(name).published if p.metric == "fid"}
+    return {tuple(p.where.values()): (p.value, p.std) for p in sweep.load(name).printed if p.metric == "fid"}
 
 
 def test_table_1_and_2_of_infomax_gan():
-    whole, fid = sweep.load("infomax-comparison"), numbers("infomax-comparison")
+    """All of both tables: CIFAR-10 in one sweep, the other four data sets in another."""
+    sweeps, seen = [sweep.load(name) for name in ("infomax-comparison", "infomax-datasets")], 0
     for table in ("table_1", "table_2"):
         for row in INFOMAX[table]["rows"]:
-            if row["dataset"] == "CIFAR-10":
-                for method in set(whole.axes["method"]) & set(row):
-                    cell = whole.cell({"method": method}, row["metric"].lower())
-                    if row["metric"] != "IS":
-                        assert (cell.value, cell.std) == (row[method]["mean"], row[method]["std"])
-    assert len(fid) == 4
+            whole = sweeps[row["dataset"] != "CIFAR-10"]
+            for method in set(whole.axes["method"]) & set(row):
+                cell = whole.cell({"method": method, "dataset": row["dataset"]}, row["metric"].lower())
+                assert (cell.value, cell.std) == (row[method]["mean"], row[method]["std"])
+                seen += 1
+    assert seen == 5 * (9 + 2)
+    names = {run.where["dataset"]: run.config.name for run in sweeps[1].runs(paper=True)}
+    assert {name.split("/")[1] for name in names.values()} == {"imagenet128", "celeba128", "stl10", "cifar100"}
 
 
 @pytest.mark.parametrize("dataset", ["CIFAR-10", "STL-10"])
@@ -86,6 +92,15 @@ def test_tables_of_contragan():
         for method in ("ACGAN", "cGAN", "ContraGAN")
     }
     assert numbers("contragan-comparison") == expected
+    (tiny,) = [row for row in CONTRAGAN["table_1"]["rows"] if row["dataset"] == "Tiny ImageNet"]
+    assert numbers("contragan-tiny") == {(m,): (tiny[m]["mean"], None) for m in ("ACGAN", "cGAN", "ContraGAN")}
+    second = {
+        (row["dataset"], method): (row[method]["own"], None)
+        for row in CONTRAGAN["table_2"]["rows"]
+        for method in ("SNResGAN", "SAGAN", "BigGAN", "ContraGAN")
+        if row[method]["own"]
+    }
+    assert numbers("contragan-backbones") == second
     found = {option[0][0]: value for option, (value, _) in numbers("contragan-regularizers").items()}
     assert found == {row["id"]: row["FID"] for row in CONTRAGAN["table_3"]["rows"]}
     models = {run.where["column"][0]: run.config for run in sweep.load("contragan-regularizers").runs(paper=True)}
@@ -110,3 +125,42 @@ def test_what_a_sweep_varies_and_nothing_else():
         "75 %": (150, 150),
         "100 %": (None, 200),
     }
+
+
+@pytest.mark.parametrize("paper", [False, True])
+@pytest.mark.parametrize("name", sweep.names())
+def test_compared_runs_differ_in_what_is_compared_alone(name, paper):
+    """No field differs but those that an option sets, and those that the comparison names."""
+    assert sweep_compared.undeclared(sweep.load(name), paper) == {}
+
+
+def test_a_difference_that_nothing_declares_is_found():
+    whole = sweep.load("infomax-comparison")
+    without = whole.model_copy(update={"comparisons": ()})
+    assert "discriminator.rotation_head" in sweep_compared.undeclared(without, True)
+    part = whole.comparisons[0].model_copy(update={"among": {"method": ("SNGAN", "SSGAN")}})
+    left_out = sweep_compared.undeclared(whole.model_copy(update={"comparisons": (part,)}), True)
+    assert set(left_out) == {"method InfoMax-GAN", "method SSGAN + IM"}
+    released = whole.model_copy(update={"paper": whole.paper.model_copy(update={"as_paper": False})})
+    assert set(sweep_compared.undeclared(released, True)) == {"discriminator.head_iterates_in_eval"}
+
+
+@pytest.mark.parametrize("name", [name for name in sweep.names() if name.startswith("infomax-")])
+def test_the_paper_size_of_infomax_gan_is_that_of_its_equation(name):
+    whole = sweep.load(name)
+    forms = {infomax_form(run.config) for run in whole.runs(paper=True)}
+    assert forms - {""} == {EQUATION_4}
+    for run in whole.runs(paper=True):
+        assert run.config.generator.upsample == "nearest"  # Tables 7 to 9
+    if "kid" in whole.metrics:  # appendix A.3
+        words = sweep_scores.in_words(whole, whole.paper, whole.runs(paper=True)[0].config)
+        assert "FID of 10,000 generated images, KID of 50,000 generated images" in words
+
+
+@pytest.mark.parametrize("name", sweep.names())
+def test_a_run_is_named_by_what_is_trained(name):
+    """An option that names a batch, or an axis of batches, is right at both sizes."""
+    for paper in (False, True):
+        for run in sweep.load(name).runs(paper):
+            for number in re.findall(r"batch (\d+)", run.label):
+                assert run.config.training.batch_size == int(number), run.label

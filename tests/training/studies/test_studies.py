@@ -10,10 +10,12 @@ from narrow import tiny
 
 from training.studies import forgetting, mode_collapse, mode_recovery, options
 from training.studies.cost import overhead
+from training.studies.infomax_form import EQUATION_4, infomax_form
 from training.studies.study_report import StudyReport, Table, mean_and_spread
 from zoo import datasets
 from zoo.common.errors import ZooError
 from zoo.schema import registry
+from zoo.schema.config import ModelConfig
 
 # ------------------------------------------------------------------------------------------------------ whole studies
 
@@ -55,11 +57,16 @@ def test_mode_collapse_from_data_to_page(tmp_path, narrow_registry, monkeypatch)
 
 def test_forgetting_from_data_to_page(tmp_path, narrow_registry, monkeypatch):
     monkeypatch.setattr(forgetting, "SMALL", {"training.batch_size": 4})
-    forgetting.study(tmp_path / "out", npz(tmp_path / "data.npz", 32, 100), seeds="3,4", device="cpu", task_steps=1)
+    forgetting.study(tmp_path / "out", npz(tmp_path / "data.npz", 32, 100), seeds="3,4", device="cpu", steps=20)
     text, results = page_of(tmp_path / "out")
     assert "of 2 seeds" in text
-    assert [len(results["summary"][name]["first 2"]) for name in ("without InfoMax", "with InfoMax")] == [2, 2]
-    assert len(results["curves"]["with InfoMax"]) == 20
+    assert EQUATION_4 in text
+    config = ModelConfig.from_file(tmp_path / "out" / "work" / "with-InfoMax-3" / "config.json")
+    assert infomax_form(config) == EQUATION_4
+    with pytest.raises(ZooError, match="give a multiple of 20"):
+        forgetting.study(tmp_path / "other", tmp_path / "data.npz", steps=30)
+    assert [len(results["summary"][name]["at change 2"]) for name in ("without InfoMax", "with InfoMax")] == [2, 2]
+    assert len(results["curves"]["with InfoMax"]) == 20 + 19  # at each change both classes are measured
     runs = [sorted(tmp_path.glob(f"out/work/{name}-*")) for name in ("with-InfoMax", "without-InfoMax")]
     assert [[folder.name[-1] for folder in found] for found in runs] == [["3", "4"]] * 2
 

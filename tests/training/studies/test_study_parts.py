@@ -161,13 +161,24 @@ def test_accuracy_of_a_task_is_balanced():
             return type("Output", (), {"logits": torch.ones(len(images))})
 
     assert tasks.measure(Yes(), 4) == {"accuracy": 0.5, "class": 1}
+    seen = []
+    tasks._accuracy = lambda discriminator, label: seen.append(label) or 0.5
+    assert tasks.measure(Yes(), 6)["at change"] == 0.5, "the last update before a change"
+    assert seen == [1, 2]
 
 
 def test_summary_of_a_curve():
-    curve = (0.9, 1.0, 0.5, 0.7, 0.8, 0.9, 0.7, 0.9)
-    records = [{"step": step, "accuracy": accuracy} for step, accuracy in enumerate(curve, start=1)]
-    found = forgetting.summary(records, task_steps=2, num_tasks=2)
-    assert found == pytest.approx({"mean": 0.8, "first 1": 0.5, "last 1": 0.7, "first 2": 0.75, "last 2": 0.9})
+    """Two cycles of two tasks of four updates, measured at a change, after one update and after four."""
+    curve = ((0.8, 1.0, 0.2), (0.4, 0.8, 0.6), (0.7, 1.0, 0.4), (0.6, 0.8, 0.9))  # after 1, after 4, at the change
+    records = []
+    for task, (first, last, change) in enumerate(curve):
+        records.append({"step": 4 * task + 1, "accuracy": first})
+        records.append({"step": 4 * task + 4, "accuracy": last, "at change": change})
+    found = forgetting.summary(records, task_steps=4, num_tasks=2)
+    areas = [2.7, 0.3 + 1.8, 0.65 + 2.55, 0.5 + 2.1]  # of which the first task's begins after its first update
+    expected = {"mean": sum(areas) / 15, "at change 1": 0.2, "first 1": 0.4, "last 1": 0.9}
+    expected |= {"at change 2": 0.5, "first 2": 0.65, "last 2": 0.9}
+    assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Sweeps: runs are what the file says, stopping costs nothing, pages say what was seen."""
 
+import importlib.util
 import io
 import json
 import os
@@ -83,7 +84,7 @@ def test_the_product_of_the_axes(file):
     [
         ({"colour": "red"}, "colour: unknown key"),
         ({"claims": [{"text": "x", "where": {"alpha": "7"}, "than": {}}]}, "no option '7' of an axis 'alpha'"),
-        ({"small": {"only": {"alpha": ["5"]}}}, "only.alpha names 5"),
+        ({"small": {"only": {"alpha": ["5"]}}}, "alpha has no option 5, which only or among names"),
         ({"small": {"seeds": []}}, "small.seeds"),
     ],
 )
@@ -96,8 +97,15 @@ def test_a_wrong_change_names_its_run(file):
     axes = {"alpha": {"-1": {"set": {"training.auxiliary.0.alpha": -1.0}}}}
     with pytest.raises(ConfigError, match=r"sweep mine, alpha -1: .*alpha.*greater than or equal to 0"):
         sweep.load(file(axes=axes)).runs()
-    with pytest.raises(ZooError, match="neither a file nor a sweep; there are contragan-batch"):
+    with pytest.raises(ZooError, match=r"neither a sweep nor a \.json file; `zoo sweep list`"):
         sweep.load("nothing")
+    for name, meant in (
+        ("infomax-weigths", "infomax-weights"),
+        ("mode-colapse", "python -m training.studies.mode_coll"),
+    ):
+        with pytest.raises(ZooError, match=f"did you mean {meant}"):
+            sweep.load(name)
+    assert all(importlib.util.find_spec(f"training.studies.{study}") for study in sweep.STUDIES)
 
 
 # ------------------------------------------------------------------------------------------------------------- running
@@ -123,7 +131,7 @@ def test_a_sweep_from_file_to_page_in_two_goes(file, tmp_path, command, monkeypa
     assert [run["alpha"] for run in results["runs"]] == ["0", "1"]
     assert command("sweep", "run", path, "--out", out).returncode == 1
     wrong = command("sweep", "run", path, "--out", tmp_path / "other", "--only", "alpha=5")
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "there are alpha=0|1" in wrong.stderr
     assert not (tmp_path / "other").exists()
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import ConfigError
 from ...schema import architecture
+from . import mmagic_dcgan
 from . import mmagic_layers as layers
-from .keymap import KeyMap, Rename, block_positions, with_singular_vectors
+from .keymap import KeyMap, block_positions, with_singular_vectors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,13 +41,13 @@ def generator_keys(spec: architecture.Generator, bgr: bool = True) -> KeyMap:
     keys = KeyMap()
     keys.ignore(re.compile("steps"))  # updates of the moving average
     if spec.architecture == "dcgan":
-        _dcgan_generator(keys, spec)
+        mmagic_dcgan.generator(keys, spec)
     elif spec.architecture == "biggan-deep":
         raise ConfigError("BigGAN-deep of mmagic is converted as pytorch-pretrained-BigGAN's")
     else:
         _residual_generator(keys, spec)
     if bgr and spec.image_channels == 3:
-        layers.reverse_outputs(keys, "output", axis=1 if spec.architecture == "dcgan" else 0)
+        layers.reverse_outputs(keys, "output", axis=1 if getattr(spec, "output_upsamples", False) else 0)
     return keys
 
 
@@ -54,7 +55,7 @@ def discriminator_keys(spec: architecture.Discriminator, bgr: bool = True) -> Ke
     """Return mmagic's names of the tensors of a discriminator, for each of our names."""
     keys = KeyMap()
     if spec.architecture == "dcgan":
-        _dcgan_discriminator(keys, spec)
+        mmagic_dcgan.discriminator(keys, spec)
     else:
         blocks, attention = block_positions(spec.num_blocks, spec.attention_after)
         layers.convolutions(keys, blocks)
@@ -80,24 +81,6 @@ def _residual_generator(keys: KeyMap, spec: architecture.ResNetGenerator | archi
     for last in ("to_rgb", "output_layer"):
         keys.batch_norm("norm", f"{last}.bn")
         keys.layer("output", f"{last}.conv")
-
-
-def _dcgan_generator(keys: KeyMap, spec: architecture.DCGANGenerator) -> None:
-    """Map DCGAN, whose first layer is a transposed convolution of one pixel, and which has no bias before a norm."""
-    keys.add("input.weight", Rename("noise2feat.conv.weight", lambda t: t.movedim(0, -1).flatten(0, -2)))
-    keys.zero("input.bias")
-    keys.batch_norm("input_norm", "noise2feat.bn")
-    for i in range(spec.num_blocks):
-        layers.convolution(keys, f"blocks.{i}", f"upsampling.{i}")
-    keys.layer("output", "output_layer.conv")
-
-
-def _dcgan_discriminator(keys: KeyMap, spec: architecture.DCGANDiscriminator) -> None:
-    """Map DCGAN, whose last layer is a convolution of the whole map to one pixel, the logit."""
-    for i in range(spec.num_blocks):
-        layers.convolution(keys, f"blocks.{i}", f"downsamples.{i}", norm=i > 0 or spec.first_norm)
-    keys.add("heads.logit.weight", Rename("output_layer.conv.weight", lambda t: t.flatten(1)))
-    keys.add("heads.logit.bias", Rename("output_layer.conv.bias"))
 
 
 RGB = SimpleNamespace(

@@ -75,7 +75,8 @@ def convolution(keys: KeyMap, ours: str, theirs: str, norm: bool = True) -> None
 def reverse_outputs(keys: KeyMap, layer: str, axis: int) -> None:
     """Make a layer draw RGB instead of BGR: `axis` of its weight is that of the output channels."""
     for part, dim in (("weight", axis), ("bias", 0), ("u", 0)):
-        _then(keys, f"{layer}.{part}", partial(_flipped, axis=dim))
+        if part != "u" or f"{layer}.u" in keys.sources:
+            _then(keys, f"{layer}.{part}", partial(_flipped, axis=dim))
 
 
 def reverse_inputs(keys: KeyMap, layer: str) -> None:
@@ -84,8 +85,17 @@ def reverse_inputs(keys: KeyMap, layer: str) -> None:
     _then(keys, f"{layer}.v", lambda v: v.unflatten(0, (3, -1)).flip(0).flatten())
 
 
+def transposed_convolution(keys: KeyMap, ours: str, theirs: str) -> None:
+    """Map a transposed 3x3 convolution of stride 1, which is our convolution with its weight turned round."""
+    keys.add(f"{ours}.weight", Rename(f"{theirs}.weight", lambda t: t.transpose(0, 1).flip(2, 3)))
+
+
 def _then(keys: KeyMap, ours: str, change: Callable[[Tensor], Tensor]) -> None:
-    keys.sources[ours] = [Rename(source.name, change) for source in keys.sources[ours]]
+    keys.sources[ours] = [Rename(source.name, partial(_both, source.reshape, change)) for source in keys.sources[ours]]
+
+
+def _both(first: Callable[[Tensor], Tensor] | None, then: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    return then(tensor if first is None else first(tensor))
 
 
 def _flipped(tensor: Tensor, axis: int) -> Tensor:

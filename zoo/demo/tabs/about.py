@@ -14,27 +14,23 @@ from ...schema import registry
 from ...schema.config import ModelConfig
 from ...schema.licenses import license_of_model
 from .. import drawing, encoding, model_list, style, validation
-from ..wiring import connect, page_progress
+from ..wiring import draw_button, page_progress
 
 _SHEET = 64  # images
-# Where the tab is not open, the sheet waits until it is.
-_IF_OPEN = """(name) => document.querySelector("#card")?.offsetParent ? name : null"""
 
 
 def build(page) -> gr.Markdown:
-    with gr.Tab("About", id="about") as tab, gr.Row():
+    with gr.Tab("About", id="about", elem_id="tab-about"), gr.Row():
         with gr.Column(scale=3, min_width=320):
             shown = gr.Markdown(card(registry.config(model_list.DEFAULT)), elem_id="card")
         with gr.Column(scale=2, min_width=280):
             sheet = gr.HTML(elem_id="sheet")
+            refresh = draw_button()
 
     async def draw(name, progress=gr.Progress()):  # noqa: B008
-        if name is None:
-            return ""
         config, name = validation.model(name)
-        here, note = model_list.where(config, name)
-        if not here:
-            return style.status(f"No samples: {note}")
+        if not model_list.where(config, name)[0]:
+            return style.status("No samples: the weights are not on this machine.")
         n = min(_SHEET, page.service.settings.max_images)
         label = "all" if config.conditional and config.num_classes <= n else None
         request = validation.sample(page.service.settings, name, n, label, 0)
@@ -46,8 +42,7 @@ def build(page) -> gr.Markdown:
         picture = encoding.picture(data, alt, style="width: 100%")
         return f'<p class="zoo-caption">{html.escape(alt)}</p>{picture}{record(config)}'
 
-    connect([tab.select], draw, [page.model], [sheet], show_progress_on=sheet)
-    connect(page.model.input, draw, [page.model], [sheet], show_progress_on=sheet, js=_IF_OPEN)
+    page.connect(refresh.click, draw, [page.model], [sheet], show_progress_on=sheet)
     return shown
 
 

@@ -10,20 +10,18 @@ import gradio as gr
 
 from ...common.errors import LabelError, ZooError
 from .. import drawing, encoding, model_list, style, validation
-from ..wiring import connect, page_progress
+from ..wiring import cancel_button, page_progress
 
 
 def build(page) -> None:
     settings = page.service.settings
     most = min(64, settings.max_images)
-    listed = model_list.choices()
-    with gr.Tab("Compare", id="compare"):
+    listed = model_list.choices(only_here=True)
+    with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
         with gr.Row(equal_height=True):
-            first = gr.Dropdown(
-                listed, value="contragan/digits", label="First model", min_width=240, elem_id="first-model"
-            )
+            first = gr.Dropdown(listed, value=listed[0][1], label="First model", min_width=240, elem_id="first-model")
             second = gr.Dropdown(
-                listed, value="infomax-gan/digits", label="Second model", min_width=240, elem_id="second-model"
+                listed, value=listed[1][1], label="Second model", min_width=240, elem_id="second-model"
             )
             third = gr.Dropdown(
                 [("none", ""), *listed], value="", label="Third model", min_width=240, elem_id="third-model"
@@ -33,8 +31,8 @@ def build(page) -> None:
             n = gr.Slider(1, most, min(25, most), step=1, label="Images of each", min_width=160)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110, elem_id="compare-seed")
         with gr.Row():
-            go = gr.Button("Compare", variant="primary", elem_id="compare")
-            cancel = gr.Button("Cancel")
+            go = gr.Button("Compare", variant="primary", elem_id="compare", elem_classes="zoo-draw")
+            cancel = cancel_button()
         status = gr.HTML()
         shown = gr.HTML(elem_id="compared")
 
@@ -54,14 +52,8 @@ def build(page) -> None:
         told = f"{n} images of each, seed {seed}"
         return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>', seed
 
-    compared = connect(
-        [go.click, seed.submit],
-        compare,
-        [first, second, third, label, n, seed],
-        [status, shown, seed],
-        show_progress_on=shown,
-    )
-    cancel.click(None, None, None, cancels=[compared], api_visibility="private")
+    inputs = [first, second, third, label, n, seed]
+    page.connect([go.click, seed.submit], compare, inputs, [status, shown, seed], cancel=cancel, show_progress_on=shown)
 
 
 def _request(settings, name: str, n: int, label, seed: int) -> validation.Sample:

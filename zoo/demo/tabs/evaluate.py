@@ -8,7 +8,7 @@ import gradio as gr
 
 from ...common.errors import ZooError
 from .. import encoding, scoring, style
-from ..wiring import connect, page_progress
+from ..wiring import cancel_button, page_progress
 
 
 def build(page) -> None:
@@ -18,11 +18,11 @@ def build(page) -> None:
     settings = page.service.settings
     most = settings.max_evaluation_images
     fewest = min(scoring.FEWEST, most)
-    with gr.Tab("Evaluate", id="evaluate"), gr.Row():
+    with gr.Tab("Evaluate", id="evaluate", elem_id="tab-evaluate"), gr.Row():
         with gr.Column(scale=1, min_width=280):
             metrics = gr.CheckboxGroup(
                 [(title, key) for key, title in scoring.METRICS.items()],
-                value=["fid", "kid"],
+                value=["fid"],
                 label="Metrics",
                 elem_id="metrics",
             )
@@ -51,7 +51,7 @@ def build(page) -> None:
             )
             with gr.Row():
                 go = gr.Button("Evaluate", variant="primary", min_width=100, elem_id="evaluate")
-                cancel = gr.Button("Cancel", min_width=100, elem_id="cancel-evaluation")
+                cancel = cancel_button(elem_id="cancel-evaluation")
         with gr.Column(scale=3, min_width=320):
             shown = gr.HTML(
                 '<p class="zoo-caption">Scores of a few hundred images say how models compare, not what a paper would '
@@ -76,8 +76,7 @@ def build(page) -> None:
         return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
 
     inputs = [page.model, metrics, extractor, protocol, num_fake]
-    evaluated = connect(go.click, evaluate, inputs, [shown, report_file, command], show_progress_on=shown)
-    cancel.click(None, None, None, cancels=[evaluated], api_visibility="private")
+    page.connect(go.click, evaluate, inputs, [shown, report_file, command], cancel=cancel, show_progress_on=shown)
 
 
 def _command(asked: scoring.EvaluationRequest) -> gr.Code:

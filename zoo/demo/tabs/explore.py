@@ -1,4 +1,4 @@
-"""Explore: classes by latents, the way between two seeds, walks from one image, truncation, nearest real images."""
+"""Explore: one slider that moves pictures while it is dragged, through latents, truncation and classes."""
 
 from __future__ import annotations
 
@@ -11,190 +11,196 @@ import gradio as gr
 from ...common.errors import ZooError
 from ...sampling import latents
 from ...schema import labels, registry
-from .. import api, drawing, encoding, model_list, neighbours, snippets, validation
-from ..service import Service
-from ..wiring import connect, page_progress
+from ...schema.config import ModelConfig
+from .. import drawing, encoding, exploring, model_list, snippets, validation
+from ..exploring import AROUND, BETWEEN, CLASSES, MODELS, SLIDERS, TRUNCATION, Exploration
+from ..wiring import cancel_button, page_progress
 
 _THRESHOLDS = (0.25, 0.5, 0.75, 1.0, 1.5, None)
-_MAX_ROWS, _MAX_COLUMNS, _MAX_PICTURES = 40, 16, 400
+_STEPS, _SWEPT = 12, 10
 
 
 @dataclass
 class Exploring:
-    classes: gr.Dropdown
-    single: gr.Dropdown
-    by_class: gr.Button
+    """The components that follow the model, in the order of `of_model`."""
+
+    of_model: list
 
 
 def build(page, sampling) -> Exploring:
     settings, run = page.service.settings, page.service.run
     config = registry.config(model_list.DEFAULT)
-    with gr.Tab("Explore", id="explore"), gr.Tabs():
-        with gr.Tab("Between two seeds", id="interpolate"):
-            with gr.Row(equal_height=True):
-                a = gr.Number(3, label="From seed", precision=0, minimum=0, min_width=110, elem_id="from")
-                b = gr.Number(4, label="To seed", precision=0, minimum=0, min_width=110, elem_id="to")
-                steps = gr.Slider(2, settings.max_steps, 12, step=1, label="Steps", min_width=160, elem_id="steps")
+    start = SLIDERS[BETWEEN]
+    others = model_list.choices(only_here=True)
+    with gr.Tab("Explore", id="explore", elem_id="tab-explore"):
+        kind = gr.Radio(_kinds(config), value=BETWEEN, label="What to move", show_label=False, elem_id="kind")
+        at = gr.Slider(
+            start.smallest, start.largest, start.value, step=0.01, label=start.label, buttons=[], elem_id="at"
+        )
+        with gr.Row(elem_classes="zoo-split"):
+            with gr.Column(scale=1, min_width=200):
                 single = gr.Dropdown(
                     model_list.class_choices(config, False),
                     value=None,
                     label="Class",
-                    min_width=140,
-                    info="None: the one of the first seed",
-                    elem_id="interpolate-class",
+                    info="None: each in turn",
+                    elem_id="explore-class",
                 )
-            with gr.Row():
-                go_between = gr.Button("Interpolate", variant="primary", elem_id="interpolate")
-                other_seeds = gr.Button("⚄ Other seeds", elem_id="other-seeds")
-            strip = gr.HTML(elem_id="strip")
-            with gr.Row():
-                loop = gr.Image(
-                    label="Loop",
-                    type="filepath",
-                    interactive=False,
-                    buttons=["download", "fullscreen"],
-                    height=280,
-                    elem_classes="zoo-gallery",
-                    elem_id="loop",
-                    alt_text="The way between the two seeds, as a loop",
+                second = gr.Dropdown(
+                    others, value=others[1][1], label="Second model", visible=False, elem_id="other-model"
                 )
-                between_code = gr.Code(label="Python", language="python", interactive=False, lines=3, wrap_lines=True)
-        with gr.Tab("Classes", id="classes"):
-            with gr.Row(equal_height=True):
-                classes = gr.Dropdown(
-                    model_list.class_choices(config),
-                    value=[],
-                    multiselect=True,
-                    label="Classes",
-                    info=f"None: all, up to {_MAX_ROWS}",
-                    min_width=200,
+                with gr.Row():
+                    a = gr.Number(3, label="Seed", precision=0, minimum=0, min_width=80, elem_id="from")
+                    b = gr.Number(4, label="Other seed", precision=0, minimum=0, min_width=80, elem_id="to")
+                    number = gr.Number(
+                        0, label="Image", precision=0, minimum=0, min_width=80, visible=False, elem_id="number"
+                    )
+                other_seeds = gr.Button("⚄ Other seeds", size="sm", elem_id="other-seeds")
+                animate = gr.Button("Animate", size="sm", elem_id="animate")
+                cancel = cancel_button(size="sm")
+                with gr.Row():
+                    gif = gr.DownloadButton("GIF", interactive=False, size="sm", min_width=60, elem_id="gif")
+                    mp4 = gr.DownloadButton("MP4", interactive=False, size="sm", min_width=60, elem_id="mp4")
+            with gr.Column(scale=4, min_width=320):
+                picture = gr.HTML(elem_id="moved")
+                film = gr.HTML(elem_id="film")
+                strip = gr.HTML(elem_id="strip")
+                code = gr.Code(
+                    label="Python", language="python", interactive=False, lines=3, wrap_lines=True, visible=False
                 )
-                across = gr.Slider(1, _MAX_COLUMNS, 8, step=1, label="Latents", min_width=160)
-                class_seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110)
-            by_class = gr.Button("Same latents, each class", variant="primary", elem_id="by-class")
-            class_table, class_file = gr.HTML(elem_id="class-table"), _download()
-        with gr.Tab("Around one image", id="walk"):
-            gr.Markdown(
-                "Choose an image by seed and number, or click one in the Sample tab, whose class and truncation hold."
-            )
-            with gr.Row(equal_height=True):
-                walk_seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110)
-                position = gr.Number(0, label="Image number", precision=0, minimum=0, min_width=110)
-                reach = gr.Slider(0.1, 1, 0.5, step=0.05, label="Reach", info="1: as far as an unrelated image")
-                directions = gr.Slider(1, 8, 4, step=1, label="Directions")
-            go_walk = gr.Button("Walk", variant="primary", elem_id="walk")
-            walk_table, walk_file = gr.HTML(elem_id="walk-table"), _download()
-        with gr.Tab("Truncation", id="truncation-sweep"):
-            with gr.Row(equal_height=True):
-                sweep_seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110)
-                sweep_n = gr.Slider(1, _MAX_COLUMNS, 10, step=1, label="Images", min_width=160)
-            go_sweep = gr.Button("Compare truncations", variant="primary", elem_id="sweep")
-            sweep_table, sweep_file = gr.HTML(elem_id="sweep-table"), _download()
-        with gr.Tab("Nearest real images", id="nearest"):
-            gr.Markdown("Is it memorising? The training images nearest to a generated one, by pixels.")
-            with gr.Row(equal_height=True):
-                near_seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110)
-                near_position = gr.Number(0, label="Image number", precision=0, minimum=0, min_width=110)
-                near_count = gr.Slider(1, 16, 8, step=1, label="Neighbours", min_width=160)
-            go_near = gr.Button("Find", variant="primary", elem_id="find-nearest")
-            near_table = gr.HTML(elem_id="nearest-table")
+        redraw = gr.Button("Draw", visible="hidden", elem_classes="zoo-draw")
 
-    async def between(name, a, b, steps, label, progress=gr.Progress()):  # noqa: B008
+    def checked(name, kind, at, a, b, number, single, second, chosen, truncation, n) -> Exploration:
         config, name = validation.model(name)
-        a, b = validation.seed(a, "from seed"), validation.seed(b, "to seed")
-        steps = validation.count("steps", steps, 2, settings.max_steps)
-        chosen = api.one_class(config, label)
-        work = partial(drawing.interpolate, name=name, a=a, b=b, steps=steps, label=chosen)
-        images = await run("interpolate", name, work, page_progress(progress), n=steps, from_="page")
-        row = drawing.Row("", images)
-        html = encoding.strips([row], f"{name}, from seed {a} to seed {b}", "interpolation")
-        (looped,) = await page.service.keep(lambda: {"interpolation.gif": encoding.gif(images)})
-        label_name = None if chosen is None else labels.class_names(config)[chosen]
-        return html, looped, snippets.interpolation(name, a, b, steps, label_name), a, b
+        kind = validation.choice("what to move", kind, tuple(exploring.KINDS))
+        if kind == CLASSES and not config.conditional:
+            raise ZooError(f"{name} has no classes; choose another thing to move, or another model")
+        slider = SLIDERS[kind]
+        at = validation.number("the slider", at, slider.smallest, slider.largest)
+        a, b = validation.seed(a), validation.seed(b, "other seed")
+        if kind == AROUND:
+            request, number = image_of(settings, name, a, number, chosen, truncation, n)
+        else:
+            request, number = validation.sample(settings, name, 1, single if config.conditional else None, a), 0
+        second = validation.model(second)[1] if kind == MODELS else None
+        return Exploration(kind, request, b, number, second, at)
 
-    async def class_by_latent(name, chosen, columns, seed, progress=gr.Progress()):  # noqa: B008
-        columns = validation.count("latents", columns, 1, _MAX_COLUMNS)
-        config, _ = validation.model(name)
-        everything = [str(i) for i in range(min(config.num_classes, _MAX_ROWS))]
-        chosen = everything if not chosen or chosen == ["all"] else chosen
-        request = validation.sample(settings, name, settings.max_images, chosen, seed)
-        most = min(_MAX_ROWS, _MAX_PICTURES // columns)
-        request_rows = range(config.num_classes) if request.classes == "all" else request.classes or ()
-        if len(request_rows) > most:
-            raise ZooError(f"{len(request_rows)} classes of {columns} images; give at most {most} classes")
-        work = partial(drawing.by_class, request=request, columns=columns)
-        rows = await run("classes", request.model, work, page_progress(progress), from_="page")
-        return await _shown(
-            page.service, rows, f"{request.model}, seed {request.seed}: one column a latent", "class", request
-        )
+    async def move(*values):
+        asked = checked(*values)
+        panels = await run("explore", asked.request.model, partial(exploring.frame, asked=asked), from_="page")
+        return await asyncio.to_thread(exploring.shown, panels, _told(asked))
 
-    async def around(name, seed, position, reach, directions, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
-        request, position = _request(settings, name, seed, position, chosen, truncation, n)
-        reach = validation.number("reach", reach, 0.1, 1)
-        directions = validation.count("directions", directions, 1, 8)
-        work = partial(drawing.walk, request=request, position=position, directions=directions, steps=9, reach=reach)
-        rows = await run("walk", request.model, work, page_progress(progress), from_="page")
-        title = f"{request.model}, from image {position} of seed {request.seed} (left) in {directions} directions"
-        return await _shown(page.service, rows, title, "walk", request)
+    async def explore(*values):
+        asked = checked(*values)
+        panels = await run("explore", asked.request.model, partial(exploring.frame, asked=asked), from_="page")
+        below, lines = await whole(asked)
+        shown = await asyncio.to_thread(exploring.shown, panels, _told(asked))
+        dead = gr.DownloadButton(interactive=False)
+        return shown, below, gr.Code(value=lines, visible=bool(lines)), "", dead, dead
 
-    async def sweep(name, seed, n, chosen, progress=gr.Progress()):  # noqa: B008
-        n = validation.count("images", n, 1, _MAX_COLUMNS)
-        request = validation.sample(settings, name, n, _fitting(chosen, n), seed)
-        work = partial(drawing.truncations, request=request, thresholds=_THRESHOLDS)
-        rows = await run("truncations", request.model, work, page_progress(progress), n=n, from_="page")
-        return await _shown(
-            page.service, rows, f"{request.model}, seed {request.seed}, by truncation", "truncation", request
-        )
+    async def whole(asked: Exploration) -> tuple[str, str | None]:
+        """Draw the whole way below the picture, and the lines that do; both empty for kinds without one."""
+        request = asked.request
+        if asked.kind == BETWEEN:
+            label = request.classes[0] if isinstance(request.classes, tuple) else None
+            ends = {"name": request.model, "a": request.seed, "b": asked.other}
+            work = partial(drawing.interpolate, **ends, steps=_STEPS, label=label)
+            row = drawing.Row("", await run("interpolate", request.model, work, n=_STEPS, from_="page"))
+            told = f"The first image, from seed {request.seed} to seed {asked.other}"
+            word = None if label is None else labels.class_names(request.config)[label]
+            table = await asyncio.to_thread(encoding.strips, [row], told, "interpolation")
+            return table, snippets.interpolation(request.model, request.seed, asked.other, _STEPS, word)
+        if asked.kind == TRUNCATION:
+            sample = validation.Sample(
+                request.config, request.model, _SWEPT, _spread(request), request.seed, request.truncation
+            )
+            work = partial(drawing.truncations, request=sample, thresholds=_THRESHOLDS)
+            rows = await run("truncations", request.model, work, n=_SWEPT, from_="page")
+            return await asyncio.to_thread(encoding.strips, rows, "The same seed by truncation", "truncation"), None
+        return "", None
 
-    async def near(name, seed, position, count, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
-        request, position = _request(settings, name, seed, position, chosen, truncation, n)
-        count = validation.count("neighbours", count, 1, 16)
-        work = partial(neighbours.nearest, request=request, position=position, count=count)
-        return (await run("nearest", request.model, work, page_progress(progress), from_="page")).html()
+    async def animated(*values, progress=gr.Progress()):  # noqa: B008
+        asked = checked(*values[:-1])
+        work = partial(exploring.film, asked=asked)
+        frames = await run("film", asked.request.model, work, page_progress(progress), from_="page")
+        name = f"{asked.request.config.slug}-{asked.kind}"
+        films, why = await asyncio.to_thread(encoding.films, frames)
+        paths = await page.service.keep(lambda: {f"{name}{suffix}": data for suffix, data in films.items()})
+        look = encoding.picture(films[".gif"], f"animation: {_told(asked)}", "gif", "width: 100%")
+        caption = f'<p class="zoo-caption">{why}</p>' if why else ""
+        play = gr.DownloadButton(value=paths[1], interactive=True) if len(paths) > 1 else gr.skip()
+        return look + caption, gr.DownloadButton(value=paths[0], interactive=True), play
+
+    async def turn(kind):
+        kind = validation.choice("what to move", kind, tuple(exploring.KINDS))
+        return _slider(kind), *_visible(kind)
 
     async def roll():
         return latents.random_seed() % 10_000, latents.random_seed() % 10_000
 
     async def pick(chosen: gr.SelectData, seed):
-        return [value for _ in range(2) for value in (validation.seed(seed), chosen.index)]
+        return validation.seed(seed), chosen.index
 
-    go = [page.model, a, b, steps, single]
-    outputs = [strip, loop, between_code, a, b]
-    connect([go_between.click, a.submit, b.submit], between, go, outputs, show_progress_on=strip)
-    rolled = connect(other_seeds.click, roll, [], [a, b], show_progress="hidden")
-    connect(rolled.success, between, go, outputs, show_progress_on=strip)
-    connect(by_class.click, class_by_latent, [page.model, classes, across, class_seed], [class_table, class_file])
     of_sample = [sampling.classes, sampling.truncation, sampling.n]
-    connect(
-        go_walk.click, around, [page.model, walk_seed, position, reach, directions, *of_sample], [walk_table, walk_file]
-    )
-    connect(go_sweep.click, sweep, [page.model, sweep_seed, sweep_n, sampling.classes], [sweep_table, sweep_file])
-    connect(go_near.click, near, [page.model, near_seed, near_position, near_count, *of_sample], [near_table])
-    picked = [walk_seed, position, near_seed, near_position]
-    connect(sampling.gallery.select, pick, [sampling.seed], picked, show_progress="hidden")
-    return Exploring(classes, single, by_class)
+    inputs = [page.model, kind, at, a, b, number, single, second, *of_sample]
+    outputs = [picture, strip, code, film, gif, mp4]
+    page.connect(at.input, move, inputs, [picture], trigger_mode="always_last", show_progress="hidden")
+    turned = page.connect(kind.input, turn, [kind], [at, single, second, b, number], show_progress="hidden")
+    rolled = page.connect(other_seeds.click, roll, [], [a, b], show_progress="hidden")
+    again = [redraw.click, turned[0].success, rolled[0].success, a.submit, b.submit, number.submit, single.input]
+    page.connect([*again, second.input], explore, inputs, outputs, show_progress="minimal", show_progress_on=picture)
+    page.connect(animate.click, animated, [*inputs, gif], [film, gif, mp4], cancel=cancel, show_progress_on=film)
+    page.connect(sampling.gallery.select, pick, [sampling.seed], [a, number], show_progress="hidden")
+    return Exploring([kind, at, single, second, b, number])
 
 
-def _download() -> gr.DownloadButton:
-    return gr.DownloadButton("Download PNG", interactive=False, size="sm")
+def of_model(config: ModelConfig) -> tuple:
+    """Return what the components that follow the model show of another one."""
+    single = gr.Dropdown(choices=model_list.class_choices(config, False), value=None, visible=config.conditional)
+    others = [name for _, name in model_list.choices(only_here=True) if name != config.name]
+    second = gr.Dropdown(value=others[0] if others else config.name, visible=False)
+    _, _, *rest = _visible(BETWEEN)
+    return gr.Radio(choices=_kinds(config), value=BETWEEN), _slider(BETWEEN), single, second, *rest
 
 
-async def _shown(service: Service, rows, heading: str, alt: str, request: validation.Sample):
-    """Return the table, and the same as one PNG to download."""
-    table = await asyncio.to_thread(encoding.strips, rows, heading, alt)
-    (path,) = await service.keep(lambda: {f"{request.config.slug}-{alt}.png": encoding.stacked(rows)})
-    return table, gr.DownloadButton(value=path, interactive=True)
-
-
-def _request(settings, name, seed, position, chosen, truncation, n) -> tuple[validation.Sample, int]:
+def image_of(settings, name, seed, number, chosen, truncation, n) -> tuple[validation.Sample, int]:
     """Check a sample as in the Sample tab, and the number of one of its images."""
     request = validation.sample(settings, name, n, chosen, seed, validation.truncation(truncation or None))
     most = settings.max_images - 1 if request.classes is None or isinstance(request.label, int) else request.n - 1
-    return request, validation.count("image number", position, 0, most)
+    return request, validation.count("image number", number, 0, most)
 
 
-def _fitting(chosen, n: int):
-    """Return the first n of the classes requested."""
-    if chosen == ["all"]:
-        return None
-    return chosen[:n] if isinstance(chosen, list) else chosen
+def _kinds(config: ModelConfig) -> list[tuple[str, str]]:
+    return [(title, kind) for kind, title in exploring.KINDS.items() if config.conditional or kind != CLASSES]
+
+
+def _slider(kind: str) -> gr.Slider:
+    slider = SLIDERS[kind]
+    return gr.Slider(minimum=slider.smallest, maximum=slider.largest, value=slider.value, label=slider.label)
+
+
+def _visible(kind: str) -> tuple:
+    """Return class, second model, other seed and number of the image, of which a kind needs some."""
+    return (
+        gr.Dropdown(visible=kind != AROUND),
+        gr.Dropdown(visible=kind == MODELS),
+        gr.Number(visible=kind in (BETWEEN, CLASSES, MODELS)),
+        gr.Number(visible=kind == AROUND),
+    )
+
+
+def _spread(request: validation.Sample):
+    """Return the classes of a row of the table by truncation: the one asked for, else ten of them."""
+    if isinstance(request.classes, tuple) or not request.config.conditional:
+        return request.classes
+    return tuple(range(min(_SWEPT, request.config.num_classes)))
+
+
+def _told(asked: Exploration) -> str:
+    request, at = asked.request, asked.at
+    if asked.kind == AROUND:
+        return f"Rows: ways from image {asked.number} of seed {request.seed} (left), {at:.2f} of the way to another"
+    if asked.kind == TRUNCATION:
+        return f"Seed {request.seed}, no latent beyond {at:.2f}"
+    what = {CLASSES: "Columns: classes of the same latents. ", MODELS: "The same numbers drawn for both models. "}
+    return what.get(asked.kind, "") + f"{at:.2f} of the way from seed {request.seed} to seed {asked.other}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,13 +11,14 @@ import gradio as gr
 
 from ...sampling import latents
 from ...schema import labels, registry
-from .. import drawing, encoding, links, model_list, snippets, style, validation
-from ..wiring import connect, page_progress
+from .. import drawing, encoding, links, model_list, snippets, style, thumbnails, validation
+from ..wiring import cancel_button, page_progress
 
 DEFAULT_N, DEFAULT_COLUMNS = 50, 10
 
 # The address bar follows the pictures, and the link field shows the whole address.
 _FOLLOW = """(query) => {
+if (!query) return "";
 const tab = new URLSearchParams(location.search).get("tab");
 history.replaceState(null, "", query + (tab ? "&tab=" + encodeURIComponent(tab) : ""));
 // Gradio's label of a field with a copy button does not reach the field.
@@ -28,7 +28,7 @@ return location.origin + location.pathname + query; }"""
 
 @dataclass
 class SampleControls:
-    """The controls that other parts of the page fill in, and their follow-up event."""
+    """The controls that other parts of the page fill in or read."""
 
     classes: gr.Dropdown
     n: gr.Slider
@@ -36,37 +36,39 @@ class SampleControls:
     truncation: gr.Slider
     columns: gr.Slider
     gallery: gr.Gallery
-    after: Callable  # connects the making of pictures to another event
 
 
 def build(page) -> SampleControls:
     settings = page.service.settings
     code: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
     names = model_list.class_choices(registry.config(model_list.DEFAULT))
-    with gr.Tab("Sample", id="sample"), gr.Row():
-        with gr.Column(scale=1, min_width=280):
+    with gr.Tab("Sample", id="sample", elem_id="tab-sample"), gr.Row(elem_classes="zoo-split"):
+        with gr.Column(scale=1, min_width=250):
+            with gr.Row():
+                generate = gr.Button(
+                    "Generate", variant="primary", min_width=100, elem_id="generate", elem_classes="zoo-draw"
+                )
+                cancel = cancel_button(elem_id="cancel")
             classes = gr.Dropdown(
                 names, value=["all"], multiselect=True, label="Class", info="None: drawn from the seed", elem_id="class"
             )
             n = gr.Slider(1, settings.max_images, DEFAULT_N, step=1, label="Number of images", elem_id="n")
             with gr.Row(equal_height=True, elem_classes="zoo-seed"):
-                seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=3, min_width=120, elem_id="seed")
-                dice = gr.Button("⚄ New seed", scale=2, min_width=120, size="sm", elem_id="dice")
+                seed = gr.Number(0, label="Seed", precision=0, minimum=0, scale=3, min_width=100, elem_id="seed")
+                dice = gr.Button("⚄ New seed", scale=2, min_width=100, size="sm", elem_id="dice")
             truncation = gr.Slider(
                 0,
                 2,
                 0,
                 step=0.05,
                 label="Truncation",
-                info="Redraw latents beyond this magnitude; 0: never",
+                info="0: none",
                 elem_id="truncation",
             )
             columns = gr.Slider(1, 32, DEFAULT_COLUMNS, step=1, label="Columns", elem_id="columns")
-            with gr.Row():
-                generate = gr.Button("Generate", variant="primary", min_width=100, elem_id="generate")
-                cancel = gr.Button("Cancel", min_width=100, elem_id="cancel")
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=4, min_width=320):
             gallery = gr.Gallery(
+                show_label=False,
                 label="Images",
                 columns=DEFAULT_COLUMNS,
                 format="png",
@@ -77,15 +79,15 @@ def build(page) -> SampleControls:
                 elem_id="gallery",
                 elem_classes="zoo-gallery",
             )
-            status = gr.HTML(elem_id="status")
-            with gr.Row():
+            with gr.Row(elem_classes="zoo-line"):
+                status = gr.HTML(elem_id="status", min_width=240)
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
             with gr.Accordion("Make the same pictures yourself", open=False):
                 python = gr.Code(label="Python", language="python", elem_id="python", lines=4, **code)
                 command = gr.Code(label="Command line", language="shell", elem_id="command", lines=1, **code)
+                link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
             query = gr.Textbox(visible=False)
-            link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
 
     async def make(name, n, chosen, seed, truncation, columns, progress=gr.Progress()):  # noqa: B008
         truncation = validation.truncation(truncation or None)
@@ -97,6 +99,7 @@ def build(page) -> SampleControls:
             "sample", request.model, work, page_progress(progress), n=request.n, from_="page"
         )
         taken = time.monotonic() - start
+        thumbnails.remember(request.config, images)
         *shown, sheet, zipped = await page.service.keep(lambda: _encoded(request, images, columns))
         told = f"{request.n} images of {request.model}, seed {request.seed}, in {taken:.2f} s"
         return (
@@ -114,21 +117,16 @@ def build(page) -> SampleControls:
 
     inputs = [page.model, n, classes, seed, truncation, columns]
     outputs = [gallery, status, grid, archive, python, command, query, seed]
-    events = []
-
-    def after(trigger) -> None:
-        made = connect(trigger, make, inputs, outputs, show_progress_on=gallery)
-        made.success(None, query, link, js=_FOLLOW, api_visibility="private")
-        events.append(made)
-        cancel.click(None, None, None, cancels=[made], api_visibility="private")
 
     async def roll():
         return latents.random_seed()
 
-    after([generate.click, seed.submit])
-    rolled = connect(dice.click, roll, [], [seed], show_progress="hidden")
-    after(rolled.success)
-    return SampleControls(classes, n, seed, truncation, columns, gallery, after)
+    rolled = page.connect(dice.click, roll, [], [seed], show_progress="hidden")
+    made = page.connect(
+        [generate.click, seed.submit, rolled[0].success], make, inputs, outputs, cancel=cancel, show_progress_on=gallery
+    )
+    page.after(made, inputs=query, outputs=link, js=_FOLLOW)
+    return SampleControls(classes, n, seed, truncation, columns, gallery)
 
 
 def _encoded(request: validation.Sample, images, columns: int) -> dict[str, bytes]:

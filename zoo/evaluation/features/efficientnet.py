@@ -142,8 +142,10 @@ def _distribution(package: str) -> str:
 
 def load(name: str) -> Extractor:
     """Load an extractor of `VARIANTS`, with its weights file's sha256."""
+    from .fast_efficientnet import FastEfficientNetLite
+
     register()
-    module, path, side = EfficientNetLite(name, ["1280"]), weights_path(name), VARIANTS[name].side
+    module, path, side = FastEfficientNetLite(name, ["1280"]), weights_path(name), VARIANTS[name].side
     found = sha256(path)
     return Extractor(
         name,

@@ -23,10 +23,11 @@ _NAMES = {  # with Inception, with another extractor
     "is": ("IS", "CS"),
     "mind": ("MIND", "MD"),
     "cmmd": ("CMMD", "CMMD-like"),
+    "cas": ("CAS",) * 2,
     **{name: (name.upper(),) * 2 for name in ("f_8", "f_1/8", "c_t")},
     "authpct": ("AuthPct",) * 2,
 }
-_OWN_EXTRACTOR = {"cmmd": CLIP}  # of a metric's first name; of the others Inception
+_OWN_EXTRACTOR = {"cmmd": CLIP, "cas": "resnet50"}  # of a metric's first name; of the others Inception
 _METRICS = (  # a longer name before the one that it begins with
     "fid",
     "kid",
@@ -41,9 +42,15 @@ _METRICS = (  # a longer name before the one that it begins with
     "cmmd",
     "authpct",
     "c_t",
+    "cas as assigned",
+    "cas",
     "class accuracy as assigned",
     "class accuracy",
-    *(f"intra-class {distance}{how}" for distance in ("fid", "kid") for how in (" as assigned", "")),
+    *(
+        f"{distance}{how}"
+        for distance in ("shrunk intra-class fid", "intra-class fid", "intra-class kid")
+        for how in (" as assigned", "")
+    ),
 )
 
 

@@ -13,7 +13,6 @@ if only statistics are available and the images are not, these metrics raise and
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,12 +25,8 @@ import torch
 from torch import Tensor
 
 from ... import datasets
-from ...checkpoints import cache
-from ...checkpoints.safetensors_header import metadata, read_header
 from ...common import ranks
 from ...common.errors import DataUnavailableError, ZooError
-from ...common.files import write_atomically
-from ...common.json_files import parse_json
 from ...common.locks import locked
 from ...common.progress import ProgressCallback
 from ...common.text import visible
@@ -39,12 +34,11 @@ from ...datasets.catalogue import CATALOGUE
 from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
-from . import shipped
+from . import reference_cache, reference_files, shipped
 from .extractor import Extractor
+from .reference import Reference
 from .sources import Fixed, pixels_sha256
 from .unfinished import UnfinishedFeatures
-
-FORMAT = 2  # of the cached files; part of the key
 
 
 @dataclass(frozen=True)
@@ -60,12 +54,15 @@ class ReferenceData:
     classes: bool = True  # False = own pictures have no classes, whatever their folders
     of_run: ModelConfig | None = field(default=None, compare=False)  # the data that it was trained on, and no others
     progress: bool | ProgressCallback = field(default=False, compare=False)  # shown while images are prepared
+    file: Path | None = None  # of statistics that stand for the images
 
     @cached_property
     def loaded(self) -> datasets.Dataset:
         """Read all images of the split once; raises DataUnavailableError that says how to get them."""
         if self.given is not None:
             return self.given
+        if self.file is not None:
+            raise DataUnavailableError(f"{self.file} holds no images, which this needs; give them as data (--data)")
         if self.of_run is not None:
             return datasets.load_for(self.of_run, self.split, self.root, self.progress)
         return datasets.load(
@@ -94,7 +91,7 @@ class ReferenceData:
         return f"{self.dataset} {self.split}"
 
 
-def held_out(data: ReferenceData, given: ReferenceData | None = None) -> ReferenceData:
+def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = None) -> ReferenceData:
     """Return real images that a model trained on `data` has not seen: those given, else another split of the same.
 
     Raises:
@@ -117,8 +114,8 @@ def held_out(data: ReferenceData, given: ReferenceData | None = None) -> Referen
         except DataUnavailableError:
             continue
     raise DataUnavailableError(
-        f"C_T needs real images that the model has not seen, and beside {trained_on} there are none here; "
-        f"give them with --held-out, or leave ct out"
+        f"{metric} needs real images that the model has not seen, and beside {trained_on} there are none here; "
+        f"give them with --held-out, or leave {metric} out"
     )
 
 
@@ -131,38 +128,9 @@ class Selection:
     seed: int = 0
 
 
-@dataclass
-class Reference:
-    """The real images' statistics and features, on rank 0.
-
-    Attributes:
-        about: data set, split, resolution, count, checksum, and the origin of the statistics.
-        statistics: of the feature layer of FID.
-        features, labels: (N, D) and (N,), if requested.
-        warnings: for the report.
-    """
-
-    about: dict
-    statistics: Statistics
-    features: Tensor | None = None
-    labels: Tensor | None = None
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def count(self) -> int:
-        return self.about["count"]
-
-    @property
-    def labelled_features(self) -> tuple[Tensor, Tensor]:
-        """Return features (N, D) and labels (N,) of a reference that was made with them."""
-        assert self.features is not None
-        assert self.labels is not None
-        return self.features, self.labels
-
-
 def checksum(data: datasets.Dataset) -> str:
     """Return the data set's own checksum, else that of its content."""
-    return data.checksum or key_of(content(data))
+    return data.checksum or reference_cache.key_of(content(data))
 
 
 def content(data: datasets.Dataset) -> dict:
@@ -197,55 +165,6 @@ def select(labels: Tensor, num_classes: int, selection: Selection, where: Refere
     return torch.from_numpy(np.sort(np.concatenate(chosen)))
 
 
-# ---------------------------------------------------------------------------------------------------- the cache
-
-
-def key_of(identity: dict) -> str:
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
-    return cache.root_of(cache_dir) / "references"
-
-
-def _read(path: Path, identity: dict) -> dict[str, Tensor] | None:
-    """Read the tensors of a cached file; None if it is missing, damaged or made for another request."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if parse_json(metadata(read_header(path)).get("manifest", "null")) != identity:
-            return None
-        tensors = load_file(path)
-    except (OSError, SafetensorError, ValueError):
-        return None
-    return tensors if _fit(tensors, identity["count"]) else None
-
-
-def _fit(tensors: dict[str, Tensor], count: int) -> bool:
-    """True if these are the statistics, or the features, of `count` images."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if set(shapes) == {"mu", "sigma"}:
-        return shapes["sigma"] == 2 * shapes["mu"]
-    return set(shapes) == {"features", "labels"} and shapes["labels"] == (count,) == shapes["features"][:-1]
-
-
-def _write(path: Path, tensors: dict[str, Tensor], identity: dict, about: dict) -> str | None:
-    """Write a cached file and, beside it, what it is of as JSON; returns a warning if that fails."""
-    from safetensors.torch import save
-
-    manifest = json.dumps(identity, sort_keys=True)
-    try:
-        write_atomically(path, save(tensors, {"manifest": manifest}))
-        write_atomically(path.with_suffix(".json"), (json.dumps(about | identity, indent=2) + "\n").encode())
-    except OSError as error:
-        return f"the reference could not be cached in {path.parent} ({error.strerror or error}); it will be made again"
-    return None
-
-
-# ------------------------------------------------------------------------------------------------------ the way
-
-
 def get(
     data: ReferenceData,
     selection: Selection,
@@ -269,6 +188,9 @@ def get(
         DataUnavailableError: the images are needed and not available offline.
         ZooError: the split has fewer images than requested.
     """
+    if data.file is not None:
+        found = reference_files.read(data.file, extractor, data.resolution, selection.count, with_features)
+        return found if ranks.rank() == 0 else None
     if not with_features and (found := data.shipped(selection.count, extractor)):
         return found
     size_of(data, selection.count, extractor, with_features)
@@ -290,9 +212,9 @@ def get(
     }
     layer = extractor.layer("fid")
     chosen_by = {"count": about["count"], "selection": about["selection"]}
-    identity = {"format": FORMAT, **content(loaded), **chosen_by, **extractor.identity, "layer": layer}
-    stem = f"{extractor.name}-{data.resolution}-{key_of(identity)}"
-    folder = cache_folder(cache_dir)
+    identity = {"format": reference_cache.FORMAT, **content(loaded), **chosen_by, **extractor.identity, "layer": layer}
+    stem = f"{extractor.name}-{data.resolution}-{reference_cache.key_of(identity)}"
+    folder = reference_cache.cache_folder(cache_dir)
     with _alone(folder / f"{stem}.lock"):
         found = _cached(folder / stem, identity, with_features)
         if ranks.from_first(found is not None):
@@ -314,7 +236,10 @@ def get(
         check_finite(made.layers[layer], f"the real images of {data}")
         tensors = _tensors(made.layers[layer], labels)
         names = ("statistics", "features") if with_features else ("statistics",)
-        warnings = [_write(folder / f"{stem}.{name}.safetensors", tensors[name], identity, about) for name in names]
+        warnings = [
+            reference_cache.write(folder / f"{stem}.{name}.safetensors", tensors[name], identity, about)
+            for name in names
+        ]
         if kept:
             kept.remove()
     found = tensors["statistics"] | tensors["features"]
@@ -340,7 +265,7 @@ def _cached(stem: Path, identity: dict, with_features: bool) -> dict[str, Tensor
     names = ("statistics", "features") if with_features else ("statistics",)
     found: dict[str, Tensor] = {}
     for name in names:
-        part = _read(stem.with_name(f"{stem.name}.{name}.safetensors"), identity)
+        part = reference_cache.read(stem.with_name(f"{stem.name}.{name}.safetensors"), identity)
         if part is None:
             return None
         found |= part
@@ -363,7 +288,13 @@ def _reference(about: dict, tensors: dict[str, Tensor], with_features: bool) -> 
 
 
 def size_of(data: ReferenceData, count: int | None, extractor: Extractor, with_features: bool) -> int:
-    """Return the number of real images without extracting anything; raises ZooError if there are too few."""
+    """Return the number of real images without extracting anything; 0 where a file of statistics does not say it.
+
+    Raises:
+        ZooError: there are too few; or a file of statistics is not what this needs.
+    """
+    if data.file is not None:
+        return reference_files.read(data.file, extractor, data.resolution, count, with_features).count
     if not with_features and (found := data.shipped(count, extractor)):
         return found.count
     total = len(data.loaded.labels)

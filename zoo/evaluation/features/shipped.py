@@ -18,6 +18,7 @@ import numpy as np
 from ...common.files import verify_sha256
 from ...common.package_data import data_path
 from ..metrics.formulas import Statistics
+from .reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .extractor import Extractor
-    from .references import Reference
 
 
 @cache
@@ -73,8 +73,6 @@ def _of_extractor(extractor: Extractor) -> list[dict]:
 
 def _read(entry: dict) -> Reference:
     from safetensors.numpy import load_file
-
-    from .references import Reference
 
     path = data_path("zoo.evaluation.features", "statistics", entry["file"])
     verify_sha256(path, entry["file_sha256"])

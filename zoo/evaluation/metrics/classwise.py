@@ -39,6 +39,7 @@ class ClassRow(ConfigPart):
     num_fake: int
     kernel_distance: float | None = None
     frechet_distance: float | None = None
+    shrunk_frechet_distance: float | None = None  # where a class has too few images for the other
     accuracy: float  # share of its generated images that are classified as this class
     label: int | None = None  # that draws it, as assigned; None: the label of this number
 
@@ -51,14 +52,30 @@ class ClassReport(ConfigPart):
     accuracy_on_real: float  # over the held-out real images
     classifier: str
     intra_frechet_distance: float | None = None  # mean over classes
+    intra_shrunk_frechet_distance: float | None = None
     intra_kernel_distance: float | None = None
     assignment: tuple[int, ...] = ()  # the class that each label is assigned to; empty in older reports
     assigned_by: str | None = None  # the origin of the assignment
     accuracy_assigned: float | None = None
     intra_frechet_distance_assigned: float | None = None
+    intra_shrunk_frechet_distance_assigned: float | None = None
     intra_kernel_distance_assigned: float | None = None
     rows_assigned: tuple[ClassRow, ...] = ()  # of the classes as assigned; empty where that is as asked
     note: str | None = None
+
+    @property
+    def by_kind(self) -> dict[str, float | None]:
+        """Return the scores under the names of their kinds; None where there is none."""
+        return {
+            "class accuracy": self.accuracy,
+            "class accuracy as assigned": self.accuracy_assigned,
+            "intra-class fid": self.intra_frechet_distance,
+            "intra-class fid as assigned": self.intra_frechet_distance_assigned,
+            "shrunk intra-class fid": self.intra_shrunk_frechet_distance,
+            "shrunk intra-class fid as assigned": self.intra_shrunk_frechet_distance_assigned,
+            "intra-class kid": self.intra_kernel_distance,
+            "intra-class kid as assigned": self.intra_kernel_distance_assigned,
+        }
 
 
 @dataclass
@@ -129,32 +146,35 @@ def report(
     check_classes(real_labels, names, "the real images have", "give data that has every class, or leave classes out")
     seen = classifier(fake)
     assigned, by = _assignment(fake_labels, seen, len(names), alignment)
-    rows = _rows(fake, fake_labels, seen, real, real_labels, names, advance)
+    smallest = min(int(torch.bincount(labels).min()) for labels in (fake_labels, real_labels))
+    few = smallest <= fake.shape[1]
+    rows = _rows(fake, fake_labels, seen, real, real_labels, names, few, advance)
     rows_assigned: list[ClassRow] = []
     if assigned != tuple(range(len(names))):
         classes = torch.tensor(assigned)[fake_labels]
         label_of = {cls: label for label, cls in enumerate(assigned)}
-        found = _rows(fake, classes, seen, real, real_labels, names)
+        found = _rows(fake, classes, seen, real, real_labels, names, few)
         rows_assigned = [row.model_copy(update={"label": label_of[row.index]}) for row in found]
-    smallest = min(min(row.num_real, row.num_fake) for row in rows)
-    intra = _mean(row.frechet_distance for row in rows)
     return ClassReport(
         rows=tuple(rows),
         accuracy=float((seen == fake_labels).float().mean()),
         accuracy_on_real=classifier.accuracy_on_real,
         classifier=classifier.description,
-        intra_frechet_distance=intra,
+        intra_frechet_distance=_mean(row.frechet_distance for row in rows),
+        intra_shrunk_frechet_distance=_mean(row.shrunk_frechet_distance for row in rows),
         intra_kernel_distance=_mean(row.kernel_distance for row in rows),
         assignment=assigned,
         assigned_by=by,
         accuracy_assigned=float((seen == torch.tensor(assigned)[fake_labels]).float().mean()),
         intra_frechet_distance_assigned=_mean(row.frechet_distance for row in rows_assigned or rows),
+        intra_shrunk_frechet_distance_assigned=_mean(row.shrunk_frechet_distance for row in rows_assigned or rows),
         intra_kernel_distance_assigned=_mean(row.kernel_distance for row in rows_assigned or rows),
         rows_assigned=tuple(rows_assigned),
-        note=None
-        if intra is not None
-        else f"the smallest class has {smallest:,} images for {fake.shape[1]:,} features: too few for a covariance, so "
-        f"the kernel distance stands in for the Frechet distance within classes",
+        note=f"the smallest class has {smallest:,} images for {fake.shape[1]:,} features: too few for a covariance, so "
+        f"a Frechet distance of shrunk covariances (Ledoit-Wolf) and the kernel distance stand in for the Frechet "
+        f"distance within classes; neither compares with a published intra-class FID"
+        if few
+        else None,
     )
 
 
@@ -174,9 +194,15 @@ def _rows(
     real: Tensor,
     real_labels: Tensor,
     names: Sequence[str],
+    shrunk: bool,
     advance: Callable[[int], object] = lambda n: None,
 ) -> list[ClassRow]:
-    """Make one row per class; `classes` (N,) are the classes of the generated images."""
+    """Make one row per class.
+
+    Args:
+        classes: (N,), of the generated images.
+        shrunk: measure the distance of shrunk covariances, for all classes alike.
+    """
     rows = []
     for index, name in enumerate(names):
         mine, theirs = fake[classes == index], real[real_labels == index]
@@ -195,6 +221,7 @@ def _rows(
                 if size > 1
                 else None,
                 frechet_distance=distance,
+                shrunk_frechet_distance=formulas.shrunk_distance(mine, theirs) if shrunk and size > 1 else None,
                 accuracy=float((seen[classes == index] == index).float().mean()),
             )
         )

@@ -3,6 +3,10 @@
 An estimate from N samples is biased by about c/N, where c depends on the generator, so that two models at the
 same N may be ranked wrongly. Chong & Forsyth 2020 (arXiv 1911.07023) fit a line over 1/N and read it at 1/N = 0:
 FID_infinity. The points here are 15 sample counts, evenly spaced, each a random subset of the same samples.
+
+There is no such limit of KID: its estimate is unbiased (Binkowski et al. 2018, arXiv 1801.01401), so that its
+expectation is the same at every N, KID at infinity included. A line through KIDs would only add the noise of the small
+counts to the score of all images.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
+from ...common.errors import ZooError
 from ...schema.architecture import ConfigPart
 from . import formulas
 
@@ -26,6 +31,18 @@ class Convergence(ConfigPart):
     infinity: float  # at 1/N = 0
     slope: float  # in images: the bias at N samples is slope / N
     straightness: float  # R^2 of the fit; far from 1, the limit is not reliable
+
+
+def check(counts: dict[str, int]) -> None:
+    """Raise ZooError where no distance of these metrics, each with its number of images, can be extrapolated."""
+    if "fid" not in counts:
+        why = "KID is unbiased: its value is that at infinity, within its spread" if "kid" in counts else "that is fid"
+        raise ZooError(
+            f"a curve extrapolates the metric whose bias depends on the number of images ({why}); add fid to the "
+            f"metrics, or leave the curve out (--curve)"
+        )
+    if counts["fid"] < 3:
+        raise ZooError("a distance against the number of images needs at least 3 of them; give more, or no curve")
 
 
 def fit(counts: list[int], distances: list[float]) -> Convergence:

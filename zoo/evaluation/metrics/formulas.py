@@ -48,7 +48,8 @@ def frechet_distance(fake: Statistics, real: Statistics) -> float:
     """|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^1/2) (Heusel et al. 2017, arXiv 1706.08500)."""
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-    arguments = [{"mu": s.mu, "sigma": s.sigma} for s in (fake, real)]
+    precision = np.result_type(fake.mu, real.mu)  # torch-fidelity wants one
+    arguments = [{"mu": s.mu.astype(precision), "sigma": s.sigma} for s in (fake, real)]
     return float(fid_statistics_to_metric(*arguments, verbose=False)[KEY_METRIC_FID])
 
 
@@ -95,6 +96,36 @@ class CovarianceRoot:
         values = np.linalg.eigvalsh(self.root @ fake.sigma @ self.root)
         traces = np.trace(fake.sigma) + np.trace(self.real.sigma)
         return float(difference @ difference + traces - 2 * np.sqrt(values.clip(0)).sum())
+
+
+def shrunk_distance(fake: Tensor, real: Tensor) -> float:
+    """Compute the Frechet distance of two covariances that Ledoit & Wolf (2004) shrink, for fewer images than features.
+
+    Each is (1 - s) S + s m I, with S the covariance (n in the denominator) and m its mean variance. Outside the space
+    that all centred features span, both are multiples of the identity, so that only a matrix of as many rows as images
+    is decomposed. This is another measure than the plain distance, and never comparable with it.
+
+    Args:
+        fake, real: (N, D) and (M, D), at least two each.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    means, factors, floors = [], [], []
+    for side in (fake, real):
+        x = side.double().numpy()
+        centred, shrinkage = x - x.mean(axis=0), ledoit_wolf_shrinkage(x)
+        means.append(x.mean(axis=0))
+        factors.append(centred * np.sqrt((1 - shrinkage) / len(x)))
+        floors.append(shrinkage * (centred**2).mean())
+    width, rows = fake.shape[1], np.concatenate(factors)
+    basis = np.linalg.qr(rows.T)[0] if len(rows) < width else np.eye(width)
+    inner = basis.shape[1]
+    projected = [factor @ basis for factor in factors]
+    sigmas = [p.T @ p + floor * np.eye(inner) for p, floor in zip(projected, floors, strict=True)]
+    mine, theirs = (Statistics(np.zeros(inner), sigma, 0) for sigma in sigmas)
+    outside = (width - inner) * (np.sqrt(floors[0]) - np.sqrt(floors[1])) ** 2
+    difference = means[0] - means[1]
+    return float(difference @ difference + CovarianceRoot(theirs).distance(mine) + outside)
 
 
 def check_finite(features: Tensor, what: str) -> None:

@@ -26,10 +26,14 @@ _TASKS = {
     "cmmd": "cmmd",
     "authpct": "authpct",
     "c_t": "ct",
+    "cas": "cas",
+    "cas as assigned": "cas",
     "class accuracy": "classes",
     "class accuracy as assigned": "classes",
     "intra-class fid": "classes",
     "intra-class fid as assigned": "classes",
+    "shrunk intra-class fid": "classes",
+    "shrunk intra-class fid as assigned": "classes",
     "intra-class kid": "classes",
     "intra-class kid as assigned": "classes",
 }
@@ -48,6 +52,11 @@ class Claim:
     protocol: Protocol | None = None
     why_not: str | None = None
     note: str | None = None
+
+    @property
+    def any_extractor(self) -> bool:
+        """True if the score is of no extractor's features; `extractor` is then the network that is trained."""
+        return self.kind.startswith("cas")
 
     @property
     def task(self) -> Task:

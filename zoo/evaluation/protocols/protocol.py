@@ -101,7 +101,18 @@ class CT(AuthPct):
     smallest_cell: PositiveInt = 20
 
 
-Settings = FID | KID | IS | EqualCounts | AuthPct
+class CAS(ConfigPart):
+    """A classifier trained on generated images, tested on all held-out real ones."""
+
+    num_fake: PositiveInt = 50_000
+    network: Literal["resnet20", "resnet50"] = "resnet20"
+    epochs: PositiveInt = 20
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 0.1
+    sampling: Sampling = Sampling()
+
+
+Settings = FID | KID | IS | EqualCounts | AuthPct | CAS
 
 
 class Doubt(ConfigPart):
@@ -136,6 +147,7 @@ class Protocol(ConfigPart):
     cmmd: CMMD | None = None
     authpct: AuthPct | None = None
     ct: CT | None = None
+    cas: CAS | None = None
     published_in: tuple[str, ...] = ()  # how the `source` of the scores that were measured so begins
     datasets: tuple[str, ...] = ()  # the data sets it is for; empty = any
     quirks: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from ...schema.config import ModelConfig
 from ...schema.entries import Measured, Published, Score
 from ..names import CLIP, DINOV2
 from .protocol import (
+    CAS,
     CMMD,
     CT,
     FID,
@@ -51,6 +52,7 @@ _CLEAN = Protocol(
     cmmd=CMMD(),
     authpct=AuthPct(),
     ct=CT(),
+    cas=CAS(),
 )
 _MIMICRY = Protocol(
     name="mimicry",

@@ -41,7 +41,8 @@ def _comparisons(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]
 
 def _classes(found: ClassReport) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """As asked; where labels are permuted also as assigned, with the label that draws the class."""
-    head = ["class", "real / generated", "kernel distance", "Frechet distance", "accuracy"]
+    distance = "Frechet distance" if found.intra_shrunk_frechet_distance is None else "shrunk Frechet distance"
+    head = ["class", "real / generated", "kernel distance", distance, "accuracy"]
     rows = [[_class(r), f"{r.num_real:,} / {r.num_fake:,}", *_of_class(r)] for r in found.rows]
     if found.rows_assigned:
         head += ["drawn by label", *(f"{title} as assigned" for title in head[2:])]
@@ -55,7 +56,8 @@ def _class(row: ClassRow) -> str:
 
 
 def _of_class(row: ClassRow) -> tuple[str, str, str]:
-    return number(row.kernel_distance), number(row.frechet_distance), f"{row.accuracy:.1%}"
+    frechet = row.frechet_distance if row.shrunk_frechet_distance is None else row.shrunk_frechet_distance
+    return number(row.kernel_distance), number(frechet), f"{row.accuracy:.1%}"
 
 
 def _accuracy(c: ClassReport) -> str:
@@ -79,7 +81,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(
             (
                 "real images",
-                f"{data['dataset']} {data['split']}, {data['count']:,} of {data['total']:,} ({data['selection']}), "
+                f"{data['dataset']} {data['split']}, {_share(data)} ({data['selection']}), "
                 f"{data['resolution']}x{data['resolution']}, checksum {data['checksum'][:16]}, {data['from']}",
             )
         )
@@ -101,6 +103,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if report.seconds:
         facts.append(("seconds", ", ".join(f"{part} {taken:.1f}" for part, taken in report.seconds.items())))
     return facts
+
+
+def _share(data: dict) -> str:
+    return f"{data['count']:,} of {data['total']:,}" if data["count"] else "their number not stated"
 
 
 def _remarks(report: Report) -> list[tuple[str, Sequence[str]]]:

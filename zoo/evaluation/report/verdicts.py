@@ -9,8 +9,8 @@ measurement. Where none was published, a usual one stands in, and where both are
 the value (DCGAN on CIFAR-10, 28.95 +- 0.42; the median of its 35 rows is 0.4 %), KID 3 % (InfoMax-GAN on CelebA 64,
 0.0033 +- 0.0001; median 1.3 %), IS 2 % (cGAN-PD on ImageNet 32, 9.08 +- 0.17; median 0.7 %). The tables of InfoMax-GAN
 (arXiv 2007.04589) agree: median 0.6 %, 1.0 % and 0.7 %. ContraGAN's spreads (up to 3 % of FID) are over training runs,
-which a single checkpoint does not have. Precision, recall, density, coverage, the F scores, AuthPct and accuracy are
-shares: two points out of a hundred. C_T is a z-score: two of its standard deviations. MIND and CMMD have KID's.
+which a single checkpoint does not have. Precision, recall, density, coverage, the F scores, AuthPct, CAS and accuracy
+are shares: two points out of a hundred. C_T is a z-score: two of its standard deviations. MIND and CMMD have KID's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ USUAL_ABSOLUTE = {"authpct": 2.0, "c_t": 2.0}
 USUAL_SHARE = 0.02  # absolute, of all others
 HIGHER_IS_BETTER = (
     *("is", "precision", "recall", "density", "coverage", "f_8", "f_1/8", "authpct"),
-    *("c_t", "class accuracy", "class accuracy as assigned"),
+    *("c_t", "cas", "cas as assigned", "class accuracy", "class accuracy as assigned"),
 )
 
 
@@ -49,7 +49,8 @@ class Comparison(ConfigPart):
 
 def tolerance(kind: str, published: float, published_std: float | None, measured_std: float | None) -> float:
     """How far a measured score of this kind may be from the published one."""
-    usual = USUAL[kind] * abs(published) if kind in USUAL else USUAL_ABSOLUTE.get(kind, USUAL_SHARE)
+    share = next((USUAL[word] for word in kind.split() if word in USUAL), None)  # "intra-class fid as assigned"
+    usual = USUAL_ABSOLUTE.get(kind, USUAL_SHARE) if share is None else share * abs(published)
     spread = math.hypot(usual if published_std is None else published_std, measured_std or 0.0)
     return max(usual, 2 * spread)
 

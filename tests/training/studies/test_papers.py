@@ -1,0 +1,208 @@
+"""The papers as data: nothing is left out, nothing is stale, and a cell goes from its name to its row."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from training.studies import paper, paper_results, papers_command, papers_page, reproduce, sweep, sweep_scores
+from training.studies.infomax_form import EQUATION_4
+from training.studies.paper_results import Results, claims_of, rows_of, verdict_on_number
+from training.studies.sweep_report import weigh
+from zoo.common.errors import ZooError
+from zoo.schema import registry
+from zoo.schema.recipe import InfoMax
+
+ROOT = Path(__file__).parents[3]
+PARTS = [(name, part) for name in paper.names() for part in paper.load(name).parts]
+
+
+def test_the_page_is_not_stale():
+    results = Results([ROOT / "studies"])
+    page = (ROOT / papers_page.PAGE).read_text(encoding="utf-8")
+    assert page == papers_page.render(results), "run: zoo papers page"
+
+
+@pytest.mark.parametrize(("name", "begins"), [("infomax-gan", "InfoMax-GAN, "), ("contragan", "ContraGAN, ")])
+def test_every_published_number_is_a_cell(name, begins):
+    rows = [row for part in paper.load(name).parts for row in rows_of(part, Results([]))]
+    shown = {(row.model, row.metric.lower(), row.published.split(" ")[0]) for row in rows}
+    for model, score in paper._scores():
+        if score.source.startswith(begins):
+            assert (model, score.metric.lower(), f"{score.value:g}") in shown, (model, score.source, str(score))
+
+
+def test_every_table_figure_and_equation_has_a_part():
+    ids = {name: " ".join(part.id for part in paper.load(name).parts) for name in paper.names()}
+    for n in range(1, 11):
+        assert f"table{n} " in f"{ids['infomax-gan']} "
+    for n in (*range(1, 4), *(f"-a{n}" for n in range(1, 11))):
+        assert f"table{n} " in f"{ids['contragan']} "
+    for n in (*range(1, 4), "-a1", "-a2a", "-a2b", *(f"-a{n}" for n in range(3, 11))):
+        assert f"figure{n} " in f"{ids['contragan']} "
+    used = {of_sweep.sweep for _, part in PARTS for of_sweep in part.sweeps}
+    assert set(sweep.names()) - used <= {"contragan-small"}  # the bundled models, whose lengths are this repository's
+
+
+def test_tests_that_check_a_part_exist():
+    for _, part in PARTS:
+        for place in part.checked_by:
+            path, _, function = place.partition("::")
+            assert (ROOT / path).exists(), place
+            if function:
+                tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+                assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, place
+
+
+def test_infomax_gan_has_what_table_6_says():
+    """I(C(x); E(x)) of the discriminator's features, by InfoNCE; no code enters the generator."""
+    config = registry.config("infomax-gan/cifar10")
+    (part,) = config.training.auxiliary
+    assert isinstance(part, InfoMax)
+    assert config.discriminator.infomax.global_after is None
+    assert config.num_classes == 0
+
+
+def test_a_cell_by_its_name():
+    known = ["cifar10/sngan", "cifar10/ssgan", "cifar10/ssgan-im", "cifar-100/sngan"]
+    assert paper.chosen_cells(known, ["CIFAR10/SSGAN"]) == ["cifar10/ssgan"]
+    assert paper.chosen_cells(known, ["cifar100"]) == ["cifar-100/sngan"]
+    assert paper.chosen_cells(known, ["cifar10"]) == known[:3], "no other data set"
+    assert paper.chosen_cells(known, []) == known
+    with pytest.raises(ZooError, match="there is no cell stl10; there are cifar10/sngan"):
+        paper.chosen_cells(known, ["stl10"])
+    with pytest.raises(ZooError, match="infomax-gan has no table99; there are table1, "):
+        paper.load("infomaxgan").part("table99")
+    with pytest.raises(ZooError, match="no paper is called stylegan; there are contragan, infomax-gan"):
+        paper.load("stylegan")
+
+
+@pytest.mark.parametrize(
+    ("values", "value", "std", "verdict"),
+    [
+        ([17.0, 17.2, 17.4], 17.14, 0.2, "agrees"),
+        ([18.0, 18.0, 18.0], 17.14, 0.2, "disagrees"),
+        ([17.5], 17.14, 0.2, "agrees"),
+        ([31.0], 30.286, None, "agrees"),
+        ([35.0], 30.286, None, "disagrees"),
+    ],
+)
+def test_a_number_agrees_within_twice_the_spread(values, value, std, verdict):
+    assert verdict_on_number(values, value, std) == verdict
+
+
+def test_a_comparison_is_weighed():
+    assert weigh([1.0, 1.2], "less", [2.0, 2.2]) == "agrees"
+    assert weigh([1.0, 1.2], "greater", [2.0, 2.2]) == "disagrees"
+    assert weigh([1.0, 2.0], "less", [1.2, 2.2]) == "too close"
+    assert weigh([], "less", [1.0]) == "not run"
+
+
+def study(folder, name, **data):
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / "results.json").write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_a_study_with_another_equation_has_no_verdict(tmp_path):
+    part, curves = paper.load("infomax-gan").part("figure2"), {"mean": [0.9, 0.91], "first 2": [0.8, 0.81]}
+    without = {"mean": [0.7, 0.71], "first 2": [0.6, 0.61], "at change 2": [0.3, 0.31]}
+    summary = {"with InfoMax": curves | {"at change 2": [0.3, 0.32]}, "without InfoMax": without}
+    study(tmp_path, "forgetting", settings={}, summary=summary)
+    verdicts = [(claim.verdict, claim.numbers[:50]) for claim in claims_of(part, Results([tmp_path]))]
+    assert verdicts[:2] == [("not run", "")] * 2
+    assert verdicts[2] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
+    study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary)
+    assert [claim.verdict for claim in claims_of(part, Results([tmp_path]))][:2] == ["agrees", "too close"]
+
+
+def test_one_class_above_all_is_not_consistently_worse(tmp_path):
+    part, last = paper.load("infomax-gan").part("figure3"), {"all classes": 0.4, "one image": 0.0}
+    for highest, verdict in ((0.39, "agrees"), (0.41, "disagrees")):
+        record = last | {"one class 0": 0.2, "one class 1": highest}
+        study(tmp_path, "mode-collapse", settings={"InfoMax": EQUATION_4}, records=[{}, record])
+        claims = {claim.text: claim for claim in claims_of(part, Results([tmp_path]))}
+        assert claims["All classes are answered better than each single class"].verdict == verdict
+        assert claims["One image is answered worse than all classes"].verdict == "agrees"
+
+
+def test_paper_size_results_get_a_verdict_and_small_ones_none(tmp_path):
+    part = paper.load("infomax-gan").part("table2")
+    runs = [{"method": "SSGAN", "seed": seed, "fid": 16.5 + seed / 10} for seed in range(3)]
+    for size, verdict in (("small", "not run"), ("paper", "agrees")):
+        study(tmp_path, size, sweep="infomax-comparison", size=size, runs=runs)
+        row = next(r for r in rows_of(part, Results([tmp_path])) if r.cell == "cifar10/ssgan")
+        assert (row.published, row.verdict) == ("16.59 ± 0.13", verdict)
+        assert row.here.startswith("16.60 ± 0.08")
+
+
+# ---------------------------------------------------------------------------------------------------- reproducing
+
+
+@pytest.fixture
+def app():
+    made = typer.Typer()
+    made.command("reproduce")(reproduce.reproduce)
+    made.command("papers")(papers_command.papers)
+    return made
+
+
+def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
+    """Trained, scored, in the table; the same command again trains nothing."""
+    ten_steps = sweep.shrunk
+    monkeypatch.setattr(sweep, "shrunk", lambda config: ten_steps(config).updated({"training.steps": 2}))
+    monkeypatch.setattr(sweep_scores, "measure", lambda definition, *_: dict.fromkeys(definition.metrics, 12.5))
+    paper.runs_of.cache_clear()
+    data, out = some_data("sngan/cifar10"), tmp_path / "out"
+    command = ["reproduce", "infomax-gan", "table1", "--cell", "cifar10/sngan", "--smallest", "--data", str(data)]
+    command += ["--device", "cpu", "--out", str(out)]
+    app(command, standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "| cifar10/sngan | FID | 18.63 ± 0.22 | 12.50 FD efficientnet-lite0 in ten steps | not run" in said
+    assert list(out.glob("smallest/infomax-comparison/work/*/model.safetensors"))
+    monkeypatch.setattr(sweep_scores, "measure", None)
+    app(command, standalone_mode=False)
+    assert "(finished)" in capsys.readouterr().out
+    paper.runs_of.cache_clear()
+
+
+def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
+    part = paper.load("infomax-gan").part("table1")
+    monkeypatch.setattr(reproduce.Cost, "of", lambda self, config: config.training.steps / 10)
+
+    def fit(limit):
+        return reproduce.fitting(part, ["cifar10"], "paper", tmp_path, None, "cpu", limit)
+
+    # three methods and three seeds: 90,000 s as the paper, 720 s at the CPU's size, 240 s with one seed, 3 s at least
+    sizes = [
+        (fit(limit)[1].split(":")[0], sum(len(p.runs) for p in fit(limit)[0])) for limit in (1e5, 40_000, 700, 200)
+    ]
+    assert sizes == [
+        ("size paper, all seeds", 9),
+        ("size paper, the first seed", 3),
+        ("size small, the first seed", 3),
+        ("size smallest, all seeds", 3),
+    ]
+    plans, told = fit(2.5)
+    assert told == "size smallest, 2 of 3 runs fit"
+    assert [run.where["method"] for plan in plans for run in plan.runs] == ["SNGAN", "SSGAN"]
+    with pytest.raises(ZooError, match="give a larger --budget"):
+        fit(0.5)
+    assert [reproduce.seconds_of(text) for text in ("15m", "2h", "1.5d")] == [900, 7200, 129_600]
+    with pytest.raises(ZooError, match='"soon" is not a time'):
+        reproduce.seconds_of("soon")
+
+
+def test_what_has_no_runs_says_its_command(app, capsys):
+    with pytest.raises(ZooError, match=r"has no runs of its own; run: python -m training\.studies\.forgetting"):
+        app(["reproduce", "infomax-gan", "figure2"], standalone_mode=False)
+    app(["papers", "infomax-gan", "table1", "--cell", "cifar10/ssgan"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "zoo reproduce infomax-gan table1 --cell cifar10/ssgan" in said
+    assert "16.59 ± 0.13" in said
+    assert "18.63" not in said, "another cell"
+
+
+def test_parameters_are_counted_without_weights():
+    assert paper_results.parameters(registry.config("contragan/tiny-imagenet")) == 17_335_204 + 31_678_130

@@ -1,0 +1,255 @@
+"""What was measured of the papers' cells and claims, and the verdict on each."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from zoo.common.errors import ZooError
+from zoo.common.json_files import read_json
+from zoo.common.package_data import top_folder
+from zoo.schema import registry
+from zoo.schema.config import ModelConfig
+
+from .infomax_form import infomax_form
+from .paper import OfSweep, Part, StudyClaim, cells_of, published_of, runs_of, sweep_of
+from .study_report import mean_and_spread, published
+from .sweep import PaperClaim, PlannedRun, PublishedCell, Size, matches
+from .sweep_report import AGREES, DISAGREES, NOT_RUN, Scores, numbers_of, title_of, verdict_on, weigh
+
+REPRODUCED = Path("reproduced")  # where `zoo reproduce` puts its runs
+_TOLERANCE = 0.05  # of a published number without a spread
+_DIGITS = {"kid": 4}
+_SIZES = {"small": "at the CPU's size", "smallest": "in ten steps"}
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """One number of a paper, and what is known of it."""
+
+    cell: str
+    model: str
+    metric: str
+    published: str
+    here: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim of a paper with the verdict, and the numbers that it rests on."""
+
+    text: str
+    verdict: str
+    numbers: str
+
+
+@dataclass(frozen=True)
+class SweepScores:
+    """The results of one sweep at one size."""
+
+    size_name: str
+    size: Size
+    done: Scores
+
+
+@dataclass
+class Results:
+    """All results.json below the folders of studies."""
+
+    folders: Sequence[Path]
+    _read: dict[Path, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for folder in self.folders:
+            for path in sorted(folder.rglob("results.json")):
+                self._read[path.parent] = read_json(path)
+
+    def study(self, name: str) -> Any:
+        """Return the results in the folder of a study; None if there are none."""
+        return next((data for path, data in self._read.items() if path.name == name), None)
+
+    def of_sweep(self, name: str) -> list[SweepScores]:
+        """Return what was found in a sweep, the paper's size first."""
+        results = [data for data in self._read.values() if isinstance(data, dict) and data.get("sweep") == name]
+        order = ["paper", "small", "smallest"]
+        return [_found(data) for data in sorted(results, key=lambda data: order.index(data["size"]))]
+
+
+def _found(data: dict) -> SweepScores:
+    definition, name = sweep_of(data["sweep"]), data["size"]
+    runs = runs_of(definition.name, name == "paper", name == "smallest")
+    axes = set(definition.axes)
+    done: Scores = []
+    for one in data["runs"]:
+        where = {axis: one[axis] for axis in definition.axes}
+        scores = {key: value for key, value in one.items() if key not in axes | {"seed"}}
+        config = next((run.config for run in runs if run.where == where), None)
+        if config is not None:
+            done.append((PlannedRun(definition.name, where, one["seed"], config), scores))
+    return SweepScores(name, definition.size(name == "paper", name == "smallest"), done)
+
+
+def usual() -> Results:
+    """Return the results that ship with a checkout, and those that `zoo reproduce` left here."""
+    return Results([folder for folder in (top_folder("studies"), REPRODUCED) if folder.is_dir()])
+
+
+# ------------------------------------------------------------------------------------------------------------ cells
+
+
+def rows_of(part: Part, results: Results) -> list[PaperRow]:
+    """Return a row for each number that the part prints, and for each cell of a sweep that prints none."""
+    rows = [row for of_sweep in part.sweeps for row in _sweep_rows(of_sweep, part, results)]
+    seen = {(row.model, row.metric.lower(), row.published) for row in rows}
+    for model, score in part.printed():
+        text = published(score.value, score.std)
+        if (model, score.metric.lower(), text) not in seen:
+            settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
+            here, verdict = _counted(registry.config(model), score.metric, score.value) or ("", NOT_RUN)
+            cell = " ".join([score.source.partition(", ")[2], settings]).strip()
+            rows.append(PaperRow(cell, model, score.metric, text, here, verdict))
+    return rows
+
+
+def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[PaperRow]:
+    rows, found = [], results.of_sweep(of_sweep.sweep)
+    for cell, runs in cells_of(of_sweep).items():
+        run = runs[0]
+        printed = {p.metric: p for p in published_of(of_sweep, run)}
+        for metric in printed or of_sweep.metrics or of_sweep.load().metrics[:1]:
+            p = printed.get(metric)
+            here, verdict = _measured(run, metric, p, found)
+            theirs = published(p.value, p.std) if p else "no number in the text"
+            rows.append(PaperRow(cell, run.config.name, metric.upper(), theirs, here, verdict))
+    return rows
+
+
+def _measured(run: PlannedRun, metric: str, p: PublishedCell | None, found: list[SweepScores]) -> tuple[str, str]:
+    """Return what was measured of a cell, at the largest size that was run, and the verdict."""
+    for one in found:
+        values = [scores[metric] for r, scores in one.done if r.where == run.where and metric in scores]
+        if not values:
+            continue
+        digits = _DIGITS.get(metric, 2)
+        text = f"{mean_and_spread(values, digits)} {title_of(metric, one.size)}"
+        if one.size_name != "paper":
+            return f"{text} {_SIZES[one.size_name]}", NOT_RUN
+        return text, verdict_on_number(values, p.value, p.std) if p else "measured"
+    return "", NOT_RUN
+
+
+def verdict_on_number(values: Sequence[float], value: float, std: float | None) -> str:
+    """Compare with a published number: within twice the larger spread, or 5 % where neither has one."""
+    own = statistics.pstdev(values) if len(values) > 1 else 0.0
+    margin = 2 * max(own, std or 0.0) or _TOLERANCE * abs(value)
+    return AGREES if abs(statistics.fmean(values) - value) <= margin else DISAGREES
+
+
+def _counted(config: ModelConfig, metric: str, value: float) -> tuple[str, str] | None:
+    """Count parameters, which needs no run."""
+    if metric != "million parameters":
+        return None
+    here = parameters(config) / 1e6
+    return f"{here:.2f}", AGREES if math.isclose(round(here, 1), value) else DISAGREES
+
+
+def parameters(config: ModelConfig) -> int:
+    """Count the parameters of both networks."""
+    from zoo import nets
+
+    networks = nets.build_generator(config.generator, "meta"), nets.build_discriminator(config.discriminator, "meta")
+    return sum(parameter.numel() for network in networks for parameter in network.parameters())
+
+
+# ----------------------------------------------------------------------------------------------------------- claims
+
+
+def claims_of(part: Part, results: Results) -> list[Judged]:
+    """Judge the claims of a part's sweeps and studies."""
+    judged = [one for of_sweep in part.sweeps for one in _sweep_claims(of_sweep, part, results)]
+    return judged + [_study_claim(claim, part, results) for claim in part.claims]
+
+
+def _sweep_claims(of_sweep: OfSweep, part: Part, results: Results) -> list[Judged]:
+    found, judged = results.of_sweep(of_sweep.sweep), []
+    for claim in of_sweep.load().claims:
+        if not _belongs(of_sweep, claim):
+            continue
+        for one in found:
+            if (verdict := verdict_on(claim, one.done)) != NOT_RUN:
+                numbers = numbers_of(claim, one.done, one.size)
+                notes = [_SIZES.get(one.size_name, ""), _form(one.done, claim)]
+                judged.append(Judged(claim.text, verdict, ", ".join([numbers, *filter(None, notes)])))
+                break
+        else:
+            judged.append(Judged(claim.text, NOT_RUN, ""))
+    return judged
+
+
+def _belongs(of_sweep: OfSweep, claim: PaperClaim) -> bool:
+    """Return True unless the claim is about a run that the part leaves out."""
+    axes = of_sweep.only.keys()
+    return all(of_sweep.holds(where) for where in (claim.where, claim.than) if axes <= where.keys())
+
+
+def _form(done: Scores, claim: PaperClaim) -> str:
+    """Say which form of the InfoMax loss the runs of a claim had; empty without the loss."""
+    runs = [run for run, _ in done if matches(run.where, claim.where) or matches(run.where, claim.than)]
+    forms = {infomax_form(run.config).partition(":")[0] for run in runs} - {""}
+    return " and ".join(sorted(forms))
+
+
+def _study_claim(claim: StudyClaim, part: Part, results: Results) -> Judged:
+    data = results.study(claim.study)
+    if data is None:
+        return Judged(claim.text, NOT_RUN, "")
+    here = _values(data, claim.place)
+    than = [claim.than] if isinstance(claim.than, float) else _values(data, claim.than)
+    if claim.each:
+        beaten = [weigh_single(here, claim.relation, value) for value in than]
+        verdict = AGREES if all(beaten) else DISAGREES
+        numbers = f"{sum(beaten)} of {len(beaten)}"
+    else:
+        verdict = weigh(here, claim.relation, than)
+        numbers = f"{_short(here)} against {_short(than)}"
+    numbers = f"{numbers} ([{claim.study}](../studies/{claim.study}))"
+    form = str(data.get("settings", {}).get("InfoMax", ""))
+    if part.equation and not form.startswith(part.equation):
+        other = "the released code's form"  # which all studies had that do not say
+        return Judged(claim.text, f"{NOT_RUN}: with {part.equation}", f"with {other}: {verdict}, {numbers}")
+    return Judged(claim.text, verdict, numbers)
+
+
+def weigh_single(here: Sequence[float], relation: str, value: float) -> bool:
+    return (statistics.fmean(here) < value) == (relation == "less")
+
+
+def _values(data: Any, place: Sequence[str]) -> list[float]:
+    """Return all numbers at a path of keys into lists and objects, in which * stands for anything.
+
+    Raises:
+        ZooError: there is none.
+    """
+    nodes = [data]
+    for key in place:
+        found = []
+        for node in nodes:
+            if isinstance(node, list):
+                found += node if key == "*" else [node[int(key)]]
+            else:
+                found += [value for name, value in node.items() if fnmatchcase(name, key)]
+        nodes = found
+    if not nodes:
+        raise ZooError(f"the results of a study have no {' / '.join(place)}; make them again")
+    return [float(x) for node in nodes for x in (node if isinstance(node, list) else [node])]
+
+
+def _short(values: Sequence[float]) -> str:
+    mean = statistics.fmean(values)
+    return mean_and_spread(values, 3 if abs(mean) < 10 else 1)

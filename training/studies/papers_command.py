@@ -1,0 +1,115 @@
+"""Show every table, figure, equation and claim of the two papers, with its command and its verdict.
+
+This module is `zoo papers`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli import panels
+
+HELP_PANEL = "Train"
+
+
+def complete_paper(incomplete: str) -> list[str]:
+    from . import paper
+
+    return [name for name in paper.names() if name.startswith(incomplete)]
+
+
+def papers(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PAPER",
+            autocompletion=complete_paper,
+            help="infomax-gan or contragan; or page.",
+            show_default="both",
+        ),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Argument(help="A part, such as table1.", show_default="all parts, in one line each")
+    ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(help="A cell, or its first words, such as cifar10; repeatable.", rich_help_panel=panels.RECIPE),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="With page: the file; default: docs/papers.md.", rich_help_panel=panels.OUTPUT
+        ),
+    ] = None,
+) -> None:
+    """Show the papers' tables, figures and claims, with the command of each and what came of it here.
+
+    zoo papers infomax-gan table1 --cell cifar10/ssgan
+    """
+    from zoo.common.files import write_atomically
+
+    from . import paper, papers_page
+
+    if name == "page":
+        path = out or papers_page.PAGE
+        write_atomically(path, papers_page.render().encode())
+        print(f"wrote {path}")
+    elif part is None:
+        for known in [paper.load(name).name] if name else paper.names():
+            _list(known)
+    else:
+        _show(name or "", part, cell or [])
+
+
+def _list(name: str) -> None:
+    from zoo.cli.printing import to_stdout
+
+    from . import paper, paper_results, papers_page
+
+    found, results, lines = paper.load(name), paper_results.usual(), []
+    for part in found.parts:
+        verdicts = papers_page.tally(part, paper_results.rows_of(part, results), paper_results.claims_of(part, results))
+        lines.append((part.id, part.title, verdicts))
+    to_stdout(200).print(_table(f"{found.name}: {found.title}", ("part", "what", "verdicts"), lines))
+
+
+def _show(name: str, part_name: str, cells: list[str]) -> None:
+    from zoo.cli.printing import to_stdout
+
+    from . import paper, paper_results, papers_page
+
+    found, results = paper.load(name), paper_results.usual()
+    part = found.part(part_name)
+    rows = paper_results.rows_of(part, results)
+    chosen = paper.chosen_cells([row.cell for row in rows], cells)
+    print(f"{found.name} {part.id}: {part.title}\n" + "".join(f"{part.says}\n" if part.says else ""))
+    print("\n".join(papers_page.commands(found, part, chosen[0] if cells else None)))
+    if part.needs:
+        print(f"at the paper's size: {part.needs}")
+    head = ("cell", "model", "metric", "published", "here", "verdict")
+    lines = [tuple(vars(row).values()) for row in rows if row.cell in chosen]
+    if lines:
+        to_stdout(200).print(_table("", head, lines))
+    claims = [] if cells else paper_results.claims_of(part, results)
+    if claims:
+        to_stdout(200).print(
+            _table("", ("claim", "verdict", "measured"), [tuple(vars(claim).values()) for claim in claims])
+        )
+    if part.checked_by:
+        print(f"checked by {', '.join(part.checked_by)}")
+
+
+def _table(title: str, head, lines):
+    from rich.table import Table
+
+    from zoo.common.text import plain
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading in head:
+        table.add_column(heading)
+    for line in lines:
+        table.add_row(*map(plain, line))
+    return table

@@ -1,0 +1,266 @@
+"""Repeat a table, a figure or a cell of the two papers: train, sample, score by its protocol, compare.
+
+This module is `zoo reproduce`, on the sweeps' machinery: runs that are finished are kept, so the same command goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.cli import panels
+from zoo.common.errors import ZooError
+
+from .papers_command import complete_paper
+
+if TYPE_CHECKING:
+    from zoo.schema.config import ModelConfig
+
+    from .paper import Part
+    from .sweep import PlannedRun
+    from .sweep_runs import SweepSetup
+
+HELP_PANEL = "Train"
+_BATCHES = (2, 8)  # images of the steps that are timed
+
+
+@dataclass(frozen=True)
+class PartOfSweep:
+    """The runs of one sweep that a part needs."""
+
+    setup: SweepSetup
+    runs: list[PlannedRun]
+
+
+def reproduce(
+    name: Annotated[
+        str, typer.Argument(metavar="PAPER", autocompletion=complete_paper, help="infomax-gan or contragan.")
+    ],
+    part: Annotated[str, typer.Argument(help="A part that has runs, such as table1 (`zoo papers PAPER`).")],
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(help="A cell, or its first words, such as cifar10; repeatable.", rich_help_panel=panels.RECIPE),
+    ] = None,
+    small: Annotated[
+        bool, typer.Option("--small", help="At the CPU's size instead of the paper's.", rich_help_panel=panels.RECIPE)
+    ] = False,
+    smallest: Annotated[
+        bool,
+        typer.Option("--smallest", help="In ten steps, to see that everything runs.", rich_help_panel=panels.RECIPE),
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time, such as 15m or 2h: the largest size and as many seeds and cells as fit.",
+            rich_help_panel=panels.RECIPE,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of images, an .npz file, or the folder of the publisher's files.",
+            rich_help_panel=panels.DATA,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder; default: reproduced/PAPER/PART/SIZE.", rich_help_panel=panels.OUTPUT),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="auto, cpu, cuda; or several separated by commas: one run on each.", rich_help_panel=panels.COMPUTE
+        ),
+    ] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Concurrent runs per device.", rich_help_panel=panels.COMPUTE)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and stop.", rich_help_panel=panels.OUTPUT)
+    ] = False,
+) -> None:
+    """Repeat a table, a figure or a cell: train, sample, score by the paper's protocol with its seeds, compare.
+
+    zoo reproduce infomax-gan table1 --cell cifar10/ssgan --smallest
+    """
+    from . import paper, papers_page, side_by_side
+
+    if small and smallest:
+        raise typer.BadParameter("give one of --small and --smallest", param_hint="--small")
+    found = paper.load(name)
+    chosen = found.part(part)
+    if not chosen.sweeps:
+        raise ZooError(
+            f"{found.name} {chosen.id} has no runs of its own; run: {'; '.join(papers_page.commands(found, chosen))}"
+        )
+    size = "smallest" if smallest else "small" if small else "paper"
+    folder = out or Path("reproduced") / found.name / chosen.id
+    if budget:
+        plans, told = fitting(chosen, cell or [], size, folder, data, device, seconds_of(budget))
+        print(told)
+    else:
+        plans = plans_of(chosen, cell or [], size, folder, data, device)
+    for plan in plans:
+        print(f"{plan.setup.name}: {counted(plan.runs)} in {plan.setup.out}, {lengths(plan.runs)}", flush=True)
+        if not dry_run:
+            _run(plan, side_by_side.devices(device, jobs))
+    if not dry_run:
+        print(comparison(chosen, cell or [], folder))
+
+
+def plans_of(
+    part: Part, cells: list[str], size: str, folder: Path, data: Path | None, device: str
+) -> list[PartOfSweep]:
+    """Return the runs of a part's cells, in the order of the paper.
+
+    Raises:
+        ZooError: there is no such cell, or none of them is run at this size.
+    """
+    from . import paper
+    from .sweep_runs import SweepSetup
+
+    known = [cell for of_sweep in part.sweeps for cell in paper.cells_of(of_sweep)]
+    chosen, plans = set(paper.chosen_cells(known, cells)), []
+    first = device.split(",")[0].strip()
+    for of_sweep in part.sweeps:
+        setup = SweepSetup(
+            of_sweep.sweep, folder / size / of_sweep.sweep, size == "paper", data, first, size == "smallest"
+        )
+        of_cells = paper.cells_of(of_sweep, size == "paper", size == "smallest")
+        runs = [run for cell, some in of_cells.items() if cell in chosen for run in some]
+        plans += [PartOfSweep(setup, runs)] if runs else []
+    if not plans:
+        raise ZooError(f"{', '.join(sorted(chosen))}: not run at the CPU's size; leave --small out, or give --smallest")
+    return plans
+
+
+def _run(plan: PartOfSweep, devices: list[str]) -> None:
+    from . import side_by_side, sweep_report, sweep_runs
+
+    unfinished = [run for run in plan.runs if sweep_runs.scores_of(plan.setup, run) is None]
+    plan.setup.out.mkdir(parents=True, exist_ok=True)
+    if len(unfinished) > 1 and len(devices) > 1:
+        side_by_side.run_side_by_side(plan.setup, plan.runs, devices)
+    else:
+        sweep_runs.run_all(plan.setup, plan.runs)
+    sweep_report.make_report(plan.setup).write(plan.setup.out)
+
+
+def comparison(part: Part, cells: list[str], folder: Path) -> str:
+    """Return a table of the cells, as the paper prints them and as they were measured in the folder."""
+    from zoo.common.text import table
+
+    from . import paper, paper_results
+
+    results = paper_results.Results([folder])
+    rows = paper_results.rows_of(part, results)
+    chosen = paper.chosen_cells([row.cell for row in rows], cells)
+    lines = [(row.cell, row.metric, row.published, row.here, row.verdict) for row in rows if row.cell in chosen]
+    return table(("cell", "metric", "published", "here", "verdict"), lines)
+
+
+# ----------------------------------------------------------------------------------------------------------- budget
+
+
+def seconds_of(text: str) -> float:
+    """Return 900.0 for "15m"; raises ZooError for anything but a number with s, m, h or d."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if not match:
+        raise ZooError(f'"{text}" is not a time; give a number with s, m, h or d, such as 15m')
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def fitting(
+    part, cells: list[str], size: str, folder: Path, data, device: str, limit: float
+) -> tuple[list[PartOfSweep], str]:
+    """Choose the largest size that fits into a time; of the smallest one, as many cells as fit.
+
+    Within a size all seeds are tried first, then the first seed alone.
+
+    Returns:
+        The plans, and one line that says what was chosen.
+
+    Raises:
+        ZooError: not even one cell fits.
+    """
+    sizes = ["paper", "small", "smallest"]
+    cost = Cost(device)
+    for tried in sizes[sizes.index(size) :]:
+        try:
+            plans = plans_of(part, cells, tried, folder, data, device)
+        except ZooError:
+            if tried == "small":
+                continue
+            raise
+        for seeds in ("all seeds", "the first seed"):
+            some = plans if seeds == "all seeds" else [replace(p, runs=first_seeds(p.runs)) for p in plans]
+            total = sum(cost.of(run.config) for plan in some for run in plan.runs)
+            if total <= limit:
+                return some, f"size {tried}, {seeds}: about {spoken(total)} of training"
+    runs = [(plan, run) for plan in some for run in plan.runs]
+    kept, used = [], 0.0
+    for plan, run in runs:
+        used += cost.of(run.config)
+        if used > limit:
+            break
+        kept.append((plan, run))
+    if not kept:
+        raise ZooError(f"one run of the smallest size takes about {spoken(used)}; give a larger --budget")
+    plans = [replace(plan, runs=[run for p, run in kept if p is plan]) for plan in some]
+    return [plan for plan in plans if plan.runs], f"size smallest, {len(kept)} of {len(runs)} runs fit"
+
+
+def first_seeds(runs: list[PlannedRun]) -> list[PlannedRun]:
+    return [run for run in runs if run.seed == runs[0].seed]
+
+
+class Cost:
+    """How long runs take on a device, from a timed step of each kind."""
+
+    def __init__(self, device: str):
+        from zoo.common.devices import pick_device
+
+        self.device, self._known = pick_device(device.split(",")[0].strip()), {}
+
+    def of(self, config: ModelConfig) -> float:
+        """Return seconds of training, without scores: steps of two small batches are timed, and the line drawn on."""
+        training = config.training
+        few = {"training.accumulation": 1, "training.discriminator_steps": 1, "training.batch_size": min(_BATCHES)}
+        key = config.updated(few).to_json()
+        if key not in self._known:
+            self._known[key] = [self._step(config.updated(few | {"training.batch_size": n})) for n in _BATCHES]
+        (small, large), (low, high) = _BATCHES, self._known[key]
+        of_image = max(0.0, (high - low) / (large - small))
+        step = max(low, low + of_image * (training.batch_size - small))
+        return step * training.steps * (training.discriminator_steps + 1) / 2 * training.accumulation
+
+    def _step(self, config: ModelConfig) -> float:
+        from .cost import Timed
+
+        timed = Timed(config, self.device)
+        timed.seconds(1)  # warms up
+        started = time.perf_counter()
+        timed.seconds(2)
+        return (time.perf_counter() - started) / 2
+
+
+def spoken(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def counted(runs: list[PlannedRun]) -> str:
+    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def lengths(runs: list[PlannedRun]) -> str:
+    steps = sorted({run.config.training.steps for run in runs})
+    return (
+        f"{' or '.join(f'{n:,}' for n in steps)} steps, seeds {', '.join(map(str, sorted({run.seed for run in runs})))}"
+    )

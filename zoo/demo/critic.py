@@ -1,0 +1,187 @@
+"""What the discriminator sees: its score of each image, the best of many, and a map of its embedding."""
+
+from __future__ import annotations
+
+import html
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..common.errors import WeightsUnavailableError
+from ..schema import labels
+from . import drawing, encoding
+from .models import ModelsOnDevice
+from .workers import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ..sampling.gan import GAN
+    from ..sampling.images import Images
+
+PCA, TSNE = "PCA", "t-SNE"
+_KEPT = 8  # sets of judged images that are kept, so that a slider does not judge them again
+_NEIGHBOURS = 5
+_RNG_SEED = 0
+# Ten colours that differ to most colour-blind eyes too (Tableau's), for the frames of ten classes.
+COLOURS = (
+    "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#bab0ac"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Generated images in the order of their scores, the highest first; a higher score is more real to it."""
+
+    images: Images
+    scores: tuple[float, ...]
+    names: tuple[str, ...]  # of the classes asked for; empty without classes
+
+
+@dataclass(frozen=True)
+class Map:
+    """Images in a plane, by what the discriminator's embedding says of them.
+
+    Attributes:
+        places: (N, 2), from 0 to 1.
+        classes: of the images; empty without classes.
+        centres: (classes, 2), the embeddings of the classes; None for heads without them.
+        purity: share of the nearest neighbours of each image, in the embedding, that are of its class.
+    """
+
+    images: Images
+    places: np.ndarray
+    classes: tuple[int, ...]
+    centres: np.ndarray | None
+    purity: float | None
+
+
+_judged: OrderedDict[tuple, Judged] = OrderedDict()  # in the device's process
+
+
+def judge(job: Job, worker: ModelsOnDevice, name: str, n: int, seed: int) -> Judged:
+    """Draw n images, each class in equal parts, and order them by the score of the model's discriminator."""
+    key = (name, n, seed)
+    if key not in _judged:
+        model = _with_discriminator(job, worker, name)
+        images = _drawn(job, model, n, seed)
+        scores = model.score(images)
+        order = scores.argsort(descending=True)
+        names = () if images.labels is None else tuple(model.class_names[i] for i in images.labels[order])
+        _judged[key] = Judged(images[order], tuple(scores[order].tolist()), names)
+        while len(_judged) > _KEPT:
+            _judged.popitem(last=False)
+    return _judged[key]
+
+
+def embed(job: Job, worker: ModelsOnDevice, name: str, n: int, seed: int, method: str) -> Map:
+    """Lay n images out in a plane by their 2C embedding, or by the discriminator's features where it has none."""
+    import torch
+
+    model = _with_discriminator(job, worker, name)
+    images = _drawn(job, model, n, seed)
+    job.report(0, 0, "laying them out")
+    points = model._judged(*_input(model, images), "embedding" if _has_embedding(model) else "features")
+    centres = None
+    if _has_embedding(model):
+        every = model.trained_labels(list(range(model.num_classes)), model.num_classes)
+        centres = model.discriminator.heads.class_embeddings().detach().cpu()[every]
+    together = points if centres is None else torch.cat([points, centres])
+    placed = plane(together.numpy(), method)
+    classes = () if images.labels is None else tuple(images.labels.tolist())
+    return Map(images, placed[:n], classes, placed[n:] if centres is not None else None, purity(points, classes))
+
+
+def plane(points: np.ndarray, method: str) -> np.ndarray:
+    """Return points (N, D) in a plane, (N, 2), from 0 to 1."""
+    from sklearn import decomposition, manifold
+
+    if method == TSNE:
+        perplexity = min(30.0, (len(points) - 1) / 3)
+        reduction = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=_RNG_SEED)
+    else:
+        reduction = decomposition.PCA(2, random_state=_RNG_SEED)
+    placed = reduction.fit_transform(points)
+    low, high = placed.min(axis=0), placed.max(axis=0)
+    return (placed - low) / (high - low).clip(1e-12)
+
+
+def purity(points: Tensor, classes: Sequence[int]) -> float | None:
+    """Return the share of each point's nearest neighbours, by cosine, that are of its class; None without classes."""
+    import torch
+
+    if not classes or len(points) <= _NEIGHBOURS:
+        return None
+    unit = torch.nn.functional.normalize(points, dim=1)
+    alike = unit @ unit.t()
+    alike.fill_diagonal_(-2)
+    of = torch.tensor(classes)
+    return float((of[alike.topk(_NEIGHBOURS).indices] == of[:, None]).float().mean())
+
+
+def ranking(judged: Judged, keep: int) -> str:
+    """Return the images as HTML, the best first, with their scores; all but the best `keep` are dimmed."""
+    figures = []
+    for i, (image, score) in enumerate(zip(judged.images, judged.scores, strict=True)):
+        of = judged.names[i] if judged.names else ""
+        alt = f"no. {i + 1}, score {score:.2f}" + (f", {of}" if of else "")
+        out = "" if i < keep else ' class="zoo-out"'
+        figures.append(
+            f"<figure{out}>{encoding.picture(encoding.png(image), alt)}<figcaption>{score:.2f}</figcaption></figure>"
+        )
+    n = len(judged.scores)
+    mean, best = sum(judged.scores) / n, sum(judged.scores[:keep]) / keep
+    told = f"The best {keep} of {n} are kept: mean score {best:.2f}, against {mean:.2f} of all."
+    return f'<p class="zoo-verdict" role="status">{told}</p><div class="zoo-ranked">{"".join(figures)}</div>'
+
+
+def drawn_map(found: Map, names: Sequence[str], told: str) -> str:
+    """Return the map as HTML: the images in frames of the colour of their class, and the names at the class centres."""
+    side = 100 / 24  # per cent of the map's width that an image takes
+    marks = []
+    for i, (image, (x, y)) in enumerate(zip(found.images, found.places, strict=True)):
+        colour = COLOURS[found.classes[i] % len(COLOURS)] if found.classes else "transparent"
+        alt = names[found.classes[i]] if found.classes else f"image {i}"
+        style = f"left: {x * (100 - side):.1f}%; top: {y * (100 - side):.1f}%; border-color: {colour}"
+        marks.append(encoding.picture(encoding.png(image), alt, style=style))
+    centres = found.centres if found.centres is not None else ()
+    for i, (x, y) in enumerate(centres):
+        style = f"left: {x * (100 - side) + side / 2:.1f}%; top: {y * (100 - side) + side / 2:.1f}%"
+        marks.append(f'<strong style="{style}">{html.escape(names[i])}</strong>')
+    share = "" if found.purity is None else (
+        f" Of the {_NEIGHBOURS} images nearest to one in the embedding, {found.purity:.0%} are of its class."
+    )  # fmt: skip
+    return f'<div class="zoo-map" role="group" aria-label="map of images">{"".join(marks)}</div>' + (
+        f'<p class="zoo-caption">{html.escape(told + share)}</p>'
+    )
+
+
+def _with_discriminator(job: Job, worker: ModelsOnDevice, name: str) -> GAN:
+    model = drawing.load(job, worker, name)
+    if not model.has_discriminator:
+        raise WeightsUnavailableError(f"the discriminator of {name} is not on this machine")
+    return model
+
+
+def _drawn(job: Job, model: GAN, n: int, seed: int) -> Images:
+    from ..sampling.images import Images
+
+    classes = None if not model.num_classes else labels.spread(model.config, ["all"], n)
+    parts, done = [], 0
+    for images in model.stream(n, classes, seed, batch_size=32):
+        parts.append(images)
+        done += len(images)
+        job.report(done, n, f"{done} of {n} images")
+    return Images.cat(parts)
+
+
+def _has_embedding(model: GAN) -> bool:
+    return model.config.discriminator.head.type == "contrastive"
+
+
+def _input(model: GAN, images: Images) -> tuple:
+    from ..sampling.discriminator_methods import discriminator_input
+
+    return discriminator_input(images, model.config), None
