@@ -110,7 +110,8 @@ def test_it_is_kept_in_the_config_of_its_weights_and_shown_on_the_card(measured,
     assert f"| FD | {COUNT} / {COUNT} | {fd.value:g} ± {fd.std:g} | {fd.test:g} |" in text
     assert "over 2 sampling seeds of one training run" in text
     assert "no order of models follows" in text
-    assert panel_section(config.default_weights.model_copy(update={"panel": None})) == ""
+    assert f"`zoo panel {NAME} --num-real {COUNT} --num-fake {COUNT}`" in text
+    assert panel_section(config.default_weights.model_copy(update={"panel": None}), NAME) == ""
 
 
 def test_images_have_no_panel(command):

@@ -120,7 +120,7 @@ def _images(target: Target, data: Any, num_real: int, num_fake: int) -> _Images:
     real = replace(found, split=own_split(found.dataset, found.split or config.data.split))
     available = len(real.loaded.labels)
     try:
-        held_out = references.held_out(real)
+        held_out = references.held_out(real, "ct")
     except DataUnavailableError:  # such as the digits, which are all trained on
         held_out = None
     return _Images(real, held_out, min(num_real, available), min(num_fake, available))
