@@ -365,6 +365,7 @@ def test_quirks_run_under_every_protocol(unconditional, monkeypatch):
             small = small.updated(prd=small.prd.model_copy(update={"runs": 1}))
         if small.kid:
             small = small.updated(kid=small.kid.model_copy(update={"subset_size": 50, "subsets": 2}))
-        report = evaluate(unconditional, small.metrics, protocol=small, num_fake=100, held_out="digits:train")
+        metrics = [metric for metric in small.metrics if metric != "cas"]  # of conditional models
+        report = evaluate(unconditional, metrics, protocol=small, num_fake=100, held_out="digits:train")
         assert {result.protocol for result in report.results} == {name}
         assert any("quantise" in line or "batch_norm" in line for line in report.differences) == (name not in plain)

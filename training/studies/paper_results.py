@@ -41,7 +41,7 @@ class PaperRow:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """A claim of a paper with the verdict, and the numbers that it rests on."""
 
     text: str
@@ -170,13 +170,13 @@ def parameters(config: ModelConfig) -> int:
 # ----------------------------------------------------------------------------------------------------------- claims
 
 
-def claims_of(part: Part, results: Results) -> list[Judged]:
+def claims_of(part: Part, results: Results) -> list[JudgedClaim]:
     """Judge the claims of a part's sweeps and studies."""
     judged = [one for of_sweep in part.sweeps for one in _sweep_claims(of_sweep, part, results)]
     return judged + [_study_claim(claim, part, results) for claim in part.claims]
 
 
-def _sweep_claims(of_sweep: OfSweep, part: Part, results: Results) -> list[Judged]:
+def _sweep_claims(of_sweep: OfSweep, part: Part, results: Results) -> list[JudgedClaim]:
     found, judged = results.of_sweep(of_sweep.sweep), []
     for claim in of_sweep.load().claims:
         if not _belongs(of_sweep, claim):
@@ -185,10 +185,10 @@ def _sweep_claims(of_sweep: OfSweep, part: Part, results: Results) -> list[Judge
             if (verdict := verdict_on(claim, one.done)) != NOT_RUN:
                 numbers = numbers_of(claim, one.done, one.size)
                 notes = [_SIZES.get(one.size_name, ""), _form(one.done, claim)]
-                judged.append(Judged(claim.text, verdict, ", ".join([numbers, *filter(None, notes)])))
+                judged.append(JudgedClaim(claim.text, verdict, ", ".join([numbers, *filter(None, notes)])))
                 break
         else:
-            judged.append(Judged(claim.text, NOT_RUN, ""))
+            judged.append(JudgedClaim(claim.text, NOT_RUN, ""))
     return judged
 
 
@@ -205,12 +205,12 @@ def _form(done: Scores, claim: PaperClaim) -> str:
     return " and ".join(sorted(forms))
 
 
-def _study_claim(claim: StudyClaim, part: Part, results: Results) -> Judged:
+def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim:
     data = results.study(claim.study)
     if data is None:
-        return Judged(claim.text, NOT_RUN, "")
+        return JudgedClaim(claim.text, NOT_RUN, "")
     here = _values(data, claim.place)
-    than = [claim.than] if isinstance(claim.than, float) else _values(data, claim.than)
+    than = _values(data, claim.than) if isinstance(claim.than, tuple) else [claim.than]
     if claim.each:
         beaten = [weigh_single(here, claim.relation, value) for value in than]
         verdict = AGREES if all(beaten) else DISAGREES
@@ -222,8 +222,8 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> Judged:
     form = str(data.get("settings", {}).get("InfoMax", ""))
     if part.equation and not form.startswith(part.equation):
         other = "the released code's form"  # which all studies had that do not say
-        return Judged(claim.text, f"{NOT_RUN}: with {part.equation}", f"with {other}: {verdict}, {numbers}")
-    return Judged(claim.text, verdict, numbers)
+        return JudgedClaim(claim.text, f"{NOT_RUN}: with {part.equation}", f"with {other}: {verdict}, {numbers}")
+    return JudgedClaim(claim.text, verdict, numbers)
 
 
 def weigh_single(here: Sequence[float], relation: str, value: float) -> bool:

@@ -9,7 +9,7 @@ from zoo.common.text import markdown, table
 
 from . import paper
 from .paper import Paper, Part
-from .paper_results import Judged, PaperRow, Results, claims_of, rows_of, usual
+from .paper_results import JudgedClaim, PaperRow, Results, claims_of, rows_of, usual
 from .sweep_report import AGREES, DISAGREES, NOT_RUN, TOO_CLOSE
 
 PAGE = Path("docs/papers.md")
@@ -59,7 +59,7 @@ def _anchor(found: Paper, part: Part) -> str:
     return f"{found.name}-{part.id}"
 
 
-def _part(found: Paper, part: Part, rows: list[PaperRow], claims: list[Judged]) -> list[str]:
+def _part(found: Paper, part: Part, rows: list[PaperRow], claims: list[JudgedClaim]) -> list[str]:
     told = [f"### {found.name} {part.id}\n\n{markdown(part.title)}."]
     told += [f"The paper: {markdown(part.says)}"] if part.says else []
     told.append("\n".join(["```sh", *commands(found, part), "```"]))
@@ -83,7 +83,7 @@ def commands(found: Paper, part: Part, cell: str | None = None) -> list[str]:
     ]
 
 
-def tally(part: Part, rows: list[PaperRow], claims: list[Judged]) -> str:
+def tally(part: Part, rows: list[PaperRow], claims: list[JudgedClaim]) -> str:
     """Say how many numbers and claims have which verdict; for what tests check, that they agree."""
     told = []
     for what, verdicts in (("claims", [c.verdict for c in claims]), ("numbers", [r.verdict for r in rows])):

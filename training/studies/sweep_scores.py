@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import zoo
 from zoo import datasets
@@ -56,7 +57,7 @@ def split_of(size: Size, config: ModelConfig) -> str:
     return size.split or published.find(size.protocol).split(config.data.dataset, config.data.split)
 
 
-def _counts(size: Size, protocol: str, metrics: tuple[str, ...], data: Dataset) -> dict[str, int]:
+def _counts(size: Size, protocol: str, metrics: tuple[str, ...], data: Dataset) -> dict[str, Any]:
     """Return the counts that differ from the protocol's; there may be fewer real images than it asks for."""
     if protocol == _PLAIN:
         fake = size.num_fake or USUAL

@@ -120,6 +120,17 @@ class Progress(AbstractContextManager):
 
         return advance
 
+    def task_of_unknown_length(self, title: str) -> Callable[..., None]:
+        """Return a function of (count, total, made=True), as that of `task`, which begins with its first call."""
+        begun: list[Callable[..., None]] = []
+
+        def advance(count: int, total: int, made: bool = True) -> None:
+            if not begun:
+                begun.append(self.task(title, total))
+            begun[0](count, made)
+
+        return advance
+
     @contextmanager
     def steps(self, title: str, costs: Mapping[str, float]) -> Iterator[Callable[[], None]]:
         """Yield a function to call at the end of each step, of work that does not say how far it is.

@@ -67,7 +67,7 @@ class Npz(Arrays):
         return sha256(self.path)
 
     @property
-    def _prefixes(self) -> tuple[str, str]:
+    def _prefixes(self) -> tuple[str, ...]:
         return (f"{self.split}_", "train_", "") if self.split in _TRAINED_ON else (f"{self.split}_", "")
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:

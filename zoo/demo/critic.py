@@ -83,7 +83,7 @@ def embed(job: Job, worker: ModelsOnDevice, name: str, n: int, seed: int, method
     model = _with_discriminator(job, worker, name)
     images = _drawn(job, model, n, seed)
     job.report(0, 0, "laying them out")
-    points = model._judged(*_input(model, images), "embedding" if _has_embedding(model) else "features")
+    points = model._judged(_input(model, images), None, "embedding" if _has_embedding(model) else "features")
     centres = None
     if _has_embedding(model):
         every = model.trained_labels(list(range(model.num_classes)), model.num_classes)
@@ -181,7 +181,7 @@ def _has_embedding(model: GAN) -> bool:
     return model.config.discriminator.head.type == "contrastive"
 
 
-def _input(model: GAN, images: Images) -> tuple:
+def _input(model: GAN, images: Images) -> Tensor:
     from ..sampling.discriminator_methods import discriminator_input
 
-    return discriminator_input(images, model.config), None
+    return discriminator_input(images, model.config)

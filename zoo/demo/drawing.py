@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .models import ModelsOnDevice
 from .validation import Sample
@@ -57,7 +57,10 @@ def asked(
     job: Job, worker: ModelsOnDevice, name: str, classes: Sequence[int], rows: int, seed: int, way: str
 ) -> Images:
     """Draw rows of images of these classes, `sample(rows * len(classes), classes * rows, seed, labels=way)`."""
-    return load(job, worker, name).sample(rows * len(classes), list(classes) * rows, seed, labels=way)
+    from ..sampling.labelled import Labels
+
+    labels = cast(Labels, way)
+    return load(job, worker, name).sample(rows * len(classes), list(classes) * rows, seed, labels=labels)
 
 
 def sample_one(job: Job, worker: ModelsOnDevice, request: Sample, position: int) -> Images:

@@ -23,7 +23,7 @@ _LOOK = 0.3  # seconds between two looks at the file that grows
 _running: dict[str, asyncio.Task] = {}  # on the server's event loop alone
 
 
-async def fetch(name: str, report: Callable[[float, str], None], most: int = 2) -> None:
+async def fetch(name: str, report: Callable[[float, str], object], most: int = 2) -> None:
     """Download the weights of a registered name, "name" or "name@tag"; a second caller waits for the first's download.
 
     A caller who goes leaves the download running.

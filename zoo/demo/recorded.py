@@ -54,9 +54,9 @@ def strips(picture: Image) -> list[Image]:
     """Cut the rows of images out of a picture of rows, without the titles beside and above them."""
     import numpy as np
 
-    ink = (np.asarray(picture) < _WHITE).any(axis=2)
-    bands = list(_runs(ink.any(axis=1)))
-    cells = [list(_runs(ink[top:bottom].any(axis=0))) for top, bottom in bands]
+    ink = np.any(np.asarray(picture) < _WHITE, axis=2)
+    bands = list(_runs(np.any(ink, axis=1)))
+    cells = [list(_runs(np.any(ink[top:bottom], axis=0))) for top, bottom in bands]
     left, right = min(row[0][0] for row in cells if row), max(row[-1][1] for row in cells if row)
     return [picture.crop((left, top, right, bottom)) for top, bottom in bands]
 

@@ -81,6 +81,7 @@ def quiet(function: Callable, outputs: int, cancels: bool = False) -> Callable:
 
     @wraps(function)
     async def handler(*arguments, **named):
+        values: list[Any]
         try:
             result = await function(*arguments, **named)
             values = list(result) if isinstance(result, (tuple, list)) else [result]
@@ -97,7 +98,8 @@ def quiet(function: Callable, outputs: int, cancels: bool = False) -> Callable:
 
 def cancel_button(**options: Any) -> gr.Button:
     """Return a Cancel button that is seen only while there is something to cancel."""
-    return gr.Button("Cancel", visible=False, elem_classes="zoo-cancel", **({"min_width": 90} | options))
+    options = {"min_width": 90} | options
+    return gr.Button("Cancel", visible=False, elem_classes="zoo-cancel", **options)
 
 
 def draw_button() -> gr.Button:

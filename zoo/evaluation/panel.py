@@ -22,7 +22,7 @@ from ..common.numbers import whole
 from ..common.progress import ProgressCallback
 from ..datasets.catalogue import own_split
 from ..schema import config_files
-from ..schema.panel import Panel, PanelScore
+from ..schema.panel_scores import Panel, PanelScore
 from .features import references
 from .features.extractors import metric_name
 from .names import OFFLINE, SECOND_OFFLINE

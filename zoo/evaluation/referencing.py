@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ..common import ranks
@@ -79,24 +78,13 @@ def make_reference(
                 with_features=features,
                 batch_size=_BATCH,
                 cache_dir=cache_dir,
-                advance=_advance(bars, f"{found}, {each.name}"),
+                advance=bars.task_of_unknown_length(f"{found}, {each.name}"),
             )
             if reference is not None:
                 made.append((each, reference))
     if made:
         reference_files.write(path, layout, made)
     return [reference for _, reference in made]
-
-
-def _advance(bars: Progress, title: str) -> Callable[[int, int], None]:
-    tasks: list[Callable[[int], None]] = []
-
-    def advance(done: int, total: int) -> None:
-        if not tasks:
-            tasks.append(bars.task(title, total))
-        tasks[0](done)
-
-    return advance
 
 
 def _data(data: str | os.PathLike, split: str | None, resolution: int | None, protocol) -> ReferenceData:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -220,13 +220,6 @@ class Scorer:
         """Add the features or statistics of some real images, unless they are there."""
         if key in found.references:
             return
-        advance: list[Callable[..., None]] = []
-
-        def report_progress(count: int, total: int, made: bool) -> None:
-            if not advance:
-                advance.append(bars.task(f"real images, {data}", total))
-            advance[0](count, made)
-
         found.references[key] = references.get(
             data,
             selection,
@@ -235,7 +228,7 @@ class Scorer:
             batch_size=self.batch_size,
             cache_dir=self.cache_dir,
             timings=found.timings,
-            advance=report_progress,
+            advance=bars.task_of_unknown_length(f"real images, {data}"),
             unfinished=self._keep,
         )
         real = found.references[key]

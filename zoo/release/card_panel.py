@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..common.text import markdown, plain, table
 from ..schema.entries import Weights
-from ..schema.panel import Panel, PanelScore
+from ..schema.panel_scores import Panel, PanelScore
 
 if TYPE_CHECKING:
     from rich.table import Table

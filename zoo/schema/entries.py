@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from .architecture import ConfigPart
 from .bounds import Count, Length, Line, Notes, Paragraph, Word
 from .label_alignment import LabelAlignment
-from .panel import Panel
+from .panel_scores import Panel
 
 Tag = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

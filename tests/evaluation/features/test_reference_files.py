@@ -154,7 +154,7 @@ def test_edms_file_does_not_say_of_how_many_images(real, tmp_path, inception_wei
     assert "their number not stated" in found._repr_markdown_()
     with pytest.raises(ZooError, match="cannot say that these are not inception's own weights"):
         make_reference(path, tmp_path / "made.npz", **options)
-    monkeypatch.setattr("zoo.evaluation.features.hub_files.HubFile.is_official", lambda *_: True)
+    monkeypatch.setattr("zoo.evaluation.features.torch_hub_files.HubFile.is_official", lambda *_: True)
     make_reference(path, tmp_path / "made.npz", cache_dir=tmp_path, **options)
     with np.load(tmp_path / "made.npz") as arrays:
         assert sorted(arrays.files) == ["mu", "sigma"]

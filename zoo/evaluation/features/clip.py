@@ -17,7 +17,7 @@ from ...common.errors import WeightsCorruptedError
 from ..names import OFFLINE
 from . import bicubic
 from .extractor import Extractor
-from .hub_files import HubFile
+from .torch_hub_files import HubFile
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 

@@ -20,7 +20,7 @@ from ...common.files import sha256
 from ..names import OFFLINE
 from . import bicubic
 from .extractor import Extractor
-from .hub_files import HubFile
+from .torch_hub_files import HubFile
 from .vision_transformer import VisionTransformer
 
 SIDE = FeatureExtractorDinoV2.INPUT_IMAGE_SIZE

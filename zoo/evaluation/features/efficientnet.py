@@ -25,6 +25,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from ...common import extras
 from ...common.errors import WeightsCorruptedError, ZooError
 from ...common.files import sha256
+from ...inference.matrix_product import has_onednn
 from ..names import OFFLINE, SECOND_OFFLINE
 from .extractor import Extractor
 
@@ -145,7 +146,8 @@ def load(name: str) -> Extractor:
     from .fast_efficientnet import FastEfficientNetLite
 
     register()
-    module, path, side = FastEfficientNetLite(name, ["1280"]), weights_path(name), VARIANTS[name].side
+    network = FastEfficientNetLite if has_onednn() else EfficientNetLite
+    module, path, side = network(name, ["1280"]), weights_path(name), VARIANTS[name].side
     found = sha256(path)
     return Extractor(
         name,

@@ -44,7 +44,7 @@ class _ConvolutionAndReLU6(nn.Module):
     def __init__(self, convolution: nn.Conv2d):
         super().__init__()
         self.convolution = convolution  # of the package, with its padding
-        padding = getattr(convolution, "static_padding", nn.Identity())
+        self._padding = padding = getattr(convolution, "static_padding", nn.Identity())
         self._pads = isinstance(padding, nn.ZeroPad2d)
         left, right, top, bottom = padding.padding if isinstance(padding, nn.ZeroPad2d) else (0, 0, 0, 0)
         self._even = [top, left] if (left, top) == (right, bottom) else None
@@ -54,7 +54,7 @@ class _ConvolutionAndReLU6(nn.Module):
         if x.device.type != "cpu":
             return F.relu6(conv(x))
         if self._even is None:
-            x = conv.static_padding(x)
+            x = self._padding(x)
         # x, weight, bias, padding, stride, dilation, groups, and the activation with its bounds
         return torch.ops.mkldnn._convolution_pointwise(
             x,

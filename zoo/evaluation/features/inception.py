@@ -19,7 +19,7 @@ from ...common.errors import WeightsCorruptedError
 from ...common.files import sha256
 from ..names import INCEPTION, OFFLINE
 from .extractor import Extractor
-from .hub_files import HubFile
+from .torch_hub_files import HubFile
 
 FILE_NAME = URL_INCEPTION_V3.rsplit("/", 1)[1]
 SHA256_PREFIX = FILE_NAME.rpartition("-")[2].removesuffix(".pth")  # torch.hub's convention: the first 8 hex digits

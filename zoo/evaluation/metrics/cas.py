@@ -49,7 +49,7 @@ def predictions(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = build(settings.network, num_classes, images.shape[2])
-        network = network.to(device, memory_format=torch.channels_last).train()
+        network = network.to(device).to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
         optimizer = torch.optim.SGD(
             network.parameters(), settings.learning_rate, _MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
         )
