@@ -82,13 +82,13 @@ def test_the_same_call_measures_nothing_again(measured, monkeypatch):
 
 def test_data_without_other_images_have_no_real_column(tmp_path, command, monkeypatch):
     monkeypatch.setattr(panel, "EXTRACTORS", ("tiny",))
-    out = command("panel", "infomax-gan/digits", "-o", tmp_path, "--num-fake", 60, "--num-real", 60, "--seeds", 1)
+    out = command("panel", "contragan/digits", "-o", tmp_path, "--num-fake", 60, "--num-real", 60, "--seeds", 1)
     assert out.returncode == 0, out.stderr
     assert "C_T" not in out.stdout
     assert "60 / 60" in out.stdout
     assert "no images that the weights have not seen" in " ".join(out.stdout.split())
     arguments = ("-o", tmp_path, "--num-fake", 60, "--num-real", 60, "--seeds", 1, "--json")
-    found = json.loads(command("panel", "infomax-gan/digits", *arguments).stdout)
+    found = json.loads(command("panel", "contragan/digits", *arguments).stdout)
     assert "held_out" not in found
     assert not any("test" in score for score in found["scores"])
 
@@ -110,7 +110,8 @@ def test_it_is_kept_in_the_config_of_its_weights_and_shown_on_the_card(measured,
     assert f"| FD | {COUNT} / {COUNT} | {fd.value:g} ± {fd.std:g} | {fd.test:g} |" in text
     assert "over 2 sampling seeds of one training run" in text
     assert "no order of models follows" in text
-    assert panel_section(config.default_weights.model_copy(update={"panel": None})) == ""
+    assert f"`zoo panel {NAME} --num-real {COUNT} --num-fake {COUNT}`" in text
+    assert panel_section(config.default_weights.model_copy(update={"panel": None}), NAME) == ""
 
 
 def test_images_have_no_panel(command):

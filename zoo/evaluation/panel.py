@@ -169,7 +169,7 @@ def _report(
 
 def _scores(report: Report, test: Report | None) -> list[PanelScore]:
     of_test = {result.kind: result.value for result in test.results} if test else {}
-    if report.classes:  # by the same classifier
+    if test and report.classes:  # by the same classifier
         of_test["class accuracy"] = of_test["class accuracy as assigned"] = report.classes.accuracy_on_real
     return [
         PanelScore(

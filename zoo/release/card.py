@@ -73,7 +73,7 @@ def render(
     sections += [_use(config, place)]
     if config.published or any(entry.scores for entry in config.weights):
         sections.append(_scores(config, place))
-    if config.default_weights and (section := panel_section(config.default_weights)):
+    if config.default_weights and (section := panel_section(config.default_weights, place)):
         sections.append(section)
     if section := labels_section(config, place):
         sections.append(section)

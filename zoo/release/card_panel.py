@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..common.text import markdown, plain, table
@@ -12,14 +13,21 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def panel_section(entry: Weights) -> str:
-    """Return the section of a card about the panel of its weights; empty if they have none."""
+def panel_section(entry: Weights, place: str) -> str:
+    """Return the section of a card about the panel of its weights; empty if they have none.
+
+    Args:
+        place: what `zoo.load` takes for this model.
+    """
     panel = entry.panel
     if panel is None:
         return ""
     head, rows = _cells(panel)
     shown = table([markdown(cell) for cell in head], [[markdown(cell) for cell in row] for row in rows])
-    return f"## Panel\n\n{shown}\n\n{markdown(about(panel))}"
+    first = panel.scores[0]
+    counts = f"--num-real {first.num_real} --num-fake {first.num_fake}"
+    again = f"Measure it again: `zoo panel {quote(place)} {counts}`."
+    return f"## Panel\n\n{shown}\n\n{markdown(about(panel))}\n\n{again}"
 
 
 def as_table(panel: Panel) -> Table:
