@@ -162,7 +162,7 @@ def test_a_recorded_score_is_verified(asked, monkeypatch):
     monkeypatch.setattr("zoo.evaluation.features.references.held_out", lambda *_: zoo_data(data))
     found = {c.metric: c for c in zoo.verify("test/cas", device="cpu").comparisons}
     assert found["CAS (resnet20)"].verdict == "reproduced"
-    assert found["CAS"].why == "measured with another network, CAS resnet20"
+    assert found["CAS"].why == "measured with another network, CAS (resnet20)"
 
 
 def zoo_data(given):
