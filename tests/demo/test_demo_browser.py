@@ -238,7 +238,7 @@ def test_by_keyboard_show_ten_classes_and_then_one(browser):
     browser.drawn("seed 0,")
     browser.reach("#class input")
     browser.press("4")
-    browser.until(lambda: browser.all('[role=option][aria-setsize="1"]'))  # what does not fit has gone
+    browser.until(lambda: browser.all('[aria-label="4"][aria-setsize="1"]'))  # what does not fit has gone
     browser.press(Keys.ENTER, Keys.ESCAPE)
     browser.reach("#seed input")
     browser.retype("21")
@@ -285,7 +285,7 @@ def test_by_keyboard_compare_two_methods(browser):
     browser.until(lambda: len(browser.all("#compared img")) == 2)
     browser.reach("#second-model input")
     browser.retype("infomax-gan/digits")
-    browser.until(lambda: browser.all('[role=option][aria-setsize="1"]'))
+    browser.until(lambda: browser.all('[aria-label^="infomax-gan/digits"][aria-setsize="1"]'))
     browser.press(Keys.ENTER)
     browser.reach("#compare")
     browser.press(Keys.ENTER)
