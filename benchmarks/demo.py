@@ -118,7 +118,7 @@ class Server:
         root = Path(__file__).resolve().parent.parent
         self.start = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, str(root / "app.py"), *flags],
+            [sys.executable, str(root / "app.py"), "--no-downloads", *flags],
             cwd=root,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

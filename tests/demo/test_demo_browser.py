@@ -197,6 +197,8 @@ def test_a_phone_needs_no_sideways_scrolling(browser, tab):
         if tab == "sample":
             browser.drawn("seed 0,")
             assert browser.all("#gallery img")[0].rect["y"] < 600, "a picture within the first screen"
+        if tab == "compare":
+            assert browser.until(lambda: browser.all("#compared img"))[0].rect["y"] < 844
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
     finally:
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -238,7 +240,7 @@ def test_by_keyboard_show_ten_classes_and_then_one(browser):
     browser.drawn("seed 0,")
     browser.reach("#class input")
     browser.press("4")
-    browser.until(lambda: browser.all('[role=option][aria-setsize="1"]'))  # what does not fit has gone
+    browser.until(lambda: browser.all('.active[aria-label="4"][aria-setsize="1"]'))  # what does not fit has gone
     browser.press(Keys.ENTER, Keys.ESCAPE)
     browser.reach("#seed input")
     browser.retype("21")
@@ -285,8 +287,9 @@ def test_by_keyboard_compare_two_methods(browser):
     browser.until(lambda: len(browser.all("#compared img")) == 2)
     browser.reach("#second-model input")
     browser.retype("infomax-gan/digits")
-    browser.until(lambda: browser.all('[role=option][aria-setsize="1"]'))
+    browser.until(lambda: browser.all('.active[aria-label^="infomax-gan/digits"][aria-setsize="1"]'))
     browser.press(Keys.ENTER)
+    browser.until(lambda: "(no classes)" in browser.all("#second-model input")[0].get_attribute("value"))
     browser.reach("#compare")
     browser.press(Keys.ENTER)
     browser.until(lambda: "infomax-gan/digits" in browser.text("#compared"))

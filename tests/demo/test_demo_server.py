@@ -46,7 +46,8 @@ def server(tmp_path_factory):
             patch.setenv(name, "")  # what starting sets is undone with this
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))  # the tests', as features are costly
         patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
-        settings = Settings(max_images=64, max_models=2, max_seconds=30, max_evaluation_images=60, device="cpu")
+        limits = {"max_images": 64, "max_models": 2, "max_seconds": 30, "max_evaluation_images": 60}
+        settings = Settings(**limits, downloads=False, device="cpu")
         with pytest.MonkeyPatch.context() as network:  # settings that Gradio's client of HTTP cannot use
             for name, value in _UNUSABLE.items():
                 network.setenv(name, value)

@@ -277,6 +277,7 @@ def test_the_map_has_the_centres_of_the_classes(device):
     found = critic.embed(_Job(), device, "contragan-snresgan/cifar10", 20, 0, critic.PCA)
     assert found.places.shape == (20, 2)
     assert found.centres.shape == (10, 2)
+    assert found.right > 0.5, "the embeddings are named as the classes, though the generator's labels are permuted"
     shown = critic.drawn_map(found, [f"<{i}>" for i in range(10)], "told")
     assert shown.count("<img") == 20
     assert shown.count("<strong") == 10

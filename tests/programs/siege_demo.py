@@ -127,7 +127,7 @@ def _demo(folder: Path):
     temporary, log = folder / "temporary", folder / "log"
     temporary.mkdir()
     port = free_port()
-    options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--max-images", "64"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--no-downloads", "--max-images", "64"]
     command = shlex.join([sys.executable, "-m", "zoo", "demo", *options, "--max-evaluation-images", "60"])
     environment = os.environ | {"TMPDIR": str(temporary), "ZOO_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
     with log.open("wb") as errors, subprocess.Popen(

@@ -49,6 +49,7 @@ class Map:
         classes: of the images; empty without classes.
         centres: (classes, 2), the embeddings of the classes; None for heads without them.
         purity: share of the nearest neighbours of each image, in the embedding, that are of its class.
+        right: share of the images that are nearest to the embedding of their own class.
     """
 
     images: Images
@@ -56,6 +57,7 @@ class Map:
     classes: tuple[int, ...]
     centres: np.ndarray | None
     purity: float | None
+    right: float | None
 
 
 _judged: OrderedDict[tuple, Judged] = OrderedDict()  # in the device's process
@@ -86,12 +88,13 @@ def embed(job: Job, worker: ModelsOnDevice, name: str, n: int, seed: int, method
     points = model._judged(_input(model, images), None, "embedding" if _has_embedding(model) else "features")
     centres = None
     if _has_embedding(model):
-        every = model.trained_labels(list(range(model.num_classes)), model.num_classes)
-        centres = model.discriminator.heads.class_embeddings().detach().cpu()[every]
+        # In the order of the classes: the discriminator has learnt them from the names of real images.
+        centres = model.discriminator.heads.class_embeddings().detach().cpu()
     together = points if centres is None else torch.cat([points, centres])
     placed = plane(together.numpy(), method)
     classes = () if images.labels is None else tuple(images.labels.tolist())
-    return Map(images, placed[:n], classes, placed[n:] if centres is not None else None, purity(points, classes))
+    placed_centres = None if centres is None else placed[n:]
+    return Map(images, placed[:n], classes, placed_centres, purity(points, classes), nearest(points, centres, classes))
 
 
 def plane(points: np.ndarray, method: str) -> np.ndarray:
@@ -119,6 +122,16 @@ def purity(points: Tensor, classes: Sequence[int]) -> float | None:
     alike.fill_diagonal_(-2)
     of = torch.tensor(classes)
     return float((of[alike.topk(_NEIGHBOURS).indices] == of[:, None]).float().mean())
+
+
+def nearest(points: Tensor, centres: Tensor | None, classes: Sequence[int]) -> float | None:
+    """Return the share of points that are nearest, by cosine, to the centre of their class; None without centres."""
+    import torch
+
+    if centres is None:
+        return None
+    found = (torch.nn.functional.normalize(points, dim=1) @ centres.t()).argmax(dim=1)
+    return float((found == torch.tensor(classes)).float().mean())
 
 
 def ranking(judged: Judged, keep: int) -> str:
@@ -150,9 +163,11 @@ def drawn_map(found: Map, names: Sequence[str], told: str) -> str:
     for i, (x, y) in enumerate(centres):
         style = f"left: {x * (100 - side) + side / 2:.1f}%; top: {y * (100 - side) + side / 2:.1f}%"
         marks.append(f'<strong style="{style}">{html.escape(names[i])}</strong>')
-    share = "" if found.purity is None else (
-        f" Of the {_NEIGHBOURS} images nearest to one in the embedding, {found.purity:.0%} are of its class."
-    )  # fmt: skip
+    share = ""
+    if found.right is not None:
+        share = f" {found.right:.0%} of the images are nearest to the embedding of the class asked for."
+    if found.purity is not None:
+        share += f" Of the {_NEIGHBOURS} images nearest to one in the embedding, {found.purity:.0%} are of its class."
     return f'<div class="zoo-map" role="group" aria-label="map of images">{"".join(marks)}</div>' + (
         f'<p class="zoo-caption">{html.escape(told + share)}</p>'
     )

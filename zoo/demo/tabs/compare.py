@@ -26,7 +26,7 @@ def build(page) -> None:
             third = gr.Dropdown(
                 [("none", ""), *listed], value="", label="Third model", min_width=240, elem_id="third-model"
             )
-        with gr.Row(equal_height=True):
+        with gr.Accordion("Class, number of images, seed", open=False), gr.Row(equal_height=True):
             label = gr.Textbox(label="Class", info="A name or an index, for those that have classes", min_width=160)
             n = gr.Slider(1, most, min(25, most), step=1, label="Images of each", min_width=160)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=110, elem_id="compare-seed")

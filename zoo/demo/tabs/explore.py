@@ -119,8 +119,8 @@ def build(page, sampling) -> Exploring:
             return await asyncio.to_thread(encoding.strips, rows, "The same seed by truncation", "truncation"), None
         return "", None
 
-    async def animated(*values, progress=gr.Progress()):  # noqa: B008
-        asked = checked(*values[:-1])
+    async def animated(name, kind, at, a, b, number, single, second, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
+        asked = checked(name, kind, at, a, b, number, single, second, chosen, truncation, n)
         work = partial(exploring.film, asked=asked)
         frames = await run("film", asked.request.model, work, page_progress(progress), from_="page")
         name = f"{asked.request.config.slug}-{asked.kind}"
@@ -149,7 +149,7 @@ def build(page, sampling) -> Exploring:
     rolled = page.connect(other_seeds.click, roll, [], [a, b], show_progress="hidden")
     again = [redraw.click, turned[0].success, rolled[0].success, a.submit, b.submit, number.submit, single.input]
     page.connect([*again, second.input], explore, inputs, outputs, show_progress="minimal", show_progress_on=picture)
-    page.connect(animate.click, animated, [*inputs, gif], [film, gif, mp4], cancel=cancel, show_progress_on=film)
+    page.connect(animate.click, animated, inputs, [film, gif, mp4], cancel=cancel, show_progress_on=film)
     page.connect(sampling.gallery.select, pick, [sampling.seed], [a, number], show_progress="hidden")
     return Exploring([kind, at, single, second, b, number])
 

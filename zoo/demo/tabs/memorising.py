@@ -35,13 +35,13 @@ def build(page, sampling) -> None:
         work = partial(neighbours.nearest, request=request, position=number, count=count)
         return (await page.service.run("nearest", request.model, work, page_progress(progress), from_="page")).html()
 
-    async def first(name, *values, progress=gr.Progress()):  # noqa: B008
+    async def first(name, seed, number, count, chosen, truncation, n, progress=gr.Progress()):  # noqa: B008
         config, name = validation.model(name)
         record = neighbours.recorded(config, name)
         if not model_list.where(config, name)[0]:
             return "", record
         try:
-            return await near(name, *values, progress=progress), record
+            return await near(name, seed, number, count, chosen, truncation, n, progress), record
         except DataUnavailableError as error:  # no fault of the visitor, who has asked for nothing yet
             return neighbours.unavailable(str(error)), record
 

@@ -79,8 +79,8 @@ def build(page) -> SampleControls:
                 elem_id="gallery",
                 elem_classes="zoo-gallery",
             )
-            with gr.Row(elem_classes="zoo-line"):
-                status = gr.HTML(elem_id="status", min_width=240)
+            status = gr.HTML(elem_id="status")
+            with gr.Row():
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
             with gr.Accordion("Make the same pictures yourself", open=False):
