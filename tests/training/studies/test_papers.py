@@ -137,6 +137,18 @@ def test_paper_size_results_get_a_verdict_and_small_ones_none(tmp_path):
         assert row.here.startswith("16.60 ± 0.08")
 
 
+def test_others_scores_and_those_of_weights_stand_where_the_model_is_the_cell():
+    rows = {
+        row.cell: row for row in rows_of(paper.load("infomax-gan").part("table1"), Results([])) if row.metric == "FID"
+    }
+    assert rows["cifar10/sngan"].elsewhere == "16.77 ± 0.04 (Mimicry README, a7fda06)"
+    rows = {row.cell: row for row in rows_of(paper.load("contragan").part("table1"), Results([]))}
+    row = rows["cifar10/snresgan-contragan"]
+    assert (row.here, row.verdict) == ("27.38 ± 0.18 FD efficientnet-lite0 of the weights zoo", "not run")
+    varied = rows_of(paper.load("contragan").part("table-a9"), Results([]))
+    assert not any(row.elsewhere or row.here for row in varied), "of other settings than the weights'"
+
+
 # ---------------------------------------------------------------------------------------------------- reproducing
 
 
