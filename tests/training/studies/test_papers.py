@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 import typer
 
-from training.studies import paper, paper_results, papers_command, papers_page, reproduce, sweep, sweep_scores
+from training.studies import (
+    paper,
+    paper_results,
+    papers_command,
+    papers_page,
+    reproduce,
+    sweep,
+    sweep_cost,
+    sweep_scores,
+)
 from training.studies.infomax_form import EQUATION_4
 from training.studies.paper_results import Results, claims_of, rows_of, verdict_on_number
 from training.studies.sweep_report import weigh
@@ -218,3 +227,16 @@ def test_what_has_no_runs_says_its_command(app, capsys):
 
 def test_parameters_are_counted_without_weights():
     assert paper_results.parameters(registry.config("contragan/tiny-imagenet")) == 17_335_204 + 31_678_130
+
+
+def test_the_cost_of_a_step_stands_beside_the_papers(monkeypatch):
+    class Timed:
+        def __init__(self, config, device):
+            pass
+
+        def seconds(self, steps):
+            return steps / 8
+
+    monkeypatch.setattr(sweep_cost, "Timed", Timed)
+    rows = sweep_cost.table(sweep.load("contragan-regularizers"), True, "cpu", 4, "E: 2C").rows
+    assert rows == [("column E: 2C", "49.01", "0.500", "on a GPU alone", "49", "0.967")]
