@@ -215,6 +215,15 @@ def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
         reproduce.seconds_of("soon")
 
 
+def test_a_scheduler_gets_the_command_of_each_run(app, capsys, tmp_path):
+    command = ["reproduce", "contragan", "table1", "--cell", "tiny-imagenet", "--dry-run", "--out", str(tmp_path / "x")]
+    app([*command, "--data", "tiny"], standalone_mode=False)
+    out = tmp_path / "x" / "paper" / "contragan-tiny"
+    expected = f"zoo sweep run contragan-tiny --paper --data tiny --out {out} --run method-contragan-seed0"
+    assert expected in capsys.readouterr().out.replace("  ", "").split("\n")
+    assert not (tmp_path / "x").exists()
+
+
 def test_what_has_no_runs_says_its_command(app, capsys):
     with pytest.raises(ZooError, match=r"has no runs of its own; run: python -m training\.studies\.forgetting"):
         app(["reproduce", "infomax-gan", "figure2"], standalone_mode=False)

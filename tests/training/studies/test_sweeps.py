@@ -342,7 +342,7 @@ def test_scores_while_training_are_one_plot(file, tmp_path, monkeypatch):
     ],
 )
 def test_the_papers_size_is_scored_by_the_papers_protocol(name, images, expected, monkeypatch, tmp_path):
-    """What the protocol has is measured by it, in its own counts; fewer real images than it asks for are all of them."""
+    """What the protocol has is measured by it, in its own counts; of fewer real images than it asks for, all."""
     calls, loaded = [], []
 
     def evaluate(folder, metrics, *, protocol, num_fake=None, num_real=None, seeds, **_):
