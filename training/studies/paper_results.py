@@ -23,6 +23,7 @@ from .sweep import PaperClaim, PlannedRun, PublishedCell, Size, matches
 from .sweep_report import AGREES, DISAGREES, NOT_RUN, Scores, numbers_of, title_of, verdict_on, weigh
 
 REPRODUCED = Path("reproduced")  # where `zoo reproduce` puts its runs
+_PAPERS = ("InfoMax-GAN, ", "ContraGAN, ")
 _TOLERANCE = 0.05  # of a published number without a spread
 _DIGITS = {"kid": 4}
 _SIZES = {"small": "at the CPU's size", "smallest": "in ten steps"}
@@ -36,6 +37,7 @@ class PaperRow:
     model: str
     metric: str
     published: str
+    elsewhere: str  # what others measured of the same model
     here: str
     verdict: str
 
@@ -113,7 +115,7 @@ def rows_of(part: Part, results: Results) -> list[PaperRow]:
             settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
             here, verdict = _counted(registry.config(model), score.metric, score.value) or ("", NOT_RUN)
             cell = " ".join([score.source.partition(", ")[2], settings]).strip()
-            rows.append(PaperRow(cell, model, score.metric, text, here, verdict))
+            rows.append(PaperRow(cell, model, score.metric, text, "", here, verdict))
     return rows
 
 
@@ -126,7 +128,10 @@ def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[PaperRo
             p = printed.get(metric)
             here, verdict = _measured(run, metric, p, found)
             theirs = published(p.value, p.std) if p else "no number in the text"
-            rows.append(PaperRow(cell, run.config.name, metric.upper(), theirs, here, verdict))
+            others = ""
+            if _is_the_model(of_sweep, run):
+                here, others = here or _of_weights(run.config, metric), _elsewhere(run.config, metric)
+            rows.append(PaperRow(cell, run.config.name, metric.upper(), theirs, others, here, verdict))
     return rows
 
 
@@ -142,6 +147,30 @@ def _measured(run: PlannedRun, metric: str, p: PublishedCell | None, found: list
             return f"{text} {_SIZES[one.size_name]}", NOT_RUN
         return text, verdict_on_number(values, p.value, p.std) if p else "measured"
     return "", NOT_RUN
+
+
+def _is_the_model(of_sweep: OfSweep, run: PlannedRun) -> bool:
+    """Return True if nothing but a model is chosen, so that scores of its weights belong to the cell."""
+    chosen = [of_sweep.load().axes[axis][option] for axis, option in run.where.items()]
+    return not any(option.changes or option.class_share < 1 for option in chosen) and of_sweep.load().model is None
+
+
+def _elsewhere(config: ModelConfig, metric: str) -> str:
+    """Return the first score of the model that another source than the papers reports."""
+    for score in config.published:
+        if score.metric.lower() == metric and not score.settings and not score.source.startswith(_PAPERS):
+            return f"{published(score.value, score.std)} ({score.source})"
+    return ""
+
+
+def _of_weights(config: ModelConfig, metric: str) -> str:
+    """Return the first score that was measured here of the model's own weights."""
+    short = {"fid": "FD", "kid": "KD", "is": "CS"}.get(metric, metric)
+    for weights in config.weights:
+        for score in weights.scores:
+            if score.metric.upper() == metric.upper() or score.metric.startswith(f"{short} "):
+                return f"{published(score.value, score.std)} {score.metric} of the weights {weights.tag}"
+    return ""
 
 
 def verdict_on_number(values: Sequence[float], value: float, std: float | None) -> str:

@@ -89,7 +89,7 @@ def _show(name: str, part_name: str, cells: list[str]) -> None:
     print("\n".join(papers_page.commands(found, part, chosen[0] if cells else None)))
     if part.needs:
         print(f"at the paper's size: {part.needs}")
-    head = ("cell", "model", "metric", "published", "here", "verdict")
+    head = ("cell", "model", "metric", "published", "elsewhere", "here", "verdict")
     lines = [tuple(vars(row).values()) for row in rows if row.cell in chosen]
     if lines:
         to_stdout(200).print(_table("", head, lines))

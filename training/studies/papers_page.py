@@ -70,8 +70,8 @@ def _part(found: Paper, part: Part, rows: list[PaperRow], claims: list[JudgedCla
     if claims:
         told.append(table(("claim", "verdict", "measured"), [(markdown(c.text), c.verdict, c.numbers) for c in claims]))
     if rows:
-        cells = [(f"`{r.cell}`", f"`{r.model}`", r.metric, r.published, r.here, r.verdict) for r in rows]
-        told.append(table(("cell", "model", "metric", "published", "here", "verdict"), cells))
+        cells = [(f"`{r.cell}`", f"`{r.model}`", r.metric, r.published, r.elsewhere, r.here, r.verdict) for r in rows]
+        told.append(table(("cell", "model", "metric", "published", "elsewhere", "here", "verdict"), cells))
     return told
 
 

@@ -6,6 +6,7 @@ This module is `zoo reproduce`, on the sweeps' machinery: runs that are finished
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +82,12 @@ def reproduce(
         int | None, typer.Option(min=1, help="Concurrent runs per device.", rich_help_panel=panels.COMPUTE)
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, and stop.", rich_help_panel=panels.OUTPUT)
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the command of each run, for a scheduler, and stop.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = False,
 ) -> None:
     """Repeat a table, a figure or a cell: train, sample, score by the paper's protocol with its seeds, compare.
@@ -107,10 +113,19 @@ def reproduce(
         plans = plans_of(chosen, cell or [], size, folder, data, device)
     for plan in plans:
         print(f"{plan.setup.name}: {counted(plan.runs)} in {plan.setup.out}, {lengths(plan.runs)}", flush=True)
-        if not dry_run:
+        if dry_run:
+            print("\n".join(f"  {command_of(plan.setup, run)}" for run in plan.runs))
+        else:
             _run(plan, side_by_side.devices(device, jobs))
     if not dry_run:
         print(comparison(chosen, cell or [], folder))
+
+
+def command_of(setup: SweepSetup, run: PlannedRun) -> str:
+    """Return the command of one run, for a scheduler; afterwards `zoo reproduce` compares what is there."""
+    size = ["--paper"] if setup.paper else ["--smallest"] if setup.smallest else []
+    data = ["--data", str(setup.data)] if setup.data else []
+    return shlex.join(["zoo", "sweep", "run", setup.name, *size, *data, "--out", str(setup.out), "--run", run.id])
 
 
 def plans_of(

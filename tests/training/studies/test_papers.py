@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 import typer
 
-from training.studies import paper, paper_results, papers_command, papers_page, reproduce, sweep, sweep_scores
+from training.studies import (
+    paper,
+    paper_results,
+    papers_command,
+    papers_page,
+    reproduce,
+    sweep,
+    sweep_cost,
+    sweep_scores,
+)
 from training.studies.infomax_form import EQUATION_4
 from training.studies.paper_results import Results, claims_of, rows_of, verdict_on_number
 from training.studies.sweep_report import weigh
@@ -137,6 +146,18 @@ def test_paper_size_results_get_a_verdict_and_small_ones_none(tmp_path):
         assert row.here.startswith("16.60 ± 0.08")
 
 
+def test_others_scores_and_those_of_weights_stand_where_the_model_is_the_cell():
+    rows = {
+        row.cell: row for row in rows_of(paper.load("infomax-gan").part("table1"), Results([])) if row.metric == "FID"
+    }
+    assert rows["cifar10/sngan"].elsewhere == "16.77 ± 0.04 (Mimicry README, a7fda06)"
+    rows = {row.cell: row for row in rows_of(paper.load("contragan").part("table1"), Results([]))}
+    row = rows["cifar10/snresgan-contragan"]
+    assert (row.here, row.verdict) == ("27.38 ± 0.18 FD efficientnet-lite0 of the weights zoo", "not run")
+    varied = rows_of(paper.load("contragan").part("table-a9"), Results([]))
+    assert not any(row.elsewhere or row.here for row in varied), "of other settings than the weights'"
+
+
 # ---------------------------------------------------------------------------------------------------- reproducing
 
 
@@ -194,6 +215,15 @@ def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
         reproduce.seconds_of("soon")
 
 
+def test_a_scheduler_gets_the_command_of_each_run(app, capsys, tmp_path):
+    command = ["reproduce", "contragan", "table1", "--cell", "tiny-imagenet", "--dry-run", "--out", str(tmp_path / "x")]
+    app([*command, "--data", "tiny"], standalone_mode=False)
+    out = tmp_path / "x" / "paper" / "contragan-tiny"
+    expected = f"zoo sweep run contragan-tiny --paper --data tiny --out {out} --run method-contragan-seed0"
+    assert expected in capsys.readouterr().out.replace("  ", "").split("\n")
+    assert not (tmp_path / "x").exists()
+
+
 def test_what_has_no_runs_says_its_command(app, capsys):
     with pytest.raises(ZooError, match=r"has no runs of its own; run: python -m training\.studies\.forgetting"):
         app(["reproduce", "infomax-gan", "figure2"], standalone_mode=False)
@@ -206,3 +236,16 @@ def test_what_has_no_runs_says_its_command(app, capsys):
 
 def test_parameters_are_counted_without_weights():
     assert paper_results.parameters(registry.config("contragan/tiny-imagenet")) == 17_335_204 + 31_678_130
+
+
+def test_the_cost_of_a_step_stands_beside_the_papers(monkeypatch):
+    class Timed:
+        def __init__(self, config, device):
+            pass
+
+        def seconds(self, steps):
+            return steps / 8
+
+    monkeypatch.setattr(sweep_cost, "Timed", Timed)
+    rows = sweep_cost.table(sweep.load("contragan-regularizers"), True, "cpu", 4, "E: 2C").rows
+    assert rows == [("column E: 2C", "49.01", "0.500", "on a GPU alone", "49", "0.967")]

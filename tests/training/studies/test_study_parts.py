@@ -12,7 +12,7 @@ from training.data import Real
 from training.networks import Networks
 from training.objectives import InfoMax
 from training.run.trainer import Options, train
-from training.studies import digit_classifier, forgetting, mode_collapse, modes
+from training.studies import digit_classifier, forgetting, forgetting_page, mode_collapse, modes
 from training.studies.discriminator_run import DiscriminatorRun, in_eval
 from zoo import datasets
 from zoo.checkpoints import weights
@@ -174,7 +174,7 @@ def test_summary_of_a_curve():
     for task, (first, last, change) in enumerate(curve):
         records.append({"step": 4 * task + 1, "accuracy": first})
         records.append({"step": 4 * task + 4, "accuracy": last, "at change": change})
-    found = forgetting.summary(records, task_steps=4, num_tasks=2)
+    found = forgetting_page.summary(records, task_steps=4, num_tasks=2)
     areas = [2.7, 0.3 + 1.8, 0.65 + 2.55, 0.5 + 2.1]  # of which the first task's begins after its first update
     expected = {"mean": sum(areas) / 15, "at change 1": 0.2, "first 1": 0.4, "last 1": 0.9}
     expected |= {"at change 2": 0.5, "first 2": 0.65, "last 2": 0.9}
@@ -192,7 +192,7 @@ def test_summary_of_a_curve():
     ],
 )
 def test_a_seed_has_to_gain_on_average_and_after_changes(gains, after_changes, says):
-    assert forgetting.verdict(gains, after_changes) == says
+    assert forgetting_page.verdict(gains, after_changes) == says
 
 
 # ------------------------------------------------------------------------------------------- a discriminator alone

@@ -9,14 +9,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import submitit
 import torch
 from narrow import tiny
 
+from training.run.periodic_evaluation import PeriodicEvaluation
 from training.run.stopping import RunStoppedError
-from training.studies import side_by_side, sweep, sweep_report, sweep_runs
+from training.studies import side_by_side, sweep, sweep_report, sweep_runs, sweep_scores
 from training.studies.sweep import PaperClaim, PlannedRun, Size
 from training.studies.sweep_runs import SweepSetup
 from zoo.common.errors import ConfigError, ZooError
@@ -300,6 +302,78 @@ def test_a_table_has_the_papers_numbers_beside_ours(file):
     assert table.head == ("alpha", "FID", "paper: FID")
     assert table.rows == [("0", "9.2", ""), ("1", "5.0", "17.1 ± 0.2")]
     assert sweep_report.title_of("fid", Size(extractor="efficientnet-lite0")) == "FD (efficientnet-lite0)"
+
+
+def test_models_and_settings_that_options_name(file):
+    """A pattern of axes names the models; a setting is that of ContraGAN's Table A9, below the option's own changes."""
+    axes = {
+        "dataset": {"CIFAR": {"fills": "cifar10", "setting": "E"}, "Tiny": {"fills": "tiny-imagenet", "setting": "F"}},
+        "method": {"BigGAN": {"fills": "biggan"}, "ContraGAN": {"fills": "contragan"}},
+    }
+    axes["dataset"]["Tiny"]["set"] = {"training.discriminator_steps": 3}
+    size = {"set": {"training.steps": 2}}
+    whole = sweep.load(file(model=None, models="{method}/{dataset}", axes=axes, small=size, curves=[]))
+    runs = {tuple(run.where.values()): run.config for run in whole.runs()}
+    assert {config.name for config in runs.values()} == {
+        f"{method}/{dataset}" for method in ("biggan", "contragan") for dataset in ("cifar10", "tiny-imagenet")
+    }
+    first, last = runs["CIFAR", "BigGAN"].training, runs["Tiny", "ContraGAN"].training
+    assert (first.discriminator_steps, first.optimizer.discriminator_lr, first.optimizer.beta1) == (5, 0.0002, 0.5)
+    assert (last.discriminator_steps, last.optimizer.discriminator_lr, last.optimizer.beta1) == (3, 0.0004, 0.0)
+
+
+def test_scores_while_training_are_one_plot(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(PeriodicEvaluation, "score", lambda self, run: ("FD efficientnet-lite0", float(run.step)))
+    monkeypatch.setattr(sweep_scores, "measure", lambda *_: {"fid": 1.0})
+    small = small_sweep()["small"] | {"extractor": "efficientnet-lite0"}
+    axes = {"alpha": {"0": {}}}
+    path = file(axes=axes, metrics=["fid"], scores_while_training=2, curves=[], small=small)
+    setup = SweepSetup(str(path), tmp_path / "out", device="cpu")
+    drawn = {}
+    monkeypatch.setattr(sweep_report.study_plots, "curves", lambda series, *_, **__: drawn.update(series) or b"png")
+    sweep_runs.run_all(setup, setup.planned())
+    report = sweep_report.make_report(setup)
+    assert drawn == {"alpha 0": [(1, 1.0), (2, 2.0)]}
+    assert "FD efficientnet-lite0 while training" in [figure.caption for figure in report.figures]
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "expected"),
+    [
+        ("infomax-comparison", 60_000, [("infomax-gan", ("fid", "kid", "is"), None, None, "train")]),
+        ("infomax-comparison", 300, [("infomax-gan", ("fid", "kid", "is"), None, 300, "train")]),
+        (
+            "contragan-comparison",
+            10_000,
+            [("contragan", ("fid",), None, None, "test"), ("clean", ("kid", "classes"), 10_000, 10_000, "test")],
+        ),
+    ],
+)
+def test_the_papers_size_is_scored_by_the_papers_protocol(name, images, expected, monkeypatch, tmp_path):
+    """What the protocol has is measured by it, in its own counts; of fewer real images than it asks for, all."""
+    calls, loaded = [], []
+
+    def evaluate(folder, metrics, *, protocol, num_fake=None, num_real=None, seeds, **_):
+        assert seeds == 1
+        calls.append((protocol, metrics, num_fake, num_real, loaded[-1]))
+        return SimpleNamespace(results=[SimpleNamespace(kind=metric, value=1.0) for metric in metrics], classes=None)
+
+    monkeypatch.setattr(sweep_scores.zoo, "evaluate", evaluate)
+    monkeypatch.setattr(
+        sweep_scores.datasets, "load_for", lambda config, split, root: loaded.append(split) or range(images)
+    )
+    whole = sweep.load(name)
+    run = whole.runs(paper=True)[0]
+    found = sweep_scores.measure(whole, whole.paper, run, tmp_path, None, "cpu")
+    assert calls == expected
+    assert set(found) == set(whole.metrics)
+
+
+def test_the_length_of_every_run_is_told(file):
+    axes = {"length": {"2": {}, "3": {"set": {"training.steps": 3}}}}
+    shown = sweep_report.show(sweep.load(file(axes=axes)))
+    assert "default: 2 runs of 2 or 3 steps" in shown
+    assert "length-3-seed0: infomax-gan/digits, 3 steps, n_dis 1, batch 4" in shown
 
 
 def test_listing_and_showing(command):
