@@ -197,7 +197,7 @@ def test_the_doctor_shows_the_extras_of_developers_on_request(command):
         text = command("doctor", "--no-network", *options).stdout.partition("extras\n")[2].partition("\n\n")[0]
         return {line.split()[0] for line in text.splitlines()}
 
-    assert shown() == {"demo", "eval", "export", "train", "upstream", "video"}
+    assert shown() == {"compare", "demo", "eval", "export", "train", "upstream", "video"}
     assert shown("--dev") == shown() | {"test", "docs", "dev"}
 
 

@@ -170,7 +170,8 @@ def zoo_data(capsys, monkeypatch):
     return run
 
 
-def test_the_commands(zoo_data, tmp_path, data_root):
+def test_the_commands(zoo_data, tmp_path, data_root, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # paths of temporary folders are long
     assert f"no data set is prepared in {data_root / 'prepared'} yet" in " ".join(zoo_data("list")[1].split())
     folder = image_folder(tmp_path / "own", ["a/1.png", "b/2.png"])
     status, out, _ = zoo_data("prepare", "custom", "--root", folder, "--resolution", 16)

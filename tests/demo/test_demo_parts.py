@@ -103,7 +103,7 @@ def test_what_is_evaluated_is_the_registered_model_too(shadowed, monkeypatch):
         raise StoppedError(source)
 
     monkeypatch.setattr(zoo, "evaluate", evaluate)
-    monkeypatch.setattr(scoring, "require", lambda asked: None)
+    monkeypatch.setattr(scoring, "require", lambda asked: (asked.metrics, None))
     worker = Worker("cpu", ModelCache(str.upper, 1), max_waiting=1)
     asked = scoring.request(SETTINGS, shadowed, ["kid"], 50, "efficientnet-lite0", "clean")
     with pytest.raises(StoppedError) as caught:

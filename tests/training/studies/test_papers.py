@@ -153,7 +153,7 @@ def test_others_scores_and_those_of_weights_stand_where_the_model_is_the_cell():
     assert rows["cifar10/sngan"].elsewhere == "16.77 ± 0.04 (Mimicry README, a7fda06)"
     rows = {row.cell: row for row in rows_of(paper.load("contragan").part("table1"), Results([]))}
     row = rows["cifar10/snresgan-contragan"]
-    assert (row.here, row.verdict) == ("27.38 ± 0.18 FD efficientnet-lite0 of the weights zoo", "not run")
+    assert (row.here, row.verdict) == ("27.38 ± 0.18 FD (efficientnet-lite0) of the weights zoo", "not run")
     varied = rows_of(paper.load("contragan").part("table-a9"), Results([]))
     assert not any(row.elsewhere or row.here for row in varied), "of other settings than the weights'"
 
@@ -180,7 +180,7 @@ def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
     command += ["--device", "cpu", "--out", str(out)]
     app(command, standalone_mode=False)
     said = capsys.readouterr().out
-    assert "| cifar10/sngan | FID | 18.63 ± 0.22 | 12.50 FD efficientnet-lite0 in ten steps | not run" in said
+    assert "| cifar10/sngan | FID | 18.63 ± 0.22 | 12.50 FD (efficientnet-lite0) in ten steps | not run" in said
     assert list(out.glob("smallest/infomax-comparison/work/*/model.safetensors"))
     monkeypatch.setattr(sweep_scores, "measure", None)
     app(command, standalone_mode=False)

@@ -323,7 +323,7 @@ def test_models_and_settings_that_options_name(file):
 
 
 def test_scores_while_training_are_one_plot(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(PeriodicEvaluation, "score", lambda self, run: ("FD efficientnet-lite0", float(run.step)))
+    monkeypatch.setattr(PeriodicEvaluation, "score", lambda self, run: ("FD (efficientnet-lite0)", float(run.step)))
     monkeypatch.setattr(sweep_scores, "measure", lambda *_: {"fid": 1.0})
     small = small_sweep()["small"] | {"extractor": "efficientnet-lite0"}
     axes = {"alpha": {"0": {}}}
@@ -334,7 +334,7 @@ def test_scores_while_training_are_one_plot(file, tmp_path, monkeypatch):
     sweep_runs.run_all(setup, setup.planned())
     report = sweep_report.make_report(setup)
     assert drawn == {"alpha 0": [(1, 1.0), (2, 2.0)]}
-    assert "FD efficientnet-lite0 while training" in [figure.caption for figure in report.figures]
+    assert "FD (efficientnet-lite0) while training" in [figure.caption for figure in report.figures]
 
 
 @pytest.mark.parametrize(
