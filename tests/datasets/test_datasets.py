@@ -170,8 +170,7 @@ def zoo_data(capsys, monkeypatch):
     return run
 
 
-def test_the_commands(zoo_data, tmp_path, data_root, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")  # paths of temporary folders are long
+def test_the_commands(zoo_data, tmp_path, data_root):
     assert f"no data set is prepared in {data_root / 'prepared'} yet" in " ".join(zoo_data("list")[1].split())
     folder = image_folder(tmp_path / "own", ["a/1.png", "b/2.png"])
     status, out, _ = zoo_data("prepare", "custom", "--root", folder, "--resolution", 16)
@@ -187,8 +186,8 @@ def test_the_commands(zoo_data, tmp_path, data_root, monkeypatch):
     assert Path(celeba["folder"]).parent == data_root / "prepared"
     (data_root / "cifar-10-batches-py").mkdir()
     table = zoo_data("list")[1]
-    assert str(data_root / "cifar-10-batches-py") in table
-    assert f"train 16x16, 2 of {folder}" in table
+    assert "cifar-10-batches-py" in "".join(table.split()), "a long path goes on in the next line"
+    assert "train16x16,2of" in "".join(table.split())
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
     else:
         verdict = weigh(here, claim.relation, than)
         numbers = f"{_short(here)} against {_short(than)}"
-    numbers = f"{numbers} ([{claim.study}](../studies/{claim.study}))"
+    numbers = f"{numbers} ([{claim.study}](../studies/{claim.study}/README.md))"
     form = str(data.get("settings", {}).get("InfoMax", ""))
     if part.equation and not form.startswith(part.equation):
         other = "the released code's form"  # which all studies had that do not say
