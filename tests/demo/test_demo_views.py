@@ -18,6 +18,7 @@ from zoo.checkpoints.availability import Status
 from zoo.demo import (
     cards,
     critic,
+    drawing,
     encoding,
     exploring,
     fetching,
@@ -173,6 +174,13 @@ def test_weights_that_are_not_here_are_refused_and_not_fetched(monkeypatch):
 
 
 # ------------------------------------------------------------------------------------------------------------ explore
+
+
+def test_rows_of_classes_are_those_of_the_model(device):
+    for way in ("aligned", "trained"):
+        found = drawing.asked(_Job(), device, "contragan/digits", [3, 5], 2, 7, way)
+        expected = device.models.get("contragan/digits").sample(4, [3, 5, 3, 5], 7, labels=way)
+        assert torch.equal(found.uint8, expected.uint8)
 
 
 def _asked(kind: str, at: float, model: str = "contragan/digits", **changes) -> exploring.Exploration:

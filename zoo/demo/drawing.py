@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..sampling.gan import GAN
     from ..sampling.images import Images
+    from ..sampling.labelled import Labels
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ def asked(
     job: Job, worker: ModelsOnDevice, name: str, classes: Sequence[int], rows: int, seed: int, way: str
 ) -> Images:
     """Draw rows of images of these classes, `sample(rows * len(classes), classes * rows, seed, labels=way)`."""
-    from ..sampling.labelled import Labels
-
-    labels = cast(Labels, way)
+    labels = cast("Labels", way)
     return load(job, worker, name).sample(rows * len(classes), list(classes) * rows, seed, labels=labels)
 
 
