@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-
+import gradio_leftovers
 import numpy as np
 import pytest
 from demo_page import Browser, headless
@@ -32,7 +31,7 @@ def server(tmp_path_factory):
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))  # without Inception's weights
         with start(Settings(device="cpu", downloads=False), port=free_port()) as running:
             yield running
-        gc.collect()  # while what Gradio leaves unclosed is still let pass
+        gradio_leftovers.collect()  # while they are still let pass
 
 
 @pytest.fixture(scope="module")

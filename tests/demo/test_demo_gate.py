@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 from types import SimpleNamespace
 
+import gradio_leftovers
 import pytest
 
 from zoo.demo import gate, logs, routes
@@ -40,7 +40,7 @@ def blocks():
         text.select(pick, [text], [number], **options)
         text.submit(None, None, None, js="() => 1", api_visibility="private")
     yield page
-    gc.collect()  # while what Gradio leaves unclosed is still let pass
+    gradio_leftovers.collect()  # while they are still let pass
 
 
 @pytest.fixture(scope="module")

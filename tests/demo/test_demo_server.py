@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import os
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import demo_jobs
+import gradio_leftovers
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,7 +54,7 @@ def server(tmp_path_factory):
             running = start(settings, port=free_port())
         with running:
             yield running
-        gc.collect()  # while what Gradio leaves unclosed is still let pass
+        gradio_leftovers.collect()  # while they are still let pass
 
 
 @pytest.fixture
