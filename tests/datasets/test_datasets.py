@@ -186,8 +186,8 @@ def test_the_commands(zoo_data, tmp_path, data_root):
     assert Path(celeba["folder"]).parent == data_root / "prepared"
     (data_root / "cifar-10-batches-py").mkdir()
     table = zoo_data("list")[1]
-    assert "cifar-10-batches-py" in "".join(table.split()), "a long path goes on in the next line"
-    assert "train16x16,2of" in "".join(table.split())
+    assert str(data_root / "cifar-10-batches-py") in table
+    assert f"train 16x16, 2 of {folder}" in table
 
 
 @pytest.mark.parametrize(

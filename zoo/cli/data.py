@@ -121,7 +121,7 @@ def _print_table(rows: list[dict]) -> None:
         table.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "", *_prepared(first))))
         for other in others:
             table.add_row("", "", "", "", *map(plain, _prepared(other)))
-    console = to_stdout(250)
+    console = to_stdout(10_000)  # wider than any two paths
     console.print(table)
     place = datasets.default_root() / "prepared"
     some = any(row["prepared"] for row in rows)
