@@ -35,6 +35,18 @@ Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.", rich_help_panel=panels.OUTPUT),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder of images, an .npz file, or the folder of the publisher's files.", rich_help_panel=panels.DATA
+    ),
+]
+Devices = Annotated[
+    str,
+    typer.Option(
+        help="auto, cpu, cuda; or several separated by commas: one run on each.", rich_help_panel=panels.COMPUTE
+    ),
+]
 Paper = Annotated[
     bool, typer.Option("--paper", help="Use the paper's size, for accelerators.", rich_help_panel=panels.RECIPE)
 ]
@@ -85,13 +97,7 @@ def show_command(name: Sweep) -> None:
 def run_command(
     name: Sweep,
     out: Out = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of images, an .npz file, or the folder of the publisher's files.",
-            rich_help_panel=panels.DATA,
-        ),
-    ] = None,
+    data: Data = None,
     paper: Paper = False,
     smallest: Smallest = False,
     only: Annotated[
@@ -100,12 +106,7 @@ def run_command(
             help="axis=option: train only the runs with this option; repeatable.", rich_help_panel=panels.RECIPE
         ),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="auto, cpu, cuda; or several separated by commas: one run on each.", rich_help_panel=panels.COMPUTE
-        ),
-    ] = "auto",
+    device: Devices = "auto",
     jobs: Annotated[
         int | None,
         typer.Option(

@@ -17,6 +17,7 @@ import typer
 from zoo.cli import panels
 from zoo.common.errors import ZooError
 
+from .command import Data, Devices
 from .papers_command import complete_paper
 
 if TYPE_CHECKING:
@@ -61,23 +62,12 @@ def reproduce(
             rich_help_panel=panels.RECIPE,
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of images, an .npz file, or the folder of the publisher's files.",
-            rich_help_panel=panels.DATA,
-        ),
-    ] = None,
+    data: Data = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Folder; default: reproduced/PAPER/PART/SIZE.", rich_help_panel=panels.OUTPUT),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="auto, cpu, cuda; or several separated by commas: one run on each.", rich_help_panel=panels.COMPUTE
-        ),
-    ] = "auto",
+    device: Devices = "auto",
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Concurrent runs per device.", rich_help_panel=panels.COMPUTE)
     ] = None,

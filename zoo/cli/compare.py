@@ -8,19 +8,13 @@ import typer
 
 from . import completion, panels
 from .arguments import Device, NoProgress, ReportAsJson, Weights
-from .evaluate import BatchSize, DataOption, InceptionWeights
+from .evaluate import BatchSize, DataOption, InceptionWeights, Measurable, Resolution
 
 TOOLS = ("all", "torch-fidelity", "clean-fid", "torchmetrics", "pytorch-fid")  # zoo.evaluation.fid_tools'
 
 
 def compare(
-    source: Annotated[
-        str,
-        typer.Argument(
-            autocompletion=completion.data_set_or_model,
-            help='A model; a folder, an archive or an .npz of images; or "cifar10:test".',
-        ),
-    ],
+    source: Measurable,
     tools: Annotated[
         str,
         typer.Option(
@@ -41,14 +35,7 @@ def compare(
         int, typer.Option(min=2, help="At most so many other images.", rich_help_panel=panels.PROTOCOL)
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of a model's images.", rich_help_panel=panels.PROTOCOL)] = 0,
-    resolution: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Crop and resize the pictures to this side; default: as they are.",
-            rich_help_panel=panels.DATA,
-        ),
-    ] = None,
+    resolution: Resolution = None,
     weights: Weights = "default",
     inception_weights: InceptionWeights = None,
     device: Device = "auto",

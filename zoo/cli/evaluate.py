@@ -37,6 +37,13 @@ _EXTRACTOR = completion.offering(
     "inception", "efficientnet-lite0", "efficientnet-lite2", "dinov2-vit-l-14", "clip-vit-l-14-336px"
 )
 
+Measurable = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=completion.data_set_or_model,
+        help='A model; a folder, an archive or an .npz of images; or "cifar10:test".',
+    ),
+]
 InceptionWeights = Annotated[
     Path | None,
     typer.Option(
@@ -57,6 +64,12 @@ DataOption = Annotated[
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", min=1, help="Images per batch.", rich_help_panel=panels.COMPUTE)
 ]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Crop and resize the pictures to this side; default: as they are.", rich_help_panel=panels.DATA
+    ),
+]
 StatisticsCache = Annotated[
     Path | None,
     typer.Option("--cache-dir", help="Folder of reference statistics.", rich_help_panel=panels.COMPUTE),
@@ -64,13 +77,7 @@ StatisticsCache = Annotated[
 
 
 def evaluate(
-    source: Annotated[
-        str,
-        typer.Argument(
-            autocompletion=completion.data_set_or_model,
-            help='A model; a folder, an archive or an .npz of images; or "cifar10:test".',
-        ),
-    ],
+    source: Measurable,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -143,14 +150,7 @@ def evaluate(
             rich_help_panel=panels.PROTOCOL,
         ),
     ] = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Crop and resize the pictures to this side; default: as they are.",
-            rich_help_panel=panels.DATA,
-        ),
-    ] = None,
+    resolution: Resolution = None,
     curve: Annotated[
         bool,
         typer.Option(

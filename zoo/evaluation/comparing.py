@@ -18,6 +18,7 @@ from ..common.text import markdown, plain, table
 from ..datasets.catalogue import own_split
 from ..schema.architecture import ConfigPart
 from .features import extractors, references
+from .features.extraction import images_per_batch
 from .features.sources import ALIGNMENT, Generated, ImageSource
 from .metrics import scores
 from .names import INCEPTION
@@ -167,7 +168,6 @@ def compare(
     counts = [whole(name, value, 2) for name, value in (("num_real", num_real), ("num_fake", num_fake))]
     target = open_target(source, weights=weights, device=device, cache_dir=cache_dir, resolution=resolution)
     where = target.model.device if target.model else pick_device(device)
-    usual = 256 if where.type == "cuda" else 64
     extractor = extractors.load(INCEPTION, inception_weights=path)  # refuses a file that is none
     reference = data_for(target, data, split)
     trained_on = target.config.data.split if target.config else "train"
@@ -180,7 +180,7 @@ def compare(
             path,
             extractor.to(where),
             where,
-            usual if batch_size is None else whole("batch_size", batch_size, 1),
+            images_per_batch(where, batch_size),
         )
         if min(len(pair.fake), len(pair.real)) < 2:
             raise ZooError(

@@ -23,6 +23,7 @@ from ..common.progress import ProgressCallback
 from ..datasets.catalogue import own_split
 from ..schema import config_files
 from ..schema.panel_scores import Panel, PanelScore
+from . import names
 from .features import references
 from .features.extractors import metric_name
 from .names import OFFLINE, SECOND_OFFLINE
@@ -35,7 +36,7 @@ from .scorer import Scorer
 from .targets import Target, data_for, open_target
 
 EXTRACTORS = (OFFLINE, SECOND_OFFLINE)
-METRICS = ("fid", "kid", "is", "pr", "dc", "prd", "mind", "authpct", "ct", "classes")
+METRICS = tuple(metric for metric in names.METRICS if metric not in ("cmmd", "cas"))  # these need another network
 COUNT = 10_000  # real images, and generated images of each seed
 _OF_MODELS = ("ct", "classes")  # what the real test images have no value of
 

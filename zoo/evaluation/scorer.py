@@ -16,13 +16,12 @@ from torch import Tensor
 from ..common import ranks
 from ..common.devices import pick_device, rank_device
 from ..common.errors import DataUnavailableError, StoppedError
-from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
 from ..common.signals import before_forced_end
 from ..datasets.catalogue import own_split
 from . import cas_task, plan
 from .features import extractors, references
-from .features.extraction import Features, Timings, extract, whole_batches
+from .features.extraction import Features, Timings, extract, images_per_batch, whole_batches
 from .features.sources import Generated, ImageSource
 from .features.unfinished import UnfinishedFeatures, stopped
 from .metrics import classwise, convergence, formulas, scores
@@ -64,8 +63,7 @@ class Scorer:
         self.target, self.extractor_name, self.data, self._held_out = target, extractor, data, held_out
         self.inception_weights, self.cache_dir = inception_weights, cache_dir
         self.device = target.model.device if target.model else pick_device(rank_device(device))
-        usual = 256 if self.device.type == "cuda" else 64
-        self.batch_size = usual if batch_size is None else whole("batch_size", batch_size, 1)
+        self.batch_size = images_per_batch(self.device, batch_size)
         self._unseen: references.ReferenceData | None = None
         self._unfinished: list[UnfinishedFeatures] = []
         self._extractors: dict[str, extractors.Extractor] = {}

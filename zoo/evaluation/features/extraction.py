@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...common import quantise, ranks
 from ...common.memory import refuse_if_too_large
+from ...common.numbers import whole
 from .extractor import Extractor
 from .sources import ALIGNMENT, ImageSource
 from .unfinished import UnfinishedFeatures
@@ -147,6 +148,12 @@ def _gathered(
     if ranks.rank() != 0:
         return None
     return Features(gathered, source.labels(), torch.cat(first) if first else None)
+
+
+def images_per_batch(device: torch.device, batch_size: int | None) -> int:
+    """Return the batch size asked for, else the usual one of the device."""
+    usual = 256 if device.type == "cuda" else 64
+    return usual if batch_size is None else whole("batch_size", batch_size, 1)
 
 
 def whole_batches(batch_size: int, source: ImageSource) -> int:
