@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import Any
 
 import torch
@@ -49,6 +50,15 @@ def foreign_state(config: ModelConfig, source: str, seed: int = 0, part: str = "
     sources = getattr(_LIBRARIES[source], f"{part}_keys")(getattr(config, part)).sources
     ours = {name: t for name, t in random_state(config, seed, part).items() if name in sources}
     return {next(s.name for s in sources[name] if "orig" not in str(s.name)): t for name, t in ours.items()}
+
+
+def zipped(entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip archive of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), data, compress_type=compression)
+    return buffer.getvalue()
 
 
 def saved(value: Any, legacy: bool = False) -> bytes:

@@ -10,15 +10,13 @@ import re
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from zoo.common.errors import ConfigError, ZooError
-from zoo.common.json_files import read_json, reason
+from zoo.common.errors import ZooError
 from zoo.common.package_data import data_path
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
 from zoo.schema.bounds import Length, Line, Paragraph, Word
-from zoo.schema.config import explain
 from zoo.schema.entries import Published
 
 from . import sweep
@@ -168,13 +166,7 @@ def load(name: str) -> Paper:
     found = next((known for known in names() if _plain(known) == _plain(name)), None)
     if found is None:
         raise ZooError(f"no paper is called {name}; there are {', '.join(names())}")
-    path = FOLDER / f"{found}.json"
-    try:
-        return Paper.model_validate(read_json(path))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error)}") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {reason(error)}; correct it") from None
+    return sweep.read(Paper, FOLDER / f"{found}.json")
 
 
 def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -32,6 +32,7 @@ from .. import paper_settings
 
 FOLDER = data_path("training.studies", "sweeps")
 STUDIES = ("cost", "forgetting", "mode_collapse", "mode_recovery")  # programs of their own
+Kind = TypeVar("Kind", bound=ConfigPart)
 _MOST_RUNS = 10_000  # of a size
 OptionsByAxis = Annotated[
     dict[Word, Word], Field(max_length=20)
@@ -254,8 +255,13 @@ def load(name: str | Path) -> Sweep:
     path = Path(name) if str(name).endswith(".json") else FOLDER / f"{name}.json"
     if not path.is_file():
         raise UsageError(f"{short(str(name))} is neither a sweep nor a .json file; {_hint(str(name))}")
+    return read(Sweep, path)
+
+
+def read(kind: type[Kind], path: Path) -> Kind:
+    """Read a file of one kind; raises ConfigError, which says which field and why, if it is not valid."""
     try:
-        return Sweep.model_validate(read_json(path))
+        return kind.model_validate(read_json(path))
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from None
     except (OSError, ValueError) as error:

@@ -39,11 +39,7 @@ def _saved(seed: int = 0) -> bytes:
 
 
 def _zip(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data, compress_type=compression)
-    return buffer.getvalue()
+    return checkpoints.zipped(files, compression)
 
 
 HONEST = _zip({"138k/": b"", "138k/G.pth": _saved(1), "138k/G_ema.pth": _saved(), "138k/D.pth": b"large"})

@@ -13,7 +13,7 @@ from pathlib import Path
 import children
 import pytest
 import torch
-from checkpoints import saved
+from checkpoints import saved, zipped
 
 from zoo.checkpoints.upstream import pickles
 from zoo.common.errors import WeightsCorruptedError
@@ -78,26 +78,18 @@ def test_code_is_refused_and_nothing_runs(read, tmp_path, form, call, name):
     assert not trace.exists()
 
 
-def _zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, data in entries.items():
-            archive.writestr(zipfile.ZipInfo(name), data, compress_type=compression)
-    return buffer.getvalue()
-
-
 def _changed(old: bytes, new: bytes) -> bytes:
     """A checkpoint of one tensor of four numbers, with its pickle changed."""
     with zipfile.ZipFile(io.BytesIO(saved({"a": torch.arange(4.0)}))) as archive:
         entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
     name = next(name for name in entries if name.endswith("/data.pkl"))
     assert old in entries[name]
-    return _zip({**entries, name: entries[name].replace(old, new)})
+    return zipped({**entries, name: entries[name].replace(old, new)})
 
 
 def _overlapping() -> bytes:
     """A zip whose entries are all the same bytes, as in Fifield's bomb."""
-    data = _zip({"x/data.pkl": b"." * 1000})
+    data = zipped({"x/data.pkl": b"." * 1000})
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.filelist = [archive.filelist[0]] * 50
         archive._didModify, archive.start_dir = True, archive.start_dir
@@ -118,7 +110,7 @@ def _tar(tmp_path) -> bytes:
 
 def test_what_is_larger_inside_than_outside_is_refused(read, tmp_path):
     with pytest.raises(WeightsCorruptedError, match="compressed"):
-        read(_zip({"x/data.pkl": b"\0" * 10**7}, zipfile.ZIP_DEFLATED))
+        read(zipped({"x/data.pkl": b"\0" * 10**7}, zipfile.ZIP_DEFLATED))
     with pytest.raises(WeightsCorruptedError, match="larger than the file"):
         read(_overlapping())
     with pytest.raises(WeightsCorruptedError, match="storage 0 in it has the wrong size"):
@@ -146,7 +138,7 @@ def _within(path: Path, limit: int) -> None:
     ids=["a memo of gigabytes", "bytes that are not there", "a million lists"],
 )
 def test_a_few_bytes_do_not_take_the_memory(opcodes, tmp_path):
-    for name, data in {"bare": opcodes, "zip": _zip({"x/data.pkl": opcodes})}.items():
+    for name, data in {"bare": opcodes, "zip": zipped({"x/data.pkl": opcodes})}.items():
         (tmp_path / name).write_bytes(data)
         outcome = children.run(_within, tmp_path / name, 12 << 30, environment={})
         assert outcome.error == "WeightsCorruptedError", outcome
@@ -163,7 +155,7 @@ def test_what_is_no_checkpoint_is_refused(read, tmp_path):
         saved(HONEST)[:-500]: "not a zip file",
         saved(HONEST, legacy=True)[:-20]: "EOF",
         bytes(flipped): "data/0 in it is damaged",
-        _zip({"readme.txt": b"text"}): "not one of PyTorch",
+        zipped({"readme.txt": b"text"}): "not one of PyTorch",
         saved([1, 2, 3]): "it holds a list",
     }.items():
         with pytest.raises(WeightsCorruptedError, match=reason) as error:
