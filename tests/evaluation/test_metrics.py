@@ -158,6 +158,20 @@ def test_the_kernel_distance_is_unbiased_and_the_frechet_distance_is_not():
     assert few > many + 10 * error
 
 
+@pytest.mark.parametrize(("fakes", "reals", "size"), [(90, 70, 60), (70, 90, 70), (40, 50, 30)])
+def test_the_kernel_distance_is_torch_fidelitys_however_many_images_its_subsets_share(fakes, reals, size, monkeypatch):
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    monkeypatch.setattr(formulas, "_KERNEL_ROWS", 17)
+    fake, real = normal(fakes, seed=1, shift=0.2).double(), normal(reals).double()
+    shared = formulas._kernel_distance_of_all_pairs(fake, real, 20, size, 5)
+    assert formulas.kernel_distance(fake, real, 20, size, 5) == shared
+    options = {"kid_subsets": 20, "kid_subset_size": size, "rng_seed": 5, "verbose": False}
+    expected = kid_features_to_metric(fake, real, **options).values()
+    assert shared == pytest.approx(tuple(expected), rel=1e-12)
+    assert formulas.kernel_distance(fake, real, 1, size // 3, 5).std == 0  # torch-fidelity's own: subsets share little
+
+
 def test_frechet_distances_of_known_gaussians():
     """|m|^2 + sum (s1 - s2)^2 for covariances with the same axes, from exact moments."""
     draw = np.random.RandomState(0)

@@ -44,23 +44,22 @@ class _ConvolutionAndReLU6(nn.Module):
     def __init__(self, convolution: nn.Conv2d):
         super().__init__()
         self.convolution = convolution  # of the package, with its padding
-        self._padding = padding = getattr(convolution, "static_padding", nn.Identity())
-        self._pads = isinstance(padding, nn.ZeroPad2d)
+        padding = getattr(convolution, "static_padding", None)
         left, right, top, bottom = padding.padding if isinstance(padding, nn.ZeroPad2d) else (0, 0, 0, 0)
-        self._even = [top, left] if (left, top) == (right, bottom) else None
+        # TensorFlow pads the right and the bottom more; a kernel with zeros before it needs no padded copy of x.
+        self._zeros, self._padding = (right - left, bottom - top), [bottom, right]
+        self._weight: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.convolution
         if x.device.type != "cpu":
             return F.relu6(conv(x))
-        if self._even is None:
-            x = self._padding(x)
         # x, weight, bias, padding, stride, dilation, groups, and the activation with its bounds
         return torch.ops.mkldnn._convolution_pointwise(
             x,
-            conv.weight,
+            self._grown_weight(),
             conv.bias,
-            self._even or [0, 0],
+            self._padding,
             list(conv.stride),
             list(conv.dilation),
             conv.groups,
@@ -68,3 +67,12 @@ class _ConvolutionAndReLU6(nn.Module):
             [0.0, 6.0],
             "",
         )
+
+    def _grown_weight(self) -> Tensor:
+        weight = self.convolution.weight
+        if self._zeros == (0, 0):
+            return weight
+        if self._weight is None:
+            grown = F.pad(weight, (self._zeros[0], 0, self._zeros[1], 0))
+            self._weight = grown.contiguous(memory_format=torch.channels_last)
+        return self._weight
