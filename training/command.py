@@ -246,7 +246,7 @@ def train(
         raise typer.BadParameter("name a model, or a run with --resume", param_hint="NAME")
     run_config = registry.exported(out if name is None and out else name or "")
     name = name or str(out)
-    config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name))
+    config = run_config or (ModelConfig.from_file(name) if name.endswith(".json") else registry.recipe_of(name))
     if run_config and not resume and (data or classes):
         config = own_data.anew(config)
     if as_paper:

@@ -267,7 +267,9 @@ def test_the_command_writes_continues_and_says_what_it_has(folder, command, tmp_
     assert again.stdout.count("(there already)") == again.stdout.count("@") - 1
     assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
     unknown = command("mirror", "out", "no/such")
-    assert (unknown.returncode, "no weights on this machine fit 'no/such'" in unknown.stderr) == (1, True)
+    assert (unknown.returncode, 'no model is called "no/such"' in unknown.stderr) == (2, True)
+    absent = command("mirror", "out", "no/*")
+    assert (absent.returncode, "no weights on this machine fit 'no/*'" in absent.stderr) == (1, True)
 
 
 def test_files_of_others_stay(folder, tmp_path):

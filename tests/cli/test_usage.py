@@ -48,7 +48,7 @@ from zoo.schema import registry
             ["sample", "contragan/digits", "--device", "gpu"],
             'device "gpu" cannot be used; give "cpu", "cuda" or "auto"',
         ),
-        (["data", "prepare", "cifar9"], "not a data set"),
+        (["data", "prepare", "cifar9"], "neither a data set"),
         (
             ["train", "contragan/digits", "--out", "x", "--set", "training.batch_sise=3"],
             "training.batch_sise: unknown key",

@@ -194,7 +194,7 @@ def test_the_commands(zoo_data, tmp_path, data_root):
     ("arguments", "status", "words"),
     [
         (["prepare", "imagenet"], 1, "its terms allow no automatic download"),
-        (["prepare", "cifar11"], 2, "is not a data set (cifar10, "),
+        (["prepare", "cifar11"], 2, "cifar11 is neither a data set (did you mean cifar10?) nor a model"),
         (
             ["prepare", "custom", "--root", "."],
             1,

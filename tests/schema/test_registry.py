@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.common.errors import UnknownModelError, ZooError
+from zoo.common.errors import UnknownModelError, UnknownTagError, ZooError
 from zoo.evaluation import targets
 from zoo.release.export import export_folder
 from zoo.schema import registry
@@ -27,7 +27,10 @@ from zoo.schema import registry
 )
 def test_spellings(spelling, name):
     assert zoo.info(spelling).name == name
-    assert zoo.info(f"{spelling}@sometag").name == name
+    for tag in registry.config(name).tags:
+        assert zoo.info(f"{spelling}@{tag}").name == name
+    with pytest.raises(UnknownTagError, match='no weights tagged "sometag"'):
+        zoo.info(f"{spelling}@sometag")
 
 
 def test_no_two_names_are_one_once_punctuation_is_dropped():

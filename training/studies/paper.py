@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.common.errors import ZooError
+from zoo.common import choices
+from zoo.common.errors import UsageError
 from zoo.common.package_data import data_path
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
@@ -104,10 +105,10 @@ class Paper(ConfigPart):
         return self
 
     def part(self, name: str) -> Part:
-        """Return a part by its id in any spelling; raises ZooError with all of them."""
+        """Return a part by its id in any spelling; raises UsageError with the nearest, or all of them."""
         found = next((part for part in self.parts if _plain(part.id) == _plain(name)), None)
         if found is None:
-            raise ZooError(f"{self.name} has no {name}; there are {', '.join(part.id for part in self.parts)}")
+            raise UsageError(f"{self.name} has no {name}; {choices.hint(name, [part.id for part in self.parts])}")
         return found
 
 
@@ -160,12 +161,12 @@ def load(name: str) -> Paper:
     """Load a paper by its name in any spelling.
 
     Raises:
-        ZooError: there is no such paper.
+        UsageError: there is no such paper.
         ConfigError: its file is wrong; the message says where.
     """
     found = next((known for known in names() if _plain(known) == _plain(name)), None)
     if found is None:
-        raise ZooError(f"no paper is called {name}; there are {', '.join(names())}")
+        raise UsageError(f"no paper is called {name}; {choices.hint(name, names())}")
     return sweep.read(Paper, FOLDER / f"{found}.json")
 
 
@@ -173,7 +174,7 @@ def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
     """Return the cells that names, or their first words ("cifar10"), choose in any spelling; all for none.
 
     Raises:
-        ZooError: a name chooses none.
+        UsageError: a name chooses none.
     """
     known = list(dict.fromkeys(known))
     if not wanted:
@@ -183,7 +184,9 @@ def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
         words = _words(name)
         of_name = [cell for cell in known if _words(cell)[: len(words)] == words]
         if not of_name:
-            raise ZooError(f"there is no cell {name}; there are {', '.join(known[:40]) or 'none here'}")
+            raise UsageError(
+                f"there is no cell {name}; {choices.hint(name, known[:40]) if known else 'there are none here'}"
+            )
         found += of_name
     return list(dict.fromkeys(found))
 

@@ -172,11 +172,14 @@ class Item(NamedTuple):
 def items(patterns: Sequence[str], cache_dir: str | os.PathLike | None = None) -> list[Item]:
     """Return what is bundled or in the cache and fits one of the patterns; () fits all.
 
-    Raises ZooError for a pattern that nothing on this machine fits.
+    Raises:
+        ZooError: nothing on this machine fits a pattern.
+        UsageError: a pattern is a name or a tag that does not exist.
     """
     here = [*_bundled(), *_cached(cache_dir)]
     for pattern in patterns:
         if not any(cache.fits(_shown(item.entry), pattern) for item in here):
+            registry.refuse_unknown(pattern.removesuffix(cache.DISCRIMINATOR))
             raise ZooError(
                 f"no weights on this machine fit {pattern!r}; load them first, as with: zoo sample {pattern}"
             )

@@ -23,29 +23,48 @@ class ResolvedModel(NamedTuple):
     is_ours: bool = True  # False: in the Hub's cache, where nothing may be written
 
 
-def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> ResolvedModel:
-    """Find the config and the verified weights for `load`, with the same arguments and errors."""
-    place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
-    folder, tag = registry.folder_of(place), "default"
-    exported = config = registry.exported(place)
+class Identity(NamedTuple):
+    """What a name or a folder stands for, before anything is located."""
+
+    config: ModelConfig
+    tag: str  # "default" where the name has none
+    folder: Path | None  # with a config of its own
+
+
+def identify(name_or_folder: str | os.PathLike, wanted: str = "default") -> Identity:
+    """Find the config, fetching nothing.
+
+    Raises:
+        UnknownModelError, UnknownTagError: there is no such model, or it has no such weights.
+        WeightsUnavailableError: a folder has no config.
+    """
+    folder, tag = registry.folder_of(name_or_folder), "default"
+    config = registry.exported(name_or_folder)
     if config is None:
         if folder:
             raise WeightsUnavailableError(
                 f"{folder} has no config.json; give the name of a model, or an exported folder"
             )
-        base, tag = registry.split_tag(os.fspath(place))
-        config = registry.config(base)
-    if tag != "default":
-        weight_files.entry(config, tag)  # refuses an unknown tag
+        tag = registry.split_tag(os.fspath(name_or_folder))[1]
+        config = registry.config(os.fspath(name_or_folder))
+    if wanted not in ("default", "random", *config.tags) and not wanted.endswith(".safetensors"):
+        if Path(wanted).is_file():
+            raise WeightsUnavailableError(
+                f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
+            )
+        weight_files.entry(config, wanted)  # refuses it
+    return Identity(config, tag, folder)
+
+
+def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", cache_dir=None) -> ResolvedModel:
+    """Find the config and the verified weights for `load`, with the same arguments and errors."""
+    place = hub.local_folder(name_or_folder, with_weights=wanted == "default")
+    config, tag, folder = identify(place, wanted)
     if wanted == "random":
         return ResolvedModel(config, None, None)
     if wanted.endswith(".safetensors"):
         return ResolvedModel(config, Path(wanted), None)
-    if wanted not in ("default", *config.tags) and Path(wanted).is_file():
-        raise WeightsUnavailableError(
-            f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
-        )
-    if folder and exported and wanted == "default":
+    if folder and wanted == "default":
         ours = hub.address_of(folder) is None
         return ResolvedModel(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag

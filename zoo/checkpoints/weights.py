@@ -5,16 +5,15 @@ A file must be whole, and have the sha256 of the config or of the record.
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 
-from ..common.errors import UnknownTagError, WeightsUnavailableError
+from ..common.errors import WeightsUnavailableError
 from ..common.files import is_file, verify_sha256
 from ..common.package_data import data_path
-from ..common.text import one_line
 from ..schema.config import ModelConfig
 from ..schema.entries import Upstream, Weights
+from ..schema.tags import entry as entry
 from . import cache, hub
 from .safetensors_files import read as read
 from .safetensors_files import read_metadata as read_metadata
@@ -38,25 +37,6 @@ def bundled(filename: str, sha256: str | None) -> Path:
         raise WeightsUnavailableError(f"{path} is missing from the installation; install the package again")
     verify_sha256(path, sha256)
     return path
-
-
-def entry(config: ModelConfig, tag: str) -> Weights:
-    """Return the weights of a tag ("default": the default tag); raises UnknownTagError with the known tags."""
-    wanted = config.default_tag if tag == "default" else tag
-    for weights in config.weights:
-        if weights.tag == wanted:
-            return weights
-    if not config.weights:
-        raise WeightsUnavailableError(
-            f"{config.name} has no trained weights yet; train it (python -m training {config.name} --out runs/x), or "
-            f'build it untrained with weights="random"'
-        )
-    close = difflib.get_close_matches(tag[:200], config.tags, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise UnknownTagError(
-        f'{config.name} has no weights tagged "{one_line(tag, 100)}"; {hint}it has {", ".join(config.tags)}, and '
-        f'weights="random" builds it untrained'
-    )
 
 
 def is_local(config: ModelConfig, weights: Weights, cache_dir: str | os.PathLike | None = None) -> bool:

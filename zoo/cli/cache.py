@@ -101,19 +101,22 @@ def clear_command(
     if found and not yes:
         total = as_size(sum(entry.size for entry in found))
         typer.confirm(f"Remove {', '.join(entry.name for entry in found)} ({total})?", abort=True)
-    if not entries:
-        _say_empty(pattern)
     for entry in cache.clear(pattern, forget=forget):
         print(f"removed {entry.path}")
     for entry in entries:
         if not entry.record:
             print(f"left {entry.path}: it was copied there by hand; remove it by hand")
+    if not entries:
+        _say_empty(pattern)
 
 
 def _say_empty(pattern: str) -> None:
-    """Say on standard error that there is nothing, so that a pipe stays empty."""
+    """Say on standard error that there is nothing, so that a pipe stays empty; raise for a name that no model has."""
+    from ..checkpoints import cache
     from ..common.cache_roots import cache_root
     from ..common.text import visible
+    from ..schema import registry
 
+    registry.refuse_unknown(pattern.removesuffix(cache.DISCRIMINATOR))
     what = "no converted checkpoint" if pattern == "*" else f"no converted checkpoint fits {visible(pattern)}"
     print(f"zoo: {what} in {cache_root()}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .arguments import Name
-from .info import config_of, of_folder
+from .info import of_folder
 
 
 def card_command(
@@ -34,7 +34,7 @@ def card_command(
     from ..sampling.outputs import refuse_overwriting
     from ..schema import identity, registry
 
-    config, place, model = config_of(name), None, None
+    config, place, model = zoo.info(name), None, None
     if found := of_folder(name):
         place = registry.argument_for(name)
         config = identity.for_others(config).model_copy(update={"alignment": found[1]})

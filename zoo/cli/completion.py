@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from ..common import choices
 from ..common.text import short
 
 
-def among(choices: Iterable[str], several: bool = False) -> dict[str, Any]:
+def among(words: Iterable[str], several: bool = False) -> dict[str, Any]:
     """Return arguments of `typer.Option` for an option that takes one of these words, or several with commas."""
-    known = list(choices)
+    known = list(words)
 
     def check(given: str | None) -> str | None:
         for word in (given or "").split(",") if several else [] if given is None else [given]:
             if word.strip() not in known and (word.strip() or not several):
-                close = difflib.get_close_matches(word[:200], known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"give one of {', '.join(known)}"
+                hint = choices.hint(word.strip(), known, "give one of")
                 raise typer.BadParameter(f"{short(word.strip())} is unknown; {hint}")
         return given
 
@@ -90,7 +89,7 @@ def weights(ctx: typer.Context, incomplete: str) -> list[str]:
     from ..schema import registry
 
     name = ctx.params.get("name") or next(iter(ctx.args), "")
-    tags = registry.config(name).tags if name and registry.is_name(name) else ()
+    tags = registry.config(registry.split_tag(name)[0]).tags if name and registry.is_name(name) else ()
     return [tag for tag in (*tags, "random") if tag.startswith(incomplete)]
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .arguments import Name
-
-if TYPE_CHECKING:
-    from ..schema.config import ModelConfig
 
 
 def info(
@@ -21,7 +18,9 @@ def info(
 
     zoo info contragan/cifar10
     """
-    config = config_of(name)
+    import zoo
+
+    config = zoo.info(name)
     if as_json:
         print(config.to_json(), end="")
         return
@@ -29,21 +28,6 @@ def info(
     from .printing import to_stdout
 
     to_stdout(120, highlight=False).print(describe(config, *of_folder(name)))
-
-
-def config_of(name: str) -> ModelConfig:
-    """Return what `zoo.info` does; raises UnknownTagError for a tag that the model does not have."""
-    import zoo
-
-    from ..checkpoints import weights
-    from ..schema import registry
-
-    config = zoo.info(name)
-    if registry.is_name(name) and registry.folder_of(name) is None:
-        tag = registry.split_tag(name)[1]
-        if tag != "default":
-            weights.entry(config, tag)
-    return config
 
 
 def of_folder(name: str) -> tuple:

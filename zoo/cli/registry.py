@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..common.text import plain
 
 if TYPE_CHECKING:
@@ -84,11 +84,13 @@ def page_command(
 def _named(patterns: list[str]) -> list[str]:
     """Return the names in the package's files that fit any of the patterns."""
     from ..checkpoints.availability import list_models
-    from ..schema import config_files
+    from ..schema import config_files, registry
 
     found = {name for pattern in patterns for name in list_models(pattern)} & set(config_files.paths())
     if not found:
-        raise ZooError(f"no model of the registry fits {', '.join(patterns)}; `zoo list` shows all models")
+        for pattern in patterns:
+            registry.refuse_unknown(pattern)
+        raise UsageError(f"no model of the registry fits {', '.join(patterns)}; give globs over names (`zoo list`)")
     return sorted(found)
 
 

@@ -50,6 +50,10 @@ class DataUnavailableError(ZooError, FileNotFoundError):
     """A data set is not on this machine; the message says how to get it."""
 
 
+class UnknownDatasetError(DataUnavailableError, UsageError):
+    """No data set has this name; the message suggests the nearest."""
+
+
 class UnknownSplitError(DataUnavailableError, UsageError):
     """A data set has no split of this name; the message lists its splits."""
 

@@ -47,11 +47,11 @@ def find(dataset: str, split: str, root: str | os.PathLike | None, classes: bool
                 f"{dataset} is not a data set of the zoo ({', '.join(CATALOGUE)}), so give its path: {WHAT} "
                 f"with {split}_images (N, H, W, 3) uint8 and {split}_labels (N,)"
             )
-        _check_split(dataset, split)
+        check_split(dataset, split)
         return public(dataset, split, data_root(), anywhere=True)
     path = user_folder(root)
     if path.suffix == ".npz" and not path.is_dir() and dataset == "stacked-mnist":
-        _check_split(dataset, split)
+        check_split(dataset, split)
         return StackedMnist(Npz(path, split, "mnist"), split)
     if entry and split in entry.splits and path.is_dir():
         source = public(dataset, split, path, anywhere=False)
@@ -104,7 +104,8 @@ def public(dataset: str, split: str, root: Path, anywhere: bool) -> DatasetSourc
     return Torchvision(dataset, split, root, anywhere)
 
 
-def _check_split(dataset: str, split: str) -> None:
+def check_split(dataset: str, split: str) -> None:
+    """Raise UnknownSplitError for a split that a data set of the catalogue has not."""
     splits = CATALOGUE[dataset].splits
     if split not in splits:
         raise UnknownSplitError(f"{dataset} has no {split} split; give {' or '.join(splits)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from ..common import choices
 from ..common.cache_roots import data_root
 from ..common.errors import UnknownModelError, UsageError
 from ..common.numbers import whole
@@ -111,9 +112,8 @@ def defaults_of(name: str) -> tuple[str, str, int | None, preparation.ReferenceC
     try:
         data = (ModelConfig.from_file(name) if name.endswith(".json") else registry.config(name)).data
     except UnknownModelError as error:
-        raise UsageError(
-            f"{name} is not a data set ({', '.join(CATALOGUE)}, custom) and not a model: {error}"
-        ) from None
+        hint = choices.hint(name, [*CATALOGUE, "custom"])
+        raise UsageError(f"{name} is neither a data set ({hint}) nor a model: {error}") from None
     return data.dataset, data.split, data.resolution, data.preparation
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..common import extras
+from ..common import choices, extras
 from ..common.devices import pick_device
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..common.memory import refuse_if_too_large
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
@@ -24,7 +24,7 @@ from .metrics import scores
 from .names import INCEPTION
 from .protocols.protocol import Sampling
 from .report.report import Subject, number
-from .targets import Target, data_for, open_target
+from .targets import Target, check_names, data_for, open_target
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -164,6 +164,7 @@ def compare(
     from .features import inception
 
     chosen = [fid_tools.OURS, *_chosen(fid_tools.TOOLS, tools)]
+    check_names(source, weights, data, split)
     path = inception.locate(inception_weights)
     counts = [whole(name, value, 2) for name, value in (("num_real", num_real), ("num_fake", num_fake))]
     target = open_target(source, weights=weights, device=device, cache_dir=cache_dir, resolution=resolution)
@@ -211,7 +212,7 @@ def _chosen(known: tuple[Tool, ...], tools: str | Sequence[str]) -> list[Tool]:
     wanted = [tools] if isinstance(tools, str) else list(tools)
     for name in wanted:
         if name not in names:
-            raise ZooError(f'no tool is called "{name}"; there are {", ".join(sorted(names))}, or all')
+            raise UsageError(choices.unknown("tool", name, (*sorted(names), "all")))
     return [tool for tool in known if tool.distribution in wanted]
 
 

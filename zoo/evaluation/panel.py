@@ -33,7 +33,7 @@ from .protocols.protocol import Protocol
 from .report.report import Report, Subject, round_to
 from .running import report_of
 from .scorer import Scorer
-from .targets import Target, data_for, open_target
+from .targets import Target, check_names, data_for, open_target
 
 EXTRACTORS = (OFFLINE, SECOND_OFFLINE)
 METRICS = tuple(metric for metric in names.METRICS if metric not in ("cmmd", "cas"))  # these need another network
@@ -83,6 +83,7 @@ def measure(
         ZooError: weights, data or an extractor are not here.
     """
     seeds = whole("seeds", seeds, 1, 100)
+    check_names(name, weights, data)
     target = open_target(name, weights=weights, device=device, cache_dir=cache_dir)
     if target.model is None or target.config is None:
         raise ZooError(f"{name} is no model; a panel is of a model's weights. Score images with: zoo evaluate")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..common.errors import LabelError, ZooError
+from ..common import choices
+from ..common.errors import LabelError, UsageError, ZooError
 from ..schema.config import ModelConfig
 from .features.extractor import Extractor
 from .features.extractors import metric_name
@@ -84,7 +85,7 @@ def tasks_of(protocol: Protocol, metrics: tuple[str, ...], chosen: bool = False)
     """Make a task for each metric; raises ZooError for one that is unknown or not in the protocol."""
     for metric in metrics:
         if metric not in METRICS:
-            raise ZooError(f'no metric is called "{metric}"; there are {", ".join(METRICS)}')
+            raise UsageError(choices.unknown("metric", metric, METRICS))
         if metric != "classes" and metric not in protocol.metrics:
             raise ZooError(
                 f"the protocol {protocol.name} has no {metric}; it has {', '.join(protocol.metrics)}. Leave {metric} "

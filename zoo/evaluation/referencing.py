@@ -60,9 +60,10 @@ def make_reference(
     if path.exists() and not force:
         raise ZooError(f"{path} exists; give another name, or force=True (--force) to replace it")
     ranks.start()
-    extractors.require_fidelity()
-    found = _data(data, split, resolution, asked)
     names = [name.strip() for name in (extractor or asked.extractor).split(",")]
+    for name in names:
+        extractors.check_name(name)
+    found = _data(data, split, resolution, asked)
     loaded = [extractors.load(name, inception_weights=inception_weights, resize=asked.resize) for name in names]
     features = features or layout == "dgm-eval"
     reference_files.check_writable(layout, loaded, features)

@@ -11,9 +11,10 @@ from pathlib import Path
 from ..common import files, ranks
 from ..common.errors import ConfigError, StoppedError, ZooError
 from ..schema import registry
+from .features import extractors
 from .protocols.claims import claims
 from .report.report import Report, summary
-from .targets import weights_of
+from .targets import check_names, weights_of
 from .verifying import extractor_of, request, verify
 
 
@@ -44,8 +45,15 @@ def verify_all(
         names: with or without @tag; None for all weights in the registry with a published or recorded score.
         on_outcome: called with each Outcome as it is made.
         options: further arguments of `verify`.
+
+    Raises:
+        UsageError: nothing has one of the names, or there is no such tag or extractor.
     """
     ranks.start()
+    if (extractor := options.get("extractor")) is not None:
+        extractors.check_name(extractor)
+    for name in names or ():
+        check_names(name, options.get("weights", "default"), options.get("data"))
     out = Path(out)
     outcomes = []
     for name in names or list(_stated()):

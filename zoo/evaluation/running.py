@@ -26,7 +26,7 @@ from .protocols.protocol import CAS, Protocol
 from .report.environment import machine
 from .report.report import Extraction, Report, Result
 from .scorer import Scorer, TaskResults
-from .targets import Target, data_for, data_of_file, open_target
+from .targets import Target, check_names, data_for, data_of_file, open_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,10 @@ def evaluate(
     ranks.start()
     extractors.require_fidelity()
     needed = metrics is None or any(metric != "cas" for metric in metrics)
-    if extractor is None:
+    check_names(source, weights, data, split)
+    if extractor is not None:
+        extractors.check_name(extractor)
+    else:
         named = INCEPTION if protocol == "published" else published.find(protocol).extractor
         extractor = defaults.extractor_for(named, (defaults.OFFLINE,), inception_weights, said=needed)
     if extractor == INCEPTION and needed:  # without it there is no score, so ask before anything is loaded

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import datasets
-from ..checkpoints import resolve
-from ..common import files
-from ..common.errors import DataUnavailableError, ZooError
+from ..checkpoints import hub, resolve
+from ..common import choices, files
+from ..common.errors import UnknownDatasetError, ZooError
 from ..common.progress import ProgressCallback
 from ..common.tensors import state_sha256
 from ..common.text import visible
-from ..datasets.find import find, is_pictures
+from ..datasets.catalogue import CATALOGUE, own_split
+from ..datasets.find import check_split, find, is_pictures
 from ..sampling import loading
 from ..sampling.gan import GAN
 from ..sampling.images import Images
@@ -77,6 +78,34 @@ def open_target(
     return target
 
 
+def check_names(source: Any, weights: str = "default", data: Any = None, split: str | None = None) -> None:
+    """Refuse names that nothing has: of a model, its tag, a data set or its split; nothing is fetched or read."""
+    own = None
+    if isinstance(source, (str, os.PathLike)) and not os.fspath(source).startswith(hub.PREFIX):
+        own = _own_data_set(source, weights)
+    if data is not None and not isinstance(data, str):
+        return
+    path = path_and_split(data or "")[0]
+    if data and (path.exists() or is_pictures(path)):
+        return
+    name, _, named_split = (data or own or "").partition(":")
+    if name and name != own:
+        sides(name)
+    if name in CATALOGUE and (split := split or named_split):
+        check_split(name, own_split(name, split))
+
+
+def _own_data_set(source: str | os.PathLike, weights: str) -> str | None:
+    """Return the data set of a named model or split; None for pictures."""
+    if _pictures_of(source):
+        return None
+    name, split = _of_data_set(source)
+    if split is None:
+        return resolve.identify(source, weights).config.data.dataset
+    sides(name)
+    return None
+
+
 def _of_object(source: Any) -> Target:
     if isinstance(source, GAN):
         return of_model(source, None, None)
@@ -90,17 +119,30 @@ def _of_object(source: Any) -> Target:
 
 def _of_pictures(source: str | os.PathLike, resolution: int | None, progress: bool | ProgressCallback) -> Target | None:
     """Open the pictures of a folder or file, or of a split of it ("photographs:test"); None for anything else."""
-    path, split = path_and_split(source)
-    if not is_pictures(path) or path.is_dir():
-        folder = registry.folder_of(source if split is None else path)
-        if not folder or registry.exported(folder) is not None:
-            return None
-        path = folder
+    place = _pictures_of(source)
+    if place is None:
+        return None
+    path, split = place
     name = visible(path.name or str(path)) + (f":{split}" if split else "")
     if resolution is None:
         return _of_images(name, sources.pictures(path, split or "train"))
     found = datasets.load("custom", split or "train", resolution, path, progress)
     return _of_images(name, sources.Fixed(found.images, found.labels))
+
+
+def _pictures_of(source: str | os.PathLike) -> tuple[Path, str | None] | None:
+    """Return the path of a folder or file of pictures, and the split behind its colon; None for anything else."""
+    path, split = path_and_split(source)
+    if is_pictures(path) and not path.is_dir():
+        return path, split
+    folder = registry.folder_of(source if split is None else path)
+    return (folder, split) if folder and registry.exported(folder) is None else None
+
+
+def _of_data_set(source: str | os.PathLike) -> tuple[str, str | None]:
+    """Split "cifar10:test" into the name and the split of a data set; None as the split of anything else."""
+    name, colon, split = os.fspath(source).partition(":")
+    return name, split if colon and (split in SPLITS or name in _known_datasets()) else None
 
 
 def path_and_split(source: str | os.PathLike) -> tuple[Path, str | None]:
@@ -119,8 +161,8 @@ def _of_name(
     cache_dir,
     progress: bool | ProgressCallback,
 ) -> Target:
-    name, colon, split = os.fspath(source).partition(":")
-    if colon and split in SPLITS:
+    name, split = _of_data_set(source)
+    if split is not None:
         found = datasets.load(name, split, sides(name)[0], progress=progress)
         return _of_images(os.fspath(source), sources.Fixed(found.images, found.labels))
     config, tag, file = weights_of(source, weights, cache_dir)
@@ -229,11 +271,10 @@ def _check_side(dataset: str, side: int) -> None:
 
 
 def sides(dataset: str) -> tuple[int, ...]:
-    """Return the resolutions of the models of this data set; raises ZooError for an unknown data set."""
+    """Return the resolutions of the models of this data set; raises UnknownDatasetError."""
     known = _known_datasets()
     if dataset not in known:
-        names = ", ".join(sorted(known))
-        raise DataUnavailableError(f'no data set is called "{dataset}"; there are {names}, or give a path')
+        raise UnknownDatasetError(f"{choices.unknown('data set', dataset, sorted(known))} (or give a path)")
     return tuple(sorted(known[dataset]))
 
 

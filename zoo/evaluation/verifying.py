@@ -62,6 +62,8 @@ def verify(
     """
     ranks.start()
     extractors.require_fidelity()
+    if extractor is not None:
+        extractors.check_name(extractor)
     text = os.fspath(name)
     config, tag = identify(text, weights)
     stated = claims(config, tag, protocol)
@@ -118,8 +120,7 @@ def identify(text: str, weights: str) -> tuple[ModelConfig, str | None]:
     if exported or weights.endswith(".safetensors") or weights == "random":
         config, tag, _ = weights_of(text, weights)
         return config, tag
-    base, tag = registry.split_tag(text)
-    config = registry.config(base)
+    config, tag = registry.config(text), registry.split_tag(text)[1]
     return config, weight_files.entry(config, tag if weights == "default" else weights).tag
 
 

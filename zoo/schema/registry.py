@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import ConfigError, UnknownModelError, ZooError
+from ..common.errors import ConfigError, UnknownModelError, UsageError, ZooError
 from ..common.text import short
-from . import config_files
+from . import config_files, tags
 from .config import ModelConfig
 from .labels import plain
 
@@ -127,6 +127,12 @@ def argument_for(folder: str | os.PathLike) -> str:
     return f"./{text}" if is_name(text) else text
 
 
+def refuse_unknown(pattern: str) -> None:
+    """Raise as `config` does for a pattern that fits nothing and has no wildcard: it is a name, or `name@tag`."""
+    if not any(mark in pattern for mark in "*?["):
+        config(pattern)
+
+
 def _kind_of(value: Any) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"
 
@@ -144,9 +150,29 @@ def exported(name_or_folder: str | os.PathLike) -> ModelConfig | None:
 
 
 def config(name: str) -> ModelConfig:
-    """Return the config of a model, by name in any spelling; a tag is allowed and ignored."""
-    canonical = resolve(split_tag(name)[0])
-    return _registered.get(canonical) or _builtin(canonical)
+    """Return the config of a model, by name in any spelling, with or without the tag of one of its weights.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        UnknownTagError: it has no weights with this tag.
+    """
+    base, tag = split_tag(name)
+    canonical = resolve(base)
+    found = _registered.get(canonical) or _builtin(canonical)
+    if tag != "default":
+        tags.entry(found, tag)
+    return found
+
+
+def recipe_of(name: str) -> ModelConfig:
+    """Return the config of a model that is to be trained; raises UsageError for a tag, as weights have no recipe."""
+    found, (base, tag) = config(name), split_tag(name)
+    if tag != "default":
+        raise UsageError(
+            f"{name} names weights, and training starts from none: write {base}, or zoo train {base} --from {name} to "
+            f"begin with these"
+        )
+    return found
 
 
 def register(path_or_config: str | os.PathLike | ModelConfig, replace: bool = False) -> str:

@@ -397,7 +397,7 @@ def test_given_data_trains_a_classifier(digits):
         ("contragan/digits", {"images_per_class": np.uint8(19)}, "at least 20"),
         ("contragan/digits", {"images_per_class": 30.5}, "whole number"),
         ("contragan/digits", {"images_per_class": torch.tensor(True)}, "whole number"),
-        ("contragan/digits", {"classifier": "oracle"}, "not known"),
+        ("contragan/digits", {"classifier": "oracle"}, "there are auto, shipped"),
         ("contragan/digits", {"classifier": "discriminator"}, "no discriminator"),
         ("contragan/digits", {"classifier": "imagenet"}, "among ImageNet's"),
     ],

@@ -17,8 +17,8 @@ import torch
 
 from ... import datasets
 from ...checkpoints import alignments, resolve
-from ...common import extras
-from ...common.errors import LabelError, WeightsCorruptedError, ZooError
+from ...common import choices, extras
+from ...common.errors import LabelError, UsageError, WeightsCorruptedError, ZooError
 from ...common.files import write_atomically
 from ...common.numbers import whole
 from ...common.progress import Progress
@@ -193,7 +193,7 @@ def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False, prog
     from . import classifiers, judges
 
     if classifier not in classifiers.KINDS:
-        raise ZooError(f'classifier "{classifier}" is not known; give one of {", ".join(classifiers.KINDS)}')
+        raise UsageError(choices.unknown("classifier", classifier, classifiers.KINDS))
     own, asked_for = [], classifier == "discriminator"
     if (asked_for or model.has_discriminator) and model.config.discriminator.head.type != "plain":
         try:

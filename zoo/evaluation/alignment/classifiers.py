@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ... import datasets
 from ...checkpoints import weights
-from ...common import extras
-from ...common.errors import LabelError, ZooError
+from ...common import choices, extras
+from ...common.errors import LabelError, UnknownDatasetError, ZooError
 from ...common.package_data import data_path
 from ...common.progress import Progress
 from ...schema import labels
@@ -242,6 +242,9 @@ def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dat
         return datasets.load_for(config, progress=progress)
     if data in datasets.CATALOGUE:
         raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
+    if isinstance(data, str) and not set("/\\.") & set(data) and not Path(data).exists():
+        hint = choices.hint(data, datasets.CATALOGUE, "the data sets are")
+        raise UnknownDatasetError(f"{data} is no data set and no path here; {hint}")
     return datasets.load_for(config, root=data, progress=progress)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 
-from ...common import extras, network_settings
-from ...common.errors import ZooError
+from ...common import choices, extras, network_settings
+from ...common.errors import UsageError, ZooError
 from ...common.tensors import state_sha256
 from ..names import CLIP, INCEPTION, OFFLINE, SECOND_OFFLINE
 from .extractor import Extractor
 
 _RESIZING = {INCEPTION: ("tensorflow", "bilinear", "pillow")}  # the ways of an extractor to resize, its usual one first
 _BICUBIC = {"dinov2": ("bicubic", "pillow-bicubic"), "clip": ("pillow-bicubic", "bicubic")}  # by family
+_OURS, _ALIAS = {INCEPTION, OFFLINE, SECOND_OFFLINE}, "inception-v3-compat"  # torch-fidelity's name of Inception
 _NAMES = {  # with Inception, with another extractor
     "fid": ("FID", "FD"),
     "kid": ("KID", "KD"),
@@ -112,7 +113,7 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
     Raises:
         ZooError: not installed, unknown, or its weights are not available; the message says what to do.
     """
-    require_fidelity()
+    check_name(name)
     from torch_fidelity import registry
 
     resize = way_of_resizing(name, resize)
@@ -128,11 +129,6 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
         from . import clip, dinov2
 
         return {"clip": clip, "dinov2": dinov2}[family].load(name, resize)
-    if name not in registry.FEATURE_EXTRACTORS_REGISTRY:
-        known = sorted(
-            {INCEPTION, OFFLINE, SECOND_OFFLINE, *registry.FEATURE_EXTRACTORS_REGISTRY} - {"inception-v3-compat"}
-        )
-        raise ZooError(f'no extractor is called "{name}"; there are {", ".join(known)}')
     from torch_fidelity.utils import create_feature_extractor
 
     layers = registry.FEATURE_EXTRACTORS_REGISTRY[name].get_provided_features_list()
@@ -146,6 +142,16 @@ def load(name: str, *, inception_weights: str | os.PathLike | None = None, resiz
         ) from None
     digest = state_sha256(module.state_dict())
     return Extractor(name, module, weights="torch-fidelity's", sha256=digest, official=True, preprocessing="its own")
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError for a name that no extractor has, with the nearest; ZooError if the packages are missing."""
+    require_fidelity()
+    from torch_fidelity import registry
+
+    known = {*_OURS, *registry.FEATURE_EXTRACTORS_REGISTRY}
+    if name not in known:
+        raise UsageError(choices.unknown("extractor", name, sorted(known - {_ALIAS})))
 
 
 def require_fidelity() -> None:

@@ -8,7 +8,8 @@ src/metrics and src/utils/misc.py at 26f7b7f and 947b35e.
 
 from __future__ import annotations
 
-from ...common.errors import ZooError
+from ...common import choices
+from ...common.errors import UsageError
 from ...schema.config import ModelConfig
 from ...schema.entries import Measured, Published, Score
 from ..names import CLIP, DINOV2
@@ -245,11 +246,11 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def find(protocol: str | Protocol) -> Protocol:
-    """The protocol of a name; raises ZooError with the choice."""
+    """The protocol of a name; raises UsageError with the nearest, or the choice."""
     if isinstance(protocol, Protocol):
         return protocol
     if protocol not in PROTOCOLS:
-        raise ZooError(f'no protocol is called "{protocol}"; there are {", ".join(PROTOCOLS)}, and published')
+        raise UsageError(choices.unknown("protocol", protocol, (*PROTOCOLS, "published")))
     return PROTOCOLS[protocol]
 
 
