@@ -82,7 +82,7 @@ def align(
     import zoo
 
     from ..evaluation.alignment.align import Alignment
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
     if into is not None:
         from ..checkpoints import alignments, resolve
@@ -111,7 +111,7 @@ def align(
     if as_json:
         print(found.model_dump_json(indent=1))
         return
-    to_stdout(120, highlight=False).print(found)
+    show(found, piped=PAGE)
     bundled = found.weights_sha256 in {entry.sha256 for entry in zoo.info(name).weights if entry.bundled}
     for line in _kept_lines(found, bundled and into is None, out, into):
         print(line)

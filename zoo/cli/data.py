@@ -106,27 +106,22 @@ def _show(dataset: Dataset, preview: Path | None, quiet: bool) -> None:
 
 
 def _print_table(rows: list[dict]) -> None:
-    from rich.table import Table
-
     from zoo import datasets
 
-    from .printing import to_stdout
+    from ..common.tables import columns
+    from .printing import show
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "images", "get", "files", "prepared", "size"):
-        table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
+    table = columns("name", "images", "get", "files", "prepared", "size", right=("size",))
     for row in rows:
         images = ", ".join(f"{split} {count:,}" if count else split for split, count in row["splits"].items())
         first, *others = row["prepared"] or [None]
         table.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "", *_prepared(first))))
         for other in others:
             table.add_row("", "", "", "", *map(plain, _prepared(other)))
-    console = to_stdout(10_000)  # wider than any two paths
-    console.print(table)
     place = datasets.default_root() / "prepared"
     some = any(row["prepared"] for row in rows)
     said = f"prepared data sets are in {place}" if some else f"no data set is prepared in {place} yet"
-    console.print(plain(said, style="dim"))
+    show(table, plain(said, style="dim"), highlight=True)
 
 
 def _prepared(found: dict | None) -> tuple[str, str]:

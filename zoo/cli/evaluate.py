@@ -326,7 +326,7 @@ def _print_outcome(outcome) -> None:
 
 def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
     from ..common import ranks
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
     if ranks.rank() != 0:
         return
@@ -335,6 +335,6 @@ def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
     if as_json:
         print(report.to_json(), end="")
         return
-    to_stdout(160, highlight=False).print(report)
+    show(report, piped=PAGE)
     if out is not None:
         print(f"\n{out}: report.json, report.md and pictures")

@@ -62,7 +62,7 @@ def panel(
     from ..checkpoints import alignments, resolve
     from ..evaluation.panel import into_config, measure
     from ..release.card_panel import as_table
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
     sha256 = None
     if into is not None:
@@ -87,6 +87,6 @@ def panel(
     if as_json:
         print(found.model_dump_json(indent=1, exclude_none=True))
         return
-    to_stdout(160, highlight=False).print(as_table(found))
+    show(as_table(found), piped=PAGE)
     if into is not None:
         print(f"\n{into}: kept in this config")

@@ -135,17 +135,14 @@ def _row(place: Place, answer: Answer) -> dict:
 
 
 def _print_table(rows: list[tuple[Place, Answer]]) -> None:
-    from rich.table import Table
-
     from ..common.files import as_size
-    from .printing import to_stdout
+    from ..common.tables import columns
+    from .printing import show
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("entry", "file", "place", "status", "size", "sha256", "new", "remark"):
-        table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
+    table = columns("entry", "file", "place", "status", "size", "sha256", "new", "remark", right=("size",))
     for place, answer in rows:
         row = _row(place, answer)
         size, sha256 = answer.size and as_size(answer.size), (answer.sha256 or "")[:12]
         cells = (f"{place.name}@{place.tag}", place.file, place.upstream.host, answer.status, size or "", sha256)
         table.add_row(*map(plain, (*cells, ", ".join(row["new"]), answer.why)))
-    to_stdout(300).print(table)
+    show(table, highlight=True)
