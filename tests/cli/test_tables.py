@@ -31,7 +31,7 @@ def on_terminal(monkeypatch):
     def on_terminal(width: int | None) -> None:
         if width:
             monkeypatch.setenv("COLUMNS", str(width))
-            monkeypatch.setenv("NO_COLOR", "1")
+            monkeypatch.setenv("TERM", "dumb")
             monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
 
     return on_terminal

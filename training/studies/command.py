@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import panels
+from zoo.cli import panels, places
 from zoo.common import torchrun
 from zoo.common.text import plain
 
@@ -33,7 +33,13 @@ Sweep = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.", rich_help_panel=panels.OUTPUT),
+    typer.Option(
+        "-o",
+        "--out",
+        callback=places.folder,
+        help="Folder of the report; default: studies/SWEEP.",
+        rich_help_panel=panels.OUTPUT,
+    ),
 ]
 Data = Annotated[
     Path | None,

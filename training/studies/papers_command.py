@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import panels
+from zoo.cli import panels, places
 
 HELP_PANEL = "Train"
 
@@ -41,7 +41,11 @@ def papers(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="With page: the file; default: docs/papers.md.", rich_help_panel=panels.OUTPUT
+            "-o",
+            "--out",
+            callback=places.file(".md"),
+            help="With page: the file; default: docs/papers.md.",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
 ) -> None:

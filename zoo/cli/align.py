@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import completion, panels
+from . import completion, panels, places
 from .arguments import CacheDir, Device, Name, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 
@@ -44,6 +44,7 @@ def align(
         typer.Option(
             "-o",
             "--out",
+            callback=places.folder,
             help="Folder for alignment.json, alignment.md and confusion.png.",
             rich_help_panel=panels.OUTPUT,
         ),

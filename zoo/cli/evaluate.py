@@ -11,7 +11,7 @@ import typer
 
 from ..common.errors import ZooError
 from ..evaluation.names import METRICS, USUAL_METRICS
-from . import completion, panels
+from . import completion, panels, places
 from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 EXTRACTORS = (
@@ -164,7 +164,11 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder for report.json, report.md and pictures.", rich_help_panel=panels.OUTPUT
+            "-o",
+            "--out",
+            callback=places.folder,
+            help="Folder for report.json, report.md and pictures.",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
     device: Device = "auto",
@@ -245,6 +249,7 @@ def verify(
         typer.Option(
             "-o",
             "--out",
+            callback=places.folder,
             help="Folder for the reports; default for several models: reports.",
             rich_help_panel=panels.OUTPUT,
         ),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import panels
+from . import panels, places
 from .arguments import Device, Name, NoProgress, ReportAsJson, Weights
 from .evaluate import BatchSize, DataOption, StatisticsCache
 
@@ -19,6 +19,7 @@ def panel(
         typer.Option(
             "-o",
             "--out",
+            callback=places.folder,
             help="Folder of the reports; the same command continues after an interruption.",
             rich_help_panel=panels.OUTPUT,
         ),

@@ -17,7 +17,6 @@ _END = re.compile(r"(?: |\x1b\[[\d;]*m)+$", re.MULTILINE)  # blanks, and where a
 
 def width() -> int | None:
     """Return the columns of the terminal; None where standard output is a pipe or a file."""
-    # rich itself takes every dumb terminal for one of 80 columns.
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -29,7 +28,8 @@ def show(*parts: RenderableType, piped: int = UNFOLDED, least: int = 0, highligh
     """
     from rich.console import Console
 
-    console = Console(width=max(width() or piped, least), highlight=highlight)
+    # Without a height rich takes every dumb terminal for one of 80 columns.
+    console = Console(width=max(width() or piped, least), height=25, highlight=highlight)
     with console.capture() as captured:
         for part in parts:
             console.print(part)

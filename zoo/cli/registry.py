@@ -11,6 +11,7 @@ import typer
 
 from ..common.errors import ZooError
 from ..common.text import plain
+from . import places
 
 if TYPE_CHECKING:
     from ..checkpoints.upstream.inquiry import Answer, Place
@@ -66,7 +67,9 @@ def check_command(
 
 @app.command("page")
 def page_command(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for models.md and models.csv.")] = Path("docs"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", callback=places.folder, help="Folder for models.md and models.csv.")
+    ] = Path("docs"),
 ) -> None:
     """Render the page and the table of all models, their weights, sources and scores.
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from ...checkpoints.safetensors_header import metadata, read_header
-from ...common.errors import DataCorruptedError, DataUnavailableError, ZooError
+from ...common.errors import DataCorruptedError, DataUnavailableError, UsageError, ZooError
 from ...common.files import sha256, write_atomically
 from ...common.json_files import parse_json
 from ...common.memory import refuse_if_too_large
@@ -215,11 +215,11 @@ def _statistics(arrays: Any, count: int) -> Statistics:
 def layout_of(path: Path, wanted: str | None) -> str:
     """Return the layout of a file to be written: the one that is wanted, else the first one of its suffix."""
     if wanted is not None and wanted not in LAYOUTS:
-        raise ZooError(f'no layout is called "{wanted}"; there are {", ".join(LAYOUTS)}')
+        raise UsageError(f'no layout is called "{wanted}"; there are {", ".join(LAYOUTS)}')
     layout = wanted or next((name for name, suffix in LAYOUTS.items() if suffix == path.suffix.lower()), None)
     if layout is None or path.suffix.lower() != LAYOUTS[layout]:
         suffixes = ", ".join(f"{suffix} ({name})" for name, suffix in LAYOUTS.items())
-        raise ZooError(f"{path} has not the suffix of a layout; give one of {suffixes}")
+        raise UsageError(f"{path} has not the suffix of a layout; give one of {suffixes}")
     return layout
 
 
