@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from zoo.cli import completion, panels
+from zoo.cli import completion, panels, places
 from zoo.cli.preparing import Background, Crop, Resize, own_preparation
 from zoo.common import torchrun
 from zoo.common.errors import ConfigError, UsageError
@@ -46,7 +46,11 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Run folder; default: NAME, if it is a run folder.", rich_help_panel=panels.OUTPUT
+            "-o",
+            "--out",
+            callback=places.folder,
+            help="Run folder; default: NAME, if it is a run folder.",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
     data: Annotated[

@@ -78,7 +78,7 @@ def test_the_least_important_column_drops_first():
     for narrow, wide in itertools.pairwise(kept):
         assert set(narrow) <= set(wide)
     assert listing.columns_that_fit(widths, 12) == ["name", "loads"]
-    assert set(COLUMNS) - set(listing.columns_that_fit(widths, 9 * 5 + 8 * 2 - 1)) == {"data set"}
+    assert set(COLUMNS) - set(listing.columns_that_fit(widths, 9 * 5 + 8 * 2 - 1)) == {"tags"}
 
 
 @pytest.mark.parametrize("no_color", [False, True])
@@ -121,6 +121,26 @@ def test_sorted_within_what_loads_now_and_what_downloads(key, field, command):
         assert known == sorted(known)
         assert values == known + [None] * (len(values) - len(known))
     assert [row["loads"] for row in rows] == sorted((row["loads"] for row in rows), reverse=True)
+
+
+def test_an_fid_is_that_of_the_weights_that_load_or_says_whose_it_is(command):
+    rows = {row["name"]: row for row in map(json.loads, command("list", "--all", "--json").stdout.splitlines())}
+    for name, row in rows.items():
+        scores = [s for s in registry.config(name).published if s.metric == "FID" and not s.settings]
+        own = [s.value for s in scores if s.tag == row["default"] and row["default"]]
+        of_method = [s.value for s in scores if s.tag is None]
+        assert [row["published FID"], row["method FID"]] == [next(iter(v), None) for v in (own, of_method)], name
+    ours, theirs, none = (rows[f"{n}/cifar10"] for n in ("contragan-snresgan", "contragan", "acgan-snresgan"))
+    assert [listing._fid(row) for row in (ours, theirs, none)] == ["(11.334)", "8.065", "(11.588)"]
+    assert rows["biggan-ajbrock/imagenet128"]["published FID"] is None, "these scores are of other weights"
+    shown = command("list", "contragan-snresgan/cifar10").stdout
+    assert " (11.334) " in shown
+    assert "(FID): published for the method; " in shown
+    assert "(FID)" not in command("list", "contragan/cifar10").stdout
+    now = [name for name, row in rows.items() if row["loads"] == "now"]
+    sorted_now = names_of(command("list", "--available", "offline", "--sort", "score").stdout)
+    assert sorted_now[0] == "contragan-snresgan/cifar10"
+    assert sorted(sorted_now) == sorted(now)
 
 
 def test_what_is_in_the_cache_loads_now(command, tmp_path, monkeypatch):

@@ -4,14 +4,16 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 from test_help_panels import COMMANDS, ZOO
 
 import zoo
-from zoo.cli import checkup, completion, evaluate
+from zoo.cli import checkup, completion, data, evaluate, places
 from zoo.common.errors import UnknownModelError, WeightsCorruptedError
+from zoo.datasets import contact_sheet
 from zoo.evaluation.protocols import published
 from zoo.schema import registry
 
@@ -56,6 +58,38 @@ from zoo.schema import registry
         (["sweep", "run", "infomax-weigths"], "did you mean infomax-weights"),
         (["sweep", "run", "infomax-weights", "--only", "alpha=9"], "there are alpha=0.0"),
         (["sweep", "run", "infomax-weights", "--run", "x"], "has no run x"),
+        *(
+            ([*words, place], said)
+            for words, said in {
+                "export contragan/digits -f onnx -o": "give a name that ends in .onnx",
+                "export contragan/digits -f torchscript -o": "give a name that ends in .pt",
+                "sample contragan/digits -o": "unknown format .txt",
+                "interpolate contragan/digits -o": "unknown format .txt",
+                "data preview . -o": "does not end in .png or .jpg",
+                "data prepare digits --preview": "does not end in .png or .jpg",
+                "reference make digits -o": ".safetensors (zoo)",
+                "papers page -o": "does not end in .md",
+                **dict.fromkeys(
+                    (
+                        "export contragan/digits -o",
+                        "evaluate contragan/digits -o",
+                        "verify contragan/digits -o",
+                        "align contragan/digits -o",
+                        "panel contragan/digits -o",
+                        "card contragan/digits -o",
+                        "registry page -o",
+                        "mirror",
+                        "train contragan/digits -o",
+                        "sweep run infomax-weights -o",
+                        "reproduce contragan table1 -o",
+                    ),
+                    "a folder; give a name without .txt",
+                ),
+            }.items()
+            for words, place in [(words.split(), "x.txt")]
+        ),
+        (["export", "contragan/digits", "-o", "x.onnx"], "a folder; give --format onnx"),
+        (["export", "contragan/digits", "-f", "onnx", "-o", "x.pt"], "give a name that ends in .onnx"),
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "",
 )
@@ -68,6 +102,14 @@ def test_a_wrong_command_line_is_one_line_with_status_2(arguments, words, comman
     assert words in result.stderr
     assert not re.search("[╭│╰]|Value error|Possible options", result.stderr)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_with_a_dot_can_be_a_folder_and_previews_are_what_can_be_drawn(tmp_path):
+    for name in (None, "run.2", "v1.5", "x"):
+        assert places.folder(name and Path(name)) == (name and Path(name))
+    (tmp_path / "there.json").mkdir()
+    assert places.folder(tmp_path / "there.json") == tmp_path / "there.json"
+    assert all(data._PICTURE(Path(f"x{suffix}")) for suffix in contact_sheet._SUFFIXES)
 
 
 def test_the_program_of_training_says_the_same():

@@ -280,6 +280,43 @@ def test_a_map_puts_like_points_together(method):
     assert critic.purity(torch.from_numpy(points), []) is None
 
 
+def test_names_on_the_map_do_not_lie_over_each_other():
+    names = ["automobile", "truck", "cat", "dog"]
+    places = [(0.5, 0.5), (0.51, 0.5), (0.1, 0.5), (0.5, 0.51)]
+    found = critic.apart(places, names)
+    assert found[0] == places[0]
+    assert found[2] == places[2], "it is far from the others"
+    heights = sorted(found[i][1] for i in (0, 1, 3))
+    assert heights[1] - heights[0] >= critic._LINE > 0
+    assert heights[2] - heights[1] >= critic._LINE - 1e-9
+    assert critic._score(-0.001) == "0.00"
+
+
+def test_pictures_have_clear_gaps_and_the_same_pixels():
+    images = zoo.Images(torch.randint(0, 256, (5, 3, 6, 6), dtype=torch.uint8))
+    with Image.open(io.BytesIO(encoding.grid(images, 3))) as made:
+        assert made.mode == "RGBA"
+        assert (np.asarray(made.convert("RGB")) == np.asarray(images.grid(3))).all()
+        clear = np.asarray(made)[..., 3] == 0
+    assert clear.sum() == clear.size - 5 * 36
+    columns = encoding.columns(images[:4], ["a", "b"])
+    for i, column in enumerate(columns):
+        with Image.open(io.BytesIO(column)) as made:
+            expected = images[[i, i + 2]].grid(1, padding=1)
+            assert (np.asarray(made.convert("RGB")) == np.asarray(expected)).all()
+
+
+def test_models_are_compared_by_what_was_measured_alike():
+    configs = [zoo.info(name) for name in ("contragan/cifar10-small", "biggan/cifar10-small", "infomax-gan/digits")]
+    shown = model_list.scores_side_by_side([(config, config.name) for config in configs[:2]])
+    assert "<td>FD</td><td>211.35 ± 0.53</td><td>132.14 ± 0.28</td><td>50000 / 50000</td>" in shown
+    assert "same way" in model_list.scores_side_by_side([(config, config.name) for config in configs[1:]])
+    of_method = zoo.info("contragan-snresgan/cifar10")
+    assert "published for the method: ContraGAN, Table 1" in model_list.scores(of_method, of_method.name)
+    both = [(of_method, of_method.name), (zoo.info("contragan/cifar10"), "contragan/cifar10")]
+    assert "11.334" not in model_list.scores_side_by_side(both)
+
+
 def test_the_map_has_the_centres_of_the_classes(device):
     pytest.importorskip("sklearn")
     found = critic.embed(_Job(), device, "contragan-snresgan/cifar10", 20, 0, critic.PCA)
@@ -300,8 +337,12 @@ def test_a_training_record_is_taken_apart_by_step(name):
     assert steps == sorted(set(steps))
     assert steps[-1] == read_log(cards_dir() / record_filenames(config).log)[0][-1]["step"]
     for moment in found:
-        with Image.open(io.BytesIO(moment.strip)) as strip:
-            assert strip.width / strip.height == pytest.approx(10.5, abs=0.5), "ten images in a row"
+        assert len(moment.pictures) == 10
+        for picture in moment.pictures:
+            with Image.open(io.BytesIO(picture)) as image:
+                assert image.width == image.height
+                edges = np.asarray(image)[:, [0, -1]].reshape(2, -1)
+        assert not (edges >= 250).all(axis=1).any(), "neither edge is the gap to the next image"
     assert f"step {steps[0]:,}" in recorded.shown(config, 0)
     assert not recorded.moments("contragan/digits")
     assert name in recorded.nothing(registry.config("contragan/digits"))
@@ -337,7 +378,11 @@ def test_the_verdict_follows_from_the_share_of_nearer_training_images(nearest, s
 
 def test_what_was_recorded_is_told_with_its_scale():
     config = zoo.info("contragan-snresgan/cifar10")
-    assert "39.6" in neighbours.recorded(config, config.name)
+    told = neighbours.recorded(config, config.name)
+    assert "39.6" in told
+    assert "None of 1,000 images is as near as the two nearest training images are to each other: no copy." in told
+    near = config.default_weights.nearest.model_copy(update={"smallest": 1.0})
+    assert "look at it" in neighbours.verdict_of_many(near)
     assert "Nothing was recorded" in neighbours.recorded(zoo.info("contragan/digits"), "contragan/digits")
 
 

@@ -18,8 +18,25 @@ Promise.all([...document.querySelectorAll(arguments[0])].map(async (img) => {
 })).then(done);
 """
 
+# The colour of an element's text and of the backgrounds from its own to the page's, as a canvas draws them.
+_COLOURS = """
+const element = document.querySelector(arguments[0]), found = [getComputedStyle(element).color];
+for (let each = element; each; each = each.parentElement) found.push(getComputedStyle(each).backgroundColor);
+found.push("white");
+const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+return found.map((colour) => {
+  pen.clearRect(0, 0, 1, 1); pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
+  return [...pen.getImageData(0, 0, 1, 1).data];
+});
+"""
+
 # What Gradio says when one leaves a page that is still drawing.
 _LEFT = ("AbortError: signal is aborted", "Connection errored out")
+
+
+def _luminance(colour: np.ndarray) -> float:
+    linear = np.where(colour <= 10, colour / 255 / 12.92, ((colour / 255 + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def headless():
@@ -107,6 +124,15 @@ class Browser:
 
     def _outlined(self) -> bool:
         return "solid 2px" in self.driver.execute_script("return getComputedStyle(document.activeElement).outline")
+
+    def contrast(self, selector: str) -> float:
+        """Return the contrast of an element's text to what is behind it, as WCAG defines it."""
+        text, *behind = self.driver.execute_script(_COLOURS, selector)
+        back = np.zeros(3)
+        for red, green, blue, alpha in reversed(behind):  # the outermost first
+            back = alpha / 255 * np.array([red, green, blue]) + (1 - alpha / 255) * back
+        high, low = sorted((_luminance(np.array(text[:3])), _luminance(back)), reverse=True)
+        return (high + 0.05) / (low + 0.05)
 
     def images(self, selector: str) -> list[np.ndarray]:
         encoded = self.driver.execute_async_script(_FETCHED, selector)

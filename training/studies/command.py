@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import panels
+from zoo.cli import panels, places
 from zoo.common import torchrun
 from zoo.common.text import plain
 
@@ -33,7 +33,13 @@ Sweep = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("-o", "--out", help="Folder of the report; default: studies/SWEEP.", rich_help_panel=panels.OUTPUT),
+    typer.Option(
+        "-o",
+        "--out",
+        callback=places.folder,
+        help="Folder of the report; default: studies/SWEEP.",
+        rich_help_panel=panels.OUTPUT,
+    ),
 ]
 Data = Annotated[
     Path | None,
@@ -63,15 +69,13 @@ def list_command() -> None:
 
     zoo sweep list
     """
-    from rich.table import Table
-
-    from zoo.cli.printing import to_stdout
+    from zoo.cli.printing import show
+    from zoo.common.tables import columns
 
     from . import sweep
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("sweep", "runs", "--paper", "in the paper"):
-        table.add_column(heading, no_wrap=heading != "in the paper")
+    table = columns("sweep", "runs", "--paper", "in the paper")
+    table.columns[0].no_wrap = True  # what is typed stays whole
     for name in sweep.names():
         definition = sweep.load(name)
         sizes = (definition.runs(), definition.runs(paper=True))
@@ -79,7 +83,7 @@ def list_command() -> None:
         table.add_row(
             *map(plain, (name, *runs_on, definition.source.partition("), ")[2]))
         )  # the name of the sweep names the paper
-    to_stdout(120, highlight=False).print(table)
+    show(table)
 
 
 @app.command("show")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import datasets
 from zoo.checkpoints import weights
+from zoo.cli import places
 from zoo.common import files
 from zoo.common.devices import pick_device
 from zoo.common.errors import WeightsCorruptedError, ZooError
@@ -104,7 +105,9 @@ def train(images: Tensor, labels: Tensor, epochs: int, seed: int = 0) -> DigitCl
 
 
 def command(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", callback=places.file(".safetensors"), help="The .safetensors file to write.")
+    ],
     data: options.Data = None,
     epochs: Annotated[int, typer.Option(min=1, help="Over the 60,000 training images.")] = 4,
     seed: options.Seed = 0,

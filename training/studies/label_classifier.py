@@ -21,6 +21,7 @@ from torch import Tensor
 
 import zoo
 from zoo import datasets
+from zoo.cli import places
 from zoo.common import files
 from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
@@ -63,7 +64,9 @@ def choose_strength(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def main(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", callback=places.file(".safetensors"), help="The .safetensors file to write.")
+    ],
     data: Annotated[
         Path | None, typer.Option(help="CIFAR-10: an .npz, or the folder of the publisher's files.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli import usage
+from zoo.cli import places, usage
 from zoo.common import failures
 from zoo.common.errors import ZooError
 from zoo.common.json_files import read_json, reason
@@ -16,7 +16,12 @@ from zoo.common.json_files import read_json, reason
 Data = Annotated[
     Path | None, typer.Option(help="A folder of images, an .npz file, or the folder of the publisher's files.")
 ]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder of the report; its folder work/ holds the material.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", callback=places.folder, help="Folder of the report; its folder work/ holds the material."
+    ),
+]
 Paper = Annotated[bool, typer.Option("--paper", help="Use the paper's settings, for an accelerator.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, batches and latents.")]
 Seeds = Annotated[str, typer.Option(help="Seeds of weights, batches and latents, separated by commas.")]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli import panels
+from zoo.cli import panels, places
 
 HELP_PANEL = "Train"
 
@@ -41,7 +41,11 @@ def papers(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="With page: the file; default: docs/papers.md.", rich_help_panel=panels.OUTPUT
+            "-o",
+            "--out",
+            callback=places.file(".md"),
+            help="With page: the file; default: docs/papers.md.",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
 ) -> None:
@@ -65,7 +69,7 @@ def papers(
 
 
 def _list(name: str) -> None:
-    from zoo.cli.printing import to_stdout
+    from zoo.cli.printing import show
 
     from . import paper, paper_results, papers_page
 
@@ -73,11 +77,11 @@ def _list(name: str) -> None:
     for part in found.parts:
         verdicts = papers_page.tally(part, paper_results.rows_of(part, results), paper_results.claims_of(part, results))
         lines.append((part.id, part.title, verdicts))
-    to_stdout(200).print(_table(f"{found.name}: {found.title}", ("part", "what", "verdicts"), lines))
+    show(_table(f"{found.name}: {found.title}", ("part", "what", "verdicts"), lines))
 
 
 def _show(name: str, part_name: str, cells: list[str]) -> None:
-    from zoo.cli.printing import to_stdout
+    from zoo.cli.printing import show
 
     from . import paper, paper_results, papers_page
 
@@ -92,24 +96,19 @@ def _show(name: str, part_name: str, cells: list[str]) -> None:
     head = ("cell", "model", "metric", "published", "elsewhere", "here", "verdict")
     lines = [tuple(vars(row).values()) for row in rows if row.cell in chosen]
     if lines:
-        to_stdout(200).print(_table("", head, lines))
+        show(_table("", head, lines))
     claims = [] if cells else paper_results.claims_of(part, results)
     if claims:
-        to_stdout(200).print(
-            _table("", ("claim", "verdict", "measured"), [tuple(vars(claim).values()) for claim in claims])
-        )
+        show(_table("", ("claim", "verdict", "measured"), [tuple(vars(claim).values()) for claim in claims]))
     if part.checked_by:
         print(f"checked by {', '.join(part.checked_by)}")
 
 
 def _table(title: str, head, lines):
-    from rich.table import Table
-
+    from zoo.common.tables import columns
     from zoo.common.text import plain
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading in head:
-        table.add_column(heading)
+    table = columns(*head, title=title or None)
     for line in lines:
         table.add_row(*map(plain, line))
     return table

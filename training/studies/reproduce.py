@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import panels
+from zoo.cli import panels, places
 from zoo.common.errors import ZooError
 
 from .command import Data, Devices
@@ -65,7 +65,13 @@ def reproduce(
     data: Data = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="Folder; default: reproduced/PAPER/PART/SIZE.", rich_help_panel=panels.OUTPUT),
+        typer.Option(
+            "-o",
+            "--out",
+            callback=places.folder,
+            help="Folder; default: reproduced/PAPER/PART/SIZE.",
+            rich_help_panel=panels.OUTPUT,
+        ),
     ] = None,
     device: Devices = "auto",
     jobs: Annotated[

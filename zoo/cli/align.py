@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import completion, panels
+from . import completion, panels, places
 from .arguments import CacheDir, Device, Name, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 
@@ -44,6 +44,7 @@ def align(
         typer.Option(
             "-o",
             "--out",
+            callback=places.folder,
             help="Folder for alignment.json, alignment.md and confusion.png.",
             rich_help_panel=panels.OUTPUT,
         ),
@@ -82,7 +83,7 @@ def align(
     import zoo
 
     from ..evaluation.alignment.align import Alignment
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
     if into is not None:
         from ..checkpoints import alignments, resolve
@@ -111,7 +112,7 @@ def align(
     if as_json:
         print(found.model_dump_json(indent=1))
         return
-    to_stdout(120, highlight=False).print(found)
+    show(found, piped=PAGE)
     bundled = found.weights_sha256 in {entry.sha256 for entry in zoo.info(name).weights if entry.bundled}
     for line in _kept_lines(found, bundled and into is None, out, into):
         print(line)

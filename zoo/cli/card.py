@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import places
 from .arguments import Name
 from .info import of_folder
 
@@ -16,7 +17,10 @@ def card_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder for <method>-<dataset>.md and its sample sheet; default: print the card."
+            "-o",
+            "--out",
+            callback=places.folder,
+            help="Folder for <method>-<dataset>.md and its sample sheet; default: print the card.",
         ),
     ] = None,
     run: Annotated[

@@ -51,7 +51,7 @@ def compare(
     """
     import zoo
 
-    from .printing import to_stdout
+    from .printing import show
 
     names = [name.strip() for name in tools.split(",") if name.strip()]
     found = zoo.compare(
@@ -72,4 +72,4 @@ def compare(
     if as_json:
         print(found.to_json(), end="")
         return
-    to_stdout(300, highlight=False).print(found)
+    show(found)

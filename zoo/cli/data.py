@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..common.text import plain
-from . import completion
+from . import completion, places
 from .preparing import Background, Crop, Resize, own_preparation
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="List data sets, and prepare them ahead of training.")
+
+_PICTURE = places.file(".png", ".jpg", ".jpeg", ".webp")  # zoo.datasets.contact_sheet's
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no summary.")]
 Split = Annotated[str | None, typer.Option(help="Split; default: the split that models are trained on.")]
@@ -61,7 +63,9 @@ def prepare_command(
     crop: Crop = None,
     resize: Resize = None,
     background: Background = None,
-    preview: Annotated[Path | None, typer.Option(help="Write a contact sheet, such as sheet.png.")] = None,
+    preview: Annotated[
+        Path | None, typer.Option(callback=_PICTURE, help="Write a contact sheet, such as sheet.png.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Fetch, decode and resize a data set now, and describe it.
@@ -78,7 +82,7 @@ def prepare_command(
 @app.command("preview")
 def preview_command(
     source: Annotated[Path, typer.Argument(help="A folder of images, an archive of one, or an .npz file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The contact sheet, such as sheet.png.")],
+    out: Annotated[Path, typer.Option("-o", "--out", callback=_PICTURE, help="The contact sheet, such as sheet.png.")],
     split: Split = None,
     resolution: Annotated[int, typer.Option(min=1, help="Side in pixels.")] = 64,
     crop: Crop = None,
@@ -106,27 +110,22 @@ def _show(dataset: Dataset, preview: Path | None, quiet: bool) -> None:
 
 
 def _print_table(rows: list[dict]) -> None:
-    from rich.table import Table
-
     from zoo import datasets
 
-    from .printing import to_stdout
+    from ..common.tables import columns
+    from .printing import show
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "images", "get", "files", "prepared", "size"):
-        table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
+    table = columns("name", "images", "get", "files", "prepared", "size", right=("size",))
     for row in rows:
         images = ", ".join(f"{split} {count:,}" if count else split for split, count in row["splits"].items())
         first, *others = row["prepared"] or [None]
         table.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "", *_prepared(first))))
         for other in others:
             table.add_row("", "", "", "", *map(plain, _prepared(other)))
-    console = to_stdout(10_000)  # wider than any two paths
-    console.print(table)
     place = datasets.default_root() / "prepared"
     some = any(row["prepared"] for row in rows)
     said = f"prepared data sets are in {place}" if some else f"no data set is prepared in {place} yet"
-    console.print(plain(said, style="dim"))
+    show(table, plain(said, style="dim"), highlight=True)
 
 
 def _prepared(found: dict | None) -> tuple[str, str]:

@@ -6,10 +6,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..checkpoints import alignments, weights
+from ..common.tables import columns, pairs
 from ..common.text import plain
 from ..schema import labels
 from ..schema.architecture import DCGANGenerator
@@ -19,6 +19,8 @@ from ..schema.licenses import terms
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rich.table import Table
 
     from ..schema.architecture import Discriminator, Generator, InfoMaxCritics
     from ..schema.origin import Origin
@@ -34,10 +36,10 @@ def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlig
     parts: list[RenderableType] = [plain(f"{config.name}   {config.title}", style="bold")]
     if config.paper:
         parts.append(plain(f"https://arxiv.org/abs/{config.paper}"))
-    parts += [_heading("Networks"), _facts(_networks(config))]
-    parts += [_heading("Training"), _facts(_training(config))]
+    parts += [_heading("Networks"), pairs(_networks(config).items())]
+    parts += [_heading("Training"), pairs(_training(config).items())]
     if config.origin:
-        parts += [_heading("Origin"), _facts(_origin(config.origin, labels.class_names(config)))]
+        parts += [_heading("Origin"), pairs(_origin(config.origin, labels.class_names(config)).items())]
     parts += [_heading("Weights"), _weights(config) if file is None else _of_file(config, file, alignment)]
     if config.published:
         parts += [_heading("Published scores"), _scores(config)]
@@ -48,13 +50,6 @@ def describe(config: ModelConfig, file: Path | None = None, alignment: LabelAlig
 
 def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
-
-
-def _facts(facts: dict[str, str]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for key, value in facts.items():
-        table.add_row(plain(key, style="dim"), plain(value))
-    return table
 
 
 def _networks(config: ModelConfig) -> dict[str, str]:
@@ -129,22 +124,22 @@ def _origin(origin: Origin, names: tuple[str, ...]) -> dict[str, str]:
 def _weights(config: ModelConfig) -> RenderableType:
     if not config.weights:
         return plain(f'none yet: train it (zoo train {config.name} --out runs/x), or load it with weights="random"')
-    table = Table.grid(padding=(0, 2))
+    rows: list[tuple[str, str]] = []
     for entry in config.weights:
         default = " (default)" if entry.tag == config.default_tag else ""
         here = weights.is_local(config, entry)
         where = "bundled" if entry.bundled else "available offline" if here else weights.how_to_get(config, entry)
-        table.add_row(plain(f"@{entry.tag}{default}"), plain(where + (f"  {entry.note}" if entry.note else "")))
+        rows.append((f"@{entry.tag}{default}", where + (f"  {entry.note}" if entry.note else "")))
         if entry.upstream:
-            table.add_row("", plain(f"licence: {terms(entry.upstream)}"))
+            rows.append(("", f"licence: {terms(entry.upstream)}"))
         if entry.deviations:
-            table.add_row("", plain(f"differs from the recipe: {'; '.join(entry.deviations)}"))
+            rows.append(("", f"differs from the recipe: {'; '.join(entry.deviations)}"))
         if config.conditional:
             known = alignments.of_tag(config, entry.tag)
-            table.add_row("", plain(labels_of(config, f"{config.name}@{entry.tag}", known)))
+            rows.append(("", labels_of(config, f"{config.name}@{entry.tag}", known)))
         for score in entry.scores:
-            table.add_row("", plain(f"{score.metric} {score}, measured: {score.protocol}"))
-    return table
+            rows.append(("", f"{score.metric} {score}, measured: {score.protocol}"))
+    return pairs(rows, key_style="")
 
 
 def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) -> RenderableType:
@@ -167,11 +162,9 @@ def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> s
 
 
 def _scores(config: ModelConfig) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("metric", "value", "real / fake", "weights", "source"):
-        table.add_column(column)
+    table = columns("metric", "value", "real / fake", "weights", "source", head="dim")
     for score in config.published:
-        tag = f"@{score.tag}" if score.tag else ""
+        tag = f"@{score.tag}" if score.tag else "not released"
         table.add_row(*map(plain, (score.metric, str(score), score.counts, tag, score.origin)))
     return table
 

@@ -11,7 +11,7 @@ import typer
 
 from ..common.errors import ZooError
 from ..evaluation.names import METRICS, USUAL_METRICS
-from . import completion, panels
+from . import completion, panels, places
 from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
 
 EXTRACTORS = (
@@ -164,7 +164,11 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder for report.json, report.md and pictures.", rich_help_panel=panels.OUTPUT
+            "-o",
+            "--out",
+            callback=places.folder,
+            help="Folder for report.json, report.md and pictures.",
+            rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
     device: Device = "auto",
@@ -245,6 +249,7 @@ def verify(
         typer.Option(
             "-o",
             "--out",
+            callback=places.folder,
             help="Folder for the reports; default for several models: reports.",
             rich_help_panel=panels.OUTPUT,
         ),
@@ -326,7 +331,7 @@ def _print_outcome(outcome) -> None:
 
 def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
     from ..common import ranks
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
     if ranks.rank() != 0:
         return
@@ -335,6 +340,6 @@ def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
     if as_json:
         print(report.to_json(), end="")
         return
-    to_stdout(160, highlight=False).print(report)
+    show(report, piped=PAGE)
     if out is not None:
         print(f"\n{out}: report.json, report.md and pictures")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import completion
+from . import completion, places
 from .arguments import Name
 from .publish import HALVES
 
@@ -40,14 +40,26 @@ def export(
     """
     import zoo
 
+    from ..release.onnx import FORMATS, export_graph
+
     stem = f"{zoo.info(name).slug}-export"
     if format == "folder":
+        _refuse_graph(out, FORMATS)
         from ..release.export import export_folder
 
         print(export_folder(name, out or Path(stem), dtype=dtype, force=force))
         return
     if dtype != "float32":
         raise typer.BadParameter(f"{format} graphs compute in float32; leave {dtype} out", param_hint="--dtype")
-    from ..release.onnx import FORMATS, export_graph
+    print(export_graph(name, out or Path(f"{stem}{FORMATS[format][0]}"), format, force=force))
 
-    print(export_graph(name, out or Path(f"{stem}{FORMATS.get(format, '')}"), format, force=force))
+
+def _refuse_graph(out: Path | None, graphs: dict[str, tuple[str, ...]]) -> None:
+    """Refuse the name of a file for a folder; for that of a graph, the message says how to get one."""
+    for graph, suffixes in graphs.items():
+        if out is not None and out.suffix.lower() in suffixes and not out.is_dir():
+            raise typer.BadParameter(
+                f"{out} is the name of a {graph} graph, and what is written is a folder; give --format {graph}",
+                param_hint="--out",
+            )
+    places.folder(out)

@@ -25,9 +25,9 @@ def info(
         print(config.to_json(), end="")
         return
     from .describe import describe
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
-    to_stdout(120, highlight=False).print(describe(config, *of_folder(name)))
+    show(describe(config, *of_folder(name)), piped=PAGE)
 
 
 def of_folder(name: str) -> tuple:

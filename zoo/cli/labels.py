@@ -91,18 +91,13 @@ def _fits(row: dict[str, Any], text: str) -> bool:
 
 
 def _print_table(rows: list[dict], config: ModelConfig, name: str, alignment: LabelAlignment | None) -> None:
-    from rich.table import Table
-
+    from ..common.tables import columns
     from .describe import labels_of
-    from .printing import to_stdout
+    from .printing import show
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
     titles = {"index": "index", "name": "name", "id": "WordNet id", "label": "drawn by label"}
     shown = [key for key in titles if rows[0][key] is not None]
-    for key in shown:  # a long name is folded, not cut
-        table.add_column(titles[key], justify="left" if key in ("name", "id") else "right", overflow="fold")
+    table = columns(*(titles[key] for key in shown), right=(titles["index"], titles["label"]))
     for row in rows:
         table.add_row(*(plain(str(row[key])) for key in shown))
-    console = to_stdout(200, highlight=False)
-    console.print(table)
-    console.print(plain(labels_of(config, name, alignment), style="dim"))
+    show(table, plain(labels_of(config, name, alignment), style="dim"))

@@ -33,10 +33,15 @@ class Key(str, Enum):
     RESOLUTION = "resolution"
 
 
-_FIELDS = {Key.SCORE: "published FID", Key.SIZE: "bytes", Key.RESOLUTION: "resolution"}
+_FIELDS = {
+    Key.SCORE: ("published FID", "method FID"),
+    Key.SIZE: ("bytes",),
+    Key.RESOLUTION: ("resolution",),
+    Key.NAME: (),
+}
 _GAP = 2  # between columns
 # What a narrow terminal keeps longest comes first; the order on the screen is that of `_cells`.
-_IMPORTANCE = ("name", "loads", "size", "side", "classes", "FID", "from", "tags", "data set")
+_IMPORTANCE = ("name", "loads", "size", "side", "classes", "FID", "from", "data set", "tags")
 _RIGHT = ("size", "side", "classes", "FID")
 
 
@@ -66,7 +71,9 @@ def list_command(
 
     zoo list "*/cifar10" --conditional --sort score
 
-    A narrow terminal shows fewer columns; a pipe gets all. FID is the published one. Sizes are those of the files.
+    A narrow terminal shows fewer columns; a pipe gets all. Sizes are those of the files.
+
+    FID is the one published with the default weights; (FID) that of the method, where its own weights are not there.
     """
     from ..checkpoints.availability import Status, list_models
     from ..schema import registry
@@ -102,7 +109,8 @@ def _row(config: ModelConfig) -> dict[str, Any]:
         "resolution": config.generator.resolution,
         "classes": config.num_classes,
         "data set": config.data.dataset,
-        "published FID": _published_fid(config),
+        "published FID": _published_fid(config, config.default_tag) if config.weights else None,
+        "method FID": _published_fid(config, None),
         "default": config.default_tag,
         "weights": {entry.tag: entry.place for entry in config.weights},
         "here": [entry.tag for entry in config.weights if weights.is_local(config, entry)],
@@ -110,19 +118,18 @@ def _row(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _published_fid(config: ModelConfig) -> float | None:
-    """Return the FID published with the default weights, else the first FID of the paper under its own settings."""
-    fids = [score for score in config.published if score.metric == "FID" and not score.settings]
-    with_tag = [score for score in fids if score.tag == config.default_tag]
-    return next((score.value for score in with_tag or fids), None)
+def _published_fid(config: ModelConfig, tag: str | None) -> float | None:
+    """Return the first FID published with the weights of a tag, or with None for the method, under its own settings."""
+    fids = (score for score in config.published if score.metric == "FID" and not score.settings)
+    return next((score.value for score in fids if score.tag == tag), None)
 
 
 def _place(row: dict, key: Key) -> tuple:
     """Return what a row is sorted by: what loads now first, what is unknown last."""
     from ..checkpoints.availability import Status, rank
 
-    value = row[_FIELDS[key]] if key in _FIELDS else None
-    return rank(Status(row["loads"])), math.inf if value is None else value, row["name"]
+    values = (row[field] for field in _FIELDS[key])
+    return rank(Status(row["loads"])), *(math.inf if value is None else value for value in values), row["name"]
 
 
 def _print_rows(rows: list[dict], as_json: bool) -> None:
@@ -142,7 +149,7 @@ def _print_rows(rows: list[dict], as_json: bool) -> None:
 def _cells(row: dict) -> dict[str, str]:
     from ..common.files import as_size
 
-    side, fid = row["resolution"], row["published FID"]
+    side = row["resolution"]
     tags = sorted(row["weights"], key=lambda tag: tag != row["default"])
     marked = [tag + ("*" if tag in row["deviations"] else "") + _elsewhere(tag, row) for tag in tags]
     return {
@@ -151,11 +158,17 @@ def _cells(row: dict) -> dict[str, str]:
         "size": as_size(row["bytes"]) if row["bytes"] else "",
         "side": f"{side}x{side}",
         "classes": str(row["classes"] or ""),
-        "FID": "" if fid is None else f"{fid:g}",
+        "FID": _fid(row),
         "from": row["from"] or "",
         "data set": row["data set"],
         "tags": ", ".join(marked),
     }
+
+
+def _fid(row: dict) -> str:
+    """Return the FID of the default weights, in brackets that of the method: nobody measured it on these weights."""
+    own, of_method = row["published FID"], row["method FID"]
+    return f"{own:g}" if own is not None else f"({of_method:g})" if of_method is not None else ""
 
 
 def _elsewhere(tag: str, row: dict) -> str:
@@ -175,26 +188,23 @@ def columns_that_fit(widths: dict[str, int], width: float) -> list[str]:
 
 
 def _print_table(rows: list[dict], note: str) -> None:
-    from rich.table import Table
-
-    from .printing import to_stdout
+    from ..common.tables import columns
+    from . import printing
 
     cells = [_cells(row) for row in rows]
     widths = {column: max(len(column), *(len(row[column]) for row in cells)) for column in cells[0]}
     whole = sum(widths.values()) + _GAP * len(widths)
-    console = to_stdout(whole)
-    shown = columns_that_fit(widths, console.width if sys.stdout.isatty() else whole)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in shown:
-        table.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True, width=widths[column])
+    terminal = printing.width()
+    shown = columns_that_fit(widths, terminal or whole)
+    table = columns(*shown, right=_RIGHT)
     for row in cells:
         table.add_row(*(plain(row[column]) for column in shown))
-    terminal, console.width = console.width, max(console.width, whole)  # so that rich cuts nothing
-    console.print(table)
-    console.width = terminal
+    printing.show(table, least=whole, highlight=True)
+    remarks = []
+    if "FID" in shown and any(row["FID"].startswith("(") for row in cells):
+        remarks.append("(FID): published for the method; weights with this score were not released")
     if "tags" in shown and any(row["deviations"] for row in rows):
-        console.print("* training differs from the recipe; `zoo info NAME` says how", style="dim")
-    if sys.stdout.isatty():
-        console.print(f"{len(rows)} models; `zoo info NAME` describes one, `zoo sample NAME` makes images", style="dim")
-    if note:
-        console.print(note, style="dim")
+        remarks.append("* training differs from the recipe; `zoo info NAME` says how")
+    if terminal:
+        remarks.append(f"{len(rows)} models; `zoo info NAME` describes one, `zoo sample NAME` makes images")
+    printing.show(*(plain(remark, style="dim") for remark in (*remarks, *filter(None, [note]))))

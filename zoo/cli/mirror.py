@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from . import places
+
 
 def mirror_command(
-    folder: Annotated[Path, typer.Argument(help="New folder, or a mirror to be continued.")],
+    folder: Annotated[Path, typer.Argument(callback=places.folder, help="New folder, or a mirror to be continued.")],
     names: Annotated[
         list[str] | None, typer.Argument(help='Names, name@tag, or globs such as "sngan/*"; default: all weights here.')
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import panels
+from . import panels, places
 from .arguments import Device, Name, NoProgress, ReportAsJson, Weights
 from .evaluate import BatchSize, DataOption, StatisticsCache
 
@@ -19,6 +19,7 @@ def panel(
         typer.Option(
             "-o",
             "--out",
+            callback=places.folder,
             help="Folder of the reports; the same command continues after an interruption.",
             rich_help_panel=panels.OUTPUT,
         ),
@@ -62,7 +63,7 @@ def panel(
     from ..checkpoints import alignments, resolve
     from ..evaluation.panel import into_config, measure
     from ..release.card_panel import as_table
-    from .printing import to_stdout
+    from .printing import PAGE, show
 
     sha256 = None
     if into is not None:
@@ -87,6 +88,6 @@ def panel(
     if as_json:
         print(found.model_dump_json(indent=1, exclude_none=True))
         return
-    to_stdout(160, highlight=False).print(as_table(found))
+    show(as_table(found), piped=PAGE)
     if into is not None:
         print(f"\n{into}: kept in this config")

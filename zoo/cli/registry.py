@@ -11,6 +11,7 @@ import typer
 
 from ..common.errors import UsageError, ZooError
 from ..common.text import plain
+from . import places
 
 if TYPE_CHECKING:
     from ..checkpoints.upstream.inquiry import Answer, Place
@@ -66,7 +67,9 @@ def check_command(
 
 @app.command("page")
 def page_command(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for models.md and models.csv.")] = Path("docs"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", callback=places.folder, help="Folder for models.md and models.csv.")
+    ] = Path("docs"),
 ) -> None:
     """Render the page and the table of all models, their weights, sources and scores.
 
@@ -137,17 +140,14 @@ def _row(place: Place, answer: Answer) -> dict:
 
 
 def _print_table(rows: list[tuple[Place, Answer]]) -> None:
-    from rich.table import Table
-
     from ..common.files import as_size
-    from .printing import to_stdout
+    from ..common.tables import columns
+    from .printing import show
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("entry", "file", "place", "status", "size", "sha256", "new", "remark"):
-        table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
+    table = columns("entry", "file", "place", "status", "size", "sha256", "new", "remark", right=("size",))
     for place, answer in rows:
         row = _row(place, answer)
         size, sha256 = answer.size and as_size(answer.size), (answer.sha256 or "")[:12]
         cells = (f"{place.name}@{place.tag}", place.file, place.upstream.host, answer.status, size or "", sha256)
         table.add_row(*map(plain, (*cells, ", ".join(row["new"]), answer.why)))
-    to_stdout(300).print(table)
+    show(table, highlight=True)

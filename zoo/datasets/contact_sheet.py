@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..common.files import write_atomically
 from ..common.pictures import encoded
 from ..common.text import cut
@@ -30,7 +30,7 @@ def write(dataset: Dataset, path: Path) -> None:
         ZooError: the suffix is none of a picture, or the file cannot be written.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise ZooError(f"{path} has no suffix of a picture; give a name that ends with .png")
+        raise UsageError(f"{path} has no suffix of a picture; give a name that ends with .png")
     try:
         write_atomically(path, encoded(draw(dataset), path.suffix.lower()))
     except OSError as error:

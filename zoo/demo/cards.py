@@ -130,12 +130,13 @@ def command(card: Card) -> str:
 
 def _open(card: Card) -> str:
     name, title = html.escape(card.name), html.escape(card.config.title)
+    broken = name.replace("/", "/<wbr>")  # where a narrow card may break it
     data = thumbnails.of(card.config)
     blank = f'<span class="zoo-blank" aria-hidden="true">{card.config.generator.resolution} px</span>'
     shown = encoding.picture(data, "") if data else blank
     return (
         f'<button type="button" class="zoo-card" data-index="{card.index}" title="Open {name}">{shown}'
-        f"<strong>{name}</strong><span>{title}</span><span>{html.escape(card.facts)}</span></button>"
+        f"<strong>{broken}</strong><span>{title}</span><span>{html.escape(card.facts)}</span></button>"
     )
 
 
@@ -145,8 +146,9 @@ def _away(card: Card, downloads: bool) -> str:
         action = "How to train it"
     else:
         action = "Download" if downloads else "How to get it"
+    broken = name.replace("/", "/<wbr>")
     return (
-        f'<div class="zoo-card"><strong>{name}</strong><span>{html.escape(card.facts)}</span>'
+        f'<div class="zoo-card"><strong>{broken}</strong><span>{html.escape(card.facts)}</span>'
         f"<span>{html.escape(card.place)}</span>"
         f'<button type="button" data-index="{card.index}" aria-label="{action}: {name}">{action}</button></div>'
     )

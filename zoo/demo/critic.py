@@ -25,6 +25,7 @@ PCA, TSNE = "PCA", "t-SNE"
 _KEPT = 8  # sets of judged images that are kept, so that a slider does not judge them again
 _NEIGHBOURS = 5
 _RNG_SEED = 0
+_LETTER, _LINE = 0.012, 0.045  # of the width and the height of the map, about, that a name takes
 # Ten colours that differ to most colour-blind eyes too (Tableau's), for the frames of ten classes.
 COLOURS = (
     "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#bab0ac"
@@ -139,15 +140,32 @@ def ranking(judged: Judged, keep: int) -> str:
     figures = []
     for i, (image, score) in enumerate(zip(judged.images, judged.scores, strict=True)):
         of = judged.names[i] if judged.names else ""
-        alt = f"no. {i + 1}, score {score:.2f}" + (f", {of}" if of else "")
+        alt = f"no. {i + 1}, score {_score(score)}" + (f", {of}" if of else "")
         out = "" if i < keep else ' class="zoo-out"'
-        figures.append(
-            f"<figure{out}>{encoding.picture(encoding.png(image), alt)}<figcaption>{score:.2f}</figcaption></figure>"
-        )
+        shown = encoding.picture(encoding.png(image), alt)
+        figures.append(f"<figure{out}>{shown}<figcaption>{_score(score)}</figcaption></figure>")
     n = len(judged.scores)
     mean, best = sum(judged.scores) / n, sum(judged.scores[:keep]) / keep
-    told = f"The best {keep} of {n} are kept: mean score {best:.2f}, against {mean:.2f} of all."
+    told = f"The best {keep} of {n} are kept: mean score {_score(best)}, against {_score(mean)} of all."
     return f'<p class="zoo-verdict" role="status">{told}</p><div class="zoo-ranked">{"".join(figures)}</div>'
+
+
+def _score(value: float) -> str:
+    return f"{round(value, 2) + 0:.2f}"  # without the minus of -0.00
+
+
+def apart(places: Sequence[tuple[float, float]], names: Sequence[str]) -> list[tuple[float, float]]:
+    """Return places, in shares of the map, moved down until no two names lie over each other."""
+    order = sorted(range(len(places)), key=lambda i: places[i][1])
+    found: dict[int, tuple[float, float]] = {}
+    for i in order:
+        x, y = places[i]
+        for j in sorted(found, key=lambda j: found[j][1]):
+            near = abs(x - found[j][0]) < (len(names[i]) + len(names[j]) + 4) * _LETTER / 2
+            if near and abs(y - found[j][1]) < _LINE:
+                y = found[j][1] + _LINE
+        found[i] = x, y
+    return [found[i] for i in range(len(places))]
 
 
 def drawn_map(found: Map, names: Sequence[str], told: str) -> str:
@@ -159,8 +177,8 @@ def drawn_map(found: Map, names: Sequence[str], told: str) -> str:
         alt = names[found.classes[i]] if found.classes else f"image {i}"
         style = f"left: {x * (100 - side):.1f}%; top: {y * (100 - side):.1f}%; border-color: {colour}"
         marks.append(encoding.picture(encoding.png(image), alt, style=style))
-    centres = found.centres if found.centres is not None else ()
-    for i, (x, y) in enumerate(centres):
+    centres = [] if found.centres is None else [(float(x), float(y)) for x, y in found.centres]
+    for i, (x, y) in enumerate(apart(centres, names)):
         style = f"left: {x * (100 - side) + side / 2:.1f}%; top: {y * (100 - side) + side / 2:.1f}%"
         marks.append(f'<strong style="{style}">{html.escape(names[i])}</strong>')
     share = ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import ZooError
 from ..common.pictures import encoded
 from ..sampling import animation
+from ..sampling.grid import PADDING, layout, steps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +25,21 @@ _FILM = 720  # pixels, about
 
 def png(image: Image) -> bytes:
     return encoded(image, compress_level=3)  # 9 is hardly smaller for small pictures, and three times as slow
+
+
+def grid(images: Images, columns: int | None = None, padding: int = PADDING) -> bytes:
+    """Return the PNG of `images.grid(columns, padding)` with clear gaps, so that it is at home on any background."""
+    import numpy as np
+    from PIL import Image
+
+    made, n = images.grid(columns, padding), len(images)
+    where = layout(n, *images.shape[2:], columns, padding)
+    seen = np.zeros((where.height, where.width), np.uint8)
+    for i in range(n):
+        top, left = (padding + step for step in steps(i, where))
+        seen[top : top + images.shape[2], left : left + images.shape[3]] = 255
+    made.putalpha(Image.fromarray(seen))
+    return png(made)
 
 
 def zipped(pictures: dict[str, bytes]) -> bytes:
@@ -56,12 +72,18 @@ def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:
     return f'<img class="zoo-pixels" src="{source}" alt="{html.escape(alt)}" style="{style}">'
 
 
-def titled(images: Images, titles: Sequence[str], told: str) -> str:
-    """Return images in columns under titles as HTML, with a caption."""
-    heads = "".join(f'<span title="{html.escape(title)}">{html.escape(title)}</span>' for title in titles)
-    heads = f'<div class="zoo-titles">{heads}</div>' if titles else ""
-    shown = picture(png(images.grid(len(titles) or None)), f"{told}, {len(images)} images")
-    return f'<div class="zoo-alone">{heads}{shown}</div><p class="zoo-caption">{html.escape(told)}</p>'
+def by_title(pictures: Sequence[bytes], titles: Sequence[str], alt: str) -> str:
+    """Return PNGs side by side as HTML, each over its title; as many in a row as there is room for."""
+    figures = "".join(
+        f"<figure>{picture(data, f'{title}, {alt}')}<figcaption>{html.escape(title)}</figcaption></figure>"
+        for data, title in zip(pictures, titles, strict=True)
+    )
+    return f'<div class="zoo-columns">{figures}</div>'
+
+
+def columns(images: Images, titles: Sequence[str]) -> list[bytes]:
+    """Return the columns of rows of images, a column a title, as PNGs."""
+    return [grid(images[list(range(i, len(images), len(titles)))], 1, 1) for i in range(len(titles))]
 
 
 def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
@@ -70,10 +92,21 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
         return ""
     cells = []
     for row in rows:
-        strip = png(row.images.grid(len(row.images), padding=1))
+        strip = grid(row.images, len(row.images), padding=1)
         n = len(row.images)
         style = f"max-width: {max(96, row.images.shape[3] + 24) * n}px"
         title = f'<th scope="row">{html.escape(row.title)}</th>' if row.title else ""
         told = ", ".join(part for part in (alt, row.title, f"{n} images") if part)
         cells.append(f"<tr>{title}<td>{picture(strip, told, style=style)}</td></tr>")
     return f'<table class="zoo-strips"><caption>{html.escape(heading)}</caption><tbody>{"".join(cells)}</tbody></table>'
+
+
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return an HTML table of scores, which scrolls sideways where there is no room for it."""
+    titles = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    caption = f'<caption class="zoo-caption">{html.escape(caption)}</caption>' if caption else ""
+    return (
+        f'<div class="zoo-wide"><table class="zoo-scores">{caption}<thead><tr>{titles}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

@@ -126,12 +126,13 @@ def shown(panels: Sequence[Panel], told: str) -> str:
     """Return panels as HTML, with a caption."""
     made = []
     for panel in panels:
-        grid = encoding.png(panel.images.grid(panel.columns))
         alt = ", ".join(part for part in (panel.heading or told, f"{len(panel.images)} images") if part)
         heading = f"<h3>{html.escape(panel.heading)}</h3>" if panel.heading else ""
-        titles = "".join(f'<span title="{html.escape(t)}">{html.escape(t)}</span>' for t in panel.titles)
-        titles = f'<div class="zoo-titles">{titles}</div>' if titles else ""
-        made.append(f"<section>{heading}{titles}{encoding.picture(grid, alt)}</section>")
+        if panel.titles:
+            drawn = encoding.by_title(encoding.columns(panel.images, panel.titles), panel.titles, alt)
+        else:
+            drawn = encoding.picture(encoding.grid(panel.images, panel.columns), alt)
+        made.append(f"<section>{heading}{drawn}</section>")
     kind = "zoo-sidebyside" if len(panels) > 1 else "zoo-alone"
     return f'<div class="{kind}">{"".join(made)}</div><p class="zoo-caption">{html.escape(told)}</p>'
 

@@ -34,13 +34,14 @@ def table(config: ModelConfig, found: LabelAlignment, way: str) -> str:
     names = labels.class_names(config)[:MOST]
     rows = counts(found, way)[:MOST]
     right = found.accuracy_asked if way == TRAINED else found.accuracy_assigned
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in names)
+    long = max(map(len, names)) > 3
+    head = "".join(f'<th scope="col"><span>{html.escape(name)}</span></th>' for name in names)
     body = "".join(_row(name, i, row) for i, (name, row) in enumerate(zip(names, rows, strict=True)))
     few = f" The first {MOST} of {len(found.assignment)} classes." if len(found.assignment) > MOST else ""
     told = f"{right:.0%} of the images show the class asked for.{few} Rows: asked for. Columns: recognised."
     return (
-        f'<table class="zoo-heat"><caption>{html.escape(told)}</caption><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
+        f'<table class="zoo-heat{" zoo-upright" * long}"><caption>{html.escape(told)}</caption>'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 

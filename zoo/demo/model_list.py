@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from ..checkpoints import weights
 from ..checkpoints.availability import Status, availability, rank
 from ..schema import labels, registry
 from ..schema.config import ModelConfig
+from ..schema.entries import Measured, Score
+from . import encoding
 
 DEFAULT = "contragan-snresgan/cifar10"  # its latents and its labels matter, and it has its discriminator
 
 
 def choices(only_here: bool = False) -> list[tuple[str, str]]:
-    """(label, name) of every model: first those that load without a network, of which the default one is the first."""
+    """(name, name) of every model: first those that load without a network, of which the default one is the first."""
     rows = [(config, availability(config).status) for config in map(registry.config, registry.names())]
     rows.sort(key=lambda row: order(row[0], row[1]))
-    return [(_entry(config), config.name) for config, status in rows if status is Status.NOW or not only_here]
+    return [(config.name, config.name) for config, status in rows if status is Status.NOW or not only_here]
 
 
 def order(config: ModelConfig, status: Status) -> tuple:
     """Return the place of a model in every list of the demo, as a key to sort by."""
     return rank(status), config.name != DEFAULT, config.data.dataset == "digits", config.name
-
-
-def _entry(config: ModelConfig) -> str:
-    classes = f"{config.num_classes} classes" if config.conditional else "no classes"
-    return f"{config.name} ({classes})"
 
 
 def class_choices(config: ModelConfig, everything: bool = True) -> list[tuple[str, str]]:
@@ -80,19 +78,50 @@ def where(config: ModelConfig, name: str) -> tuple[bool, str]:
 
 
 def scores(config: ModelConfig, name: str) -> str:
-    """Return an HTML table of a model's published and measured scores; a sentence if there are none."""
-    tag = registry.split_tag(name)[1]
-    tag = config.default_tag if tag == "default" else tag
-    rows = [
-        (s.metric, str(s), "published" + ("" if s.tag else ", for the method"), s.origin)
+    """Return an HTML table of a model's published and measured scores; a sentence if there are none.
+
+    Raises:
+        UnknownTagError: the model has no such weights.
+    """
+    entry = weights.entry(config, registry.split_tag(name)[1]) if config.weights else None
+    stated = [
+        (s, "published" + ("" if s.tag else " for the method") + f": {s.origin}")
         for s in config.published
-        if s.tag in (tag, None)
+        if s.tag in (entry and entry.tag, None)
     ]
-    for entry in config.weights:
-        if entry.tag == tag:
-            rows += [(s.metric, str(s), "measured", s.protocol) for s in entry.scores]
+    stated += [(s, f"measured here: {_how(s)}") for s in (entry.scores if entry else ())]
+    if not stated:
+        return '<p class="zoo-caption">No score of this model was published or measured.</p>'
+    head = ("metric", "value", "real / generated", "source")
+    return encoding.table("", head, [(_metric(s), str(s), s.counts, source) for s, source in stated])
+
+
+def _metric(score: Score) -> str:
+    """Return the metric without its extractor, which `_how` names."""
+    return score.metric.removesuffix(f"({score.extractor})").rstrip()
+
+
+def _how(score: Measured) -> str:
+    return f"{score.protocol}, {score.extractor}" if score.extractor else score.protocol
+
+
+def scores_side_by_side(models: Sequence[tuple[ModelConfig, str]]) -> str:
+    """Return an HTML table of the scores that several models have of one metric, count and protocol; less is in it.
+
+    A score that was published for the method is of other weights, and is left out.
+    """
+    found: dict[tuple[str, str, str], dict[int, str]] = {}
+    for i, (config, name) in enumerate(models):
+        entry = weights.entry(config, registry.split_tag(name)[1])
+        stated = [(s, s.origin) for s in config.published if s.tag == entry.tag]
+        for score, how in [*stated, *((s, _how(s)) for s in entry.scores)]:
+            found.setdefault((_metric(score), score.counts, how), {}).setdefault(i, str(score))
+    rows = [
+        (metric, *(values.get(i, "–") for i in range(len(models))), counts, how)
+        for (metric, counts, how), values in found.items()
+        if len(values) > 1
+    ]
     if not rows:
-        return "<p>No score of this model was published or measured.</p>"
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("metric", "value", "", "source or protocol"))
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<table class="zoo-scores"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        return '<p class="zoo-caption">No score of these models was measured in the same way.</p>'
+    head = ("metric", *(name for _, name in models), "real / generated", "protocol or source")
+    return encoding.table("Measured in the same way; the About tab has all scores of a model.", head, rows)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..sampling.images import Images
     from ..schema.config import ModelConfig
+    from ..schema.entries import NearestTraining
 
 _PROBES = 200  # training images whose own nearest neighbour is measured
 
@@ -102,7 +103,14 @@ def recorded(config: ModelConfig, name: str) -> str:
         f"nearest training image and the smallest {found.smallest:g}; of training images from the nearest other one, "
         f"{found.training_median:g} and {found.training_smallest:g}."
     )
-    return f'<p class="zoo-caption">{html.escape(told)}</p>'
+    return f'<p class="zoo-verdict">{verdict_of_many(found)}</p><p class="zoo-caption">{html.escape(told)}</p>'
+
+
+def verdict_of_many(found: NearestTraining) -> str:
+    """Say what the smallest of many distances to training images means."""
+    if found.smallest < found.training_smallest:
+        return f"One of {found.images:,} images is nearer than any two training images: look at it."
+    return f"None of {found.images:,} images is as near as the two nearest training images are to each other: no copy."
 
 
 def unavailable(reason: str) -> str:

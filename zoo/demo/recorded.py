@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 _LEAST = 20  # pixels: images are wider and higher, titles are not
 _WHITE = 250
+_GAP = 0.06  # of the side of an image, about
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A row of the record: the images at one step, as PNG; the step is None where the record does not say it."""
+    """A row of the record: the images at one step, as PNGs; the step is None where the record does not say it."""
 
     step: int | None
-    strip: bytes
+    pictures: tuple[bytes, ...]
 
 
 @lru_cache(maxsize=32)
@@ -47,7 +48,10 @@ def moments(name: str) -> tuple[Moment, ...]:
         rows = strips(picture.convert("RGB"))
     if len(steps) != len(rows):
         steps = [None] * len(rows)
-    return tuple(Moment(step, encoding.png(row)) for step, row in zip(steps, rows, strict=True))
+    return tuple(
+        Moment(step, tuple(encoding.png(image) for image in _pictures(row)))
+        for step, row in zip(steps, rows, strict=True)
+    )
 
 
 def strips(picture: Image) -> list[Image]:
@@ -59,6 +63,14 @@ def strips(picture: Image) -> list[Image]:
     cells = [list(_runs(np.any(ink[top:bottom], axis=0))) for top, bottom in bands]
     left, right = min(row[0][0] for row in cells if row), max(row[-1][1] for row in cells if row)
     return [picture.crop((left, top, right, bottom)) for top, bottom in bands]
+
+
+def _pictures(row: Image) -> list[Image]:
+    """Cut the square images out of a row of them, which are equally far from each other."""
+    side = row.height
+    count = round((row.width / side + _GAP) / (1 + _GAP))
+    step = (row.width - side) / max(1, count - 1)
+    return [row.crop((round(i * step), 0, round(i * step) + side, side)) for i in range(count)]
 
 
 def _runs(filled: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -75,14 +87,12 @@ def shown(config: ModelConfig, position: int) -> str:
     """Return one moment as HTML: the step, the scores at it, and the images under the names of their classes."""
     moment = moments(config.name)[position]
     step = f"moment {position + 1}" if moment.step is None else f"step {moment.step:,}"
-    titles = "".join(f"<span>{html.escape(title)}</span>" for title in run_record.column_titles(config))
-    titles = f'<div class="zoo-titles">{titles}</div>' if titles else ""
+    count = len(moment.pictures)
+    titles = run_record.column_titles(config) or [f"{i + 1}" for i in range(count)]
     scores = "" if moment.step is None else scores_at(config, moment.step)
-    picture = encoding.picture(moment.strip, f"the same latents after {step}")
-    return (
-        f'<p class="zoo-verdict">After {step} of the generator</p><div class="zoo-alone">{titles}{picture}</div>'
-        f'<p class="zoo-caption">{html.escape(scores)}</p>'
-    )
+    shown = encoding.by_title(moment.pictures, titles[:count], f"the same latents after {step}")
+    told = f'<p class="zoo-caption">{html.escape(scores)}</p>'
+    return f'<p class="zoo-verdict">After {step} of the generator</p>{shown}{told}'
 
 
 def scores_at(config: ModelConfig, step: int) -> str:
@@ -101,8 +111,8 @@ def curves(config: ModelConfig) -> str:
     """Return the curves of a training that is recorded, as HTML."""
     path = cards.pictures_dir() / cards.record_filenames(config).curves
     title = "Losses and scores over the training"
-    look = "background: white; image-rendering: auto; max-width: 800px; width: 100%"
-    return f'<p class="zoo-caption">{title}</p>{encoding.picture(path.read_bytes(), title, style=look)}'
+    picture = encoding.picture(path.read_bytes(), title)
+    return f'<p class="zoo-caption">{title}</p><div class="zoo-plot">{picture}</div>'
 
 
 def nothing(config: ModelConfig) -> str:

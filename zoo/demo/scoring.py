@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import DataUnavailableError, ZooError
 from ..schema import registry
 from ..schema.config import ModelConfig
-from . import models, neighbours, validation
+from . import encoding, models, neighbours, validation
 from .models import ModelsOnDevice
 from .settings import Settings
 from .workers import Job
@@ -184,7 +183,7 @@ def _why_not(claim, report: Report, result, config: ModelConfig) -> str | None:
 def table(report: Report) -> str:
     """Format scores, verdicts and warnings as HTML."""
     scores = [(r.metric, r.text, r.counts, r.protocol) for r in report.results]
-    parts = [_table("Measured here", ("metric", "value", "real / generated", "protocol"), scores)]
+    parts = [encoding.table("Measured here", ("metric", "value", "real / generated", "protocol"), scores)]
     stated = [
         (
             c.metric,
@@ -197,18 +196,9 @@ def table(report: Report) -> str:
     ]
     head = ("metric", "stated", "measured", "verdict", "source")
     parts.append(
-        _table("Against what was stated", head, stated)
+        encoding.table("Against what was stated", head, stated)
         if stated
         else '<p class="zoo-caption">No score of these weights was published or recorded, so there is no verdict.</p>'
     )
     parts += [f'<p class="zoo-caption">Mind: {html.escape(warning)}</p>' for warning in report.warnings]
     return "".join(parts)
-
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<table class="zoo-scores"><caption class="zoo-caption">{caption}</caption><thead><tr>{titles}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 HEADER = "<header><h1>contrastive-gan-zoo</h1></header>"
 
 CSS = """
+.dark { --color-accent: var(--primary-500); }
 .gradio-container { max-width: 1440px !important; width: 100%; margin: 0 auto !important; }
 :is(input, textarea, select, button, a, summary, [tabindex]):focus-visible {
   outline: 2px solid var(--color-accent) !important; outline-offset: 1px; }
@@ -36,8 +37,15 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-cancel { animation: zoo-appear 0s .4s backwards; }
 @keyframes zoo-appear { from { visibility: hidden; } }
 .zoo-alone img, .zoo-sidebyside img { width: 100%; display: block; }
-.zoo-titles { display: flex; } .zoo-titles span { flex: 1 1 0; min-width: 0; overflow: hidden; font-size: .8rem;
-  text-overflow: ellipsis; white-space: nowrap; text-align: center; }
+.zoo-columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(52px, 1fr)); gap: 3px; }
+.zoo-columns figure { margin: 0; min-width: 0; } .zoo-columns img { width: 100%; display: block; }
+.zoo-columns figcaption { font-size: .65rem; letter-spacing: -.02em; line-height: 1.2; padding: .1rem 0 .4rem;
+  text-align: center; overflow-wrap: anywhere; }
+.zoo-plot img { image-rendering: auto; max-width: 800px; width: 100%; background: white; }
+.dark .zoo-plot img { filter: invert(.93) hue-rotate(180deg); }
+.zoo-wide { overflow-x: auto; }
+.zoo-upwards { flex-wrap: wrap-reverse !important; align-items: flex-end; }
+#film:not(:has(img, .wrap:not(.hide))), #no-discriminator:not(:has(p)) { display: none; }
 #message:not(:has(.zoo-notice)) { display: none; }
 .zoo-status { color: var(--body-text-color-subdued); margin: 0; }
 .zoo-pixels, .zoo-gallery img { image-rendering: pixelated; }
@@ -58,31 +66,38 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-sidebyside section { min-width: 0; }
 .zoo-sidebyside h3 { margin: 0 0 .5rem; font-size: 1.05rem; }
 .zoo-sidebyside img { width: 100%; display: block; }
-.zoo-scores { border-collapse: collapse; width: 100%; margin-top: .75rem; font-size: .9rem; }
+.zoo-scores { border-collapse: collapse; border: 0 !important; width: 100%; margin-top: .75rem; font-size: .9rem; }
+.zoo-scores :is(thead, tbody, tr) { border: 0 !important; background: none !important; }
 .zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .75rem .25rem 0 !important; vertical-align: top;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
 #card table { display: block; overflow-x: auto; }
 #card table, #card tr, #card th, #card td { border-left: 0; border-right: 0; }
-#card th, #card td { min-width: 5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
-#card th:last-child, #card td:last-child { min-width: 16rem; }
-.zoo-scores td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+#card table { font-size: .85rem; }
+#card :is(th, td) { min-width: 3.5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
+#card th:last-child, #card td:last-child { min-width: 8rem; }
+.zoo-scores td:not(:first-child, :last-child) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .zoo-heat { border-collapse: separate; border-spacing: 2px; width: 100%; table-layout: fixed; font-size: .8rem; }
 .zoo-heat, .zoo-heat tr { border: 0 !important; background: none !important; }
-.zoo-heat :is(td, th) { border: 0 !important; padding: .2rem .1rem !important; text-align: center; overflow: hidden;
-  text-overflow: ellipsis; white-space: nowrap; font-weight: 400; background: none; }
-.zoo-heat thead td, .zoo-heat tbody th { width: 6.5em; text-align: right; }
+.zoo-heat :is(td, th) { border: 0 !important; padding: .2rem .1rem !important; text-align: center;
+  white-space: nowrap; font-weight: 400; background: none; }
+.zoo-heat thead td, .zoo-heat tbody th { width: 6.5em; text-align: right; overflow-wrap: anywhere; }
+.zoo-upright thead th { vertical-align: bottom; }
+.zoo-upright thead span { writing-mode: vertical-rl; transform: rotate(180deg); }
 .zoo-heat caption { text-align: left; color: var(--body-text-color-subdued); padding-bottom: .5rem; }
-.zoo-heat tbody td { background: color-mix(in srgb, var(--color-accent) var(--share, 0%),
+.zoo-heat tbody td { background: color-mix(in srgb, var(--primary-500) var(--share, 0%),
   var(--background-fill-secondary)) !important; font-variant-numeric: tabular-nums; }
+.dark .zoo-heat tbody td { background: color-mix(in srgb, var(--primary-700) var(--share, 0%),
+  var(--background-fill-secondary)) !important; }
 .zoo-heat td.zoo-asked { outline: 1px solid var(--body-text-color); }
 .zoo-ranked { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: .4rem; }
 .zoo-ranked figure { margin: 0; } .zoo-ranked img { width: 100%; display: block; }
 .zoo-ranked figcaption { font-size: .75rem; text-align: center; font-variant-numeric: tabular-nums; }
 .zoo-out { opacity: .2; }
-.zoo-map { position: relative; width: 100%; max-width: 900px; aspect-ratio: 4 / 3; }
+.zoo-map { position: relative; width: 100%; max-width: 900px; aspect-ratio: 4 / 3; container-type: inline-size; }
 .zoo-map img { position: absolute; width: 4.2%; border: 2px solid; }
-.zoo-map strong { position: absolute; transform: translate(-50%, -50%); padding: 0 .3rem; font-size: .9rem;
-  background: var(--background-fill-primary); color: var(--body-text-color); border: 1px solid currentColor; }
+.zoo-map strong { position: absolute; transform: translate(-50%, -50%); padding: 0 .3em; line-height: 1.4;
+  font-size: clamp(.5rem, 1.7cqw, .9rem); background: var(--background-fill-primary);
+  color: var(--body-text-color); border: 1px solid currentColor; }
 .zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
 .zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
 .zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
@@ -93,10 +108,9 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
   .zoo-facts { font-size: .8rem; line-height: 1.35; }
   .zoo-cards-here { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
   .zoo-ranked { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); }
-  .zoo-heat { font-size: .6rem; border-spacing: 1px; } .zoo-heat thead td, .zoo-heat tbody th { width: 5.5em; }
-  .zoo-titles span { font-size: .55rem; text-overflow: clip; }
-  .zoo-scores { display: block; overflow-x: auto; }
-  .zoo-scores td { min-width: 5rem; }
+  .zoo-heat { font-size: .6rem; border-spacing: 1px; } .zoo-heat thead td, .zoo-heat tbody th { width: 7em; }
+  .zoo-scores :is(td, th) { min-width: 4.5rem; }
+  footer .divider { display: none !important; }
   .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
 }
 """
@@ -108,7 +122,16 @@ def theme():
 
     sans = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
     mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-    return Default(primary_hue="teal", neutral_hue="slate", font=sans, font_mono=mono, radius_size="sm")
+    made = Default(primary_hue="teal", neutral_hue="slate", font=sans, font_mono=mono, radius_size="sm")
+    return made.set(  # contrasts of at least 4.5
+        body_text_color_subdued="*neutral_600",
+        block_info_text_color="*neutral_600",
+        color_accent="*primary_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+    )
 
 
 def notice(lines: Sequence[str]) -> str:

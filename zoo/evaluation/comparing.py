@@ -14,6 +14,7 @@ from ..common.errors import UsageError, ZooError
 from ..common.memory import refuse_if_too_large
 from ..common.numbers import whole
 from ..common.progress import Progress, ProgressCallback
+from ..common.tables import columns
 from ..common.text import markdown, plain, table
 from ..datasets.catalogue import own_split
 from ..schema.architecture import ConfigPart
@@ -108,11 +109,8 @@ class ToolTable(ConfigPart):
 
     def __rich__(self) -> Group:
         from rich.console import Group
-        from rich.table import Table
 
-        shown = Table(box=None, pad_edge=False, header_style="bold")
-        for column in _HEAD:
-            shown.add_column(column, justify="right" if column == "value" else "left", overflow="fold")
+        shown = columns(*_HEAD, right=("value",))
         for cells in self._cells():
             shown.add_row(*map(plain, cells))
         return Group(plain(self._title(), "bold"), shown)

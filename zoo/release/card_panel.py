@@ -5,6 +5,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from ..common.tables import columns
 from ..common.text import markdown, plain, table
 from ..schema.entries import Weights
 from ..schema.panel_scores import Panel, PanelScore
@@ -32,12 +33,9 @@ def panel_section(entry: Weights, place: str) -> str:
 
 def as_table(panel: Panel) -> Table:
     """Return the panel for a terminal."""
-    from rich.table import Table
-
     head, rows = _cells(panel)
-    shown = Table(box=None, pad_edge=False, header_style="bold", caption=about(panel), caption_justify="left")
-    for cell in head:
-        shown.add_column(cell, overflow="fold")
+    shown = columns(*head)
+    shown.caption, shown.caption_justify = about(panel), "left"
     for row in rows:
         shown.add_row(*map(plain, row))
     return shown

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from ..common import extras, files
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..inference.fuse import fuse
 from ..sampling.outputs import refuse_overwriting
 
 if TYPE_CHECKING:
     from ..sampling.gan import GAN
 
-FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}
+FORMATS = {"onnx": (".onnx",), "torchscript": (".pt", ".pth", ".ts")}  # suffixes, the usual one first
 OPSET = 18
 TOLERANCE = 1e-4  # largest difference of a pixel in [-1, 1] from the model itself
 
@@ -51,16 +51,19 @@ def export_graph(source: GAN | str | os.PathLike, out: str | os.PathLike, format
         format: "onnx" (opset 18, needs the extra `export`) or "torchscript".
 
     Raises:
-        ZooError: the file exists, the format is unknown, a package is missing, or the graph does not agree.
+        UsageError: the format is unknown, or the name of the file has another suffix than its.
+        ZooError: the file exists, a package is missing, or the graph does not agree.
     """
     from ..sampling.gan import GAN
     from ..sampling.loading import load
 
     if format not in FORMATS:
-        raise ZooError(f'format "{format}" is not known; give {" or ".join(FORMATS)}')
+        raise UsageError(f'format "{format}" is not known; give {" or ".join(FORMATS)}')
+    out = Path(out)
+    if out.suffix.lower() not in ("", *FORMATS[format]):
+        raise UsageError(f"{out} is no name for {format}; give a name that ends in {FORMATS[format][0]}")
     if format == "onnx":
         _need_onnx()
-    out = Path(out)
     refuse_overwriting([out], force)
     model = source if isinstance(source, GAN) else load(source, device="cpu")
     if model.device.type != "cpu" or model.dtype != torch.float32:

@@ -70,10 +70,11 @@ def drawn(images: Tensor, where: GridLayout) -> np.ndarray:
     sheet = np.full((where.height, where.width, 3), 255, np.uint8)
     height, width = images.shape[2:]
     for i, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
-        top, left = (where.padding + step for step in _steps(i, where))
+        top, left = (where.padding + step for step in steps(i, where))
         sheet[top : top + height, left : left + width] = image
     return sheet
 
 
-def _steps(i: int, where: GridLayout) -> tuple[int, int]:
+def steps(i: int, where: GridLayout) -> tuple[int, int]:
+    """Return how far the cell of image i is from the top and from the left."""
     return i // where.columns * where.cell_height, i % where.columns * where.cell_width

@@ -20,8 +20,8 @@ _SHEET = 64  # images
 
 
 def build(page) -> gr.Markdown:
-    with gr.Tab("About", id="about", elem_id="tab-about"), gr.Row():
-        with gr.Column(scale=3, min_width=320):
+    with gr.Tab("About", id="about", elem_id="tab-about"), gr.Row(elem_classes="zoo-upwards"):
+        with gr.Column(scale=3, min_width=560):
             shown = gr.Markdown(card(registry.config(model_list.DEFAULT)), elem_id="card")
         with gr.Column(scale=2, min_width=280):
             sheet = gr.HTML(elem_id="sheet")
@@ -37,26 +37,13 @@ def build(page) -> gr.Markdown:
         images = await page.service.run(
             "sheet", name, partial(drawing.sample, request=request), page_progress(progress), n=n
         )
-        data = await asyncio.to_thread(lambda: encoding.png(images.grid()))
+        data = await asyncio.to_thread(encoding.grid, images)
         alt = f"{n} samples of {name}, seed 0" + (", class after class" if label else "")
         picture = encoding.picture(data, alt, style="width: 100%")
-        return f'<p class="zoo-caption">{html.escape(alt)}</p>{picture}{record(config)}'
+        return f'<p class="zoo-caption">{html.escape(alt)}</p>{picture}'
 
     page.connect(refresh.click, draw, [page.model], [sheet], show_progress_on=sheet)
     return shown
-
-
-def record(config: ModelConfig) -> str:
-    """Return the curves of the default weights' training and the same latents over time, as HTML."""
-    if not cards.has_record(config):
-        return '<p class="zoo-caption">No training curves are stored with these weights.</p>'
-    names, folder = cards.record_filenames(config), cards.pictures_dir()
-    shown = {"Losses and scores over its training": names.curves, "The same latents over its training": names.over_time}
-    look = "width: 100%; background: white; image-rendering: auto"
-    return "".join(
-        f'<p class="zoo-caption">{title}</p>{encoding.picture((folder / name).read_bytes(), title, style=look)}'
-        for title, name in shown.items()
-    )
 
 
 def card(config: ModelConfig) -> str:

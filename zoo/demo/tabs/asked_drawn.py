@@ -25,9 +25,9 @@ def build(page) -> None:
             elem_id="way",
         )
         with gr.Row():
-            with gr.Column(scale=3, min_width=320):
+            with gr.Column(scale=3, min_width=440):
                 table = gr.HTML(elem_id="heat-map")
-            with gr.Column(scale=3, min_width=320):
+            with gr.Column(scale=3, min_width=440):
                 pictures = gr.HTML(elem_id="asked")
                 lesson = gr.HTML(elem_id="lesson")
         refresh = draw_button()
@@ -49,7 +49,9 @@ def build(page) -> None:
         work = partial(drawing.asked, name=name, classes=classes, rows=_ROWS, seed=_SEED, way=way)
         images = await page.service.run("labels", name, work, page_progress(progress), from_="page")
         names = [labels.class_names(config)[i] for i in classes]
-        return await asyncio.to_thread(encoding.titled, images, names, f"Asked for, and drawn from seed {_SEED}")
+        told = f"asked for, and drawn from seed {_SEED}"
+        shown = await asyncio.to_thread(lambda: encoding.by_title(encoding.columns(images, names), names, told))
+        return f'{shown}<p class="zoo-caption">{told.capitalize()}</p>'
 
     events, inputs = [refresh.click, way.input], [page.model, way]
     page.connect(events, measure, inputs, [way, table, lesson], show_progress="hidden")

@@ -12,17 +12,20 @@ from ...common.errors import LabelError, ZooError
 from .. import drawing, encoding, model_list, style, validation
 from ..wiring import cancel_button, page_progress
 
+# Two methods that were trained alike: one backbone, one width, one number of steps.
+_FAIR = ("contragan/cifar10-small", "biggan/cifar10-small")
+
 
 def build(page) -> None:
     settings = page.service.settings
     most = min(64, settings.max_images)
     listed = model_list.choices(only_here=True)
+    here = [name for _, name in listed]
+    pair = _FAIR if set(_FAIR) <= set(here) else here[:2]
     with gr.Tab("Compare", id="compare", elem_id="tab-compare"):
         with gr.Row(equal_height=True):
-            first = gr.Dropdown(listed, value=listed[0][1], label="First model", min_width=240, elem_id="first-model")
-            second = gr.Dropdown(
-                listed, value=listed[1][1], label="Second model", min_width=240, elem_id="second-model"
-            )
+            first = gr.Dropdown(listed, value=pair[0], label="First model", min_width=240, elem_id="first-model")
+            second = gr.Dropdown(listed, value=pair[1], label="Second model", min_width=240, elem_id="second-model")
             third = gr.Dropdown(
                 [("none", ""), *listed], value="", label="Third model", min_width=240, elem_id="third-model"
             )
@@ -50,7 +53,8 @@ def build(page) -> None:
             )
         sections = await asyncio.to_thread(lambda: [_section(*pair) for pair in zip(requests, batches, strict=True)])
         told = f"{n} images of each, seed {seed}"
-        return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>', seed
+        scores = model_list.scores_side_by_side([(request.config, request.model) for request in requests])
+        return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>{scores}', seed
 
     inputs = [first, second, third, label, n, seed]
     page.connect([go.click, seed.submit], compare, inputs, [status, shown, seed], cancel=cancel, show_progress_on=shown)
@@ -68,8 +72,6 @@ def _section(request: validation.Sample, images) -> str:
     config = request.config
     name = html.escape(request.model)
     alt = f"{len(images)} images of {request.model}, seed {request.seed}"
-    picture = encoding.picture(encoding.png(images.grid()), alt)
-    return (
-        f'<section aria-label="{name}"><h3>{name}</h3>{picture}<p class="zoo-facts">{html.escape(config.title)}</p>'
-        f"{model_list.scores(config, request.model)}</section>"
-    )
+    picture = encoding.picture(encoding.grid(images), alt)
+    facts = f'<p class="zoo-facts">{html.escape(config.title)}</p>'
+    return f'<section aria-label="{name}"><h3>{name}</h3>{picture}{facts}</section>'

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from functools import partial
 
 import gradio as gr
 
 from ...common.errors import ZooError
-from .. import encoding, scoring, style
-from ..wiring import cancel_button, page_progress
+from .. import encoding, model_list, scoring, style, validation
+from ..wiring import cancel_button, draw_button, page_progress
 
 
 def build(page) -> None:
@@ -53,13 +54,10 @@ def build(page) -> None:
                 go = gr.Button("Evaluate", variant="primary", min_width=100, elem_id="evaluate")
                 cancel = cancel_button(elem_id="cancel-evaluation")
         with gr.Column(scale=3, min_width=320):
-            shown = gr.HTML(
-                '<p class="zoo-caption">Scores of a few hundred images say how models compare, not what a paper would '
-                "report: the verdict says so.</p>",
-                elem_id="report",
-            )
-            report_file = gr.DownloadButton("Download report", interactive=False, size="sm", elem_id="report-file")
+            shown = gr.HTML(elem_id="report")
+            report_file = gr.DownloadButton("Download report", visible=False, size="sm", elem_id="report-file")
             command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, visible=False)
+        refresh = draw_button()
 
     async def evaluate(name, metrics, extractor, protocol, num_fake, progress=gr.Progress()):  # noqa: B008
         asked = scoring.request(settings, name, metrics, num_fake, extractor, protocol)
@@ -69,12 +67,23 @@ def build(page) -> None:
                 "evaluate", asked.model, work, page_progress(progress), long=True, n=asked.num_fake, from_="page"
             )
         except ZooError as error:  # to be read at leisure: it may hold an address and a command
-            return style.notice([str(error)]), gr.DownloadButton(interactive=False), _command(asked)
+            return style.notice([str(error)]), gr.DownloadButton(visible=False), _command(asked)
         # the files that `Report.save` writes, as a zip
         name = f"{asked.config.slug}-report.zip"
         (path,) = await page.service.keep(lambda: {name: encoding.zipped(report.files())})
-        return scoring.table(report), gr.DownloadButton(value=path, interactive=True), _command(asked)
+        return scoring.table(report), gr.DownloadButton(value=path, visible=True), _command(asked)
 
+    async def stated(name):
+        config, name = validation.model(name)
+        told = f"What was stated of {name}. A few hundred images say how models compare, not what a paper would report."
+        scores = model_list.scores(config, name)
+        return (
+            f'<p class="zoo-caption">{html.escape(told)}</p>{scores}',
+            gr.DownloadButton(visible=False),
+            gr.Code(visible=False),
+        )
+
+    page.connect(refresh.click, stated, [page.model], [shown, report_file, command], show_progress="hidden")
     inputs = [page.model, metrics, extractor, protocol, num_fake]
     page.connect(go.click, evaluate, inputs, [shown, report_file, command], cancel=cancel, show_progress_on=shown)
 

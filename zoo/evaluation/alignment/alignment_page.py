@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...common.tables import columns, pairs
 from ...common.text import markdown, plain, table
 from ...schema.label_alignment import PERMUTED, UNKNOWN, LabelAlignment, percent
 
@@ -71,14 +72,9 @@ _HEAD = ("label", "asked for", "assigned to", "seen in", "also seen")
 def as_table(found: Alignment) -> Group:
     """Format for the terminal."""
     from rich.console import Group
-    from rich.table import Table
 
-    about = Table.grid(padding=(0, 2))
-    for key, value in facts(found).items():
-        about.add_row(plain(key, style="dim"), plain(value))
-    by_label = Table(box=None, pad_edge=False, header_style="bold")
-    for title in _HEAD:
-        by_label.add_column(title, justify="right" if title in ("label", "seen in") else "left")
+    about = pairs(facts(found).items())
+    by_label = columns(*_HEAD, right=("label", "seen in"))
     for row in rows(found, found.class_names):
         moved = row[1] != row[2]
         by_label.add_row(*(plain(cell, style="bold" if moved and i == 2 else "") for i, cell in enumerate(row)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ...common.tables import columns, pairs
 from ...common.text import fenced, markdown, plain, table, visible
 from .report import number
 
@@ -126,7 +127,6 @@ def _remarks(report: Report) -> list[tuple[str, Sequence[str]]]:
 def as_table(report: Report) -> Group:
     """The tables and facts, for rich's console."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     parts: list = [plain(report.subject.name, style="bold"), _table(*_results(report))]
@@ -134,10 +134,7 @@ def as_table(report: Report) -> Group:
         parts += [Text("\nPublished and measured", style="bold"), _table(*_comparisons(report))]
     if report.classes:
         parts += [Text("\nBy class", style="bold"), _table(*_classes(report.classes)), plain(_accuracy(report.classes))]
-    facts = Table.grid(padding=(0, 2))
-    for key, value in _facts(report):
-        facts.add_row(plain(key, style="dim"), plain(value))
-    parts += [Text(""), facts]
+    parts += [Text(""), pairs(_facts(report))]
     for title, lines in _remarks(report):
         if lines:
             parts.append(Text(f"\n{title}", style="bold"))
@@ -146,13 +143,7 @@ def as_table(report: Report) -> Group:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in head:
-        table.add_column(
-            column, justify="right" if column in ("value", "published", "measured", "tolerance") else "left"
-        )
+    table = columns(*head, right=("value", "published", "measured", "tolerance"), head="dim")
     for row in rows:
         table.add_row(*(plain(cell, style=_VERDICT_STYLES.get(cell.partition(":")[0], "")) for cell in row))
     return table
