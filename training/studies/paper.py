@@ -52,6 +52,7 @@ class StudyClaim(ConfigPart):
     relation: Literal["less", "greater"]
     than: tuple[Word, ...] | float
     each: bool = False  # than every one of them, not than their mean
+    small: Line = "at the CPU's size"  # said of results that were not made with --paper
 
 
 class Sheet(ConfigPart):

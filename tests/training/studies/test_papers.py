@@ -119,14 +119,19 @@ def study(folder, name, **data):
 
 def test_a_study_with_another_equation_has_no_verdict(tmp_path):
     part, curves = paper.load("infomax-gan").part("figure2"), {"mean": [0.9, 0.91], "first 2": [0.8, 0.81]}
-    without = {"mean": [0.7, 0.71], "first 2": [0.6, 0.61], "at change 2": [0.3, 0.31]}
+    without = {"mean": [0.7, 0.71], "first 2": [0.6, 0.61], "at change 2": [0.3, 0.31], "last 2": [0.8, 0.81]}
     summary = {"with InfoMax": curves | {"at change 2": [0.3, 0.32]}, "without InfoMax": without}
     study(tmp_path, "forgetting", settings={}, summary=summary)
     verdicts = [(claim.verdict, claim.numbers[:50]) for claim in claims_of(part, Results([tmp_path]))]
-    assert verdicts[:2] == [("not run", "")] * 2
-    assert verdicts[2] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
+    assert verdicts[:3] == [("not run", "")] * 3
+    assert verdicts[3] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
     study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary)
-    assert [claim.verdict for claim in claims_of(part, Results([tmp_path]))][:2] == ["agrees", "too close"]
+    claims = claims_of(part, Results([tmp_path]))
+    assert [claim.verdict for claim in claims][:3] == ["agrees", "agrees", "too close"]
+    assert "0.305 ± 0.005 against 0.805 ± 0.005, at the CPU's size (" in claims[0].numbers
+    command = "python -m training.studies.forgetting --paper"
+    study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary, command=command)
+    assert ", at the paper's size (" in claims_of(part, Results([tmp_path]))[0].numbers
 
 
 def test_one_class_above_all_is_not_consistently_worse(tmp_path):
