@@ -32,6 +32,7 @@ from zoo.demo import (
 )  # fmt: skip
 from zoo.demo.models import ModelCache, ModelsOnDevice
 from zoo.demo.settings import Settings
+from zoo.evaluation import embedding_map
 from zoo.release.card import pictures_dir as cards_dir
 from zoo.release.card import record_filenames
 from zoo.release.run_log import read_log
@@ -267,17 +268,17 @@ def test_the_discriminator_ranks_and_rejects(device):
         critic.judge(_Job(), device, "contragan/digits", 10, 0)
 
 
-@pytest.mark.parametrize("method", [critic.PCA, critic.TSNE])
+@pytest.mark.parametrize("method", [embedding_map.PCA, embedding_map.TSNE])
 def test_a_map_puts_like_points_together(method):
     pytest.importorskip("sklearn")
     random = np.random.default_rng(0)
     points = np.concatenate([random.normal(0, 0.01, (12, 5)) + np.eye(5)[i] for i in range(2)]).astype(np.float32)
-    placed = critic.plane(points, method)
+    placed = embedding_map.plane(points, method)
     assert placed.min() == 0
     assert placed.max() == 1
     assert np.linalg.norm(placed[:12].mean(0) - placed[12:].mean(0)) > 2 * placed[:12].std()
-    assert critic.purity(torch.from_numpy(points), [0] * 12 + [1] * 12) == 1
-    assert critic.purity(torch.from_numpy(points), []) is None
+    assert embedding_map.purity(torch.from_numpy(points), [0] * 12 + [1] * 12) == 1
+    assert embedding_map.purity(torch.from_numpy(points), []) is None
 
 
 def test_names_on_the_map_do_not_lie_over_each_other():
@@ -319,7 +320,7 @@ def test_models_are_compared_by_what_was_measured_alike():
 
 def test_the_map_has_the_centres_of_the_classes(device):
     pytest.importorskip("sklearn")
-    found = critic.embed(_Job(), device, "contragan-snresgan/cifar10", 20, 0, critic.PCA)
+    found = critic.embed(_Job(), device, "contragan-snresgan/cifar10", 20, 0, embedding_map.PCA)
     assert found.places.shape == (20, 2)
     assert found.centres.shape == (10, 2)
     assert found.right > 0.5, "the embeddings are named as the classes, though the generator's labels are permuted"

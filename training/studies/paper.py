@@ -53,6 +53,14 @@ class StudyClaim(ConfigPart):
     relation: Literal["less", "greater"]
     than: tuple[Word, ...] | float
     each: bool = False  # than every one of them, not than their mean
+    small: Line = "at the CPU's size"  # said of results that were not made with --paper
+
+
+class Sheet(ConfigPart):
+    """The samples of one model in a figure."""
+
+    model: Word
+    small: Annotated[tuple[Word, ...], Length(10)] = ()  # models like it that are bundled
 
 
 class Part(ConfigPart):
@@ -66,14 +74,16 @@ class Part(ConfigPart):
     claims: Annotated[tuple[StudyClaim, ...], Length(100)] = ()  # beside those of the sweeps
     equation: Word | None = None  # which form of the loss the claims are about: a run with another is none of them
     commands: Annotated[tuple[Line, ...], Length(10)] = ()  # where no sweep runs it
+    samples: Annotated[tuple[Sheet, ...], Length(10)] = ()  # of a figure that shows some
+    columns: Annotated[int, Field(ge=1, le=10)] = 2  # sheets side by side
     code: Word | None = None  # the function that an equation is
     checked_by: Annotated[tuple[Line, ...], Length(10)] = ()  # tests of it
     needs: Paragraph | None = None  # what a run at the paper's size needs
 
     @model_validator(mode="after")
     def _can_be_repeated(self):
-        if not (self.sweeps or self.commands or self.checked_by):
-            raise ValueError("give sweeps, commands or checked_by")
+        if not (self.sweeps or self.commands or self.samples or self.checked_by):
+            raise ValueError("give sweeps, commands, samples or checked_by")
         return self
 
     def printed(self) -> list[tuple[str, Published]]:

@@ -247,7 +247,8 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
     else:
         verdict = weigh(here, claim.relation, than)
         numbers = f"{_short(here)} against {_short(than)}"
-    numbers = f"{numbers} ([{claim.study}](../studies/{claim.study}/README.md))"
+    size = "at the paper's size" if "--paper" in str(data.get("command", "")) else claim.small
+    numbers = f"{numbers}, {size} ([{claim.study}](../studies/{claim.study}/README.md))"
     form = str(data.get("settings", {}).get("InfoMax", ""))
     if part.equation and not form.startswith(part.equation):
         other = "the released code's form"  # which all studies had that do not say

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli import panels, places
+from zoo.cli.arguments import Force
 
 HELP_PANEL = "Train"
 
@@ -43,29 +44,65 @@ def papers(
         typer.Option(
             "-o",
             "--out",
-            callback=places.file(".md"),
-            help="With page: the file; default: docs/papers.md.",
+            callback=places.file(".md", ".png"),
+            help="With page: the file; default: docs/papers.md. With a figure of samples: draw it into this picture.",
             rich_help_panel=panels.OUTPUT,
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With -o: a model to draw instead of the figure's own, by name or folder; repeatable.",
+            rich_help_panel=panels.MODEL,
+        ),
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Show the papers' tables, figures and claims, with the command of each and what came of it here.
 
     zoo papers infomax-gan table1 --cell cifar10/ssgan
+
+    zoo papers contragan figure-a6 -o figure-a6.png --model contragan/cifar10-small
     """
+    from zoo.common.errors import UsageError
     from zoo.common.files import write_atomically
 
     from . import paper, papers_page
 
-    if name == "page":
+    if model and not out:
+        raise UsageError("--model draws a figure into a picture; give -o")
+    if name == "page" and not model:
         path = out or papers_page.PAGE
+        if path.suffix.lower() != ".md":
+            raise UsageError(f"{path} is not an .md file; the page is one")
         write_atomically(path, papers_page.render().encode())
         print(f"wrote {path}")
+    elif out:
+        _draw(name or "", part, out, model or [], force)
     elif part is None:
         for known in [paper.load(name).name] if name else paper.names():
             _list(known)
     else:
         _show(name or "", part, cell or [])
+
+
+def _draw(name: str, part_name: str | None, out: Path, models: list[str], force: bool) -> None:
+    from zoo.common.errors import UsageError
+    from zoo.common.files import write_atomically
+    from zoo.common.pictures import encoded
+    from zoo.sampling.outputs import refuse_overwriting
+
+    from . import paper, sample_sheets
+
+    if part_name is None:
+        raise UsageError("-o is for page, or for a figure of samples; name the figure, such as contragan figure-a6")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out} is not a .png file; a figure is drawn into one")
+    refuse_overwriting([out], force)
+    found = paper.load(name)
+    picture = sample_sheets.draw(found, found.part(part_name), models)
+    write_atomically(out, encoded(picture))
+    print(f"wrote {out}")
 
 
 def _list(name: str) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from zoo.common.text import markdown, table
+from zoo.schema import registry
 
 from . import paper
 from .paper import Paper, Part
@@ -78,9 +79,19 @@ def _part(found: Paper, part: Part, rows: list[PaperRow], claims: list[JudgedCla
 def commands(found: Paper, part: Part, cell: str | None = None) -> list[str]:
     """Return the command lines that repeat a part, or one of its cells."""
     only = f" --cell {cell}" if cell else ""
-    return [*([f"zoo reproduce {found.name} {part.id}{only}"] if part.sweeps else []), *part.commands] or [
-        "pytest " + " ".join(part.checked_by)
-    ]
+    found_here = [f"zoo reproduce {found.name} {part.id}{only}"] if part.sweeps else []
+    return [*found_here, *_drawing(found, part), *part.commands] or ["pytest " + " ".join(part.checked_by)]
+
+
+def _drawing(found: Paper, part: Part) -> list[str]:
+    """Return the commands that draw a figure of samples: as the paper's where its models have weights, and small."""
+    told, draw = [], f"zoo papers {found.name} {part.id}"
+    if part.samples and all(registry.config(sheet.model).default_tag for sheet in part.samples):
+        told.append(f"{draw} -o {part.id}.png")
+    small = [name for sheet in part.samples for name in sheet.small]
+    if small:
+        told.append(f"{draw} -o {part.id}-small.png" + "".join(f" --model {name}" for name in small))
+    return told
 
 
 def tally(part: Part, rows: list[PaperRow], claims: list[JudgedClaim]) -> str:

@@ -20,6 +20,7 @@ def curves(
     limits: tuple[float, float] | None = None,
     markers: bool = False,
     first: str | None = None,
+    log: bool = False,
 ) -> bytes:
     """Plot lines by name, the `first` in black; a band lies under the line of its name, `marks` are vertical."""
     figure = new_figure(7, 4)
@@ -35,6 +36,8 @@ def curves(
             axes.fill_between(across, lowest, highest, color=color, alpha=0.15, linewidth=0)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+    if log:
+        axes.set_yscale("log")
     if limits:
         axes.set_ylim(*limits)
     axes.grid(alpha=0.3)

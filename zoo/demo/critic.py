@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..common.errors import WeightsUnavailableError
+from ..evaluation.embedding_map import COLOURS, NEIGHBOURS, nearest, plane, purity
 from ..schema import labels
 from . import drawing, encoding
 from .models import ModelsOnDevice
@@ -16,20 +17,12 @@ from .workers import Job
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from ..sampling.gan import GAN
     from ..sampling.images import Images
 
-PCA, TSNE = "PCA", "t-SNE"
 _KEPT = 8  # sets of judged images that are kept, so that a slider does not judge them again
-_NEIGHBOURS = 5
-_RNG_SEED = 0
 _LETTER, _LINE = 0.012, 0.045  # of the width and the height of the map, about, that a name takes
-# Ten colours that differ to most colour-blind eyes too (Tableau's), for the frames of ten classes.
-COLOURS = (
-    "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#bab0ac"
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,53 +79,13 @@ def embed(job: Job, worker: ModelsOnDevice, name: str, n: int, seed: int, method
     model = _with_discriminator(job, worker, name)
     images = _drawn(job, model, n, seed)
     job.report(0, 0, "laying them out")
-    points = model._judged(_input(model, images), None, "embedding" if _has_embedding(model) else "features")
-    centres = None
-    if _has_embedding(model):
-        # In the order of the classes: the discriminator has learnt them from the names of real images.
-        centres = model.discriminator.heads.class_embeddings().detach().cpu()
+    points = model.embeddings(images) if model.has_embeddings else model.features(images)
+    centres = model.class_embeddings() if model.has_embeddings else None
     together = points if centres is None else torch.cat([points, centres])
     placed = plane(together.numpy(), method)
     classes = () if images.labels is None else tuple(images.labels.tolist())
     placed_centres = None if centres is None else placed[n:]
     return Map(images, placed[:n], classes, placed_centres, purity(points, classes), nearest(points, centres, classes))
-
-
-def plane(points: np.ndarray, method: str) -> np.ndarray:
-    """Return points (N, D) in a plane, (N, 2), from 0 to 1."""
-    from sklearn import decomposition, manifold
-
-    if method == TSNE:
-        perplexity = min(30.0, (len(points) - 1) / 3)
-        reduction = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=_RNG_SEED)
-    else:
-        reduction = decomposition.PCA(2, random_state=_RNG_SEED)
-    placed = reduction.fit_transform(points)
-    low, high = placed.min(axis=0), placed.max(axis=0)
-    return (placed - low) / (high - low).clip(1e-12)
-
-
-def purity(points: Tensor, classes: Sequence[int]) -> float | None:
-    """Return the share of each point's nearest neighbours, by cosine, that are of its class; None without classes."""
-    import torch
-
-    if not classes or len(points) <= _NEIGHBOURS:
-        return None
-    unit = torch.nn.functional.normalize(points, dim=1)
-    alike = unit @ unit.t()
-    alike.fill_diagonal_(-2)
-    of = torch.tensor(classes)
-    return float((of[alike.topk(_NEIGHBOURS).indices] == of[:, None]).float().mean())
-
-
-def nearest(points: Tensor, centres: Tensor | None, classes: Sequence[int]) -> float | None:
-    """Return the share of points that are nearest, by cosine, to the centre of their class; None without centres."""
-    import torch
-
-    if centres is None:
-        return None
-    found = (torch.nn.functional.normalize(points, dim=1) @ centres.t()).argmax(dim=1)
-    return float((found == torch.tensor(classes)).float().mean())
 
 
 def ranking(judged: Judged, keep: int) -> str:
@@ -185,7 +138,7 @@ def drawn_map(found: Map, names: Sequence[str], told: str) -> str:
     if found.right is not None:
         share = f" {found.right:.0%} of the images are nearest to the embedding of the class asked for."
     if found.purity is not None:
-        share += f" Of the {_NEIGHBOURS} images nearest to one in the embedding, {found.purity:.0%} are of its class."
+        share += f" Of the {NEIGHBOURS} images nearest to one in the embedding, {found.purity:.0%} are of its class."
     return f'<div class="zoo-map" role="group" aria-label="map of images">{"".join(marks)}</div>' + (
         f'<p class="zoo-caption">{html.escape(told + share)}</p>'
     )
@@ -208,13 +161,3 @@ def _drawn(job: Job, model: GAN, n: int, seed: int) -> Images:
         done += len(images)
         job.report(done, n, f"{done} of {n} images")
     return Images.cat(parts)
-
-
-def _has_embedding(model: GAN) -> bool:
-    return model.config.discriminator.head.type == "contrastive"
-
-
-def _input(model: GAN, images: Images) -> Tensor:
-    from ..sampling.discriminator_methods import discriminator_input
-
-    return discriminator_input(images, model.config)

@@ -33,7 +33,7 @@ def grid(images: Images, columns: int | None = None, padding: int = PADDING) -> 
     from PIL import Image
 
     made, n = images.grid(columns, padding), len(images)
-    where = layout(n, *images.shape[2:], columns, padding)
+    where = layout(n, images.shape[2], images.shape[3], columns, padding)
     seen = np.zeros((where.height, where.width), np.uint8)
     for i in range(n):
         top, left = (padding + step for step in steps(i, where))

@@ -57,6 +57,11 @@ class DiscriminatorMethods(Labelled):
             self._discriminator = load_discriminator(self.config, self._discriminator_file, self.device)
         return self._discriminator
 
+    @property
+    def has_embeddings(self) -> bool:
+        """True if the discriminator embeds images and classes, for the 2C loss."""
+        return has_embeddings(self.config)
+
     def features(self, images: Images | Tensor | np.ndarray) -> Tensor:
         """Return the discriminator's pooled features (N, D) float32 of images, on the CPU, for retrieval or a probe.
 
@@ -94,14 +99,73 @@ class DiscriminatorMethods(Labelled):
             raise LabelError(f"the discriminator of {self.config.name} judges images of a class; give label")
         return self._judged(x, y, "logits")
 
+    def embeddings(self, images: Images | Tensor | np.ndarray) -> Tensor:
+        """Return the embeddings (N, E) float32 of images, on the CPU, that the 2C loss compares.
+
+        Args:
+            images: as in `features`.
+
+        Raises:
+            ZooError: the discriminator has no contrastive head; or as of `features`.
+            WeightsUnavailableError: as of `discriminator`.
+        """
+        x = discriminator_input(images, self.config)
+        return embeddings(self.discriminator, x, self.config, self.device)
+
+    def class_embeddings(self) -> Tensor:
+        """Return the embeddings of the classes ("proxies"), (classes, E) float32 of length 1, on the CPU.
+
+        They stand in the order of the classes of real images, also where the generator's labels are permuted.
+
+        Raises:
+            ZooError: the discriminator has no contrastive head.
+            WeightsUnavailableError: as of `discriminator`.
+        """
+        return class_embeddings(self.discriminator, self.config, self.device)
+
     def _judged(self, x: Tensor, y: Tensor | None, field: str) -> Tensor:
-        discriminator = self.discriminator
-        with undisturbed(self.device), float32_products(self.device), eval_mode(discriminator):
-            if y is None:
-                y = torch.zeros(len(x), dtype=torch.int64)  # for heads that want labels for other outputs
-            parts = zip(x.split(_AT_ONCE), y.split(_AT_ONCE), strict=True)
-            outputs = [discriminator(some.to(self.device), labels.to(self.device)) for some, labels in parts]
-            return torch.cat([getattr(output, field).float().cpu() for output in outputs])
+        return outputs(self.discriminator, x, y, field, self.device)
+
+
+def outputs(discriminator: Discriminator, x: Tensor, y: Tensor | None, field: str, device: torch.device) -> Tensor:
+    """Return one field of `DiscriminatorOutput` for all images, float32 on the CPU, in eval mode.
+
+    Args:
+        x: images (N, C, H, W) in the range of the data; see `discriminator_input`.
+        y: labels (N,); None for fields that they do not change.
+    """
+    with undisturbed(device), float32_products(device), eval_mode(discriminator):
+        if y is None:
+            y = torch.zeros(len(x), dtype=torch.int64)  # for heads that want labels for other outputs
+        parts = zip(x.split(_AT_ONCE), y.split(_AT_ONCE), strict=True)
+        found = [discriminator(some.to(device), labels.to(device)) for some, labels in parts]
+        return torch.cat([getattr(output, field).float().cpu() for output in found])
+
+
+def embeddings(discriminator: Discriminator, x: Tensor, config: ModelConfig, device: torch.device) -> Tensor:
+    """Return the 2C embeddings (N, E) of images as `discriminator_input` returns them; see `GAN.embeddings`."""
+    _check_contrastive(config)
+    return outputs(discriminator, x, None, "embedding", device)
+
+
+def class_embeddings(discriminator: Discriminator, config: ModelConfig, device: torch.device) -> Tensor:
+    """Return the class embeddings (classes, E) of a contrastive head; see `GAN.class_embeddings`."""
+    _check_contrastive(config)
+    with undisturbed(device), float32_products(device), eval_mode(discriminator):
+        return discriminator.heads.class_embeddings().float().cpu()
+
+
+def has_embeddings(config: ModelConfig) -> bool:
+    """Return True if the discriminator embeds images and classes, for the 2C loss."""
+    return config.discriminator.head.type == "contrastive"
+
+
+def _check_contrastive(config: ModelConfig) -> None:
+    if not has_embeddings(config):
+        raise ZooError(
+            f"the discriminator of {config.name} embeds no classes (its head is {config.discriminator.head.type}); "
+            f"use features, which every discriminator has"
+        )
 
 
 def discriminator_input(images: Images | Tensor | np.ndarray, config: ModelConfig) -> Tensor:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
+import zoo
 from training.studies import (
     paper,
     paper_results,
@@ -20,6 +22,7 @@ from training.studies import (
 from training.studies.infomax_form import EQUATION_4
 from training.studies.paper_results import Results, claims_of, rows_of, verdict_on_number
 from training.studies.sweep_report import weigh
+from zoo.checkpoints.availability import availability
 from zoo.common.errors import ZooError
 from zoo.schema import registry
 from zoo.schema.recipe import InfoMax
@@ -116,14 +119,19 @@ def study(folder, name, **data):
 
 def test_a_study_with_another_equation_has_no_verdict(tmp_path):
     part, curves = paper.load("infomax-gan").part("figure2"), {"mean": [0.9, 0.91], "first 2": [0.8, 0.81]}
-    without = {"mean": [0.7, 0.71], "first 2": [0.6, 0.61], "at change 2": [0.3, 0.31]}
+    without = {"mean": [0.7, 0.71], "first 2": [0.6, 0.61], "at change 2": [0.3, 0.31], "last 2": [0.8, 0.81]}
     summary = {"with InfoMax": curves | {"at change 2": [0.3, 0.32]}, "without InfoMax": without}
     study(tmp_path, "forgetting", settings={}, summary=summary)
     verdicts = [(claim.verdict, claim.numbers[:50]) for claim in claims_of(part, Results([tmp_path]))]
-    assert verdicts[:2] == [("not run", "")] * 2
-    assert verdicts[2] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
+    assert verdicts[:3] == [("not run", "")] * 3
+    assert verdicts[3] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
     study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary)
-    assert [claim.verdict for claim in claims_of(part, Results([tmp_path]))][:2] == ["agrees", "too close"]
+    claims = claims_of(part, Results([tmp_path]))
+    assert [claim.verdict for claim in claims][:3] == ["agrees", "agrees", "too close"]
+    assert "0.305 ± 0.005 against 0.805 ± 0.005, at the CPU's size (" in claims[0].numbers
+    command = "python -m training.studies.forgetting --paper"
+    study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary, command=command)
+    assert ", at the paper's size (" in claims_of(part, Results([tmp_path]))[0].numbers
 
 
 def test_one_class_above_all_is_not_consistently_worse(tmp_path):
@@ -249,3 +257,53 @@ def test_the_cost_of_a_step_stands_beside_the_papers(monkeypatch):
     monkeypatch.setattr(sweep_cost, "Timed", Timed)
     rows = sweep_cost.table(sweep.load("contragan-regularizers"), True, "cpu", 4, "E: 2C").rows
     assert rows == [("column E: 2C", "49.01", "0.500", "on a GPU alone", "49", "0.967")]
+
+
+def test_a_figure_of_samples_is_drawn_from_models_that_exist():
+    figures = [(name, part) for name, part in PARTS if part.title.startswith("Samples of ")]
+    assert len(figures) == 4 + 8
+    assert [(name, part) for name, part in PARTS if part.samples] == figures
+    for name, part in figures:
+        for sheet in part.samples:
+            assert registry.config(sheet.model)
+            for small in sheet.small:
+                assert availability(registry.config(small)).source == "bundled"
+        told = papers_page.commands(paper.load(name), part)
+        lacking = [sheet for sheet in part.samples if availability(registry.config(sheet.model)).status == "train"]
+        assert told, part.id
+        assert (f"zoo papers {name} {part.id} -o {part.id}.png" in told) == (not lacking)
+
+
+def test_a_sheet_has_a_row_of_each_class_and_other_models_beside_it(app, capsys, tmp_path):
+    out = tmp_path / "figure.png"
+    command = ["papers", "contragan", "figure-a6", "-o", str(out)]
+    models = ["contragan/digits", "infomax-gan/digits", "contragan/digits"]
+    app([*command, *(word for name in models for word in ("--model", name))], standalone_mode=False)
+    assert f"wrote {out}" in capsys.readouterr().out
+    picture, side = Image.open(out), 10 * 34 + 2
+    assert picture.size == (2 * (side + 8), 2 * (side + 16 + 8)), "two columns of the figure, three sheets"
+    sheets = [picture.crop((x, y, x + side, y + side)) for x, y in ((4, 16), (4 + side + 8, 16), (4, 16 + side + 24))]
+    classes = zoo.load("contragan/digits", device="cpu").sample(100, [i // 10 for i in range(100)], seed=0)
+    plain = zoo.load("infomax-gan/digits", device="cpu").sample(100, seed=0)
+    assert [sheet.tobytes() for sheet in sheets] == [images.grid(10).tobytes() for images in (classes, plain, classes)]
+    with pytest.raises(ZooError, match="overwrite"):
+        app([*command, "--model", "contragan/digits"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("contragan table1 -o x.png", "contragan table1 shows no samples; figure3, figure-a4, "),
+        ("contragan figure-a6 -o x.md", r"x\.md is not a \.png file"),
+        ("page -o x.png", "not an .md file"),
+        ("contragan -o x.png", "name the figure"),
+        ("contragan figure-a6 --model contragan/digits", "give -o"),
+        ("contragan figure-a6 -o x.png --model contragon/digits", "contragan/digits"),
+        ("contragan figure-a4 -o x.png", "acgan-biggan/cifar10"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(app, tmp_path, monkeypatch, words, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ZooError, match=reason):
+        app(["papers", *words.split()], standalone_mode=False)
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ from functools import partial
 
 import gradio as gr
 
+from ...evaluation import embedding_map
 from ...schema import labels, registry
 from .. import critic, validation
 from ..wiring import cancel_button, draw_button, page_progress
@@ -26,7 +27,10 @@ def build(page) -> None:
             ranked = gr.HTML(elem_id="ranked")
             with gr.Row(elem_classes="zoo-line"):
                 method = gr.Radio(
-                    [critic.PCA, critic.TSNE], value=critic.PCA, label="Map of the embedding", elem_id="method"
+                    [embedding_map.PCA, embedding_map.TSNE],
+                    value=embedding_map.PCA,
+                    label="Map of the embedding",
+                    elem_id="method",
                 )
                 draw_map = gr.Button("Draw the map", elem_id="draw-map", min_width=120)
                 cancel = cancel_button()
@@ -54,7 +58,7 @@ def build(page) -> None:
 
     async def lay_out(name, method, seed, progress=gr.Progress()):  # noqa: B008
         config, name = validation.model(name)
-        method = validation.choice("map", method, (critic.PCA, critic.TSNE))
+        method = validation.choice("map", method, (embedding_map.PCA, embedding_map.TSNE))
         n, seed = min(_MAPPED, settings.max_images), validation.seed(seed)
         work = partial(critic.embed, name=name, n=n, seed=seed, method=method)
         found = await run("embed", name, work, page_progress(progress), n=n, from_="page")
