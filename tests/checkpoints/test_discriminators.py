@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from pathlib import Path
@@ -10,14 +11,16 @@ import checkpoints
 import children
 import pytest
 import stand_in_drive
+import stand_in_https
 import stand_in_hub
 import torch
 from narrow import tiny
 from published_facts import facts
+from safetensors.torch import load_file
 
 import zoo
 from zoo import nets
-from zoo.checkpoints import cache, weights
+from zoo.checkpoints import cache, discriminators, weights
 from zoo.checkpoints.upstream.importer import import_checkpoint
 from zoo.checkpoints.upstream.matching import only
 from zoo.common import files
@@ -91,6 +94,74 @@ def test_a_published_discriminator_is_fetched_on_first_use(config, tmp_path):
         again = children.run(_scenario, config, environment={**environment, "ZOO_OFFLINE": "1"})
         assert again.value["logits"] == found["logits"], again.message
         assert len(state.requests) == asked, "nobody was asked again"
+
+
+PATH = "/mmediting/dcgan/both-0badc0de.pth"
+
+
+@pytest.fixture
+def one_file(tmp_path, monkeypatch):
+    """(a config whose networks lie in one file of a server, our state dicts of both, the state of the server)."""
+    sources = Path(__file__).parents[1] / "golden" / "sources"
+    specs = {
+        case["file"]: case["meta"]["spec"] for case in json.loads((sources / "manifest.json").read_text())["cases"]
+    }
+    states, expected, changes = {}, {}, {"data.resolution": 32, "data.flip": False}
+    for part, name in (("generator", "mmagic_dcgan"), ("discriminator", "mmagic_dcgan_discriminator")):
+        tensors = load_file(sources / f"{name}.safetensors")
+        state = {key.removeprefix("state."): value for key, value in tensors.items() if key.startswith("state.")}
+        changes[part] = specs[f"{name}.safetensors"]
+        states |= state
+        expected[part] = state
+    url = f"https://{stand_in_https.HOST}{PATH}"
+    place = {"source": "mmagic", "url": url, "path": "both-0badc0de.pth"}
+    config = registry.config("dcgan/celeba64").updated(changes | {"weights": [], "default_tag": None, "published": []})
+    config = checkpoints.with_weights(config, upstream=place, discriminator={"upstream": place})
+    expected = {part: zoo.upstream.convert(state, "mmagic", getattr(config, part)) for part, state in expected.items()}
+    with stand_in_https.server(tmp_path) as (environment, server):
+        for name, value in {**environment, "ZOO_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}.items():
+            monkeypatch.setenv(name, value)
+        server.files[PATH] = checkpoints.saved({"state_dict": states})
+        registry.register(config, replace=True)
+        yield config, expected, server
+
+
+def _of_file(config: ModelConfig, part: str) -> Path:
+    if part == "generator":
+        return weights.locate(config)
+    return discriminators.OfRegistry(config, config.default_tag).locate()
+
+
+@pytest.mark.parametrize("first", checkpoints.PARTS)
+def test_networks_of_one_file_are_of_one_download(one_file, first):
+    config, expected, server = one_file
+    for part in (first, *checkpoints.PARTS):
+        assert _equal(weights.read(_of_file(config, part)), expected[part])
+    assert len(server.requests) == 1
+    assert not list(cache.root_of(None).joinpath("partial").iterdir()), "the file itself is not kept"
+
+
+def test_a_wrong_network_beside_the_wanted_one_is_told_and_asked_for_again(one_file, capsys):
+    config, expected, server = one_file
+    whole = torch.load(io.BytesIO(server.files[PATH]), weights_only=True)["state_dict"]
+    only = {name: value for name, value in whole.items() if not name.startswith("discriminator.")}
+    server.files[PATH] = checkpoints.saved({"state_dict": only})
+    assert _equal(weights.read(_of_file(config, "generator")), expected["generator"])
+    told = [line for line in capsys.readouterr().err.splitlines() if "was not converted" in line]
+    assert len(told) == 1
+    assert told[0].startswith(f"zoo: {config.name}@test-discriminator, in the same file, was not converted: ")
+    with pytest.raises(WeightsCorruptedError):
+        _of_file(config, "discriminator")
+    assert len(server.requests) == 2
+
+
+def test_another_process_that_fetches_the_same_file_is_not_waited_for(one_file, capsys):
+    config, expected, server = one_file
+    with cache.lock(config, cache.discriminator_key("test")):
+        assert _equal(weights.read(_of_file(config, "generator")), expected["generator"])
+    assert "another process is fetching it" in capsys.readouterr().err
+    assert _equal(weights.read(_of_file(config, "discriminator")), expected["discriminator"])
+    assert len(server.requests) == 2
 
 
 def test_which_of_several_files_is_the_discriminator():

@@ -4,6 +4,8 @@ import os
 import time
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import zoo
 from zoo.common.errors import StoppedError
@@ -152,3 +154,22 @@ def test_a_round_of_many_ends_too(monkeypatch, tmp_path):
     monkeypatch.setattr("zoo.evaluation.rounds.verify", stopped)
     with pytest.raises(StoppedError):
         zoo.evaluation.verify_all(["infomax-gan/digits", "contragan/digits"], tmp_path)
+
+
+def test_a_reference_in_the_making_is_kept_too(command, monkeypatch, tmp_path, passes):
+    arguments = ["reference", "make", "digits", "--extractor", "tiny", "--features", "--cache-dir", tmp_path / "cache"]
+    with monkeypatch.context() as patch:
+        interrupt(patch, sources.Fixed, "batch", 4)
+        result = command(*arguments, "-o", "digits.safetensors")
+    assert result.returncode == 130
+    assert result.stderr == "zoo: stopped; the features of 192 images are kept, and the same command continues there\n"
+    assert len(passes) == 3
+    passes.clear()
+    assert command(*arguments, "-o", "digits.safetensors").returncode == 0
+    assert len(passes) == 29 - 3, "nothing is extracted twice"
+    assert not kept(tmp_path / "cache"), "a reference that is made keeps nothing"
+    elsewhere = [*arguments[:-1], tmp_path / "other"]
+    assert command(*elsewhere, "-o", "whole.safetensors").returncode == 0
+    whole, continued = (load_file(tmp_path / f"{name}.safetensors") for name in ("whole", "digits"))
+    assert all(torch.equal(whole[name], continued[name]) for name in whole)
+    assert whole.keys() == continued.keys()

@@ -164,12 +164,18 @@ def _size_and_time(path: Path) -> str:
 
 
 @contextmanager
-def lock(config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None) -> Iterator[Path]:
-    """Hold the lock for fetching a tag; yields the folder of its partial downloads. A killed process releases it."""
+def lock(
+    config: ModelConfig, tag: str, cache_dir: str | os.PathLike | None = None, refusal: str | None = None
+) -> Iterator[Path]:
+    """Hold the lock for fetching a tag; yields the folder of its partial downloads. A killed process releases it.
+
+    Args:
+        refusal: message of a ZooError that is raised instead of waiting for another process.
+    """
     root, key = root_of(cache_dir), f"{config.slug}@{tag}"
     with explained(root):
         (root / "locks").mkdir(parents=True, exist_ok=True)
-        with locked(root / "locks" / f"{key}.lock", f"fetching {config.name}@{tag}", patience=0.5):
+        with locked(root / "locks" / f"{key}.lock", f"fetching {config.name}@{tag}", 0.5, refusal):
             yield root / "partial" / key
 
 

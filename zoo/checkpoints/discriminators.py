@@ -1,7 +1,8 @@
 """Find the discriminator that was trained with a generator; it is fetched when it is first used.
 
 bundled weights           beside the generator in the package
-a converted checkpoint    a second file of the cache: weights/<method>/<dataset>/<tag>-discriminator.safetensors
+a converted checkpoint    a second file of the cache: weights/<method>/<dataset>/<tag>-discriminator.safetensors, made
+                          with the generator's where both were published in one file
 a folder or repository    discriminator.safetensors beside model.safetensors
 """
 

