@@ -157,7 +157,10 @@ def test_an_animation_to_download(browser):
     browser.until(lambda: browser.all("#moved img"))
     browser.click("#animate")
     browser.until(lambda: browser.all("#film img"))
-    assert browser.all("#film img")[0].get_attribute("src").startswith("data:image/gif")
+    (film,) = browser.all("#film img")
+    assert film.get_attribute("src").startswith("data:image/gif")
+    inside = "const at = arguments[0].getBoundingClientRect(); return at.top >= 0 && at.top < innerHeight / 2"
+    browser.until(lambda: browser.driver.execute_script(inside, film))
     browser.until(lambda: all(browser.all(f"{name} a, a{name}, {name}:not([disabled])") for name in ("#gif", "#mp4")))
 
 

@@ -346,13 +346,28 @@ def test_a_training_record_is_taken_apart_by_step(name):
         assert not (edges >= 250).all(axis=1).any(), "neither edge is the gap to the next image"
     assert f"step {steps[0]:,}" in recorded.shown(config, 0)
     assert not recorded.moments("contragan/digits")
-    assert name in recorded.nothing(registry.config("contragan/digits"))
+    assert f'<a href="?model={name}&amp;tab=training">{name}</a>' in recorded.nothing(
+        registry.config("contragan/digits")
+    )
 
 
 def test_scores_of_the_training_are_told_with_their_step():
     config = registry.config("infomax-gan/cifar10-small")
     assert recorded.scores_at(config, 12_000) == "FD (efficientnet-lite0) 196.4 (logged at step 12,000)"
     assert recorded.scores_at(registry.config("contragan-snresgan/cifar10"), 10_000) == ""
+
+
+def test_the_classes_of_a_sample_are_named_where_they_follow_each_other():
+    pytest.importorskip("gradio")
+    from zoo.demo.tabs import sample
+
+    def told(classes):
+        request = validation.sample(SETTINGS, "contragan-snresgan/cifar10", 4, None, 0)
+        known = None if classes is None else torch.tensor(classes)
+        return sample._in_turn(request, zoo.Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), labels=known))
+
+    assert told([8, 8, 0, 0]) == ": 2 each of ship, airplane"
+    assert not any(map(told, ([8, 8, 8, 8], [8, 0, 0, 8], [8, 8, 8, 0], None)))
 
 
 # ------------------------------------------------------------------------------------------- verdicts and messages

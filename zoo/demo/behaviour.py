@@ -34,3 +34,7 @@ SELECT_INDEX = """element.addEventListener("click", (event) => {
 
 SHOW_CHOICE = """() => { setTimeout(() => document.querySelector("#get")?.scrollIntoView(
   { block: "nearest", behavior: "smooth" }), 100); setTimeout(window.zooDraw, 100); }"""
+
+# The film is below the picture that moves: on most screens it, and its progress, would not be seen.
+SHOW_FILM = """() => { setTimeout(() => document.querySelector("#film")?.scrollIntoView(
+  { block: "nearest", behavior: "smooth" }), 300); }"""

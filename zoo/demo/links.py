@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -92,3 +93,9 @@ def _number(text: str) -> int | float | str:
         except ValueError:
             continue
     return text
+
+
+def to_tab(names: Sequence[str], tab: str) -> str:
+    """Return links to a tab with each of the models, as HTML."""
+    queries = [(urlencode({"model": name, "tab": tab}, safe="/"), html.escape(name)) for name in names]
+    return ", ".join(f'<a href="?{html.escape(query)}">{name}</a>' for query, name in queries)

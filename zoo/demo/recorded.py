@@ -15,7 +15,7 @@ from ..release import card as cards
 from ..release import run_log, run_plots, run_record
 from ..schema import registry
 from ..schema.config import ModelConfig
-from . import encoding
+from . import encoding, links
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,5 +118,5 @@ def curves(config: ModelConfig) -> str:
 def nothing(config: ModelConfig) -> str:
     """Say that nothing is recorded, and which models have a record."""
     names = [name for name in registry.names() if cards.has_record(registry.config(name))]
-    told = f"No pictures of the training of {config.name} were recorded. These have some: {', '.join(names)}."
-    return f'<p class="zoo-caption">{html.escape(told)}</p>'
+    told = f"No pictures of the training of {html.escape(config.name)} were recorded."
+    return f'<p class="zoo-caption">{told} These have some: {links.to_tab(names, "training")}.</p>'

@@ -44,6 +44,7 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-plot img { image-rendering: auto; max-width: 800px; width: 100%; background: white; }
 .dark .zoo-plot img { filter: invert(.93) hue-rotate(180deg); }
 .zoo-wide { overflow-x: auto; }
+#sheet { min-height: 6rem; }
 .zoo-upwards { flex-wrap: wrap-reverse !important; align-items: flex-end; }
 #film:not(:has(img, .wrap:not(.hide))), #no-discriminator:not(:has(p)) { display: none; }
 #message:not(:has(.zoo-notice)) { display: none; }
@@ -109,8 +110,7 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
   .zoo-cards-here { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
   .zoo-ranked { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); }
   .zoo-heat { font-size: .6rem; border-spacing: 1px; } .zoo-heat thead td, .zoo-heat tbody th { width: 7em; }
-  .zoo-scores :is(td, th) { min-width: 4.5rem; }
-  footer .divider { display: none !important; }
+  .zoo-scores :is(td, th) { min-width: 4.5rem; } .zoo-scores :is(td, th):last-child { min-width: 11rem; }
   .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
 }
 """

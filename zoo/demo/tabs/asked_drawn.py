@@ -27,7 +27,7 @@ def build(page) -> None:
         with gr.Row():
             with gr.Column(scale=3, min_width=440):
                 table = gr.HTML(elem_id="heat-map")
-            with gr.Column(scale=3, min_width=440):
+            with gr.Column(scale=4, min_width=440):
                 pictures = gr.HTML(elem_id="asked")
                 lesson = gr.HTML(elem_id="lesson")
         refresh = draw_button()

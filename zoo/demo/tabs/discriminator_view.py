@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from functools import partial
 
 import gradio as gr
 
 from ...evaluation import embedding_map
 from ...schema import labels, registry
-from .. import critic, validation
+from .. import critic, links, validation
 from ..wiring import cancel_button, draw_button, page_progress
 
 _IMAGES, _MAPPED = 50, 100
@@ -88,8 +89,8 @@ def _is_here(config, name: str) -> bool:
 
 def _absent(name: str) -> str:
     having = [other for other in registry.names() if registry.config(other).weights and _has_default(other)]
-    told = f"The discriminator of {name} is not on this machine."
-    return f'<p class="zoo-caption">{told} These models have theirs here: {", ".join(having)}.</p>'
+    told = f"The discriminator of {html.escape(name)} is not on this machine."
+    return f'<p class="zoo-caption">{told} These models have theirs here: {links.to_tab(having, "discriminator")}.</p>'
 
 
 def _has_default(name: str) -> bool:

@@ -53,7 +53,7 @@ def build(page) -> None:
             with gr.Row():
                 go = gr.Button("Evaluate", variant="primary", min_width=100, elem_id="evaluate")
                 cancel = cancel_button(elem_id="cancel-evaluation")
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=480):
             shown = gr.HTML(elem_id="report")
             report_file = gr.DownloadButton("Download report", visible=False, size="sm", elem_id="report-file")
             command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, visible=False)

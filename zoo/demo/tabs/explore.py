@@ -12,7 +12,7 @@ from ...common.errors import ZooError
 from ...sampling import latents
 from ...schema import labels, registry
 from ...schema.config import ModelConfig
-from .. import drawing, encoding, exploring, model_list, snippets, validation
+from .. import behaviour, drawing, encoding, exploring, model_list, snippets, validation
 from ..exploring import AROUND, BETWEEN, CLASSES, MODELS, SLIDERS, TRUNCATION, Exploration
 from ..wiring import cancel_button, page_progress
 
@@ -149,7 +149,9 @@ def build(page, sampling) -> Exploring:
     rolled = page.connect(other_seeds.click, roll, [], [a, b], show_progress="hidden")
     again = [redraw.click, turned[0].success, rolled[0].success, a.submit, b.submit, number.submit, single.input]
     page.connect([*again, second.input], explore, inputs, outputs, show_progress="minimal", show_progress_on=picture)
-    page.connect(animate.click, animated, inputs, [film, gif, mp4], cancel=cancel, show_progress_on=film)
+    animate.click(None, None, None, js=behaviour.SHOW_FILM, api_visibility="private")
+    made = page.connect(animate.click, animated, inputs, [film, gif, mp4], cancel=cancel, show_progress_on=film)
+    page.after(made, js=behaviour.SHOW_FILM)
     page.connect(sampling.gallery.select, pick, [sampling.seed], [a, number], show_progress="hidden")
     return Exploring([kind, at, single, second, b, number])
 

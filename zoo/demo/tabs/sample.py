@@ -14,6 +14,7 @@ from ...schema import labels, registry
 from .. import drawing, encoding, links, model_list, snippets, style, thumbnails, validation
 from ..wiring import cancel_button, page_progress
 
+_NAMED = 12  # classes, at most, that are named below their images
 DEFAULT_N, DEFAULT_COLUMNS = 50, 10
 
 # The address bar follows the pictures, and the link field shows the whole address.
@@ -106,7 +107,7 @@ def build(page) -> SampleControls:
             gr.Gallery(
                 value=list(zip(shown, _captions(request, images), strict=True)), columns=columns, selected_index=None
             ),
-            style.status(told),
+            style.status(told + _in_turn(request, images)),
             gr.DownloadButton(value=sheet, interactive=True),
             gr.DownloadButton(value=zipped, interactive=True),
             snippets.python(request, columns),
@@ -134,6 +135,17 @@ def _encoded(request: validation.Sample, images, columns: int) -> dict[str, byte
     encoded = {f"{i:06d}.png": encoding.png(image) for i, image in enumerate(images)}
     slug = request.config.slug
     return encoded | {f"{slug}.png": encoding.png(images.grid(columns)), f"{slug}.zip": encoding.zipped(encoded)}
+
+
+def _in_turn(request: validation.Sample, images) -> str:
+    """Return which classes follow each other, where a few are in equal parts; else nothing."""
+    if images.labels is None:
+        return ""
+    found, counts = images.labels.unique_consecutive(return_counts=True)
+    if not 1 < len(found) <= _NAMED or len(found.unique()) < len(found) or len(counts.unique()) > 1:
+        return ""
+    names = labels.class_names(request.config)
+    return f": {counts[0]} each of {', '.join(names[i] for i in found.tolist())}"
 
 
 def _captions(request: validation.Sample, images) -> list[str]:
