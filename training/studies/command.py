@@ -164,8 +164,12 @@ def run_command(
 def cost_command(
     name: Sweep,
     paper: Paper = False,
+    smallest: Smallest = False,
     only: Annotated[
-        str | None, typer.Option(help="Text in the names of the runs.", rich_help_panel=panels.RECIPE)
+        list[str] | None,
+        typer.Option(
+            help="axis=option: measure only the runs with this option; repeatable.", rich_help_panel=panels.RECIPE
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Generator steps to time.", rich_help_panel=panels.RECIPE)] = 10,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.", rich_help_panel=panels.COMPUTE)] = "auto",
@@ -176,7 +180,7 @@ def cost_command(
     """
     from . import sweep, sweep_cost
 
-    print(sweep_cost.table(sweep.load(name), paper, device, steps, only).markdown())
+    print(sweep_cost.table(sweep.load(name), paper, device, steps, only or (), smallest).markdown())
 
 
 @app.command("report")

@@ -201,7 +201,7 @@ class Sweep(ConfigPart):
 SMALLEST = Size(
     extractor="efficientnet-lite0",
     num_fake=100,
-    note="Ten steps in networks of eight channels: that everything runs is all that this can show.",
+    note="Ten steps on batches of at most eight in networks of eight channels: it shows that everything runs, no more.",
 )
 
 

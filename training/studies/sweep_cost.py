@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 
 import torch
 
@@ -12,21 +13,25 @@ from .cost import Timed
 from .paper_results import parameters
 from .study_report import Table
 from .sweep import PlannedRun, Sweep
+from .sweep_runs import with_options
 
 _SECONDS, _MILLIONS = "seconds per iteration", "million parameters"  # as the configs' published scores call them
 
 
-def table(definition: Sweep, paper: bool, device: str, steps: int, only: str | None = None) -> Table:
+def table(
+    definition: Sweep, paper: bool, device: str, steps: int, only: Sequence[str] = (), smallest: bool = False
+) -> Table:
     """Measure one run of each combination on random images; on a CPU, seconds are of the processor.
 
     Args:
         steps: generator steps that are timed, after two that are not.
-        only: combinations whose label contains this.
+        only: combinations with these options ("axis=option").
+
+    Raises:
+        UsageError: an option is unknown, or no run has all of them.
     """
-    where, rows = pick_device(device), []
-    for run in {run.label: run for run in definition.runs(paper)}.values():
-        if only is None or only in run.label:
-            rows.append(_row(run, where, steps))
+    where, runs = pick_device(device), with_options(definition, definition.runs(paper, smallest), only)
+    rows = [_row(run, where, steps) for run in {run.label: run for run in runs}.values()]
     head = ("run", "million parameters", "seconds a step", "peak memory", "paper: parameters", "paper: seconds")
     return Table(f"{definition.title}, on {where}:", head, rows)
 

@@ -55,16 +55,24 @@ class SweepSetup:
         Raises:
             UsageError: an axis or option is unknown, or no run matches.
         """
-        definition, found = self.definition(), self.runs()
-        for item in only:
-            axis, equals, option = item.partition("=")
-            if not equals or option not in definition.axes.get(axis, {}):
-                options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in definition.axes.items())
-                raise UsageError(f'--only "{item}" names no option; there are {options}')
-            found = [run for run in found if run.where[axis] == option]
-        if not found:
-            raise UsageError("no run of this size has all these options; see `zoo sweep show`")
-        return found
+        return with_options(self.definition(), self.runs(), only)
+
+
+def with_options(definition: Sweep, runs: list[PlannedRun], only: Sequence[str]) -> list[PlannedRun]:
+    """Return the runs whose options `only` ("axis=option") names; all for none.
+
+    Raises:
+        UsageError: an axis or option is unknown, or no run matches.
+    """
+    for item in only:
+        axis, equals, option = item.partition("=")
+        if not equals or option not in definition.axes.get(axis, {}):
+            options = "; ".join(f"{axis}={'|'.join(values)}" for axis, values in definition.axes.items())
+            raise UsageError(f'--only "{item}" names no option; there are {options}')
+        runs = [run for run in runs if run.where[axis] == option]
+    if not runs:
+        raise UsageError("no run of this size has all these options; see `zoo sweep show`")
+    return runs
 
 
 def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:

@@ -1,12 +1,16 @@
 """The papers as data: nothing is left out, nothing is stale, and a cell goes from its name to its row."""
 
 import ast
+import importlib
 import json
+import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
 import typer
 from PIL import Image
+from typer.main import get_command
 
 import zoo
 from training.studies import (
@@ -19,10 +23,12 @@ from training.studies import (
     sweep_cost,
     sweep_scores,
 )
+from training.studies.command import app as sweep_app
 from training.studies.infomax_form import EQUATION_4
 from training.studies.paper_results import Results, claims_of, rows_of, verdict_on_number
 from training.studies.sweep_report import weigh
 from zoo.checkpoints.availability import availability
+from zoo.cli.app import app as app_of_zoo
 from zoo.common.errors import ZooError
 from zoo.schema import registry
 from zoo.schema.recipe import InfoMax
@@ -66,6 +72,47 @@ def test_tests_that_check_a_part_exist():
             if function:
                 tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
                 assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, place
+
+
+@cache
+def commands_of_zoo():
+    """Its own, and those that training adds."""
+    ours = typer.Typer()
+    ours.command("reproduce")(reproduce.reproduce)
+    ours.command("papers")(papers_command.papers)
+    ours.add_typer(sweep_app, name="sweep")
+    return get_command(app_of_zoo), get_command(ours)
+
+
+def parsed(words: list[str]) -> None:
+    """Parse a command line and run nothing; raises UsageError of click for what it does not know."""
+    if words[:2] == ["python", "-m"]:
+        one = typer.Typer()
+        one.command()(importlib.import_module(words[2]).study)
+        get_command(one).make_context(words[2], words[3:])
+        return
+    assert words[0] == "zoo"
+    group, words = commands_of_zoo()[words[1] in ("reproduce", "papers", "sweep")], words[1:]
+    while hasattr(group, "commands"):
+        group, words = group.commands[words[0]], words[1:]
+    group.make_context(words[0], words)
+
+
+def test_the_command_of_every_part_is_one_that_exists():
+    """And it names a model or a sweep that exists."""
+    for name, part in PARTS:
+        for line in papers_page.commands(paper.load(name), part):
+            program, *words = shlex.split(line)
+            if program == "pytest":
+                assert all((ROOT / word.partition("::")[0]).exists() for word in words), line
+                continue
+            parsed([program, *words])
+            if words[:2] in (["sweep", "cost"], ["sweep", "run"]):
+                assert words[2] in sweep.names(), line
+            if words[0] in ("info", "compare"):
+                assert registry.config(words[1]), line
+    with pytest.raises(Exception, match="No such option"):
+        parsed(["zoo", "reproduce", "contragan", "table1", "--stepz", "3"])
 
 
 def test_infomax_gan_has_what_table_6_says():
@@ -255,8 +302,13 @@ def test_the_cost_of_a_step_stands_beside_the_papers(monkeypatch):
             return steps / 8
 
     monkeypatch.setattr(sweep_cost, "Timed", Timed)
-    rows = sweep_cost.table(sweep.load("contragan-regularizers"), True, "cpu", 4, "E: 2C").rows
+    definition = sweep.load("contragan-regularizers")
+    rows = sweep_cost.table(definition, True, "cpu", 4, ["column=E: 2C"]).rows
     assert rows == [("column E: 2C", "49.01", "0.500", "on a GPU alone", "49", "0.967")]
+    (smallest,) = sweep_cost.table(definition, True, "cpu", 4, ["column=E: 2C"], smallest=True).rows
+    assert float(smallest[1]) < 1
+    with pytest.raises(ZooError, match='--only "E" names no option; there are column='):
+        sweep_cost.table(definition, True, "cpu", 4, ["E"])
 
 
 def test_a_figure_of_samples_is_drawn_from_models_that_exist():
