@@ -140,6 +140,5 @@ def _panel(c_t: float, authentic: float, of_test: float | None = 84.4) -> Panel:
 def test_a_c_t_far_below_0_is_read_beside_authpct(c_t, authentic, said):
     text = card_panel.about(_panel(c_t, authentic))
     assert said in text if said else "C_T is" not in text and "A C_T" not in text
-    assert "copies" not in card_panel.about(_panel(c_t, authentic, of_test=None)), (
-        "nothing real is there to compare with"
-    )
+    alone = card_panel.about(_panel(c_t, authentic, of_test=None))
+    assert "copies" not in alone, "nothing real is there to compare with"

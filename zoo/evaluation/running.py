@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 _MOST_SEEDS = 10_000
 _NOTE_ON_COPIES = (
     "far below 0: the images lie nearer to training images than unseen real ones do. Copies do that, and so do images "
-    "that crowd where training images are dense; where AuthPct is not below that of real test images (zoo panel has both), "
-    "copying is not shown"
+    "that crowd where training images are dense; where AuthPct is not below that of real test images (zoo panel has "
+    "both), copying is not shown"
 )
 
 
