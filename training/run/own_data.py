@@ -20,8 +20,8 @@ from zoo.schema.own_preparation import OwnPreparation
 from . import resuming
 
 if TYPE_CHECKING:
-    from .options import Options
     from .run_folder import RunFolder
+    from .run_options import Options
 
 _LONGEST = 4000  # characters of a command that is recorded
 

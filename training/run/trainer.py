@@ -27,8 +27,8 @@ from ..precision import set_precision as set_precision
 from ..processes import Processes, check_divides, joined
 from . import checkpoint, exporting, own_data, resuming, starting_point
 from .metrics_log import MetricsLog
-from .options import Options as Options
 from .run_folder import RunFolder, core, device_name, environment
+from .run_options import Options as Options
 from .run_progress import RunProgress
 from .stopping import RunStoppedError, stop_signals
 
