@@ -8,6 +8,7 @@ from sklearn.covariance import ledoit_wolf
 
 from zoo.common.errors import ZooError
 from zoo.evaluation.metrics import cmmd, copying, formulas, monge, neighbourhoods, prd
+from zoo.evaluation.names import C_T_OF_COPIES
 
 
 def normal(count, width=4, seed=0, shift=0.0, scale=1.0):
@@ -253,3 +254,17 @@ def test_cells_are_weighted_by_held_out_features_and_small_ones_left_out():
         copying.copying_score(fake, train, held_out[:30], cells=2)
     with pytest.raises(ZooError, match="more than 20 generated"):
         copying.copying_score(fake[:20], train, held_out, cells=2)
+
+
+def test_images_around_a_dense_part_have_the_c_t_of_copies_but_not_their_authpct():
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(count: int, scale: float = 1.0) -> torch.Tensor:
+        return scale * torch.randn(count, 16, generator=generator)
+
+    train, test = (torch.cat([drawn(250, 0.3), drawn(750)]) for _ in range(2))
+    around, copied = drawn(500, 0.4), torch.cat([train[::4] + drawn(250, 0.02), test[::4]])
+    assert max(copying.copying_score(fake, train, test) for fake in (around, copied)) < C_T_OF_COPIES
+    of_test, of_around, of_copied = (neighbourhoods.authentic_share(x, train) for x in (test[1::2], around, copied))
+    assert of_around > of_test
+    assert of_copied < 0.7 * of_test

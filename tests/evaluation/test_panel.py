@@ -12,9 +12,10 @@ from zoo.common.errors import ConfigError
 from zoo.evaluation import panel
 from zoo.evaluation.features import extractors
 from zoo.evaluation.metrics import formulas
-from zoo.release import card
+from zoo.release import card, card_panel
 from zoo.release.card_panel import panel_section
 from zoo.schema import config_files, registry
+from zoo.schema.panel_scores import Panel
 
 NAME, COUNT, SEEDS = "biggan/cifar10-small", 100, 2
 
@@ -116,3 +117,28 @@ def test_it_is_kept_in_the_config_of_its_weights_and_shown_on_the_card(measured,
 
 def test_images_have_no_panel(command):
     assert "is no model; a panel is of a model's weights" in command("panel", "digits:train").stderr
+
+
+def _panel(c_t: float, authentic: float, of_test: float | None = 84.4) -> Panel:
+    about = {"extractor": "tiny", "num_fake": 100}
+    scores = [
+        {"metric": "AuthPct (tiny)", "value": authentic, "test": of_test, **about},
+        {"metric": "C_T (tiny)", "value": c_t, **about},
+    ]
+    return Panel(protocol="clean", split="train", seeds=3, held_out="test", num_held_out=100, scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("c_t", "authentic", "said"),
+    [
+        (-14.37, 90.49, "(tiny: C_T -14.37, AuthPct 90.49 against 84.4): the two disagree, and copying is not shown."),
+        (-14.37, 60.0, "(tiny: C_T -14.37, AuthPct 60 against 84.4): both are as with copies of training images"),
+        (-2.9, 60.0, None),
+        (4.5, 88.0, None),
+    ],
+)
+def test_a_c_t_far_below_0_is_read_beside_authpct(c_t, authentic, said):
+    text = card_panel.about(_panel(c_t, authentic))
+    assert said in text if said else "C_T is" not in text and "A C_T" not in text
+    alone = card_panel.about(_panel(c_t, authentic, of_test=None))
+    assert "copies" not in alone, "nothing real is there to compare with"

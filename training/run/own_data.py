@@ -21,7 +21,7 @@ from . import resuming
 
 if TYPE_CHECKING:
     from .run_folder import RunFolder
-    from .trainer import Options
+    from .run_options import Options
 
 _LONGEST = 4000  # characters of a command that is recorded
 

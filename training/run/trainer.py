@@ -5,61 +5,32 @@ from __future__ import annotations
 import json
 import math
 import signal
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from zoo import datasets
-from zoo.checkpoints import weights
 from zoo.common import files
 from zoo.common.devices import local_device, pick_device
 from zoo.common.errors import WeightsCorruptedError, ZooError
-from zoo.release import run_plots
-from zoo.sampling.gan import GAN
-from zoo.sampling.images import Images
 from zoo.schema.config import ModelConfig
 
-from ..compiling import Choice, Compiling, keep_compiled_code, obstacle
+from ..compiling import Compiling, keep_compiled_code, obstacle
 from ..data import Batches
 from ..engine import Engine
 from ..graph import GraphedEngine
 from ..networks import Networks
 from ..noise import CountedNoise
+from ..precision import set_precision as set_precision
 from ..processes import Processes, check_divides, joined
-from . import checkpoint, own_data, resuming, starting_point
+from . import checkpoint, exporting, own_data, resuming, starting_point
 from .metrics_log import MetricsLog
 from .run_folder import RunFolder, core, device_name, environment
+from .run_options import Options as Options
 from .run_progress import RunProgress
 from .stopping import RunStoppedError, stop_signals
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run; the config says what to train."""
-
-    out: Path
-    data: Path | None = None  # a folder of images, an archive, an .npz file, or the folder of the publisher's files
-    seed: int = 0
-    device: str = "auto"
-    resume: bool = False
-    log_every: int = 50  # generator steps
-    save_every: int = 1000  # generator steps between checkpoints, sheets and exports
-    keep: int = 2  # newest checkpoints
-    plugins: tuple[Path, ...] = ()  # files that register the config's own terms; kept with the run
-    cuda_graph: bool = True  # on GPUs
-    compile: Choice = "auto"  # the step: "auto" where the run is long enough to pay for it
-    minutes: float | None = None  # of this start; then save and stop, as after a signal
-    preview: Path | None = None  # a contact sheet of the images, written before the first step
-    classes: int | None = None  # use only this number of first classes; None: all
-    start_from: str | Path | None = None  # a model with whose networks the run begins; see `starting_point.read`
-    data_name: str | None = None  # of own data; one of the catalogue says that these are the publisher's
-    command: str | None = None  # that began the run, for its record
-    note: str | None = None  # a line for the beginning of the log
-
 
 Hook = Callable[["Run"], "dict[str, float] | None"]
 
@@ -300,25 +271,11 @@ class Run:
         self._is_best = True  # saved once the score is in the log
         if not self.processes.is_writer:
             return
-        self.folder.keep_best(_half(self.networks.sampler()), self._provenance(), metric, value)
+        self.folder.keep_best(exporting.half(self.networks.sampler()), self._provenance(), metric, value)
 
     def export(self) -> None:
         """Write the sampling generator and the discriminator as float16 safetensors with their provenance."""
-        sampler = self.networks.sampler()
-        provenance = self._provenance()
-        path = self.folder.path
-        try:
-            files.save(path / "discriminator.safetensors", _half(self.networks.discriminator), provenance)
-            files.save(path / "model.safetensors", _half(sampler), provenance)
-            sheet(sampler, self.config).save(path / "samples" / f"{self.step:07d}.png", columns=10, force=True)
-            records = self.folder.records()
-            if records:
-                files.write_atomically(path / "losses.png", run_plots.losses(records))
-        except OSError as error:
-            raise ZooError(
-                f"{error.filename or path} cannot be written ({error.strerror}); the checkpoint of step {self.step} is "
-                f"saved. Make room, then continue with --resume"
-            ) from None
+        exporting.export(self.folder, self.config, self.networks, self._provenance(), self.step)
 
     def _provenance(self) -> dict[str, str]:
         return {
@@ -331,40 +288,8 @@ class Run:
 
     def _export_if_missing(self) -> None:
         """Export if the run was killed between its last checkpoint and its export, or its files were damaged since."""
-        names = ("model.safetensors", "discriminator.safetensors")
-        if any(_step_of(self.folder.path / name) != self.step for name in names):
+        if exporting.steps_of(self.folder) != {self.step}:
             self.export()
-
-
-def _step_of(path: Path) -> int | None:
-    """Return the step whose weights a file holds; None if it is missing or damaged."""
-    try:
-        return int(weights.read_metadata(path)["step"])
-    except (WeightsCorruptedError, KeyError, ValueError):
-        return None
-
-
-def sheet(generator: torch.nn.Module, config: ModelConfig, rows: int = 10) -> Images:
-    """rows x 10 images of seed 0 from a generator in eval mode; one column per class, for up to ten classes."""
-    n = rows * 10
-    labels = [i % min(config.num_classes, 10) for i in range(n)] if config.conditional else None
-    return GAN(config, generator, device=next(generator.parameters()).device).sample(n, labels, seed=0, exact=True)
-
-
-def set_precision(precision: str) -> None:
-    """Compute float32 products exactly, or in TF32 on GPUs that have it; bfloat16 is the engine's autocast.
-
-    Uses the older switches: once PyTorch's newer ones are set, reading the older ones fails, in torch.export too.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Please use the new API settings")  # torch 2.9
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.benchmark = True
-
-
-def _half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
 
 
 def _short(text: str | None) -> str:

@@ -6,6 +6,7 @@ group, there is one rank and nothing is sent.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 from . import torchrun
 from .errors import ZooError
 
+# Rank 0 alone computes metrics and trains classifiers, for hours on a CPU, while the others wait for it. A rank that
+# ends closes its connections, which the others notice at once.
+_PATIENCE = timedelta(days=7)
 _group = None  # gloo, for CPU tensors, whatever the default group's backend is
 
 
@@ -22,9 +26,9 @@ def start() -> None:
     """Join the process group that torchrun's environment describes, unless there is none or it is joined already."""
     global _group
     if torchrun.is_launched() and dist.is_available() and not dist.is_initialized():
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo", timeout=_PATIENCE)
     if are_joined() and _group is None:
-        group = dist.new_group(backend="gloo")
+        group = dist.new_group(backend="gloo", timeout=_PATIENCE)
         assert isinstance(group, dist.ProcessGroup)
         _group = group
 
@@ -51,9 +55,13 @@ def world_size() -> int:
 
 
 def share(batches: range) -> range:
-    """Return the batches of this rank: a contiguous part; the parts in rank order give all batches in order."""
+    """Return the batches of this rank: a contiguous part; the parts in rank order give all batches in order.
+
+    Rank 0 has a batch if there is any.
+    """
     size, here = world_size(), rank()
-    return batches[len(batches) * here // size : len(batches) * (here + 1) // size]
+    begin, end = (-(-len(batches) * number // size) for number in (here, here + 1))
+    return batches[begin:end]
 
 
 def gather(part: Tensor) -> Tensor | None:

@@ -59,9 +59,9 @@ def make_reference(
     """
     path, asked = Path(out), published.find(protocol)
     layout = reference_files.layout_of(path, layout)
-    if path.exists() and not force:
-        raise ZooError(f"{path} exists; give another name, or force=True (--force) to replace it")
     ranks.start()
+    if ranks.from_first(path.exists()) and not force:  # asked by one, as that one may have written it when others begin
+        raise ZooError(f"{path} exists; give another name, or force=True (--force) to replace it")
     names = [name.strip() for name in (extractor or asked.extractor).split(",")]
     for name in names:
         extractors.check_name(name)

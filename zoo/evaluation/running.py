@@ -19,7 +19,7 @@ from ..sampling import latents
 from . import defaults
 from .features import extractors, references
 from .features.extractor import Extractor
-from .names import INCEPTION
+from .names import C_T_OF_COPIES, INCEPTION
 from .plan import Task, tasks_of
 from .protocols import published
 from .protocols.protocol import CAS, Protocol
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 
 _MOST_SEEDS = 10_000
+_NOTE_ON_COPIES = (
+    "far below 0: the images lie nearer to training images than unseen real ones do. Copies do that, and so do images "
+    "that crowd where training images are dense; where AuthPct is not below that of real test images (zoo panel has "
+    "both), copying is not shown"
+)
 
 
 def evaluate(
@@ -222,6 +227,7 @@ def results_of(scorer: Scorer, task: Task, found: TaskResults) -> list[Result]:
                 split=_split(scorer, task),
                 protocol=task.protocol.name,
                 settings=_settings(scorer, task),
+                note=_NOTE_ON_COPIES if kind == "c_t" and np.mean(values) < C_T_OF_COPIES else None,
             )
         )
     return results

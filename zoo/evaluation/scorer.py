@@ -18,10 +18,10 @@ from . import cas_task, plan
 from .features import extractors, references
 from .features.extraction import images_per_batch
 from .features.unfinished import UnfinishedWork
-from .measurement import Measurement
-from .measurement import TaskResults as TaskResults
 from .metrics import convergence
 from .plan import Task
+from .scoring_pass import ScoringPass
+from .scoring_pass import TaskResults as TaskResults
 from .targets import Target
 
 
@@ -134,5 +134,5 @@ class Scorer:
             convergence.check({task.metric: task.num_fake for task in tasks})
         shown = progress if callable(progress) else progress and ranks.rank() == 0
         with UnfinishedWork(self.cache_dir).kept() as unfinished, Progress(shown) as bars:
-            found = Measurement(self, tasks, bars, unfinished).made(curve)
+            found = ScoringPass(self, tasks, bars, unfinished).made(curve)
         return found if ranks.rank() == 0 else None

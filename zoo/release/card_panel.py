@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..common.tables import columns
 from ..common.text import markdown, plain, table
+from ..evaluation.names import C_T_OF_COPIES
 from ..schema.entries import Weights
 from ..schema.panel_scores import Panel, PanelScore
 
@@ -57,9 +58,36 @@ def about(panel: Panel) -> str:
             f"accuracy, the classifier's on real images that it was not trained on. C_T compares with "
             f"{panel.num_held_out:,} {panel.held_out} images."
         )
+        sentences += _on_copies(panel)
     else:
         sentences.append("The data have no images that the weights have not seen, so there is nothing real beside.")
     return " ".join(sentences)
+
+
+def _on_copies(panel: Panel) -> list[str]:
+    """Say what a C_T far below 0 means beside AuthPct, for those extractors that give one."""
+    found = {(score.short_name, score.extractor): score for score in panel.scores}
+    denied, agreed = [], []
+    for extractor in panel.extractors:
+        c_t, authentic = (found.get((name, extractor)) for name in ("C_T", "AuthPct"))
+        if c_t is None or c_t.value >= C_T_OF_COPIES or authentic is None or authentic.test is None:
+            continue
+        beside = f"{extractor}: C_T {c_t.value:g}, AuthPct {authentic.value:g} against {authentic.test:g}"
+        (agreed if authentic.value < authentic.test else denied).append(beside)
+    lines = []
+    if denied:
+        lines.append(
+            f"A C_T far below 0 says that generated images lie nearer to training images than the {panel.held_out} "
+            f"images do. Copies do that, and so do images that crowd where training images are dense. AuthPct, which "
+            f"compares each distance with that between the training images there, is not below that of the "
+            f"{panel.held_out} images ({'; '.join(denied)}): the two disagree, and copying is not shown."
+        )
+    if agreed:
+        lines.append(
+            f"C_T is far below 0 and AuthPct below that of the {panel.held_out} images ({'; '.join(agreed)}): both are "
+            f"as with copies of training images, which the nearest training images would show."
+        )
+    return lines
 
 
 def _cells(panel: Panel) -> tuple[list[str], list[list[str]]]:

@@ -192,7 +192,7 @@ def get(
         found = reference_files.read(data.file, extractor, data.resolution, selection.count, with_features)
         return found if ranks.rank() == 0 else None
     if not with_features and (found := data.shipped(selection.count, extractor)):
-        return found
+        return found if ranks.rank() == 0 else None
     size_of(data, selection.count, extractor, with_features)
     loaded = data.loaded
     if loaded.images.shape[2:] != (data.resolution, data.resolution):

@@ -6,7 +6,9 @@ there, as a z-score; C_T is their mean, weighted by the share of held-out featur
 
     Z_U = (U - n m / 2 + 1/2) / sqrt(n m (n + m + 1) / 12),   C_T = sum P(cell) Z_U(cell) / sum P(cell)
 
-over cells with enough generated features. Far below 0 is copying, far above 0 underfitting, within a few units neither.
+over cells with enough generated features. Far above 0 is underfitting, within a few units neither. Far below 0 is what
+copying gives, but images that crowd where training features are dense give it, too: AuthPct beside that of real test
+images, which compares each distance with that between the training features there, may then say otherwise.
 Settings are those of Stein et al. 2023 (arXiv 2306.04675): 64 principal components, 3 cells, 20 images a cell.
 """
 

@@ -42,7 +42,7 @@ class TaskResults:
     costs: dict[str, float] = field(default_factory=dict)  # seconds of each metric of the last seed
 
 
-class Measurement:
+class ScoringPass:
     """The tasks, what is shown and kept while they are worked on, and what was found so far."""
 
     def __init__(self, scorer: Scorer, tasks: list[Task], bars: Progress, unfinished: UnfinishedWork):
