@@ -70,4 +70,4 @@ def test_the_command_writes_both_and_tells_where_it_cannot(tmp_path):
     app.app(["registry", "page", "-o", str(tmp_path)], standalone_mode=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models.csv", "models.md"]
     with pytest.raises(ZooError, match="cannot be written"):
-        app.app(["registry", "page", "-o", str(tmp_path / "models.md")], standalone_mode=False)
+        app.app(["registry", "page", "-o", str(tmp_path / "models.md" / "below")], standalone_mode=False)

@@ -88,8 +88,8 @@ def check_names(source: Any, weights: str = "default", data: Any = None, split: 
     path = path_and_split(data or "")[0]
     if data and (path.exists() or is_pictures(path)):
         return
-    name, _, named_split = (data or own or "").partition(":")
-    if name and name != own:
+    name, _, named_split = data.partition(":") if data else (own or "", "", "")  # own pictures: custom:flowers
+    if data:
         sides(name)
     if name in CATALOGUE and (split := split or named_split):
         check_split(name, own_split(name, split))
