@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError
 from zoo.common.package_data import data_path
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
@@ -107,7 +107,7 @@ class Paper(ConfigPart):
         """Return a part by its id in any spelling; raises ZooError with all of them."""
         found = next((part for part in self.parts if _plain(part.id) == _plain(name)), None)
         if found is None:
-            raise ZooError(f"{self.name} has no {name}; there are {', '.join(part.id for part in self.parts)}")
+            raise UsageError(f"{self.name} has no {name}; there are {', '.join(part.id for part in self.parts)}")
         return found
 
 
@@ -165,7 +165,7 @@ def load(name: str) -> Paper:
     """
     found = next((known for known in names() if _plain(known) == _plain(name)), None)
     if found is None:
-        raise ZooError(f"no paper is called {name}; there are {', '.join(names())}")
+        raise UsageError(f"no paper is called {name}; there are {', '.join(names())}")
     return sweep.read(Paper, FOLDER / f"{found}.json")
 
 
@@ -183,7 +183,7 @@ def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
         words = _words(name)
         of_name = [cell for cell in known if _words(cell)[: len(words)] == words]
         if not of_name:
-            raise ZooError(f"there is no cell {name}; there are {', '.join(known[:40]) or 'none here'}")
+            raise UsageError(f"there is no cell {name}; there are {', '.join(known[:40]) or 'none here'}")
         found += of_name
     return list(dict.fromkeys(found))
 
