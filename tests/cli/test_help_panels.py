@@ -51,6 +51,13 @@ def test_every_option_has_help_that_ends_its_sentence(name):
         assert not parameter.help.startswith(("Of ", "That ", "Then ")), "its head is missing"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_page_cuts_a_name_at_80_columns(name, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    assert "…" not in command(*name.split()[1:], "-h").stdout
+
+
 def test_the_long_ones_are_among_them():
     assert {"zoo sample", "zoo evaluate", "zoo train", "zoo demo", "zoo align"} <= {
         name for name, command in COMMANDS.items() if len(command.params) > MANY

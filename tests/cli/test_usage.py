@@ -58,6 +58,13 @@ from zoo.schema import registry
         (["sweep", "run", "infomax-weigths"], "did you mean infomax-weights"),
         (["sweep", "run", "infomax-weights", "--only", "alpha=9"], "there are alpha=0.0"),
         (["sweep", "run", "infomax-weights", "--run", "x"], "has no run x"),
+        (["list", "--dataset", "cifar11"], "did you mean cifar10?"),
+        (["evaluate", "nothing"], "no model is called"),
+        (["papers", "contragn"], "no paper is called contragn; there are contragan, infomax-gan"),
+        (["papers", "contragan", "table99"], "has no table99"),
+        (["reproduce", "contragan", "table1", "--cell", "nope"], "there is no cell nope"),
+        (["sample", "hf://nope"], "write hf://user/repo"),
+        (["publish", "contragan/digits", "--to", "a b", "--dry-run"], "write hf://user/repo"),
         *(
             ([*words, place], said)
             for words, said in {

@@ -435,3 +435,15 @@ def test_the_space_can_be_looked_at_before_it_is_published(command):
     assert all(name in result.stdout for name in ("app.py", "requirements.txt", "sdk: gradio"))
     assert command("publish", "--space", "contragan/digits", "--to", "me/x").returncode == 2
     assert command("publish", "contragan/digits").returncode == 2
+
+
+@pytest.mark.parametrize("host", ["bad host", "a" * 300, "203.0.113.7"])
+def test_an_address_that_is_not_this_machines_is_refused_at_once(host):
+    from zoo.demo import server
+
+    with pytest.raises(
+        ZooError, match=r"the demo cannot listen on .*give an address of this machine, such as 0\.0\.0\.0"
+    ):
+        server._check_host(host)
+    for usual in (None, "127.0.0.1", "localhost"):
+        server._check_host(usual)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..common import files, network_settings
 from ..common.cache_roots import NO_HOME, hub_root
 from ..common.downloads import CONNECT_TIMEOUT, OFFLINE, is_offline, is_transport, patiently
-from ..common.errors import WeightsCorruptedError, WeightsUnavailableError, ZooError
+from ..common.errors import UsageError, WeightsCorruptedError, WeightsUnavailableError, ZooError
 from ..common.json_files import LIMIT
 from ..schema.entries import REPO_ID, REVISION
 from . import cache, hub_errors
@@ -43,7 +43,7 @@ def parse(text: str) -> Address:
     """Parse `hf://user/repo[@revision]` (hf:// may be left out); raises ZooError for anything else."""
     repo_id, at, revision = text.removeprefix(PREFIX).partition("@")
     if not re.fullmatch(REPO_ID, repo_id) or (at and not re.fullmatch(REVISION, revision)):
-        raise ZooError(f"{text[:80]!r} is not an address on the Hub; write hf://user/repo or hf://user/repo@revision")
+        raise UsageError(f"{text[:80]!r} is not an address on the Hub; write hf://user/repo or hf://user/repo@revision")
     return Address(repo_id, revision or "main")
 
 

@@ -38,7 +38,7 @@ def demo(
         typer.Option(
             "--downloads/--no-downloads",
             help="Let visitors download published weights. Default: if the demo listens on this machine alone.",
-            rich_help_panel=panels.LIMITS,
+            rich_help_panel=panels.SERVER,
         ),
     ] = None,
     device: Annotated[
@@ -53,7 +53,8 @@ def demo(
         int, typer.Option(min=2, help="Images per interpolation.", rich_help_panel=panels.LIMITS)
     ] = 64,
     max_seconds: Annotated[
-        float, typer.Option(min=1, help="Seconds of computing per request.", rich_help_panel=panels.LIMITS)
+        float,
+        typer.Option(min=1, metavar="SECONDS", help="Computing per request.", rich_help_panel=panels.LIMITS),
     ] = 60,
     max_models: Annotated[
         int, typer.Option(min=1, help="Models in memory per device.", rich_help_panel=panels.LIMITS)
@@ -65,7 +66,8 @@ def demo(
         int, typer.Option(min=2, help="Generated images per evaluation.", rich_help_panel=panels.LIMITS)
     ] = 2000,
     max_evaluation_seconds: Annotated[
-        float, typer.Option(min=1, help="Seconds of computing per evaluation.", rich_help_panel=panels.LIMITS)
+        float,
+        typer.Option(min=1, metavar="SECONDS", help="Computing per evaluation.", rich_help_panel=panels.LIMITS),
     ] = 900,
     max_connections: Annotated[
         int,

@@ -82,6 +82,7 @@ def list_command(
         raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
     found = list_models(pattern, conditional=conditional, dataset=dataset, available=available and available.value)
     if not found:
+        _check_data_set(dataset)
         raise ZooError(f"no model fits {pattern!r} and these options; `zoo list --all` shows all models")
     rows = [_row(registry.config(name)) for name in found]
     shown = [row for row in rows if everything or row["loads"] != Status.TRAIN.value] or rows
@@ -94,6 +95,15 @@ def list_command(
             print(f"zoo: {note}", file=sys.stderr)
     else:
         _print_table(shown, note)
+
+
+def _check_data_set(name: str | None) -> None:
+    from ..schema import registry
+
+    known = sorted({registry.config(model).data.dataset for model in registry.names()})
+    if name is not None and name not in known:
+        listed = ", ".join(map(repr, known))
+        raise typer.BadParameter(f"{name!r} is not one of {listed}.", param_hint="--dataset")
 
 
 def _row(config: ModelConfig) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..common import extras, network_settings, signals
 from ..common.downloads import is_offline
 from ..common.errors import ZooError
+from ..common.text import short
 from . import logs
 from .sessions import Sessions
 from .settings import Settings
@@ -77,6 +79,7 @@ def start(
     with ExitStack() as undo:  # Ctrl-C while it starts leaves no files and no processes
         undo.callback(store.close)
         _quiet_environment(store)
+        _check_host(host)
         _reach_without_proxy("localhost", "127.0.0.1", host)
         with _connections(share):
             _require_gradio()
@@ -91,6 +94,21 @@ def start(
     found = [worker["device"] for worker in service.health()["workers"]]
     logs.event("started", url=running.url, share_url=running.share_url, device=found)
     return running
+
+
+def _check_host(host: str | None) -> None:
+    """Raise ZooError for an address that is none of this machine's, for which Gradio would wait."""
+    if host is None:
+        return
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no name of a machine"
+        raise ZooError(
+            f"the demo cannot listen on {short(host)} ({reason}); give an address of this machine, such as 0.0.0.0"
+        ) from None
 
 
 def _service(settings: Settings, store: Store) -> Service:

@@ -36,24 +36,23 @@ def extractor(inception_weights: str | os.PathLike | None = None) -> str:
     return INCEPTION
 
 
-def extractor_for(
-    wanted: str, others: tuple[str, ...], inception_weights: str | os.PathLike | None = None, said: bool = True
-) -> str:
+def extractor_for(wanted: str, others: tuple[str, ...], inception_weights: str | os.PathLike | None = None) -> str:
     """Return the extractor of a protocol or of a score, or one that stands in for an Inception that is not here.
 
     Args:
         others: that may stand in.
-        said: False = without the line.
     """
     found = extractor(inception_weights) if wanted == INCEPTION else wanted
-    if found == wanted or found not in others:
-        return wanted
-    if said:
+    return found if found in others else wanted
+
+
+def announce(wanted: str, found: str) -> None:
+    """Say in a line that another extractor stands in for the one wanted, if it does."""
+    if found != wanted:
         _say(
             f"the extractor is {found}, as Inception's weights are not on this machine: its distance is no FID; for "
             f"published scores say --extractor {INCEPTION}, which downloads them"
         )
-    return found
 
 
 def metrics(protocol: Protocol, scorer: Scorer, chosen: bool) -> tuple[str, ...]:

@@ -120,11 +120,11 @@ def evaluate(
     extractors.require_fidelity()
     needed = metrics is None or any(metric != "cas" for metric in metrics)
     check_names(source, weights, data, split)
+    wanted_extractor = extractor or (INCEPTION if protocol == "published" else published.find(protocol).extractor)
     if extractor is not None:
         extractors.check_name(extractor)
     else:
-        named = INCEPTION if protocol == "published" else published.find(protocol).extractor
-        extractor = defaults.extractor_for(named, (defaults.OFFLINE,), inception_weights, said=needed)
+        extractor = defaults.extractor_for(wanted_extractor, (defaults.OFFLINE,), inception_weights)
     if extractor == INCEPTION and needed:  # without it there is no score, so ask before anything is loaded
         from .features import inception
 
@@ -143,6 +143,8 @@ def evaluate(
         resolution=resolution,
         progress=shown,
     )
+    if needed:
+        defaults.announce(wanted_extractor, extractor)
     chosen = _protocol(protocol, target)
     if reference is not None and any(given is not None for given in (data, split, num_real)):
         raise ZooError("a reference file stands for the real images; leave out what else says which they are")

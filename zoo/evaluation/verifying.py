@@ -105,7 +105,10 @@ def extractor_of(stated: list[Claim], wanted: str | None, inception_weights, sai
     usable = [claim.extractor for claim in stated if claim.protocol and not claim.any_extractor]
     if wanted is not None or not usable:
         return wanted or extractors.INCEPTION
-    return defaults.extractor_for(usable[0], tuple(usable), inception_weights, said)
+    found = defaults.extractor_for(usable[0], tuple(usable), inception_weights)
+    if said:
+        defaults.announce(usable[0], found)
+    return found
 
 
 def request(stated: list[Claim], extractor: str | None) -> str:
