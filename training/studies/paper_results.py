@@ -26,6 +26,7 @@ REPRODUCED = Path("reproduced")  # where `zoo reproduce` puts its runs
 _PAPERS = ("InfoMax-GAN, ", "ContraGAN, ")
 _TOLERANCE = 0.05  # of a published number without a spread
 _DIGITS = {"kid": 4}
+_PAPERS_SIZE = "at the paper's size"
 _SIZES = {"small": "at the CPU's size", "smallest": "in ten steps"}
 
 
@@ -124,6 +125,10 @@ def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[PaperRo
     for cell, runs in cells_of(of_sweep).items():
         run = runs[0]
         printed = {p.metric: p for p in published_of(of_sweep, run)}
+        if not of_sweep.load().metrics:
+            here = _drawn(run, found)
+            rows.append(PaperRow(cell, run.config.name, "curves", "drawn in the paper", "", here, NOT_RUN))
+            continue
         for metric in printed or of_sweep.metrics or of_sweep.load().metrics[:1]:
             p = printed.get(metric)
             here, verdict = _measured(run, metric, p, found)
@@ -147,6 +152,12 @@ def _measured(run: PlannedRun, metric: str, p: PublishedCell | None, found: list
             return f"{text} {_SIZES[one.size_name]}", NOT_RUN
         return text, verdict_on_number(values, p.value, p.std) if p else "measured"
     return "", NOT_RUN
+
+
+def _drawn(run: PlannedRun, found: list[SweepScores]) -> str:
+    """Say at which size the curves of a cell were drawn; empty for none. Curves have no verdict by numbers."""
+    sizes = [one.size_name for one in found if any(r.where == run.where for r, _ in one.done)]
+    return f"drawn {_SIZES.get(sizes[0], _PAPERS_SIZE)}" if sizes else ""
 
 
 def _is_the_model(of_sweep: OfSweep, run: PlannedRun) -> bool:
@@ -247,7 +258,7 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
     else:
         verdict = weigh(here, claim.relation, than)
         numbers = f"{_short(here)} against {_short(than)}"
-    size = "at the paper's size" if "--paper" in str(data.get("command", "")) else claim.small
+    size = _PAPERS_SIZE if "--paper" in data.get("machine", {}).get("command", "") else claim.small
     numbers = f"{numbers}, {size} ([{claim.study}](../studies/{claim.study}/README.md))"
     form = str(data.get("settings", {}).get("InfoMax", ""))
     if part.equation and not form.startswith(part.equation):

@@ -115,6 +115,7 @@ def reproduce(
             _run(plan, side_by_side.devices(device, jobs))
     if not dry_run:
         print(comparison(chosen, cell or [], folder))
+        print("\n".join(f"page with plots: {plan.setup.out / 'README.md'}" for plan in plans))
 
 
 def command_of(setup: SweepSetup, run: PlannedRun) -> str:

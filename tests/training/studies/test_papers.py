@@ -176,8 +176,8 @@ def test_a_study_with_another_equation_has_no_verdict(tmp_path):
     claims = claims_of(part, Results([tmp_path]))
     assert [claim.verdict for claim in claims][:3] == ["agrees", "agrees", "too close"]
     assert "0.305 ± 0.005 against 0.805 ± 0.005, at the CPU's size (" in claims[0].numbers
-    command = "python -m training.studies.forgetting --paper"
-    study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary, command=command)
+    machine = {"command": "python -m training.studies.forgetting --paper"}
+    study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary, machine=machine)
     assert ", at the paper's size (" in claims_of(part, Results([tmp_path]))[0].numbers
 
 
@@ -199,6 +199,23 @@ def test_paper_size_results_get_a_verdict_and_small_ones_none(tmp_path):
         row = next(r for r in rows_of(part, Results([tmp_path])) if r.cell == "cifar10/ssgan")
         assert (row.published, row.verdict) == ("16.59 ± 0.13", verdict)
         assert row.here.startswith("16.60 ± 0.08")
+
+
+def test_every_cell_that_can_be_run_is_a_row():
+    for _, part in PARTS:
+        cells = {cell for of_sweep in part.sweeps for cell in paper.cells_of(of_sweep)}
+        assert cells <= {row.cell for row in rows_of(part, Results([]))}, part.id
+
+
+def test_cells_of_curves_are_rows_without_a_number(tmp_path):
+    part = paper.load("infomax-gan").part("figure7")
+    rows = [(row.cell, row.metric, row.here, row.verdict) for row in rows_of(part, Results([tmp_path]))]
+    assert rows == [("0.2", "curves", "", "not run"), ("1.0", "curves", "", "not run")]
+    study(tmp_path, "x", sweep="infomax-loss-scales", size="smallest", runs=[{"alpha = beta": "1.0", "seed": 0}])
+    assert [row.here for row in rows_of(part, Results([tmp_path]))] == ["", "drawn in ten steps"]
+    said = reproduce.comparison(part, ["1.0"], tmp_path)
+    assert "| 1.0 | curves | drawn in the paper | drawn in ten steps | not run |" in said
+    assert "0.2" not in said
 
 
 def test_others_scores_and_those_of_weights_stand_where_the_model_is_the_cell():
@@ -237,6 +254,7 @@ def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "| cifar10/sngan | FID | 18.63 ± 0.22 | 12.50 FD (efficientnet-lite0) in ten steps | not run" in said
     assert list(out.glob("smallest/infomax-comparison/work/*/model.safetensors"))
+    assert f"page with plots: {out / 'smallest' / 'infomax-comparison' / 'README.md'}" in said.replace("\n", "")
     monkeypatch.setattr(sweep_scores, "measure", None)
     app(command, standalone_mode=False)
     assert "(finished)" in capsys.readouterr().out
