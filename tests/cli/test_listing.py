@@ -181,3 +181,10 @@ def test_the_list_of_the_demo_has_the_same_order():
     statuses = by_status(name for _, name in model_list.choices())
     assert statuses == sorted(statuses, key=["now", "download", "train"].index)
     assert len(statuses) == len(ALL)
+
+
+def test_info_tells_scores_of_different_counts_apart(command):
+    shown = " ".join(command("info", "contragan-snresgan/cifar10").stdout.split())
+    assert "FD (efficientnet-lite0) 27.38 ± 0.18 of 50000 / 50000 real / generated images, measured: clean" in shown
+    assert "FD (efficientnet-lite0) 42.11 ± 0.42 of 10000 / 10000 real / generated images, measured: clean" in shown
+    assert "11.334 ± 0.126 10000 / 10000 not released ContraGAN, Table 1" in shown

@@ -196,9 +196,25 @@ def test_no_text_is_cut_and_no_table_lies_over_another(browser, width):
                 .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent);"""
             )
             assert not cut
+            if tab != "compare":
+                columns = "return getComputedStyle(document.querySelector('.zoo-columns')).gridTemplateColumns"
+                assert len(browser.driver.execute_script(columns).split()) == (5 if width == 390 else 10)
             assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_report_of_an_evaluation_fits(browser):
+    from zoo.demo import encoding
+
+    long = "not comparable: 10,000 generated images, here 500; 1,797 real images, here all"
+    rows = [("FD (efficientnet-lite0)", "114.9 ± 1.3", "129.1", long, "recorded here (CPU, 2 cores)")] * 3
+    report = encoding.table("Against what was stated", ("metric", "stated", "measured", "verdict", "source"), rows)
+    browser.open(DIGITS + "&tab=evaluate")
+    browser.until(lambda: "What was stated of contragan/digits" in browser.text("#report"))
+    browser.driver.execute_script("document.querySelector('#report .zoo-wide').outerHTML = arguments[0]", report)
+    wide = "const e = document.querySelector('#report .zoo-wide'); return e.scrollWidth - e.clientWidth"
+    assert browser.driver.execute_script(wide) == 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -69,5 +69,6 @@ def test_bundled_weights_have_their_measurements_and_labels(rows):
 def test_the_command_writes_both_and_tells_where_it_cannot(tmp_path):
     app.app(["registry", "page", "-o", str(tmp_path)], standalone_mode=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models.csv", "models.md"]
+    (tmp_path / "taken").touch()
     with pytest.raises(ZooError, match="cannot be written"):
-        app.app(["registry", "page", "-o", str(tmp_path / "models.md" / "below")], standalone_mode=False)
+        app.app(["registry", "page", "-o", str(tmp_path / "taken")], standalone_mode=False)

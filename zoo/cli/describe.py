@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..schema.architecture import Discriminator, Generator, InfoMaxCritics
+    from ..schema.entries import Measured
     from ..schema.origin import Origin
 
 
@@ -138,7 +139,7 @@ def _weights(config: ModelConfig) -> RenderableType:
             known = alignments.of_tag(config, entry.tag)
             rows.append(("", labels_of(config, f"{config.name}@{entry.tag}", known)))
         for score in entry.scores:
-            rows.append(("", f"{score.metric} {score}, measured: {score.protocol}"))
+            rows.append(("", _measured(score)))
     return pairs(rows, key_style="")
 
 
@@ -148,10 +149,15 @@ def _of_file(config: ModelConfig, file: Path, alignment: LabelAlignment | None) 
     for entry in config.weights:
         lines += [plain(entry.note)] if entry.note else []
         lines += [plain(f"differs from the recipe: {'; '.join(entry.deviations)}")] if entry.deviations else []
-        lines += [plain(f"{score.metric} {score}, measured: {score.protocol}") for score in entry.scores]
+        lines += [plain(_measured(score)) for score in entry.scores]
     if config.conditional:
         lines.append(plain(labels_of(config, str(file.parent), alignment)))
     return Group(*lines)
+
+
+def _measured(score: Measured) -> str:
+    counts = f" of {score.counts} real / generated images" if score.counts else ""
+    return f"{score.metric} {score}{counts}, measured: {score.protocol}"
 
 
 def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> str:

@@ -20,7 +20,7 @@ def folder(path: Path | None) -> Path | None:
     """Refuse, as the callback of an option, a name that only a file would have, unless it is a folder already."""
     if path is not None and path.suffix.lower() in _OF_FILES and not path.is_dir():
         raise typer.BadParameter(
-            f"{short(str(path))} is the name of a {path.suffix} file, and what is written is a folder; give a name "
+            f"{short(path.name)} is the name of a {path.suffix} file, and what is written is a folder; give a name "
             f"without {path.suffix}"
         )
     return path
@@ -31,7 +31,7 @@ def file(*suffixes: str) -> Callable[[Path | None], Path | None]:
 
     def file(path: Path | None) -> Path | None:
         if path is not None and path.suffix.lower() not in suffixes:
-            raise typer.BadParameter(f"{short(str(path))} does not end in {' or '.join(suffixes)}")
+            raise typer.BadParameter(f"{short(path.name)} does not end in {' or '.join(suffixes)}")
         return path
 
     return file

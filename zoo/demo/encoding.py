@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .drawing import Row
 
 _FILM = 720  # pixels, about
+_FEW = 5  # pictures, which fit in one row anywhere
 
 
 def png(image: Image) -> bytes:
@@ -73,12 +75,14 @@ def picture(data: bytes, alt: str, kind: str = "png", style: str = "") -> str:
 
 
 def by_title(pictures: Sequence[bytes], titles: Sequence[str], alt: str) -> str:
-    """Return PNGs side by side as HTML, each over its title; as many in a row as there is room for."""
+    """Return PNGs side by side as HTML, each over its title; in two rows where there is no room for one."""
     figures = "".join(
         f"<figure>{picture(data, f'{title}, {alt}')}<figcaption>{html.escape(title)}</figcaption></figure>"
         for data, title in zip(pictures, titles, strict=True)
     )
-    return f'<div class="zoo-columns">{figures}</div>'
+    n = len(pictures)
+    rows = f"--wide: {n}; --narrow: {n if n <= _FEW else math.ceil(n / 2)}"
+    return f'<div class="zoo-columns" style="{rows}">{figures}</div>'
 
 
 def columns(images: Images, titles: Sequence[str]) -> list[bytes]:

@@ -37,7 +37,9 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-cancel { animation: zoo-appear 0s .4s backwards; }
 @keyframes zoo-appear { from { visibility: hidden; } }
 .zoo-alone img, .zoo-sidebyside img { width: 100%; display: block; }
-.zoo-columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(52px, 1fr)); gap: 3px; }
+/* --wide columns, or --narrow ones in less than 540px: Gradio passes no @container rule on. */
+.zoo-columns { display: grid; gap: 3px; grid-template-columns: repeat(auto-fit, minmax(max(100% / var(--wide) - 3px,
+  min(100% / var(--narrow) - 3px, (540px - 100%) * 999)), 1fr)); }
 .zoo-columns figure { margin: 0; min-width: 0; } .zoo-columns img { width: 100%; display: block; }
 .zoo-columns figcaption { font-size: .65rem; letter-spacing: -.02em; line-height: 1.2; padding: .1rem 0 .4rem;
   text-align: center; overflow-wrap: anywhere; }
@@ -67,6 +69,7 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-sidebyside section { min-width: 0; }
 .zoo-sidebyside h3 { margin: 0 0 .5rem; font-size: 1.05rem; }
 .zoo-sidebyside img { width: 100%; display: block; }
+#other-model input { font-size: .8rem; padding-inline: 0; }
 .zoo-scores { border-collapse: collapse; border: 0 !important; width: 100%; margin-top: .75rem; font-size: .9rem; }
 .zoo-scores :is(thead, tbody, tr) { border: 0 !important; background: none !important; }
 .zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .75rem .25rem 0 !important; vertical-align: top;
@@ -76,7 +79,7 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 #card table { font-size: .85rem; }
 #card :is(th, td) { min-width: 3.5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
 #card th:last-child, #card td:last-child { min-width: 8rem; }
-.zoo-scores td:not(:first-child, :last-child) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.zoo-scores td:is(:nth-child(2), :nth-child(3)) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .zoo-heat { border-collapse: separate; border-spacing: 2px; width: 100%; table-layout: fixed; font-size: .8rem; }
 .zoo-heat, .zoo-heat tr { border: 0 !important; background: none !important; }
 .zoo-heat :is(td, th) { border: 0 !important; padding: .2rem .1rem !important; text-align: center;

@@ -38,7 +38,7 @@ def build(page, sampling) -> Exploring:
             start.smallest, start.largest, start.value, step=0.01, label=start.label, buttons=[], elem_id="at"
         )
         with gr.Row(elem_classes="zoo-split"):
-            with gr.Column(scale=1, min_width=200):
+            with gr.Column(scale=1, min_width=250):
                 single = gr.Dropdown(
                     model_list.class_choices(config, False),
                     value=None,
