@@ -171,7 +171,8 @@ def test_a_study_with_another_equation_has_no_verdict(tmp_path):
     study(tmp_path, "forgetting", settings={}, summary=summary)
     verdicts = [(claim.verdict, claim.numbers[:50]) for claim in claims_of(part, Results([tmp_path]))]
     assert verdicts[:3] == [("not run", "")] * 3
-    assert verdicts[3] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
+    of_code = [verdict for verdict in verdicts if verdict != ("not run", "")]
+    assert of_code[0] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
     study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary)
     claims = claims_of(part, Results([tmp_path]))
     assert [claim.verdict for claim in claims][:3] == ["agrees", "agrees", "too close"]
