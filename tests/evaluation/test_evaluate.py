@@ -259,7 +259,7 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
             "infomax-gan/digits",
             {"data": "imagine"},
             DataUnavailableError,
-            "there are afhq-v2, ",
+            "did you mean imagenet",
         ),
         ("infomax-gan/digits", {"num_real": 5000}, ZooError, "digits train has 1,797 images"),
         ("infomax-gan/digits", {"num_fake": -1}, ZooError, "num_fake is -1; give a whole number of at least 1"),
