@@ -10,7 +10,7 @@ import torch
 
 import zoo
 from zoo import datasets
-from zoo.common.errors import DataCorruptedError, DataUnavailableError, ZooError
+from zoo.common.errors import DataCorruptedError, DataUnavailableError, UsageError, ZooError
 from zoo.evaluation import make_reference
 from zoo.evaluation.features import extractors, reference_files
 from zoo.evaluation.metrics import formulas
@@ -273,6 +273,6 @@ def test_statistics_of_another_width_are_one_line(tmp_path, dino):
     ],
 )
 def test_what_a_layout_cannot_hold_is_said_before_the_work(name, options, why, real, tmp_path):
-    with pytest.raises(ZooError, match=why):
+    with pytest.raises(UsageError, match=why):
         make_reference(real[0], tmp_path / name, **{"extractor": "tiny"} | options)
     assert not list(tmp_path.iterdir())

@@ -229,13 +229,13 @@ def check_writable(layout: str, extractors: list[Extractor], with_features: bool
     names = [extractor.name for extractor in extractors]
     known = {"edm2": [*_EDM2.values()], "edm": [INCEPTION], "dgm-eval": [*_DGM_EVAL.values()]}.get(layout, names)
     if unknown := [name for name in names if name not in known]:
-        raise ZooError(f"the layout of {layout} has no place for {unknown[0]}; it knows {' and '.join(known)}")
+        raise UsageError(f"the layout of {layout} has no place for {unknown[0]}; it knows {' and '.join(known)}")
     if layout != "edm2" and len(names) > 1:
-        raise ZooError(f"the layout of {layout} holds one extractor; give a file to each, or edm2's .pkl")
+        raise UsageError(f"the layout of {layout} holds one extractor; give a file to each, or edm2's .pkl")
     if with_features and layout in ("edm2", "edm"):
-        raise ZooError(f"the layout of {layout} holds no features; give a .safetensors file")
+        raise UsageError(f"the layout of {layout} holds no features; give a .safetensors file")
     if layout != "zoo" and (other := next((e for e in extractors if not e.official), None)):
-        raise ZooError(
+        raise UsageError(
             f"the layout of {layout} cannot say that these are not {other.name}'s own weights; give a .safetensors file"
         )
 
