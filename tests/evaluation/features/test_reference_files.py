@@ -222,6 +222,11 @@ def _stats():
         ("x.pkl", pickle.dumps(_stats() | {"fid": {"mu": np.zeros(3), "sigma": -np.eye(3)}}), "no covariance"),
         ("x.npz", {"images": np.zeros((2, 4, 4, 3), np.uint8)}, "neither mu and sigma nor reps"),
         ("x.npz", {"mu": np.array([{}]), "sigma": np.eye(1)}, "allow_pickle"),
+        ("x.npz", {"mu": np.zeros(3) + 1j, "sigma": np.eye(3)}, "complex"),
+        ("x.npz", {"reps": np.zeros((4, 3)) + 1j, "model": np.array("tiny")}, "complex"),
+        ("x.npz", {"reps": np.zeros(4), "model": np.array("tiny")}, r"reps is \(4,\)"),
+        ("x.npz", {"reps": np.zeros((4, 3)), "model": np.array(["a\nb", "c"])}, "one name"),
+        ("x.pkl", pickle.dumps(_stats() | {"num_images": -5}), "of -5 images"),
         ("x.safetensors", b"\x10\0\0\0\0\0\0\0{}              ", "no manifest"),
     ],
 )
