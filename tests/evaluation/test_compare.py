@@ -185,8 +185,10 @@ def test_what_cannot_be_compared_is_one_line(cheap_tools, command, inception_wei
     assert "did you mean torchmetrics?" in command("compare", "infomax-gan/digits", "--tools", "torchmetric").stderr
     with pytest.raises(ZooError, match="no tool is called"):
         zoo.compare("infomax-gan/digits", tools=["fid"], inception_weights=inception_weights)
-    with pytest.raises(ZooError, match="the Inception weights are not on this machine"):
+    with pytest.raises(ZooError, match="the Inception weights are not on this machine") as error:
         zoo.compare("infomax-gan/digits")
+    assert "--inception-weights" in str(error.value)
+    assert "--extractor" not in str(error.value), "an option that zoo compare has not"
     with pytest.raises(ZooError, match="give the real ones as data"):
         zoo.compare(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), inception_weights=inception_weights)
 

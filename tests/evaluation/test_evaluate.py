@@ -13,7 +13,14 @@ import torch
 import zoo
 from zoo import datasets
 from zoo.checkpoints import weights
-from zoo.common.errors import DataUnavailableError, LabelError, UnknownModelError, WeightsUnavailableError, ZooError
+from zoo.common.errors import (
+    DataUnavailableError,
+    LabelError,
+    UnknownModelError,
+    UsageError,
+    WeightsUnavailableError,
+    ZooError,
+)
 from zoo.evaluation import PROTOCOLS
 from zoo.evaluation.features import extraction, extractors, inception
 from zoo.evaluation.features.sources import Fixed
@@ -225,6 +232,13 @@ def test_a_curve_of_a_metric_without_bias_is_refused(unconditional):
         evaluate(unconditional, ("is",), curve=True, seeds=1)
 
 
+@pytest.mark.parametrize(("num_real", "said"), [(30, True), (60, False)])
+def test_subsets_of_all_images_have_no_spread(unconditional, num_real, said):
+    report = evaluate(unconditional, ("kid",), num_fake=30, num_real=num_real, seeds=1)
+    assert (report["kid"].spread < 1e-9) == said
+    assert any("each is all of them" in warning for warning in report.warnings) == said
+
+
 def test_the_batch_size_does_not_change_a_score(model):
     small, large = (evaluate(model, ("fid",), seeds=1, batch_size=size)["fid"].value for size in (1, 1000))
     assert small == pytest.approx(large, rel=1e-5)
@@ -251,6 +265,7 @@ def test_cifar10_is_scored_without_its_images(monkeypatch):
         ("infomax-gan/digit", {}, UnknownModelError, "did you mean"),
         ("infomax-gan/cifar10", {}, WeightsUnavailableError, "zoo import"),
         ("infomax-gan/digits", {"names": ("fid", "ssim")}, ZooError, 'no metric is called "ssim"'),
+        ("infomax-gan/digits", {"names": ()}, UsageError, "no metric is named"),
         ("infomax-gan/digits", {"protocol": "mine"}, ZooError, "there are clean, mimicry"),
         ("infomax-gan/digits", {"protocol": "published"}, ZooError, "--protocol clean"),
         ("infomax-gan/digits", {"protocol": "mimicry", "names": ("pr",)}, ZooError, "has no pr"),

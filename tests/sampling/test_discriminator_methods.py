@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import zoo
 from zoo import Images, nets
@@ -55,6 +56,9 @@ def test_images_in_any_form(model, images):
         (torch.full((1, 3, 32, 32), float("nan")), r"outside \[-1, 1\]"),
         (torch.full((1, 3, 32, 32), 255.0), r"outside \[-1, 1\]"),
         (torch.zeros(1, 3, 32, 32, dtype=torch.int64), "give uint8"),
+        (None, "of type NoneType; give Images"),
+        ("images.png", "of type str; give Images"),
+        ([Image.new("RGB", (32, 32))], "of type list; give Images"),
     ],
 )
 def test_other_images_are_refused(model, given, reason):

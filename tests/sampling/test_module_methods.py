@@ -197,6 +197,9 @@ def test_weights_that_are_no_numbers_are_named(value, tmp_path):
 
 def test_images_and_latents_that_are_no_numbers_are_refused():
     model = zoo.load("infomax-gan/digits", device="cpu")
+    for z in ("", b"x", {}, [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ZooError, match="give a tensor or an array of latents"):
+            model.generate(z)
     with pytest.raises(ZooError, match="z holds values"):
         model.generate(torch.full((1, model.latent_dim), float("nan")))
     with torch.no_grad():

@@ -56,6 +56,12 @@ def test_nonsense_is_refused_in_one_line(nonsense):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("pattern", [None, 3, b"*", ["*/cifar10"]])
+def test_a_pattern_is_text(pattern):
+    with pytest.raises(ZooError, match="; give text, such as"):
+        zoo.list_models(pattern)
+
+
 def test_list_models_filters():
     everything = zoo.list_models()
     assert everything == sorted(everything)

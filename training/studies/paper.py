@@ -118,7 +118,7 @@ class Paper(ConfigPart):
         """Return a part by its id in any spelling; raises UsageError with the nearest, or all of them."""
         found = next((part for part in self.parts if _plain(part.id) == _plain(name)), None)
         if found is None:
-            raise UsageError(f"{self.name} has no {name}; {choices.hint(name, [part.id for part in self.parts])}")
+            raise UsageError(choices.unknown(f"part of {self.name}", name, [part.id for part in self.parts]))
         return found
 
 
@@ -176,7 +176,7 @@ def load(name: str) -> Paper:
     """
     found = next((known for known in names() if _plain(known) == _plain(name)), None)
     if found is None:
-        raise UsageError(f"no paper is called {name}; {choices.hint(name, names())}")
+        raise UsageError(choices.unknown("paper", name, names()))
     return sweep.read(Paper, FOLDER / f"{found}.json")
 
 
@@ -194,9 +194,7 @@ def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
         words = _words(name)
         of_name = [cell for cell in known if _words(cell)[: len(words)] == words]
         if not of_name:
-            raise UsageError(
-                f"there is no cell {name}; {choices.hint(name, known[:40]) if known else 'there are none here'}"
-            )
+            raise UsageError(choices.unknown("cell", name, known[:40]) if known else "there are no cells here")
         found += of_name
     return list(dict.fromkeys(found))
 

@@ -56,6 +56,8 @@ def list_models(
     """
     if available is not None and available not in _CHOICES:
         raise ZooError(f'available="{available}" is unknown; give "offline", "download", "trained" or nothing')
+    if not isinstance(pattern, str):
+        raise ZooError(f'pattern is of type {type(pattern).__name__}; give text, such as "*/cifar10"')
     found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
     if conditional is not None:
         found = [name for name in found if config(name).conditional == conditional]

@@ -163,7 +163,7 @@ def compare(
 
     chosen = [fid_tools.OURS, *_chosen(fid_tools.TOOLS, tools)]
     check_names(source, weights, data, split)
-    path = inception.locate(inception_weights)
+    path = inception.locate(inception_weights, instead="; these tools measure by Inception alone")
     counts = [whole(name, value, 2) for name, value in (("num_real", num_real), ("num_fake", num_fake))]
     target = open_target(source, weights=weights, device=device, cache_dir=cache_dir, resolution=resolution)
     where = target.model.device if target.model else pick_device(device)

@@ -117,7 +117,8 @@ def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData
                 f"{settings.subset_size:,}, but there are {real:,} real and {fake:,} generated images; raise the counts"
             )
         name, size = metric_name("kid", extractor.label), min(fake, real)
-        warnings.append(f"{name}: subsets of {size:,} images, not {settings.subset_size:,}")
+        all_alike = "; each is all of them, so that their spread is no error" if fake == real else ""
+        warnings.append(f"{name}: subsets of {size:,} images, not {settings.subset_size:,}{all_alike}")
     if isinstance(settings, IS) and settings.splits > fake:
         raise ZooError(
             f"{metric_name('is', extractor.label)} with {settings.splits} splits needs at least {settings.splits} "

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..common import ranks
 from ..common.devices import rank_device
-from ..common.errors import ZooError
+from ..common.errors import UsageError, ZooError
 from ..common.numbers import whole
 from ..common.progress import ProgressCallback
 from ..datasets.catalogue import CATALOGUE
@@ -116,6 +116,8 @@ def evaluate(
     """
     if isinstance(metrics, str):
         raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
+    if metrics is not None and len(metrics) == 0:
+        raise UsageError("no metric is named; name one or more, such as fid, or leave them out for the default")
     ranks.start()
     extractors.require_fidelity()
     needed = metrics is None or any(metric != "cas" for metric in metrics)

@@ -177,7 +177,10 @@ def discriminator_input(images: Images | Tensor | np.ndarray, config: ModelConfi
     Raises:
         ZooError: they are of another size, type or range, not finite, or none.
     """
-    x = images.uint8 if isinstance(images, Images) else torch.as_tensor(images)
+    try:
+        x = images.uint8 if isinstance(images, Images) else torch.as_tensor(images)
+    except (TypeError, ValueError, RuntimeError):
+        raise ZooError(f"the images are of type {type(images).__name__}; give Images, a tensor or an array") from None
     side, channels = config.generator.resolution, config.discriminator.image_channels
     if x.dim() == 4 and tuple(x.shape[1:]) == (side, side, 3):
         x = x.permute(0, 3, 1, 2)  # as an .npz holds them

@@ -271,7 +271,10 @@ class GAN(DiscriminatorMethods, Pretrained):
         return self._as_rgb(self.generator(*self._on_device(z, y)))
 
     def _checked_latents(self, z: Any) -> Tensor:
-        z = z if isinstance(z, Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
+        try:
+            z = z if isinstance(z, Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
+        except (TypeError, ValueError):
+            raise ZooError(f"z is of type {type(z).__name__}; give a tensor or an array of latents") from None
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
         if not z.isfinite().all():

@@ -210,11 +210,12 @@ def test_another_size_or_sha256_is_refused(place, published, tmp_path):
     [
         ({"https_proxy": "http://127.0.0.1:9"}, ["cannot be reached", "refused", "through https_proxy=http://127"]),
         ({"https_proxy": "socks://u:secret@127.0.0.1:9"}, ["https_proxy=socks://...@127.0.0.1:9 is no kind"]),
+        ({"https_proxy": "http://[::1"}, ["https_proxy=http://[::1 is not the address of a proxy"]),
         ({"SSL_CERT_FILE": "/nowhere.pem"}, ["SSL_CERT_FILE=/nowhere.pem cannot be read"]),
         ({"SSL_CERT_FILE": ""}, ["cannot be reached", "certificate verify failed"]),
         ({"ZOO_OFFLINE": "1"}, ["must stay offline"]),
     ],
-    ids=["nobody there", "unknown proxy", "no certificates", "unknown authority", "offline"],
+    ids=["nobody there", "unknown proxy", "no address", "no certificates", "unknown authority", "offline"],
 )
 def test_a_setting_of_the_network_is_named(place, settings, words):
     environment, state = place

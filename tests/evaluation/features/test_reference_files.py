@@ -10,7 +10,7 @@ import torch
 
 import zoo
 from zoo import datasets
-from zoo.common.errors import DataCorruptedError, DataUnavailableError, ZooError
+from zoo.common.errors import DataCorruptedError, DataUnavailableError, UsageError, ZooError
 from zoo.evaluation import make_reference
 from zoo.evaluation.features import extractors, reference_files
 from zoo.evaluation.metrics import formulas
@@ -222,6 +222,11 @@ def _stats():
         ("x.pkl", pickle.dumps(_stats() | {"fid": {"mu": np.zeros(3), "sigma": -np.eye(3)}}), "no covariance"),
         ("x.npz", {"images": np.zeros((2, 4, 4, 3), np.uint8)}, "neither mu and sigma nor reps"),
         ("x.npz", {"mu": np.array([{}]), "sigma": np.eye(1)}, "allow_pickle"),
+        ("x.npz", {"mu": np.zeros(3) + 1j, "sigma": np.eye(3)}, "complex"),
+        ("x.npz", {"reps": np.zeros((4, 3)) + 1j, "model": np.array("tiny")}, "complex"),
+        ("x.npz", {"reps": np.zeros(4), "model": np.array("tiny")}, r"reps is \(4,\)"),
+        ("x.npz", {"reps": np.zeros((4, 3)), "model": np.array(["a\nb", "c"])}, "one name"),
+        ("x.pkl", pickle.dumps(_stats() | {"num_images": -5}), "of -5 images"),
         ("x.safetensors", b"\x10\0\0\0\0\0\0\0{}              ", "no manifest"),
     ],
 )
@@ -273,6 +278,6 @@ def test_statistics_of_another_width_are_one_line(tmp_path, dino):
     ],
 )
 def test_what_a_layout_cannot_hold_is_said_before_the_work(name, options, why, real, tmp_path):
-    with pytest.raises(ZooError, match=why):
+    with pytest.raises(UsageError, match=why):
         make_reference(real[0], tmp_path / name, **{"extractor": "tiny"} | options)
     assert not list(tmp_path.iterdir())

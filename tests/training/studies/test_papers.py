@@ -130,11 +130,11 @@ def test_a_cell_by_its_name():
     assert paper.chosen_cells(known, ["cifar100"]) == ["cifar-100/sngan"]
     assert paper.chosen_cells(known, ["cifar10"]) == known[:3], "no other data set"
     assert paper.chosen_cells(known, []) == known
-    with pytest.raises(ZooError, match="there is no cell stl10; there are cifar10/sngan"):
+    with pytest.raises(ZooError, match='no cell is called "stl10"; there are cifar10/sngan'):
         paper.chosen_cells(known, ["stl10"])
-    with pytest.raises(ZooError, match="infomax-gan has no table99; did you mean table9"):
+    with pytest.raises(ZooError, match='no part of infomax-gan is called "table99"; did you mean table9'):
         paper.load("infomaxgan").part("table99")
-    with pytest.raises(ZooError, match="no paper is called stylegan; there are contragan, infomax-gan"):
+    with pytest.raises(ZooError, match='no paper is called "stylegan"; there are contragan, infomax-gan'):
         paper.load("stylegan")
 
 

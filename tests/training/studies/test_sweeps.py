@@ -4,12 +4,14 @@ import importlib.util
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import submitit
@@ -250,6 +252,17 @@ def test_a_cluster_runs_them_too(file, tmp_path):
     assert executor.submit(sweep_runs.run_one, setup, first.id).result() == {}
     assert sweep_runs.scores_of(setup, first) == {}
     assert all(sweep_runs.scores_of(setup, run) is None for run in others)
+
+
+def test_the_example_for_a_cluster_submits_every_run(file, tmp_path, monkeypatch):
+    page = Path(sweep_runs.__file__).with_name("README.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```py\n(.*?)```", page, re.DOTALL) if "submitit" in block)
+    setup, executor = SweepSetup(str(file()), tmp_path / "out"), MagicMock()
+    monkeypatch.setattr(submitit, "AutoExecutor", lambda **_: executor)
+    monkeypatch.setattr(sweep_runs, "SweepSetup", lambda *_, **__: setup)
+    exec(compile(code, "README.md", "exec"), {})
+    submitted = [call.args for call in executor.submit.call_args_list]
+    assert submitted == [(sweep_runs.run_one, setup, run.id) for run in setup.planned()]
 
 
 # -------------------------------------------------------------------------------------------------------------- reports

@@ -155,7 +155,11 @@ def _client(url: str) -> Any:
             library = importlib.import_module(name)
             try:
                 return library.Client(timeout=library.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT))
-            except (OSError, ValueError) as error:  # proxies and certificates are read before it connects
+            except (
+                OSError,
+                ValueError,
+                library.InvalidURL,
+            ) as error:  # proxies and certificates are read before it connects
                 raise WeightsUnavailableError(_failure(error, url)) from error
     raise WeightsUnavailableError("files over HTTPS need httpx, which is missing (pip install -U huggingface-hub)")
 

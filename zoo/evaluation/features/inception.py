@@ -38,9 +38,12 @@ RESIZING = {
 }
 
 
-def locate(path: str | os.PathLike | None = None, download: bool = True) -> Path:
+_INSTEAD = f"; or use --extractor {OFFLINE}, which needs no download and gives no FID"
+
+
+def locate(path: str | os.PathLike | None = None, download: bool = True, instead: str = _INSTEAD) -> Path:
     """Return the weights file on this machine; for arguments and errors see `HubFile.locate`."""
-    return FILE.locate(path, download, f"; or use --extractor {OFFLINE}, which needs no download and gives no FID")
+    return FILE.locate(path, download, instead)
 
 
 def load(path: str | os.PathLike | None = None, resize: str = "tensorflow") -> Extractor:

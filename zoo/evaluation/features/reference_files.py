@@ -197,8 +197,10 @@ def _read_npz(path: Path) -> Contents:
     refuse_if_too_large(total, f"the arrays in {path}", "give a smaller file")
     with np.load(path, allow_pickle=False) as arrays:
         if "reps" in arrays.files:
-            features = torch.from_numpy(np.asarray(arrays["reps"], np.float32))
-            model = str(arrays["model"])
+            reps, model = arrays["reps"], arrays["model"]
+            if reps.ndim != 2 or model.shape:
+                raise ZooError(f"reps is {reps.shape} and model {model.shape}, not (images, features) and one name")
+            features, model = torch.from_numpy(_real(reps, np.float32)), str(model)
             name = _DGM_EVAL.get(model, model)
             return Contents("dgm-eval", {name: statistics(features)}, features)
         if not {"mu", "sigma"} <= set(arrays.files):
@@ -207,7 +209,15 @@ def _read_npz(path: Path) -> Contents:
 
 
 def _statistics(arrays: Any, count: int) -> Statistics:
-    return Statistics(np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64), count)
+    if count < 0:
+        raise ZooError(f"it is of {count} images")
+    return Statistics(_real(arrays["mu"], np.float64), _real(arrays["sigma"], np.float64), count)
+
+
+def _real(values: Any, dtype: Any) -> np.ndarray:
+    if np.iscomplexobj(values):
+        raise ZooError("its values are complex")
+    return np.asarray(values, dtype)
 
 
 # --------------------------------------------------------------------------------------------------------- writing
@@ -229,13 +239,13 @@ def check_writable(layout: str, extractors: list[Extractor], with_features: bool
     names = [extractor.name for extractor in extractors]
     known = {"edm2": [*_EDM2.values()], "edm": [INCEPTION], "dgm-eval": [*_DGM_EVAL.values()]}.get(layout, names)
     if unknown := [name for name in names if name not in known]:
-        raise ZooError(f"the layout of {layout} has no place for {unknown[0]}; it knows {' and '.join(known)}")
+        raise UsageError(f"the layout of {layout} has no place for {unknown[0]}; it knows {' and '.join(known)}")
     if layout != "edm2" and len(names) > 1:
-        raise ZooError(f"the layout of {layout} holds one extractor; give a file to each, or edm2's .pkl")
+        raise UsageError(f"the layout of {layout} holds one extractor; give a file to each, or edm2's .pkl")
     if with_features and layout in ("edm2", "edm"):
-        raise ZooError(f"the layout of {layout} holds no features; give a .safetensors file")
+        raise UsageError(f"the layout of {layout} holds no features; give a .safetensors file")
     if layout != "zoo" and (other := next((e for e in extractors if not e.official), None)):
-        raise ZooError(
+        raise UsageError(
             f"the layout of {layout} cannot say that these are not {other.name}'s own weights; give a .safetensors file"
         )
 
