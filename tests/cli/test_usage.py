@@ -60,9 +60,9 @@ from zoo.schema import registry
         (["sweep", "run", "infomax-weights", "--run", "x"], "has no run x"),
         (["list", "--dataset", "cifar11"], "did you mean cifar10?"),
         (["evaluate", "nothing"], "no model is called"),
-        (["papers", "contragn"], "no paper is called contragn; there are contragan, infomax-gan"),
-        (["papers", "contragan", "table99"], "has no table99"),
-        (["reproduce", "contragan", "table1", "--cell", "nope"], "there is no cell nope"),
+        (["papers", "contragn"], 'no paper is called "contragn"; did you mean contragan?'),
+        (["papers", "contragan", "table99"], "no part of contragan is called"),
+        (["reproduce", "contragan", "table1", "--cell", "nope"], "no cell is called"),
         (["sample", "hf://nope"], "write hf://user/repo"),
         (["publish", "contragan/digits", "--to", "a b", "--dry-run"], "write hf://user/repo"),
         *(
