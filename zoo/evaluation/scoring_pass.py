@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..common import ranks
 from ..common.progress import Progress
+from ..datasets.catalogue import CATALOGUE
 from . import cas_task, plan
 from .features import references
 from .features.extraction import Features, Timings, extract, whole_batches
@@ -109,7 +110,9 @@ class ScoringPass:
             unfinished=self.unfinished.of,
         )
         real = self.found.references[key]
-        if real is not None and data.root is not None and real.about["from"] != "computed":
+        if real is None or data.root is None or real.about["dataset"] not in CATALOGUE:
+            return
+        if real.about["from"] != "computed":
             where = "in the cache" if real.about["from"] == "cache" else "shipped with the package"
             of = f"{real.about['dataset']} {real.about['split']}"
             print(f"zoo: {data.place} has the images of {of}, whose features are {where}", file=sys.stderr)

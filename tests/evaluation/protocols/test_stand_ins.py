@@ -48,7 +48,7 @@ def _register(dataset, scores):
 
 
 def _small(score, count, **changes):
-    counts = {key: count for key in ("num_real", "num_fake") if getattr(score, key)}
+    counts = {"num_fake": count} | ({"num_real": count} if score.num_real else {})
     return score.model_copy(update={"tag": "zoo", "settings": {}, **counts, **changes})
 
 
