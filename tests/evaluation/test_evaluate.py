@@ -58,6 +58,22 @@ def test_scores_are_those_of_the_features(unconditional):
     assert "fid.num_fake: 200, not 50000" in report.differences
 
 
+def test_public_images_in_a_file_are_recognised_aloud_and_own_ones_are_not(unconditional, tmp_path, capsys):
+    digits, few = datasets.load("digits"), {"num_fake": 20, "seeds": 1, "cache_dir": tmp_path / "cache"}
+    images = digits.images.permute(0, 2, 3, 1).numpy()
+    np.savez(tmp_path / "file.npz", train_images=images, train_labels=digits.labels.numpy())
+    own = tmp_path / "own.npz"
+    np.savez(own, images=images[:50])
+    evaluate(unconditional, ("fid",), **few)
+    evaluate(unconditional, ("fid",), data=tmp_path / "file.npz", **few)
+    said = capsys.readouterr().err
+    assert "file.npz has the images of digits train, whose features are in the cache" in said
+    black = torch.zeros(20, 3, 32, 32, dtype=torch.uint8)
+    found = [evaluate(black, ("fid",), data=own, **few) for _ in range(2)]
+    assert [report.references[0]["from"] for report in found] == ["computed", "cache"]
+    assert "has the images of" not in capsys.readouterr().err
+
+
 def test_counts_and_seeds_of_any_kind(unconditional):
     plain = evaluate(unconditional, ("fid",), num_fake=120, num_real=200, seeds=(0, 1), batch_size=64)
     for seeds in (np.int8(2), torch.tensor(2), np.array([0, 1], np.uint8), [np.uint64(0), torch.tensor(1)]):
