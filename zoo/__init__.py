@@ -102,7 +102,7 @@ def info(name: str | os.PathLike) -> ModelConfig:
 
     Raises:
         UnknownModelError: nothing has this name; the message names the nearest.
-        UnknownTagError: the model has no weights with the tag of `name@tag`.
+        WeightsUnavailableError: the model has no weights with the tag of `name@tag`.
     """
     from .checkpoints import hub
     from .schema import registry
