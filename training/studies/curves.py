@@ -12,11 +12,10 @@ from typing import Annotated
 
 import typer
 
-from zoo.common.errors import UsageError, ZooError
+from zoo.common.errors import ZooError
 from zoo.common.files import write_atomically
 from zoo.release.run_log import read_log
 from zoo.release.run_plots import scores_of
-from zoo.sampling.outputs import refuse_overwriting
 
 from . import options, study_plots
 
@@ -70,9 +69,7 @@ def study(
 
     python -m training.studies.curves runs/digits --value d/infomax --value d/hinge -o scales.png
     """
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"{out} is not a .png file; curves are drawn into one")
-    refuse_overwriting([out], force)
+    options.check_picture(out, force)
     series = series_of(runs, value or [])
     axis = " and ".join(value) if value else "scores"
     write_atomically(out, study_plots.curves(series, "generator steps", axis, markers=not value, log=log))

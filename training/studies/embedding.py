@@ -26,7 +26,6 @@ from zoo.evaluation.embedding_map import COLOURS, METHODS, TSNE, nearest, planes
 from zoo.sampling import discriminator_methods
 from zoo.sampling.gan import GAN
 from zoo.sampling.images import Images
-from zoo.sampling.outputs import refuse_overwriting
 from zoo.schema import labels
 from zoo.schema.config import ModelConfig
 
@@ -132,10 +131,7 @@ def _moment(
 
 def _classes(config: ModelConfig, num: int) -> list[int]:
     """Return the classes of `num` images: up to ten, evenly spaced, in equal parts one after the other."""
-    if not config.conditional:
-        return []
-    shown = min(_CLASSES, config.num_classes)
-    return labels.spread(config, [i * config.num_classes // shown for i in range(shown)], num)
+    return labels.spread(config, labels.evenly_spaced(config, _CLASSES), num) if config.conditional else []
 
 
 def _real(config: ModelConfig, data: Path | None, classes: list[int], num: int, seed: int) -> Images:
@@ -213,9 +209,7 @@ def study(
     """
     if method not in METHODS:
         raise UsageError(f"--method {method} is unknown; there are {' and '.join(METHODS)}")
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"{out} is not a .png file; a map is drawn into one")
-    refuse_overwriting([out], force)
+    options.check_picture(out, force)
     followed = follow(run, data, num, panels, seed, device)
     write_atomically(out, drawn(followed, method))
     print("\n".join([*(moment.told() for moment in followed.moments), f"wrote {out}"]))

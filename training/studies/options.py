@@ -10,8 +10,9 @@ import typer
 
 from zoo.cli import places, usage
 from zoo.common import failures
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError, ZooError
 from zoo.common.json_files import read_json, reason
+from zoo.sampling.outputs import refuse_overwriting
 
 Data = Annotated[
     Path | None, typer.Option(help="A folder of images, an .npz file, or the folder of the publisher's files.")
@@ -29,6 +30,13 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda.")]
 Precision = Annotated[str | None, typer.Option(help="float32, tf32 or bfloat16 (autocast).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates; default: the study's.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue a study that was stopped.")]
+
+
+def check_picture(out: Path, force: bool) -> None:
+    """Raise ZooError for a picture that is no .png file, or that would replace another without `force`."""
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out} is not a .png file; the picture is drawn into one")
+    refuse_overwriting([out], force)
 
 
 def numbers(text: str) -> list[int]:

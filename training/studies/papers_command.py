@@ -90,15 +90,12 @@ def _draw(name: str, part_name: str | None, out: Path, models: list[str], force:
     from zoo.common.errors import UsageError
     from zoo.common.files import write_atomically
     from zoo.common.pictures import encoded
-    from zoo.sampling.outputs import refuse_overwriting
 
-    from . import paper, sample_sheets
+    from . import options, paper, sample_sheets
 
     if part_name is None:
         raise UsageError("-o is for page, or for a figure of samples; name the figure, such as contragan figure-a6")
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"{out} is not a .png file; a figure is drawn into one")
-    refuse_overwriting([out], force)
+    options.check_picture(out, force)
     found = paper.load(name)
     picture = sample_sheets.draw(found, found.part(part_name), models)
     write_atomically(out, encoded(picture))

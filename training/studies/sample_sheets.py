@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoo.common.errors import ZooError
 from zoo.sampling.loading import load
+from zoo.schema import labels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,10 +43,8 @@ def draw(found: Paper, part: Part, models: Sequence[str] = (), device: str = "au
 
 def _sheet(model: GAN) -> Image:
     """Draw ten rows of ten; where there are classes, a row is of one, and more than ten are evenly spaced."""
-    label = None
-    if model.num_classes:
-        rows = min(ROWS, model.num_classes)
-        label = [row * model.num_classes // rows for row in range(rows) for _ in range(COLUMNS)]
+    classes = labels.evenly_spaced(model.config, ROWS)
+    label = [row for row in classes for _ in range(COLUMNS)] or None
     return model.sample(len(label) if label else ROWS * COLUMNS, label, seed=SEED).grid(COLUMNS)
 
 

@@ -99,6 +99,12 @@ def _items(config: ModelConfig, label) -> list[int | str]:
         raise
 
 
+def evenly_spaced(config: ModelConfig, most: int) -> list[int]:
+    """Return up to `most` classes, evenly spaced from the first on; none without classes."""
+    shown = min(most, config.num_classes)
+    return [i * config.num_classes // shown for i in range(shown)]
+
+
 def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int]:
     """Return labels for n images, class after class in equal parts; "all" stands for every class.
 

@@ -47,8 +47,10 @@ class _ConvolutionAndReLU6(nn.Module):
         padding = getattr(convolution, "static_padding", None)
         left, right, top, bottom = padding.padding if isinstance(padding, nn.ZeroPad2d) else (0, 0, 0, 0)
         # TensorFlow pads the right and the bottom more; a kernel with zeros before it needs no padded copy of x.
-        self._zeros, self._padding = (right - left, bottom - top), [bottom, right]
-        self._weight: Tensor | None = None
+        self._padding, self._grown = [bottom, right], None
+        if (left, top) != (right, bottom):
+            grown = F.pad(convolution.weight.detach(), (right - left, 0, bottom - top, 0))
+            self._grown = grown.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.convolution
@@ -57,7 +59,7 @@ class _ConvolutionAndReLU6(nn.Module):
         # x, weight, bias, padding, stride, dilation, groups, and the activation with its bounds
         return torch.ops.mkldnn._convolution_pointwise(
             x,
-            self._grown_weight(),
+            conv.weight if self._grown is None else self._grown,
             conv.bias,
             self._padding,
             list(conv.stride),
@@ -67,12 +69,3 @@ class _ConvolutionAndReLU6(nn.Module):
             [0.0, 6.0],
             "",
         )
-
-    def _grown_weight(self) -> Tensor:
-        weight = self.convolution.weight
-        if self._zeros == (0, 0):
-            return weight
-        if self._weight is None:
-            grown = F.pad(weight, (self._zeros[0], 0, self._zeros[1], 0))
-            self._weight = grown.contiguous(memory_format=torch.channels_last)
-        return self._weight
