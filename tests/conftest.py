@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,17 @@ def _own_cache(tmp_path_factory, monkeypatch):
 def _registry_as_shipped():
     yield
     registry._registered.clear()
+
+
+@pytest.fixture(autouse=True)
+def _products_as_they_were():
+    """Where a test sets PyTorch's newer switches of TF32 beside the older ones, reading these fails ever after."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch 2.9 recommends the newer ones
+        cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 @pytest.fixture

@@ -178,28 +178,24 @@ def test_no_part_of_a_fused_generator_looks_at_values(name):
 def test_float32_is_float32_inside_and_the_users_choice_outside(user):
     """Where convolutions may be TF32, which PyTorch allows, a fused network would differ from a plain one by 1e-3."""
     conv, matmul = torch.backends.cudnn.conv, torch.backends.cuda.matmul
-    before = [switch.fp32_precision for switch in (conv, matmul)]
-    try:
-        if user.startswith("older"):
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = user.endswith("on")
-        elif user == "new switches":
-            conv.fp32_precision, matmul.fp32_precision = "tf32", "ieee"
+    if user.startswith("older"):
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = user.endswith("on")
+    elif user == "new switches":
+        conv.fp32_precision, matmul.fp32_precision = "tf32", "ieee"
 
-        def choices() -> tuple:
-            older = () if user == "new switches" else (torch.backends.cudnn.allow_tf32, matmul.allow_tf32)
-            return conv.fp32_precision, matmul.fp32_precision, torch.get_float32_matmul_precision(), *older
+    def choices() -> tuple:
+        older = () if user == "new switches" else (torch.backends.cudnn.allow_tf32, matmul.allow_tf32)
+        return conv.fp32_precision, matmul.fp32_precision, torch.get_float32_matmul_precision(), *older
 
-        def fail():
-            with float32_products(torch.device("cuda")):
-                assert conv.fp32_precision == matmul.fp32_precision == "ieee"
-                raise ValueError("of the network")
+    def fail():
+        with float32_products(torch.device("cuda")):
+            assert conv.fp32_precision == matmul.fp32_precision == "ieee"
+            raise ValueError("of the network")
 
-        chosen = choices()
-        with pytest.raises(ValueError, match="of the network"):
-            fail()
-        assert choices() == chosen
-    finally:
-        conv.fp32_precision, matmul.fp32_precision = before
+    chosen = choices()
+    with pytest.raises(ValueError, match="of the network"):
+        fail()
+    assert choices() == chosen
 
 
 @CUDA

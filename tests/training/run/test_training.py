@@ -65,14 +65,10 @@ def test_the_same_seed_is_the_same_run(tmp_path):
 def test_precision_is_set_so_that_everybody_can_still_ask_for_it(precision, convolutions):
     """PyTorch raises where its two ways to set TF32 are mixed, in torch.export for one."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
-    try:
-        set_precision(precision)
-        assert cudnn.allow_tf32 is matmul.allow_tf32 is (precision == "tf32")
-        assert environment.convolutions() == convolutions
-        assert torch.get_float32_matmul_precision() in ("highest", "high")
-    finally:
-        cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
+    set_precision(precision)
+    assert cudnn.allow_tf32 is matmul.allow_tf32 is (precision == "tf32")
+    assert environment.convolutions() == convolutions
+    assert torch.get_float32_matmul_precision() in ("highest", "high")
 
 
 def test_batches_are_numbered_not_drawn():
