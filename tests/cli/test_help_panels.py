@@ -58,6 +58,27 @@ def test_no_help_page_cuts_a_name_at_80_columns(name, command, monkeypatch):
     assert "…" not in command(*name.split()[1:], "-h").stdout
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_page_cuts_a_name_on_a_narrow_terminal(name, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    words = command(*name.split()[1:], "-h").stdout.replace(",", " ").split()
+    assert {option for parameter in COMMANDS[name].params for option in parameter.opts if "-" in option} <= {*words}
+
+
+@pytest.mark.parametrize("group", [[], ["cache"], ["data"], ["reference"], ["registry"], ["sweep"]], ids=" ".join)
+def test_the_page_of_a_group_is_whole_on_a_narrow_terminal(group, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    page = command(*group, "-h").stdout
+    found = ZOO.get_command(None, group[0]) if group else ZOO
+    found = found.load() if isinstance(found, installed.Announced) else found
+    for name in found.list_commands(None):
+        sentence = found.get_command(None, name).help.partition("\n\n")[0]
+        assert " ".join(f"{name} {sentence}".split()) in " ".join(page.split())
+    if not group:
+        assert [line[:-1] for line in page.splitlines() if line[:-1] in panels.COMMANDS] == list(panels.COMMANDS)
+        assert "--install-completion" in page.split()
+
+
 def test_the_long_ones_are_among_them():
     assert {"zoo sample", "zoo evaluate", "zoo train", "zoo demo", "zoo align"} <= {
         name for name, command in COMMANDS.items() if len(command.params) > MANY

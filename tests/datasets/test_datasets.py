@@ -1,6 +1,7 @@
 """Data sets by name, and what a user gets to see of them."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -187,7 +188,7 @@ def test_the_commands(zoo_data, tmp_path, data_root):
     (data_root / "cifar-10-batches-py").mkdir()
     table = zoo_data("list")[1]
     assert str(data_root / "cifar-10-batches-py") in table
-    assert f"train 16x16, 2 of {folder}" in table
+    assert re.search(rf"custom train 16x16 2 1[.]5 kB {folder}", " ".join(table.split()))
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from zoo.cli import panels, places
+from zoo.cli.pages import Group
 from zoo.common import torchrun
 from zoo.common.text import plain
 
 HELP_PANEL = "Train"
 
-app = typer.Typer(no_args_is_help=True, help="Run the papers' ablations and comparisons.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Run the papers' ablations and comparisons.")
 
 
 def _complete_sweep(incomplete: str) -> list[str]:
@@ -75,7 +76,6 @@ def list_command() -> None:
     from . import sweep
 
     table = columns("sweep", "runs", "--paper", "in the paper")
-    table.columns[0].no_wrap = True  # what is typed stays whole
     for name in sweep.names():
         definition = sweep.load(name)
         sizes = (definition.runs(), definition.runs(paper=True))

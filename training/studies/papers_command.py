@@ -12,6 +12,7 @@ import typer
 
 from zoo.cli import panels, places
 from zoo.cli.arguments import Force
+from zoo.common.text import plain
 
 HELP_PANEL = "Train"
 
@@ -123,26 +124,25 @@ def _show(name: str, part_name: str, cells: list[str]) -> None:
     part = found.part(part_name)
     rows = paper_results.rows_of(part, results)
     chosen = paper.chosen_cells([row.cell for row in rows], cells)
-    print(f"{found.name} {part.id}: {part.title}\n" + "".join(f"{part.says}\n" if part.says else ""))
+    show(*map(plain, filter(None, (f"{found.name} {part.id}: {part.title}", part.says))), plain(""))
     print("\n".join(papers_page.commands(found, part, chosen[0] if cells else None)))
     if part.needs:
-        print(f"at the paper's size: {part.needs}")
+        show(plain(f"at the paper's size: {part.needs}"))
     head = ("cell", "model", "metric", "published", "elsewhere", "here", "verdict")
     lines = [tuple(vars(row).values()) for row in rows if row.cell in chosen]
     if lines:
-        show(_table("", head, lines))
+        show(_table("", head, lines, first=("cell", "verdict", "published", "here", "metric", "elsewhere")))
     claims = [] if cells else paper_results.claims_of(part, results)
     if claims:
         show(_table("", ("claim", "verdict", "measured"), [tuple(vars(claim).values()) for claim in claims]))
     if part.checked_by:
-        print(f"checked by {', '.join(part.checked_by)}")
+        show(plain(f"checked by {', '.join(part.checked_by)}"))
 
 
-def _table(title: str, head, lines):
+def _table(title: str, head, lines, first=()):
     from zoo.common.tables import columns
-    from zoo.common.text import plain
 
-    table = columns(*head, title=title or None)
+    table = columns(*head, title=title or None, first=first)
     for line in lines:
         table.add_row(*map(plain, line))
     return table

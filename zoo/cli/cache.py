@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 from . import completion
+from .pages import Group
 
-app = typer.Typer(no_args_is_help=True, help="List, verify and clear the converted checkpoints on this machine.")
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="List, verify and clear the converted checkpoints on this machine."
+)
 
 Pattern = Annotated[
     str,

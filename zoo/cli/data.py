@@ -10,12 +10,13 @@ import typer
 
 from ..common.text import plain
 from . import completion, places
+from .pages import Group
 from .preparing import Background, Crop, Resize, own_preparation
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
 
-app = typer.Typer(no_args_is_help=True, help="List data sets, and prepare them ahead of training.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="List data sets, and prepare them ahead of training.")
 
 _PICTURE = places.file(".png", ".jpg", ".jpeg", ".webp")  # zoo.datasets.contact_sheet's
 
@@ -112,24 +113,23 @@ def _show(dataset: Dataset, preview: Path | None, quiet: bool) -> None:
 def _print_table(rows: list[dict]) -> None:
     from zoo import datasets
 
+    from ..common.files import as_size
     from ..common.tables import columns
     from .printing import show
 
-    table = columns("name", "images", "get", "files", "prepared", "size", right=("size",))
+    public = columns("name", "images", "get", "files")
     for row in rows:
-        images = ", ".join(f"{split} {count:,}" if count else split for split, count in row["splits"].items())
-        first, *others = row["prepared"] or [None]
-        table.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "", *_prepared(first))))
-        for other in others:
-            table.add_row("", "", "", "", *map(plain, _prepared(other)))
+        if row["splits"]:
+            images = ", ".join(f"{split} {count:,}" if count else split for split, count in row["splits"].items())
+            public.add_row(*map(plain, (row["name"], images, row["get"], row["files"] or "")))
+    prepared = columns("name", "split", "side", "images", "size", "prepared from", right=("images", "size"))
+    for row in rows:
+        for found in row["prepared"]:
+            side, count = f"{found['resolution']}x{found['resolution']}", f"{found['count']:,}"
+            cells = (row["name"], found["split"], side, count, as_size(found["bytes"]), found["source"])
+            prepared.add_row(*map(plain, cells))
     place = datasets.default_root() / "prepared"
-    some = any(row["prepared"] for row in rows)
-    said = f"prepared data sets are in {place}" if some else f"no data set is prepared in {place} yet"
-    show(table, plain(said, style="dim"), highlight=True)
-
-
-def _prepared(found: dict | None) -> tuple[str, str]:
-    if found is None:
-        return "", ""
-    size, side = found["bytes"] / 1e6, found["resolution"]
-    return f"{found['split']} {side}x{side}, {found['count']:,} of {found['source']}", f"{size:,.0f} MB"
+    if any(row["prepared"] for row in rows):
+        show(public, plain(""), prepared, plain(f"prepared data sets are in {place}", style="dim"))
+    else:
+        show(public, plain(f"no data set is prepared in {place} yet", style="dim"))

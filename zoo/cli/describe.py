@@ -20,8 +20,7 @@ from ..schema.licenses import terms
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.table import Table
-
+    from ..common.tables import Columns
     from ..schema.architecture import Discriminator, Generator, InfoMaxCritics
     from ..schema.entries import Measured
     from ..schema.origin import Origin
@@ -167,7 +166,7 @@ def labels_of(config: ModelConfig, name: str, found: LabelAlignment | None) -> s
     return found.summary
 
 
-def _scores(config: ModelConfig) -> Table:
+def _scores(config: ModelConfig) -> Columns:
     table = columns("metric", "value", "real / fake", "weights", "source", head="dim")
     for score in config.published:
         tag = f"@{score.tag}" if score.tag else "not released"

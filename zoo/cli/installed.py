@@ -18,15 +18,15 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from ..common.errors import UsageError, ZooError
-from . import panels
+from . import pages, panels
 
 GROUP = "zoo.commands"
 
 
-class Commands(TyperGroup):
+class Commands(pages.Group):
     """The commands of this package and those of other installed packages, ordered by panel."""
 
     def list_commands(self, ctx) -> list[str]:
@@ -46,7 +46,7 @@ class Commands(TyperGroup):
         if self.get_command(ctx, args[0]) is None and not entry_points(group=GROUP):
             raise UsageError(f"no command {args[0]!r}; if another package adds it, install that package again")
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Announced) else command, rest
+        return name, command.load(self.rich_markup_mode) if isinstance(command, Announced) else command, rest
 
     def _announce(self) -> None:
         for entry in entry_points(group=GROUP):
@@ -61,11 +61,11 @@ class Announced(TyperCommand):
         super().__init__(entry.name, help=about.summary, rich_help_panel=about.panel)
         self.entry = entry
 
-    def load(self) -> Any:
-        """Import the command; raises ZooError where something else hides its package."""
+    def load(self, markup: Any = None) -> Any:
+        """Import the command, for pages in this markup; raises ZooError where something else hides its package."""
         if _find(self.entry.module) is None:
             raise ZooError(_hidden(self.entry))
-        found, group = self.entry.load(), typer.Typer()
+        found, group = self.entry.load(), typer.Typer(rich_markup_mode=markup)
         if isinstance(found, typer.Typer):
             group.add_typer(found, name=self.entry.name)
         else:

@@ -39,7 +39,6 @@ _FIELDS = {
     Key.RESOLUTION: ("resolution",),
     Key.NAME: (),
 }
-_GAP = 2  # between columns
 # What a narrow terminal keeps longest comes first; the order on the screen is that of `_cells`.
 _IMPORTANCE = ("name", "loads", "size", "side", "classes", "FID", "from", "data set", "tags")
 _RIGHT = ("size", "side", "classes", "FID")
@@ -186,35 +185,22 @@ def _elsewhere(tag: str, row: dict) -> str:
     return " (now)" if tag in row["here"] and row["default"] not in row["here"] else ""
 
 
-def columns_that_fit(widths: dict[str, int], width: float) -> list[str]:
-    """Return the columns that a line of this width can hold: the most important ones, always with the name."""
-    kept, used = ["name"], widths["name"]
-    for column in _IMPORTANCE[1:]:
-        used += _GAP + widths[column]
-        if used > width:
-            break
-        kept.append(column)
-    return [column for column in widths if column in kept]
-
-
 def _print_table(rows: list[dict], note: str) -> None:
     from ..common.tables import columns
     from . import printing
 
     cells = [_cells(row) for row in rows]
-    widths = {column: max(len(column), *(len(row[column]) for row in cells)) for column in cells[0]}
-    whole = sum(widths.values()) + _GAP * len(widths)
-    terminal = printing.width()
-    shown = columns_that_fit(widths, terminal or whole)
-    table = columns(*shown, right=_RIGHT)
+    table = columns(*cells[0], right=_RIGHT, first=_IMPORTANCE, whole=True)
     for row in cells:
-        table.add_row(*(plain(row[column]) for column in shown))
-    printing.show(table, least=whole, highlight=True)
+        table.add_row(*map(plain, row.values()))
+    printing.show(table)
+    kept = table.widths(printing.width() or printing.UNFOLDED)
+    shown = [column for i, column in enumerate(cells[0]) if i in kept]
     remarks = []
     if "FID" in shown and any(row["FID"].startswith("(") for row in cells):
         remarks.append("(FID): published for the method; weights with this score were not released")
     if "tags" in shown and any(row["deviations"] for row in rows):
         remarks.append("* training differs from the recipe; `zoo info NAME` says how")
-    if terminal:
+    if printing.width():
         remarks.append(f"{len(rows)} models; `zoo info NAME` describes one, `zoo sample NAME` makes images")
     printing.show(*(plain(remark, style="dim") for remark in (*remarks, *filter(None, [note]))))

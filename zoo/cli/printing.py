@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,17 +21,30 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def show(*parts: RenderableType, piped: int = UNFOLDED, least: int = 0, highlight: bool = False) -> None:
-    """Print parts as wide as the terminal is, or at most `piped` columns wide; lines end without blanks.
-
-    Args:
-        least: columns that a narrower terminal gets all the same, so that nothing is cut.
-    """
+def show(*parts: RenderableType, piped: int = UNFOLDED) -> None:
+    """Print parts as wide as the terminal is, or at most `piped` columns wide; lines end without blanks."""
     from rich.console import Console
 
     # Without a height rich takes every dumb terminal for one of 80 columns.
-    console = Console(width=max(width() or piped, least), height=25, highlight=highlight)
+    console = Console(width=width() or piped, height=25, highlight=False)
     with console.capture() as captured:
         for part in parts:
-            console.print(part)
+            for piece in _pieces(part):
+                console.print(piece, crop=False)  # a word that is wider than the terminal stays whole
     sys.stdout.write(_END.sub(lambda end: end[0].replace(" ", ""), captured.get()))
+
+
+def _pieces(part: RenderableType) -> Iterator[RenderableType]:
+    """Take groups apart, and break texts at blanks only."""
+    from rich.console import Group
+    from rich.protocol import rich_cast
+    from rich.text import Text
+
+    from ..common.tables import Paragraph
+
+    found = rich_cast(part)
+    if isinstance(found, Group):
+        for inner in found.renderables:
+            yield from _pieces(inner)
+    else:
+        yield Paragraph(found) if isinstance(found, Text) else found

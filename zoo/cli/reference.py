@@ -10,10 +10,11 @@ import typer
 from . import completion, panels
 from .arguments import Device, Force, NoProgress
 from .evaluate import PROTOCOLS, InceptionWeights, StatisticsCache
+from .pages import Group
 
 LAYOUTS = ("zoo", "edm2", "edm", "dgm-eval")
 
-app = typer.Typer(no_args_is_help=True, help="Write the statistics of real images to files.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Write the statistics of real images to files.")
 
 
 @app.callback()

@@ -12,11 +12,12 @@ import typer
 from ..common.errors import UsageError, ZooError
 from ..common.text import plain
 from . import places
+from .pages import Group
 
 if TYPE_CHECKING:
     from ..checkpoints.upstream.inquiry import Answer, Place
 
-app = typer.Typer(no_args_is_help=True, help="Check and list the entries of the registry, for maintainers.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Check and list the entries of the registry, for maintainers.")
 
 
 @app.callback()
@@ -150,4 +151,4 @@ def _print_table(rows: list[tuple[Place, Answer]]) -> None:
         size, sha256 = answer.size and as_size(answer.size), (answer.sha256 or "")[:12]
         cells = (f"{place.name}@{place.tag}", place.file, place.upstream.host, answer.status, size or "", sha256)
         table.add_row(*map(plain, (*cells, ", ".join(row["new"]), answer.why)))
-    show(table, highlight=True)
+    show(table)

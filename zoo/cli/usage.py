@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from ..common.errors import UsageError, ZooError
+from . import pages
 
 # Newer versions of typer have their own copy of click, whose classes are only reached through typer's own.
 _ClickError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -17,6 +18,7 @@ _ClickError: Any = next(base for base in typer.BadParameter.__mro__ if base.__na
 
 def run(app: typer.Typer, program: str | None = None) -> None:
     """Run the command line of a program; ends with SystemExit, or raises UsageError for a wrong one."""
+    pages.fit(app)
     try:
         status = app(standalone_mode=False, prog_name=program)
     except typer.Abort:

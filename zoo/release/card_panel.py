@@ -12,7 +12,7 @@ from ..schema.entries import Weights
 from ..schema.panel_scores import Panel, PanelScore
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 
 def panel_section(entry: Weights, place: str) -> str:
@@ -32,14 +32,15 @@ def panel_section(entry: Weights, place: str) -> str:
     return f"## Panel\n\n{shown}\n\n{markdown(about(panel))}\n\n{again}"
 
 
-def as_table(panel: Panel) -> Table:
+def as_table(panel: Panel) -> Group:
     """Return the panel for a terminal."""
+    from rich.console import Group
+
     head, rows = _cells(panel)
     shown = columns(*head)
-    shown.caption, shown.caption_justify = about(panel), "left"
     for row in rows:
         shown.add_row(*map(plain, row))
-    return shown
+    return Group(shown, plain(about(panel), style="dim"))
 
 
 def about(panel: Panel) -> str:

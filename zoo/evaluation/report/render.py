@@ -11,8 +11,8 @@ from .report import number
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
+    from ...common.tables import Columns
     from ..metrics.classwise import ClassReport, ClassRow
     from .report import Report
 
@@ -142,7 +142,7 @@ def as_table(report: Report) -> Group:
     return Group(*parts)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Columns:
     table = columns(*head, right=("value", "published", "measured", "tolerance"), head="dim")
     for row in rows:
         table.add_row(*(plain(cell, style=_VERDICT_STYLES.get(cell.partition(":")[0], "")) for cell in row))
