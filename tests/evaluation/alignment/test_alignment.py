@@ -553,9 +553,24 @@ def test_real_images_that_teach_nothing_are_refused(digits, tmp_path):
     order = torch.randperm(400, generator=torch.Generator().manual_seed(1))
     with pytest.raises(ZooError, match="which is chance"):
         zoo.align(digits, 20, data=datasets.Dataset(shuffled.images[order], shuffled.labels, 10))
-    for data, reason in (("cifar10", "not cifar10"), (5, "data is 5"), ("", "data is ''")):
-        with pytest.raises(ZooError, match=reason):
-            zoo.align(digits, 20, data=data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"data": "cifr10"}, "cifr10 is no data set and no path here; did you mean cifar10"),
+        ({"data": "nowhere.npz"}, "nowhere.npz does not exist; give a folder of images"),
+        ({"data": "cifar10"}, "draws the classes of digits; give images of these, not cifar10"),
+        ({"data": 5}, "data is 5"),
+        ({"data": ""}, "data is ''"),
+        ({"data": "digits", "classifier": "shipped"}, "the classifier shipped learns from no data"),
+        ({"classifier": "shiped"}, "did you mean shipped"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_model_is_loaded(arguments, reason, monkeypatch):
+    monkeypatch.setattr("zoo.sampling.loading.load_found", lambda *_, **__: pytest.fail("the model was loaded"))
+    with pytest.raises(ZooError, match=reason):
+        zoo.align("contragan/digits", 20, **arguments)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(run):

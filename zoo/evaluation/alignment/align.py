@@ -17,8 +17,8 @@ import torch
 
 from ... import datasets
 from ...checkpoints import alignments, resolve
-from ...common import choices, extras
-from ...common.errors import LabelError, UsageError, WeightsCorruptedError, ZooError
+from ...common import extras
+from ...common.errors import LabelError, WeightsCorruptedError, ZooError
 from ...common.files import write_atomically
 from ...common.numbers import whole
 from ...common.progress import Progress
@@ -128,6 +128,8 @@ def align(
         LabelError: the model has no classes, or too few images are asked for.
         ZooError: no classifier knows its classes, packages are missing, or weights are not available offline.
     """
+    from . import classifiers
+
     seed = latents.check_seed(seed)
     if isinstance(source, GAN):
         found, config, name = None, source.config, source.config.name
@@ -142,6 +144,7 @@ def align(
             f"{images_per_class} images of each label tell nothing for certain; give at least {LEAST_IMAGES} "
             f"(--images-per-class)"
         )
+    classifiers.check(config, classifier, data)
     if found is None:
         assert isinstance(source, GAN)
         model = source
@@ -192,8 +195,6 @@ def _judges(model: GAN, classifier: str, data: Any, or_alone: bool = False, prog
         raise ZooError(f"aligning labels needs scipy; run: {extras.install('eval', 'scipy')}") from None
     from . import classifiers, judges
 
-    if classifier not in classifiers.KINDS:
-        raise UsageError(choices.unknown("classifier", classifier, classifiers.KINDS))
     own, asked_for = [], classifier == "discriminator"
     if (asked_for or model.has_discriminator) and model.config.discriminator.head.type != "plain":
         try:

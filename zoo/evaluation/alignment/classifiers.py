@@ -20,9 +20,10 @@ from torch import Tensor
 from ... import datasets
 from ...checkpoints import weights
 from ...common import choices, extras
-from ...common.errors import LabelError, UnknownDatasetError, ZooError
+from ...common.errors import DataUnavailableError, LabelError, UnknownDatasetError, UsageError, ZooError
 from ...common.package_data import data_path
 from ...common.progress import Progress
+from ...datasets.find import WHAT
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.label_alignment import as_line
@@ -53,6 +54,7 @@ def find(
         ZooError: no classifier of this kind has these classes, or packages are missing; the message says what to do.
     """
     _require_packages()
+    check(config, kind, data)
     if kind == "auto":
         kind = "data" if data is not None else "shipped" if _has_shipped(config) else "imagenet"
         if kind == "imagenet" and not need_no_data(config):
@@ -233,19 +235,33 @@ def are_enough(real: datasets.Dataset) -> bool:
     return bool((counts >= _LEAST_OF_A_CLASS).all())
 
 
-def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dataset:
-    if isinstance(data, datasets.Dataset):
-        return data
+def check(config: ModelConfig, kind: str, data: Any) -> None:
+    """Raise before any work for a kind that is not known, and for data that the classifier cannot learn from."""
+    if kind not in KINDS:
+        raise UsageError(choices.unknown("classifier", kind, KINDS))
+    if data is None or isinstance(data, datasets.Dataset):
+        return
+    if kind not in ("auto", "data"):
+        raise UsageError(f"the classifier {kind} learns from no data; leave data (--data) out, or the classifier")
     if not isinstance(data, (str, os.PathLike)) or not os.fspath(data):
         raise ZooError(f"data is {data!r:.40}; give an .npz, a folder, or a zoo.datasets.Dataset")
     if data == config.data.dataset:
-        return datasets.load_for(config, progress=progress)
+        return
     if data in datasets.CATALOGUE:
         raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
-    if isinstance(data, str) and not set("/\\.") & set(data) and not Path(data).exists():
+    if Path(data).exists():
+        return
+    if isinstance(data, str) and not set("/\\.") & set(data):
         hint = choices.hint(data, datasets.CATALOGUE, "the data sets are")
         raise UnknownDatasetError(f"{data} is no data set and no path here; {hint}")
-    return datasets.load_for(config, root=data, progress=progress)
+    raise DataUnavailableError(f"{os.fspath(data)} does not exist; give {WHAT}")
+
+
+def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dataset:
+    if isinstance(data, datasets.Dataset):
+        return data
+    root = None if data == config.data.dataset else data
+    return datasets.load_for(config, root=root, progress=progress)
 
 
 def _decision(model, features: Tensor) -> Tensor:
