@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from zoo.cli import completion, panels, places
 from zoo.cli.preparing import Background, Crop, Resize, own_preparation
+from zoo.cli.printing import say
 from zoo.common import torchrun
 from zoo.common.errors import ConfigError, UsageError
 from zoo.common.json_files import parse_json
@@ -316,7 +318,7 @@ def train(
     run(config, options, hooks)
     if torchrun.rank() == 0:
         name = registry.argument_for(out)
-        print(f'{out}: trained; sample with: zoo sample {name} -o grid.png, or zoo.load("{name}")')
+        say(f"{out}: trained; sample with: zoo sample {quote(name)} -o grid.png, or zoo.load({name!r})")
 
 
 def _changed(config: ModelConfig, changes: dict[str, Any]) -> ModelConfig:

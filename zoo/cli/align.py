@@ -9,6 +9,7 @@ import typer
 
 from . import completion, panels, places
 from .arguments import CacheDir, Device, Name, NoProgress, ReplaceReport, ReportAsJson, Weights
+from .printing import PAGE, say, show
 
 
 def align(
@@ -83,7 +84,6 @@ def align(
     import zoo
 
     from ..evaluation.alignment.align import Alignment
-    from .printing import PAGE, show
 
     if into is not None:
         from ..checkpoints import alignments, resolve
@@ -115,7 +115,7 @@ def align(
     show(found, piped=PAGE)
     bundled = found.weights_sha256 in {entry.sha256 for entry in zoo.info(name).weights if entry.bundled}
     for line in _kept_lines(found, bundled and into is None, out, into):
-        print(line)
+        say(line)
 
 
 def _kept_lines(found, bundled: bool, out: Path | None, into: Path | None) -> list[str]:

@@ -26,6 +26,7 @@ from .labels import labels_command
 from .listing import list_command
 from .mirror import mirror_command
 from .panel import panel
+from .printing import say
 from .publish import publish
 from .sample import sample
 
@@ -49,7 +50,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"zoo {__version__}")
+        say(f"zoo {__version__}")
         raise typer.Exit
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from . import completion
 from .pages import Group
+from .printing import say
 
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="List, verify and clear the converted checkpoints on this machine."
@@ -58,7 +58,7 @@ def list_command(
             print(json.dumps(facts | (asdict(record) if record else {})))
         else:
             origin = f"{record.sha256[:12]}  from {record.original}" if record else "no checksum on record"
-            print(f"{entry.name:40s} {as_size(entry.size):>9s}  {origin}")
+            say(f"{entry.name:40s} {as_size(entry.size):>9s}  {origin}")
 
 
 @app.command("verify")
@@ -75,7 +75,7 @@ def verify_command(pattern: Pattern = "*") -> None:
         _say_empty(pattern)
     for entry in entries:
         problem = entry.problem()
-        print(f"{entry.name}: {problem or 'intact'}")
+        say(f"{entry.name}: {problem or 'intact'}")
         if problem and entry.record:
             damaged.append(entry.name)
     if damaged:
@@ -105,10 +105,10 @@ def clear_command(
         total = as_size(sum(entry.size for entry in found))
         typer.confirm(f"Remove {', '.join(entry.name for entry in found)} ({total})?", abort=True)
     for entry in cache.clear(pattern, forget=forget):
-        print(f"removed {entry.path}")
+        say(f"removed {entry.path}")
     for entry in entries:
         if not entry.record:
-            print(f"left {entry.path}: it was copied there by hand; remove it by hand")
+            say(f"left {entry.path}: it was copied there by hand; remove it by hand")
     if not entries:
         _say_empty(pattern)
 
@@ -122,4 +122,4 @@ def _say_empty(pattern: str) -> None:
 
     registry.refuse_unknown(pattern.removesuffix(cache.DISCRIMINATOR))
     what = "no converted checkpoint" if pattern == "*" else f"no converted checkpoint fits {visible(pattern)}"
-    print(f"zoo: {what} in {cache_root()}", file=sys.stderr)
+    say(f"zoo: {what} in {cache_root()}", to_stderr=True)

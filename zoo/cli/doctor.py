@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .printing import say
+
 
 def doctor(
     network: Annotated[
@@ -31,8 +33,10 @@ def doctor(
             print(json.dumps(asdict(finding)))
             continue
         if finding.topic != topic:
-            print(f"{'' if topic is None else chr(10)}{finding.topic}")
+            if topic is not None:
+                print()
+            say(finding.topic)
             topic = finding.topic
-        print(f"  {finding.name:22s} {finding.value}{'' if finding.ok else '   <- ' + finding.advice}")
+        say(f"  {finding.name:22s} {finding.value}{'' if finding.ok else '   <- ' + finding.advice}")
     if not healthy:
         sys.exit(1)

@@ -13,6 +13,7 @@ from ..common.errors import ZooError
 from ..evaluation.names import METRICS, USUAL_METRICS
 from . import completion, panels, places
 from .arguments import Device, Dtype, NoProgress, ReplaceReport, ReportAsJson, Weights
+from .printing import PAGE, say, show
 
 EXTRACTORS = (
     "inception, efficientnet-lite0 or efficientnet-lite2 (offline), dinov2-vit-l-14, or another of torch-fidelity's."
@@ -311,7 +312,7 @@ def _verify_many(names: list[str], out: Path, options: dict) -> None:
     with _ranks(None, force=False):
         outcomes = verify_all(names or None, out, on_outcome=_print_outcome, **options)
     done = [outcome.report for outcome in outcomes if outcome.report]
-    print(f"{out / 'summary.md'}: {len(done)} verified, {len(outcomes) - len(done)} not verified here")
+    say(f"{out / 'summary.md'}: {len(done)} verified, {len(outcomes) - len(done)} not verified here")
     if not done:
         raise ZooError(f"nothing could be verified here; {out / 'summary.md'} says why for each model")
     if any(report.verdict == "not reproduced" for report in done):
@@ -326,12 +327,11 @@ def _print_outcome(outcome) -> None:
     earlier = " (from an earlier run)" if outcome.resumed else ""
     for row in summary([outcome.report]):
         scores = f"published {row['published']}, measured {row['measured']}"
-        print(f"{row['model']}: {row['metric']} {scores}, {row['verdict']}{earlier}")
+        say(f"{row['model']}: {row['metric']} {scores}, {row['verdict']}{earlier}")
 
 
 def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
     from ..common import ranks
-    from .printing import PAGE, show
 
     if ranks.rank() != 0:
         return
@@ -342,4 +342,5 @@ def _finish(report, out: Path | None, force: bool, as_json: bool) -> None:
         return
     show(report, piped=PAGE)
     if out is not None:
-        print(f"\n{out}: report.json, report.md and pictures")
+        print()
+        say(f"{out}: report.json, report.md and pictures")

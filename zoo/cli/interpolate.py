@@ -8,6 +8,7 @@ import typer
 
 from . import completion, panels, saving
 from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights
+from .printing import say
 
 
 def interpolate(
@@ -95,4 +96,4 @@ def interpolate(
     if not quiet:
         side = f"{model.resolution}x{model.resolution}"
         about = f"{out}: {steps} images of {side} from {model.config.name}, from seed {a} to seed {b}"
-        print(about + ("; it existed already" if existed else ""))
+        say(about + ("; it existed already" if existed else ""))

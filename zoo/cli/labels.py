@@ -12,6 +12,7 @@ import typer
 from ..common.errors import ZooError
 from ..common.text import plain, visible
 from .arguments import Name
+from .printing import say, show
 
 if TYPE_CHECKING:
     from ..schema.config import ModelConfig
@@ -36,10 +37,8 @@ def labels_command(
 
     config = zoo.info(name)
     if not config.conditional:
-        print(
-            f"{config.name} is unconditional: it has no classes, and draws images without a label",
-            file=sys.stderr if as_json else sys.stdout,
-        )
+        about = f"{config.name} is unconditional: it has no classes, and draws images without a label"
+        say(about, to_stderr=as_json)
         return
     alignment = _alignment(name, config)
     rows = [row for row in _rows(config, alignment) if find is None or _fits(row, find)]
@@ -93,7 +92,6 @@ def _fits(row: dict[str, Any], text: str) -> bool:
 def _print_table(rows: list[dict], config: ModelConfig, name: str, alignment: LabelAlignment | None) -> None:
     from ..common.tables import columns
     from .describe import labels_of
-    from .printing import show
 
     titles = {"index": "index", "name": "name", "id": "WordNet id", "label": "drawn by label"}
     shown = [key for key in titles if rows[0][key] is not None]

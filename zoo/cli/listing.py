@@ -13,7 +13,7 @@ import typer
 
 from ..common.errors import ZooError
 from ..common.text import plain
-from . import completion
+from . import completion, printing
 from .arguments import AsJson
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def list_command(
     if as_json or as_csv:
         _print_rows(shown, as_json)
         if note:
-            print(f"zoo: {note}", file=sys.stderr)
+            printing.say(f"zoo: {note}", to_stderr=True)
     else:
         _print_table(shown, note)
 
@@ -187,7 +187,6 @@ def _elsewhere(tag: str, row: dict) -> str:
 
 def _print_table(rows: list[dict], note: str) -> None:
     from ..common.tables import columns
-    from . import printing
 
     cells = [_cells(row) for row in rows]
     table = columns(*cells[0], right=_RIGHT, first=_IMPORTANCE, whole=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from . import places
+from .printing import say
 
 
 def mirror_command(
@@ -29,5 +31,5 @@ def mirror_command(
     wanted = mirror.items(names or ())
     for entry, was_there in mirror.write(folder, wanted):
         terms = entry.license + (", no commercial use" if is_noncommercial(entry.license) else "")
-        print(f"{entry.name}@{entry.tag}  {as_size(entry.size)}  {terms}{'  (there already)' if was_there else ''}")
-    print(f"{folder}: {len(wanted)} files; use it with ZOO_MIRROR={folder.resolve()}")
+        say(f"{entry.name}@{entry.tag}  {as_size(entry.size)}  {terms}{'  (there already)' if was_there else ''}")
+    say(f"{folder}: {len(wanted)} files; use it with ZOO_MIRROR={quote(str(folder.resolve()))}")

@@ -10,6 +10,7 @@ import typer
 from . import panels, places
 from .arguments import Device, Name, NoProgress, ReportAsJson, Weights
 from .evaluate import BatchSize, DataOption, StatisticsCache
+from .printing import PAGE, say, show
 
 
 def panel(
@@ -63,7 +64,6 @@ def panel(
     from ..checkpoints import alignments, resolve
     from ..evaluation.panel import into_config, measure
     from ..release.card_panel import as_table
-    from .printing import PAGE, show
 
     sha256 = None
     if into is not None:
@@ -90,4 +90,5 @@ def panel(
         return
     show(as_table(found), piped=PAGE)
     if into is not None:
-        print(f"\n{into}: kept in this config")
+        print()
+        say(f"{into}: kept in this config")

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..common.text import visible
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -19,6 +21,11 @@ _END = re.compile(r"(?: |\x1b\[[\d;]*m)+$", re.MULTILINE)  # blanks, and where a
 def width() -> int | None:
     """Return the columns of the terminal; None where standard output is a pipe or a file."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(line: str, to_stderr: bool = False) -> None:
+    """Print a line in which names and paths stand: what would move the cursor is written as \\x1b and the like."""
+    print(visible(line), file=sys.stderr if to_stderr else sys.stdout)
 
 
 def show(*parts: RenderableType, piped: int = UNFOLDED) -> None:

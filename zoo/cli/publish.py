@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import completion, panels
+from .printing import say
 
 HALVES = ("float32", "float16", "fp16", "half")
 
@@ -77,9 +78,9 @@ def publish(
             else publishing.preview_space(address, requirement, private)
         )
         place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
-        print(f"Would upload to {place}{' (private)' if private else ''}:")
+        say(f"Would upload to {place}{' (private)' if private else ''}:")
         for file in listed:
-            print(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
+            say(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
         print(f"\nREADME.md:\n\n{readme}", end="")
     elif name:
         options = {"private": private, "commit_message": message, "create_pr": create_pr, "dtype": dtype}

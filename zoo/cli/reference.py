@@ -11,6 +11,7 @@ from . import completion, panels
 from .arguments import Device, Force, NoProgress
 from .evaluate import PROTOCOLS, InceptionWeights, StatisticsCache
 from .pages import Group
+from .printing import say
 
 LAYOUTS = ("zoo", "edm2", "edm", "dgm-eval")
 
@@ -116,4 +117,4 @@ def make(
         ranks.stop()
     for reference in found[:1]:
         about = reference.about
-        print(f"{out}: {about['dataset']} {about['split']}, {about['count']:,} images of {about['resolution']} pixels")
+        say(f"{out}: {about['dataset']} {about['split']}, {about['count']:,} images of {about['resolution']} pixels")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from ..common.errors import UsageError, ZooError
 from ..common.text import plain
 from . import places
 from .pages import Group
+from .printing import say, show
 
 if TYPE_CHECKING:
     from ..checkpoints.upstream.inquiry import Answer, Place
@@ -61,7 +61,7 @@ def check_command(
     if not as_json:
         _print_table(rows)
     for path in written:
-        print(f"wrote {path}", file=sys.stderr)
+        say(f"wrote {path}", to_stderr=True)
     if faulty:
         raise ZooError(f"{faulty} of {len(rows)} files are not as stated or gave no answer; the table says why")
 
@@ -82,7 +82,7 @@ def page_command(
         models_page.write(out)
     except OSError as error:
         raise ZooError(f"{out} cannot be written ({error.strerror}); give a folder with -o") from None
-    print(f"wrote {out / models_page.PAGE} and {out / models_page.TABLE}", file=sys.stderr)
+    say(f"wrote {out / models_page.PAGE} and {out / models_page.TABLE}", to_stderr=True)
 
 
 def _named(patterns: list[str]) -> list[str]:
@@ -143,7 +143,6 @@ def _row(place: Place, answer: Answer) -> dict:
 def _print_table(rows: list[tuple[Place, Answer]]) -> None:
     from ..common.files import as_size
     from ..common.tables import columns
-    from .printing import show
 
     table = columns("entry", "file", "place", "status", "size", "sha256", "new", "remark", right=("size",))
     for place, answer in rows:

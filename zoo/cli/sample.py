@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import completion, panels, saving
+from . import completion, panels, printing, saving
 from .arguments import Device, Dtype, Force, LabelKind, Labels, Name, Weights
 
 
@@ -90,7 +90,7 @@ def sample(
     threshold = latents.check_truncation(truncation)
     loading = {"weights": weights, "device": device, "dtype": dtype}
     sampling = {"seed": seed, "truncation": threshold, "batch_size": batch_size, "labels": labels.value}
-    say = (lambda line: None) if quiet else print
+    say = (lambda line: None) if quiet else printing.say
     if bulk.is_bulk(out):
         _bulk(name, out, n, label, loading, sampling, force, not quiet, say)
     else:
