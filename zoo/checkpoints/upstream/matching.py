@@ -35,6 +35,10 @@ def only(patterns: Iterable[str], paths: Sequence[str], place: str, beside: str 
         step = re.search(r"step=\d+", beside)
         of_step = [path for path in fits if step and re.search(rf"{step[0]}(?!\d)", path)]
         fits = of_step if len(fits) > 1 and of_step else fits
+    if len(fits) > 1 and len(set(fits)) == 1:  # in an archive
+        raise WeightsUnavailableError(
+            f"{len(fits)} files in {place} are called {fits[0]}; unpack it, and give the file that is meant"
+        )
     if len(fits) > 1:
         shown = ", ".join(fits[:4]) + (", ..." if len(fits) > 4 else "")
         raise WeightsUnavailableError(f"{len(fits)} files in {place} are called {named} ({shown}){remedy}")
