@@ -57,7 +57,8 @@ def test_a_walk_in_other_formats(command, tmp_path):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "x.png")), np.asarray(expected.grid(4)))
     assert command(*walk, "-o", "x", "-q").returncode == 0
     assert len(list((tmp_path / "x").glob("*.png"))) == 4
-    assert "exists" in command(*walk, "-o", "x").stderr
+    assert command(*walk, "-o", "x").returncode == 0, "the same again"
+    assert "exists" in command(*walk[:-1], 5, "-o", "x").stderr
 
 
 @pytest.mark.parametrize(

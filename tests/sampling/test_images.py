@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 
 import numpy as np
 import pytest
@@ -217,10 +218,25 @@ def test_files(images, tmp_path):
 
 @pytest.mark.parametrize("name", ["grid.png", "all.npz", "folder"])
 def test_nothing_is_overwritten_unasked(images, tmp_path, name):
+    others = Images(255 - images.uint8)
     images.save(tmp_path / name)
     with pytest.raises(ZooError, match="exists"):
+        others.save(tmp_path / name)
+    others.save(tmp_path / name, force=True)
+
+
+@pytest.mark.parametrize("name", ["grid.png", "all.npz", "folder"])
+def test_the_same_again_is_no_overwriting(images, tmp_path, name, monkeypatch):
+    """A cell of a notebook may run twice; a folder that lacks a picture is completed."""
+    images.save(tmp_path / name)
+    first = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    time.sleep(0.01)
+    assert images.save(tmp_path / name) == tmp_path / name
+    assert first == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    for missing in list(first)[:1]:
+        missing.unlink()
         images.save(tmp_path / name)
-    images.save(tmp_path / name, force=True)
+        assert missing.exists()
 
 
 def test_bad_input_is_refused(images, tmp_path):

@@ -39,9 +39,9 @@ def refuse_early(out: str | os.PathLike, known: bool, force: bool) -> str:
 
 def save(images: Images, out: str | os.PathLike, force: bool, **options) -> bool:
     """Write images unless the file holds the same already; returns True if it does."""
-    from ..sampling.outputs import output_kind
+    from ..sampling.outputs import holds, output_kind
 
-    existed = Path(out).is_file() and Path(out).read_bytes() == images.to_bytes(output_kind(out), **options)
+    existed = holds(Path(out), lambda: images.to_bytes(output_kind(out), **options))
     if not existed:
         images.save(out, force=force, **options)
     return existed

@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -19,7 +20,7 @@ from ..common.text import short
 from . import animation
 from .grid import PADDING, drawn, layout
 from .indexing import position, positions
-from .outputs import check_options, is_animation, output_kind, refuse_overwriting, targets_of, write
+from .outputs import check_options, holds, is_animation, output_kind, refuse_overwriting, targets_of, write
 
 if TYPE_CHECKING:
     import torch
@@ -182,7 +183,7 @@ class Images:
 
         The .npz has `images` (N, H, W, 3) uint8, and `labels` and `seed` if known. A folder gets 000000.png and so on,
         numbered from `start`. An .mp4 is an animation, and so is a .gif of `interpolate`. Existing files are only
-        overwritten with `force`.
+        overwritten with `force`; a file that holds the same already is left as it is, so that a cell may run again.
 
         Args:
             columns: of a grid.
@@ -191,13 +192,16 @@ class Images:
         """
         suffix, targets = output_kind(path), targets_of(path, self.start, len(self))
         check_options(self.frames, suffix, columns, fps, scale)
-        refuse_overwriting(targets, force)
         if suffix:
-            write(targets[0], self.to_bytes(suffix, columns=columns, fps=fps, scale=scale), force)
+            contents = [partial(self.to_bytes, suffix, columns=columns, fps=fps, scale=scale)]
         else:
+            contents = [partial(encoded, image, ".png") for image in self]
+        missing = [(file, content) for file, content in zip(targets, contents, strict=True) if not holds(file, content)]
+        refuse_overwriting([file for file, _ in missing], force)
+        if not suffix:
             Path(path).mkdir(parents=True, exist_ok=True)
-            for target, image in zip(targets, self, strict=True):
-                write(target, encoded(image, ".png"), force)
+        for file, content in missing:
+            write(file, content(), force)
         return Path(path)
 
     def to_bytes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,11 @@ def check_options(frames: bool, suffix: str, columns: Any = None, fps: Any = Non
 def targets_of(path: str | os.PathLike, start: int, n: int) -> list[Path]:
     """Return the files of images start ... start + n - 1: the path itself, or one PNG per image in a folder."""
     return [Path(path)] if output_kind(path) else [Path(path) / f"{start + i:06d}.png" for i in range(n)]
+
+
+def holds(file: Path, content: Callable[[], bytes]) -> bool:
+    """Return True for a file that has this content already."""
+    return file.is_file() and file.read_bytes() == content()
 
 
 def refuse_overwriting(targets: Sequence[str | os.PathLike], force: bool) -> None:

@@ -207,7 +207,10 @@ HOSTILE = {
     "damaged": (_with_damaged_body(HONEST), "138k/G_ema.pth in it is damaged"),
     "a size that is too small": (_changed(HONEST, G, 22, struct.pack("<I", 1000)), "is damaged"),
     "cut": (HONEST[:-300], "not a zip file"),
-    "the same name twice": (_twice(), r"2 files in .*download.zip are called 138k/G_ema.pth; unpack it, and give the file"),
+    "the same name twice": (
+        _twice(),
+        r"2 files in .*download.zip are called 138k/G_ema.pth; unpack it, and give the file",
+    ),
     "a path that leads out": (_zip({f"../{G}": _saved()}), "none of the 1 files"),
     "an absolute path": (_zip({f"/{G}": _saved()}), "none of the 1 files"),
     "another folder": (_zip({f"x/{G}": _saved(), "138k/G.pth": _saved()}), "none of the 2 files.*--member"),
