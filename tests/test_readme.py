@@ -58,6 +58,21 @@ def test_every_bundled_model_is_named():
         assert f"`{name}`" in README or f"[{name}]" in WEIGHTS
 
 
+def test_the_page_of_weights_has_a_row_for_each_model_of_the_front_page():
+    front = README.split("| bundled model |")[1].split("\n\n")[0]
+    table = WEIGHTS.split("## Bundled models")[1].split("\n## ")[0]
+    named = [name for name in BUNDLED if f"`{name}`" in front]
+    assert len(named) > 4
+    assert [name for name in named if f"| `{name}` |" not in table] == []
+
+
+def test_the_bundled_discriminators_are_named():
+    page = (ROOT / "docs" / "discriminators.md").read_text(encoding="utf-8").split("among the bundled models")[0]
+    having = [name for name in BUNDLED if any(w.discriminator for w in registry.config(name).weights if w.bundled)]
+    assert [name for name in having if f"`{name}`" not in page] == []
+    assert having
+
+
 def test_the_names_of_methods_exist():
     methods = {name.split("/")[0] for name in registry.names()}
     table = WEIGHTS.split("| methods |")[1].split("\n\n")[0]
