@@ -70,6 +70,17 @@ def test_a_notebook_is_stored_as_it_ran(path):
     assert not re.search(r"/(tmp|home|root|work|usr|Users)/|\d{4}-\d\d-\d\d|0x[0-9a-f]{6}", words)
 
 
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_cell_can_run_again(path):
+    """Folders may be there already, and runs of an earlier execution make place."""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            assert source.count("mkdir(") == source.count("exist_ok=True"), source
+            for run in re.findall(r"^zoo train .*?--out (\S+)", source, re.MULTILINE):
+                assert f"rm -rf {run} " in source, source
+
+
 def test_every_notebook_is_in_both_lists():
     """In the links, for the host of the repository, and in the table of contents of the site, in the same order."""
     page = text_of(ROOT / "docs" / "tutorials" / "index.md")

@@ -60,6 +60,7 @@ from zoo.schema import registry
         (["sweep", "run", "infomax-weights", "--run", "x"], "has no run x"),
         (["list", "--dataset", "cifar11"], "did you mean cifar10?"),
         (["evaluate", "nothing"], "no model is called"),
+        (["info", "runs/nothing"], 'no model is called "runs/nothing", and no folder of this name here holds one'),
         (["papers", "contragn"], 'no paper is called "contragn"; did you mean contragan?'),
         (["papers", "contragan", "table99"], "no part of contragan is called"),
         (["reproduce", "contragan", "table1", "--cell", "nope"], "no cell is called"),

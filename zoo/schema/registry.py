@@ -75,9 +75,12 @@ def resolve(name: str) -> str:
     if "://" in name:
         raise UnknownModelError(f"{short(name)} is no name; a repository of the Hugging Face Hub is hf://user/repo")
     close = [known[key] for key in _nearest(wanted, known)]
-    hint = f"did you mean {' or '.join(close)}?" if close else "`zoo list` shows all names"
     shown = name if name.isprintable() else repr(name)[1:-1]
-    raise UnknownModelError(f'no model is called "{shown}"; {hint}')
+    if close:
+        raise UnknownModelError(f'no model is called "{shown}"; did you mean {" or ".join(close)}?')
+    raise UnknownModelError(
+        f'no model is called "{shown}", and no folder of this name here holds one; `zoo list` shows all names'
+    )
 
 
 def _nearest(wanted: str, known: dict[str, str]) -> list[str]:
