@@ -22,7 +22,7 @@ from zoo.checkpoints import weights
 from zoo.common.errors import DataUnavailableError, ZooError
 from zoo.release import card
 from zoo.release.export import export_folder
-from zoo.schema import registry
+from zoo.schema import identity, registry
 from zoo.schema.config import ModelConfig
 
 FLOWERS = ("aster", "rose", "tulip")
@@ -162,6 +162,21 @@ def test_exported_folders_are_called_by_their_own_names(run, tmp_path):
     assert meta.tags == ["gan", "contragan", "class-conditional"]
     with pytest.raises(DataUnavailableError, match=r"not on record; give it \(--data\)"):
         zoo.evaluate(out, ["kid"], extractor="efficientnet-lite0", num_fake=4, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("Läufe 1", "contragan/laufe-1"),
+        ("La\u0308ufe 1", "contragan/laufe-1"),  # as macOS writes it
+        ("Große Ölbilder", "contragan/grosse-olbilder"),
+        ("été", "contragan/ete"),
+        ("花", "contragan/own"),
+        ("...", "contragan/own"),
+    ],
+)
+def test_the_name_of_a_folder_keeps_its_letters(folder, name):
+    assert identity.named(registry.config("contragan/digits"), folder).name == name
 
 
 def test_changed_weights_claim_nothing_of_the_original_ones(tmp_path):

@@ -79,8 +79,9 @@ def publish(
         )
         place = f"{hub.endpoint()}/{'spaces/' if space else ''}{address}"
         say(f"Would upload to {place}{' (private)' if private else ''}:")
+        longest = max(len(file.name) for file in listed)
         for file in listed:
-            say(f"  {file.name:26s} {file.size:>12,d} bytes  sha256 {file.sha256}")
+            say(f"  {file.name:{longest}s} {file.size:>12,d} bytes  sha256 {file.sha256}")
         print(f"\nREADME.md:\n\n{readme}", end="")
     elif name:
         options = {"private": private, "commit_message": message, "create_pr": create_pr, "dtype": dtype}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def without_claims(config: ModelConfig) -> ModelConfig:
 def named(config: ModelConfig, place: str) -> ModelConfig:
     """Return the config of an own model with the name and the title of its folder or repository."""
     name = Path(place).name or "own"
-    word = "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:80].strip("-") or "own"
+    letters = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    word = "-".join(re.findall(r"[a-z0-9]+", letters))[:80].strip("-") or "own"
     side = config.data.resolution
     known = config.origin is not None and config.origin.data is not None
     of = f"of {cut(data_name(config), 100)}" if known else "of data that are not on record"
