@@ -20,6 +20,7 @@ from typing import Any
 from ...common.errors import WeightsCorruptedError
 from ...common.json_files import open_regular
 from ...common.pickled_numbers import NAMES, StandIn
+from ...common.text import cut
 
 MAX_BYTES = 4 << 30  # of a checkpoint; the largest known one, with its optimiser, has a fifth of this
 _MAX_PICKLE = 8 << 20  # of the pickle itself, without the tensors' bytes
@@ -189,7 +190,7 @@ def _tensors(value: Any, torch) -> list:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return cut(str(error).splitlines()[0], 300) if str(error) else type(error).__name__
 
 
 def _refusal(where: str, reason: str) -> WeightsCorruptedError:
