@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import checkpoints
@@ -155,13 +157,21 @@ def test_a_wrong_network_beside_the_wanted_one_is_told_and_asked_for_again(one_f
     assert len(server.requests) == 2
 
 
-def test_another_process_that_fetches_the_same_file_is_not_waited_for(one_file, capsys):
+def test_two_that_want_one_network_each_of_a_file_download_it_once(one_file, capsys):
     config, expected, server = one_file
-    with cache.lock(config, cache.discriminator_key("test")):
-        assert _equal(weights.read(_of_file(config, "generator")), expected["generator"])
-    assert "another process is fetching it" in capsys.readouterr().err
-    assert _equal(weights.read(_of_file(config, "discriminator")), expected["discriminator"])
-    assert len(server.requests) == 2
+
+    def slow(handler, body):
+        end = time.monotonic() + 0.7
+        while len(server.requests) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        handler.send(body)
+
+    server.faults.append(slow)
+    with ThreadPoolExecutor() as both:
+        for part, path in zip(checkpoints.PARTS, both.map(_of_file, (config, config), checkpoints.PARTS), strict=True):
+            assert _equal(weights.read(path), expected[part])
+    assert len(server.requests) == 1
+    assert "was not converted" not in capsys.readouterr().err
 
 
 def test_which_of_several_files_is_the_discriminator():

@@ -108,6 +108,31 @@ def test_another_precision_is_measured_and_said():
     assert "computed in" not in exact._repr_markdown_()
 
 
+def test_training_images_are_never_held_out_ones(tmp_path):
+    """A file without splits gives the same images as any split, and so does one that is named twice."""
+    images = datasets.load("digits").images[:60]
+    pixels = images.permute(0, 2, 3, 1).numpy()
+    for name, arrays in {
+        "plain": {"images": pixels},
+        "split": {"train_images": pixels, "test_images": pixels[:40]},
+        "twice": {"train_images": pixels, "val_images": pixels},
+    }.items():
+        np.savez(tmp_path / name, **arrays)
+
+    def unseen(data, given=None):
+        found = zoo.evaluate(images, ("ct",), data=tmp_path / data, held_out=given, extractor="tiny", device="cpu")
+        return [reference["count"] for reference in found.references]
+
+    for data in ("plain.npz", "twice.npz"):
+        with pytest.raises(DataUnavailableError, match="there are none here; give them with --held-out"):
+            unseen(data)
+    for given in (tmp_path / "plain.npz", datasets.Dataset(images, torch.zeros(60, dtype=torch.int64), 1)):
+        with pytest.raises(ZooError, match="held"):
+            unseen("plain.npz", given)
+    assert unseen("split.npz") == [60, 40]
+    assert unseen("plain.npz", datasets.Dataset(images[:50], torch.zeros(50, dtype=torch.int64), 1)) == [60, 50]
+
+
 def test_every_metric_takes_the_images_that_it_says(unconditional):
     """Density, coverage, F scores, MIND, AuthPct and C_T again, from images of `sample`, without the engine."""
     metrics, held_out = ("dc", "prd", "mind", "authpct", "ct"), datasets.load("digits")

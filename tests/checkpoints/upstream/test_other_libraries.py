@@ -61,6 +61,7 @@ def test_a_wrong_or_cut_file_is_refused_in_one_line(name):
         "cut": {**state, key: state[key][:-1]},
         "left over": {**state, f"{prefix}another.weight": torch.zeros(2, 2)},
         "not finite": {**state, key: torch.full_like(state[key], torch.nan)},
+        "too large for float32": {**state, key: state[key].double() * 1e300},
         "not a tensor": {**state, key: "code"},
     }
     for wrong in broken.values():

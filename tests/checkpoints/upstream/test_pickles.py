@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import children
+import numpy as np
 import pytest
 import torch
 from checkpoints import saved, zipped
@@ -57,6 +58,41 @@ def test_an_honest_checkpoint_is_read(read, legacy):
     assert loaded["half"].dtype == torch.float16
 
 
+@pytest.mark.parametrize("core", [b"numpy._core", b"numpy.core"], ids=["NumPy 2", "NumPy 1"])
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before PyTorch 1.6"])
+def test_numbers_of_numpy_are_read_as_numbers(read, legacy, core):
+    """StudioGAN keeps the best FID beside each discriminator."""
+    facts = {
+        "best_fid": np.float64(7.949),
+        "top1": np.float32(0.5),
+        "step": np.int64(80_000),
+        "is_best": np.bool_(True),
+    }
+    data = saved({"state_dict": HONEST["model_state_dict"], **facts}, legacy)
+    here = np.float64.__reduce__(np.float64(1))[0].__module__.removesuffix(".multiarray").encode()
+    loaded = read(_replaced(data, here, core))
+    found = {name: loaded[name] for name in facts}
+    assert found == {"best_fid": 7.949, "top1": 0.5, "step": 80_000, "is_best": True}
+    assert [type(value) for value in found.values()] == [float, float, int, bool]
+
+
+def test_numbers_of_numpy_are_no_way_in(read):
+    """No type but numbers, no codec, no name that changes what later files are read with."""
+    text = saved({"a": np.float64(1)})
+    for old, new in (
+        (b"f8", b"O8"),  # objects
+        (b"latin1", b"idna\0\0"),
+        (b"X\x02\x00\x00\x00f8", b"X\x02\x00\x00\x00f4"),  # more bytes than the number has
+    ):
+        with pytest.raises(WeightsCorruptedError, match="opened safely"):
+            read(_replaced(text, old, new))
+    for name in (b"torch._utils\n_rebuild_tensor_v2", b"numpy\ndtype", b"numpy.core.multiarray\nscalar"):
+        changes = b"\x80\x02c" + name + b"\n(N}X\x08\x00\x00\x00__init__Nst" + b"b."
+        with pytest.raises(WeightsCorruptedError, match="opened safely"):
+            read(zipped({"x/data.pkl": changes}))
+        assert read(text)["a"] == 1
+
+
 @pytest.mark.parametrize("form", ["zip", "legacy", "bare"])
 @pytest.mark.parametrize(
     ("call", "name"),
@@ -78,13 +114,21 @@ def test_code_is_refused_and_nothing_runs(read, tmp_path, form, call, name):
     assert not trace.exists()
 
 
-def _changed(old: bytes, new: bytes) -> bytes:
-    """A checkpoint of one tensor of four numbers, with its pickle changed."""
-    with zipfile.ZipFile(io.BytesIO(saved({"a": torch.arange(4.0)}))) as archive:
+def _replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    """A checkpoint with its pickle changed."""
+    if not data.startswith(pickles.ZIP):
+        assert old in data
+        return data.replace(old, new)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
     name = next(name for name in entries if name.endswith("/data.pkl"))
     assert old in entries[name]
     return zipped({**entries, name: entries[name].replace(old, new)})
+
+
+def _changed(old: bytes, new: bytes) -> bytes:
+    """A checkpoint of one tensor of four numbers, with its pickle changed."""
+    return _replaced(saved({"a": torch.arange(4.0)}), old, new)
 
 
 def _overlapping() -> bytes:
@@ -157,9 +201,11 @@ def test_what_is_no_checkpoint_is_refused(read, tmp_path):
         bytes(flipped): "data/0 in it is damaged",
         zipped({"readme.txt": b"text"}): "not one of PyTorch",
         saved([1, 2, 3]): "it holds a list",
+        b"\x80\x02F" + b"x" * 10_000 + b"\n.": "could not convert",
     }.items():
         with pytest.raises(WeightsCorruptedError, match=reason) as error:
             read(data)
         assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 1000
         assert "trust" not in str(error.value), "PyTorch suggests to open it without care"
     assert not (tmp_path.parent / "outside").exists()

@@ -1,12 +1,15 @@
 """Statistics of real images in files: ours and those of edm2, edm and dgm-eval, as these tools write them."""
 
 import io
+import json
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import zoo
 from zoo import datasets
@@ -226,6 +229,9 @@ def _stats():
         ("x.npz", {"reps": np.zeros((4, 3)) + 1j, "model": np.array("tiny")}, "complex"),
         ("x.npz", {"reps": np.zeros(4), "model": np.array("tiny")}, r"reps is \(4,\)"),
         ("x.npz", {"reps": np.zeros((4, 3)), "model": np.array(["a\nb", "c"])}, "one name"),
+        ("x.npz", {"reps": np.zeros((4, 3))}, "nor reps and model"),
+        ("x.npz", {"mu": np.zeros(2), "sigma": np.array([[1.0, 2.0], [2.0, 1.0]])}, "no covariance"),
+        ("x.npz", {"mu": np.array(b"0" * 10_000 + b"!"), "sigma": np.eye(1)}, "could not convert"),
         ("x.pkl", pickle.dumps(_stats() | {"num_images": -5}), "of -5 images"),
         ("x.safetensors", b"\x10\0\0\0\0\0\0\0{}              ", "no manifest"),
     ],
@@ -239,7 +245,55 @@ def test_a_file_that_cannot_be_read_is_one_line(name, data, why, tmp_path):
     with pytest.raises(DataCorruptedError, match=why) as error:
         reference_files.contents(tmp_path / name)
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
     assert "the layouts are zoo, edm2, edm, dgm-eval" in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """(tensors, manifest) of a file in our layout, with features."""
+    folder = tmp_path_factory.mktemp("own")
+    np.savez(folder / "real", images=np.random.RandomState(0).randint(0, 256, (20, 8, 8, 3), np.uint8))
+    path = folder / "own.safetensors"
+    make_reference(folder / "real.npz", path, extractor="tiny", features=True, cache_dir=folder)
+    with safe_open(path, "pt") as file:
+        return load_file(path), json.loads(file.metadata()["manifest"])
+
+
+@pytest.mark.parametrize(
+    ("facts", "change", "why"),
+    [
+        ({"count": -20}, None, "of -20 images"),
+        ({"count": "20"}, None, "does not state the count"),
+        ({"count": None}, None, "does not state the count"),
+        ({"resolution": "8"}, None, "does not state the resolution"),
+        ({"dataset": {}}, None, "does not state the dataset"),
+        ({"extractor": 5}, None, "does not state the extractor"),
+        ({}, ("features", lambda t: t * torch.nan), "no finite numbers"),
+        ({}, ("features", lambda t: t[:, 1:]), "no finite numbers"),
+        ({}, ("features", lambda t: t.long()), "no finite numbers"),
+        ({}, ("features", lambda t: t[1:]), "not of as many images"),
+        ({}, ("labels", lambda t: t.float()), "no classes"),
+        ({}, ("labels", lambda t: t - 1), "no classes"),
+    ],
+)
+def test_our_layout_states_what_it_holds(own, facts, change, why, tmp_path):
+    tensors, manifest = own
+    if change:
+        tensors = tensors | {change[0]: change[1](tensors[change[0]]).contiguous()}
+    path = tmp_path / "x.safetensors"
+    save_file(tensors, path, {"manifest": json.dumps(manifest | facts)})
+    with pytest.raises(DataCorruptedError, match=why):
+        reference_files.contents(path)
+
+
+def test_names_in_a_file_are_shown_harmless(own, tmp_path):
+    tensors, manifest = own
+    name = "a\x1b[31m\nb"
+    save_file(tensors, tmp_path / "x.safetensors", {"manifest": json.dumps(manifest | {"dataset": name})})
+    assert reference_files.contents(tmp_path / "x.safetensors").about["dataset"] == r"a\x1b[31m\x0ab"
+    np.savez(tmp_path / "x", reps=np.eye(5), model=np.array(name))
+    assert list(reference_files.contents(tmp_path / "x.npz").by_extractor) == [r"a\x1b[31m\x0ab"]
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".npz", ".safetensors"])

@@ -76,4 +76,6 @@ def convert_file(
         tensors = unwrapped(state, origin)
         if prepare := getattr(library, "prepared", None):
             tensors = prepare(tensors, spec)
-        return keys.apply(tensors, network.state_dict(), origin)
+        converted = keys.apply(tensors, network.state_dict(), origin)
+        check_finite(converted, origin)  # a float64 may have no place in float32
+    return converted

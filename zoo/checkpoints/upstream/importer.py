@@ -55,7 +55,7 @@ def import_checkpoint(
     with given.opened(path, wanted.sources, member) as original:
         wanted = wanted.of(given.source_of(original, wanted.sources))
         converted = convert(wanted, original, target, trust_anew=force)
-        with cache.lock(config, wanted.key, cache_dir):
+        with cache.lock(config, _lock_key(wanted), cache_dir):
             return converted.store(target)
 
 
@@ -75,7 +75,7 @@ def download_checkpoint(
     """
     wanted = _wanted(config, entry, discriminator)
     target = wanted.target(cache_dir)
-    with cache.lock(config, wanted.key, cache_dir) as unfinished:
+    with cache.lock(config, _lock_key(wanted), cache_dir) as unfinished:
         if target.is_file():  # another process was first
             return target
         unfinished.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,8 @@ def _from_source(wanted: Wanted, target: Path, unfinished: Path, cache_dir: str 
 def _convert_other(wanted: Wanted, original: download.Original, cache_dir: str | os.PathLike | None) -> None:
     """Convert the entry's other network, too, where it lies in the same file, so that this is not fetched again.
 
-    What goes wrong is told and no more: it concerns a network that nobody has asked for yet.
+    The caller holds the lock of both. What goes wrong is told and no more: it concerns a network that nobody has asked
+    for yet.
     """
     sources = weights.sources_of(wanted.entry, not wanted.discriminator)
     same = next((source for source in sources if source.is_same_file(wanted.upstream)), None)
@@ -137,11 +138,16 @@ def _convert_other(wanted: Wanted, original: download.Original, cache_dir: str |
     try:
         if original.archive:
             original = download.member(original.archive, [same.path], original.path.parent, original.address)
-        with cache.lock(wanted.config, other.key, cache_dir, refusal="another process is fetching it"):
-            if not target.is_file():
-                convert(other, original, target).store(target)
+        convert(other, original, target).store(target)
     except ZooError as error:
         print(f"zoo: {other.name}, in the same file, was not converted: {one_line(str(error), 400)}", file=sys.stderr)
+
+
+def _lock_key(wanted: Wanted) -> str:
+    """Return what stands for the tag in the name of the lock; both networks of one published file have the same."""
+    generator, discriminator = (weights.sources_of(wanted.entry, network) for network in (False, True))
+    shared = any(one.is_same_file(other) for one in generator for other in discriminator)
+    return wanted.entry.tag if shared else wanted.key
 
 
 def _tell_terms(name: str, license: str, home: str | None) -> None:

@@ -11,6 +11,7 @@ import mmap
 import os
 import pickle
 import tarfile
+import threading
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 
 from ...common.errors import WeightsCorruptedError
 from ...common.json_files import open_regular
+from ...common.pickled_numbers import NAMES, StandIn
+from ...common.text import cut
 
 MAX_BYTES = 4 << 30  # of a checkpoint; the largest known one, with its optimiser, has a fifth of this
 _MAX_PICKLE = 8 << 20  # of the pickle itself, without the tensors' bytes
@@ -27,6 +30,8 @@ _STORAGES = {
     for size, kinds in {1: "Byte Char Bool", 2: "Short Half BFloat16", 4: "Int Float", 8: "Long Double"}.items()
     for kind in kinds.split()
 }
+_REBUILD = {("torch._utils", name) for name in ("_rebuild_tensor_v2", "_rebuild_parameter")}
+_LOADING = threading.Lock()  # PyTorch keeps the names that it lets through for the whole process
 ZIP, _LEGACY = b"PK\x03\x04", b"\x80"  # torch.save since version 1.6, and before
 
 
@@ -46,7 +51,8 @@ def read(path: Path, described: str | None = None) -> dict[str, Any]:
     where = described or str(path)
     try:
         _inspect(path, where)
-        with fresh_defaults():
+        allowed: list[Any] = [(function, f"{module}.{name}") for (module, name), function in NAMES.items()]
+        with fresh_defaults(), _LOADING, torch.serialization.safe_globals(allowed):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsCorruptedError:
         raise
@@ -123,7 +129,7 @@ def _inspect_legacy(path: Path, where: str, size: int) -> None:
 
 
 class _Nothing:
-    """Stands for a name in a pickle during inspection; calling it does nothing."""
+    """Stands for a tensor during inspection."""
 
     def __init__(self, *_):
         pass
@@ -149,8 +155,10 @@ class _Inspector(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
-            return _Nothing
+        if (module, name) in _REBUILD:
+            return StandIn(_Nothing)
+        if (module, name) in NAMES:
+            return StandIn(NAMES[module, name])
         if module == "torch" and name in _STORAGES:
             return name
         raise _refusal(self.where, f"it asks for {module}.{name}, which is code, not data; nothing was run")
@@ -182,7 +190,7 @@ def _tensors(value: Any, torch) -> list:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return cut(str(error).splitlines()[0], 300) if str(error) else type(error).__name__
 
 
 def _refusal(where: str, reason: str) -> WeightsCorruptedError:

@@ -7,7 +7,6 @@ bytes that the file has; every other name is refused.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,7 @@ import numpy as np
 
 from ...common.errors import ZooError
 from ...common.json_files import open_regular
-
-_TYPES = {"f4": np.float32, "f8": np.float64, "i4": np.int32, "i8": np.int64}
-
-
-class _Type:
-    """numpy.dtype, of a few numbers."""
-
-    def __init__(self, name: str, *_):
-        self.found = np.dtype(_TYPES[name])
-
-    def __setstate__(self, state: tuple) -> None:
-        self.found = self.found.newbyteorder(state[1])
+from ...common.pickled_numbers import CORES, NAMES, NumberType, StandIn
 
 
 class _Array:
@@ -43,55 +31,24 @@ def _reconstruct(*_) -> _Array:
     return _Array()
 
 
-def _from_bytes(data: bytes, kind: _Type, shape: tuple, order: str) -> _Array:
+def _from_bytes(data: bytes, kind: NumberType, shape: tuple, order: str) -> _Array:
     made = _Array()
     made.found = np.frombuffer(bytes(data), kind.found).reshape(shape, order="F" if order == "F" else "C")
     return made
 
 
-def _scalar(kind: _Type, data: bytes) -> Any:
-    return np.frombuffer(data, kind.found)[0].item()
-
-
-def _encode(text: str, _: str) -> bytes:
-    return text.encode("latin1")
-
-
-class _StandIn:
-    """A name in a pickle: it can be called, and nothing about it can be changed."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]):
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, _: Any) -> None:
-        raise ZooError("it changes one of its own names")
-
-
 _KNOWN = {
-    ("numpy", "dtype"): _Type,
+    **NAMES,
     ("numpy", "ndarray"): _reconstruct,  # never called: it is given to `_reconstruct`
-    ("_codecs", "encode"): _encode,
-    **{
-        (f"numpy.{core}.{module}", name): stand_in
-        for core in ("core", "_core")
-        for module, name, stand_in in (
-            ("multiarray", "_reconstruct", _reconstruct),
-            ("multiarray", "scalar", _scalar),
-            ("numeric", "_frombuffer", _from_bytes),
-        )
-    },
+    **{(f"{core}.multiarray", "_reconstruct"): _reconstruct for core in CORES},
+    **{(f"{core}.numeric", "_frombuffer"): _from_bytes for core in CORES},
 }
 
 
 class _Reader(pickle._Unpickler):  # the one in Python: that in C allocates for its memo what a few bytes ask for
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return _StandIn(_KNOWN[module, name])
+            return StandIn(_KNOWN[module, name])
         except KeyError:
             raise ZooError(f"it asks for {module}.{name}, which is code, not numbers; nothing was run") from None
 

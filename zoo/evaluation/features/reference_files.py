@@ -31,13 +31,14 @@ from ...common.errors import DataCorruptedError, DataUnavailableError, UsageErro
 from ...common.files import sha256, write_atomically
 from ...common.json_files import parse_json
 from ...common.memory import refuse_if_too_large
-from ...common.text import visible
+from ...common.text import cut, visible
 from ..metrics.formulas import Statistics, statistics
 from ..names import DINOV2, INCEPTION
 from . import array_pickle
 from .extractor import Extractor
 from .reference import Reference
 from .reference_cache import FORMAT
+from .reference_checks import IDENTITY, check_features, check_manifest, check_statistics
 
 LAYOUTS = {"zoo": ".safetensors", "edm2": ".pkl", "edm": ".npz", "dgm-eval": ".npz"}
 _EDM2 = {"fid": INCEPTION, "fd_dinov2": DINOV2}  # key -> extractor
@@ -82,8 +83,9 @@ def read(
         )
     for key, mine in (extractor.identity | {"layer": extractor.layer("fid")}).items():
         if found.identity and found.identity.get(key) != mine:
+            theirs = cut(visible(found.identity[key]), 80)
             raise ZooError(
-                f"{path} was made with another {key} of {extractor.name} ({found.identity.get(key)}, not {mine}); make "
+                f"{path} was made with another {key} of {extractor.name} ({theirs}, not {mine}); make "
                 f"it again with: zoo reference make"
             )
     known = found.by_extractor[extractor.name]
@@ -141,9 +143,10 @@ def _contents(path: Path, *_: int) -> Contents:
     try:
         found = reader(path)
         for known in found.by_extractor.values():
-            _check(known)
+            check_statistics(known)
     except Exception as error:  # a damaged file raises a dozen unrelated types
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = cut(str(error).splitlines()[0], 300) if str(error) else type(error).__name__
+        reason = f"it lacks {reason}" if isinstance(error, KeyError) else reason
         raise DataCorruptedError(
             f"{path} holds no reference statistics that can be read ({reason}); the layouts are {', '.join(LAYOUTS)}"
         ) from None
@@ -151,33 +154,19 @@ def _contents(path: Path, *_: int) -> Contents:
     return found
 
 
-def _check(known: Statistics) -> None:
-    width = len(known.mu) if known.mu.ndim == 1 else 0
-    if not width or known.sigma.shape != (width, width):
-        raise ZooError(f"mu is {known.mu.shape} and sigma {known.sigma.shape}, which do not fit")
-    if not (np.isfinite(known.mu).all() and np.isfinite(known.sigma).all()):
-        raise ZooError("it has values that are not finite")
-    asymmetry = abs(known.sigma - known.sigma.T).max()
-    if asymmetry > 1e-4 * abs(known.sigma).max() or np.diag(known.sigma).min() < 0:
-        raise ZooError("sigma is no covariance")
-
-
 def _read_own(path: Path) -> Contents:
     from safetensors.torch import load_file
 
-    manifest = parse_json(metadata(read_header(path)).get("manifest", "null"))
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ZooError("it has no manifest of this version")
+    manifest = check_manifest(parse_json(metadata(read_header(path)).get("manifest", "null")))
     tensors = load_file(path)
-    count = int(manifest["count"])
+    known = Statistics(tensors["mu"].numpy(), tensors["sigma"].numpy(), manifest["count"])
     features, labels = tensors.get("features"), tensors.get("labels")
-    if features is not None and (features.shape[:-1] != (count,) or labels is None or labels.shape != (count,)):
-        raise ZooError("its features and labels are not of as many images as the manifest says")
-    own = ("extractor", "sha256", "preprocessing", "layer")
-    known = Statistics(tensors["mu"].numpy(), tensors["sigma"].numpy(), count)
-    about = {key: value for key, value in manifest.items() if key not in (*own, "format")}
-    identity = {key: manifest[key] for key in own}
-    return Contents("zoo", {identity["extractor"]: known}, features, labels, about, identity)
+    if features is not None:
+        check_features(features, labels, known.num_images, len(known.mu))
+    facts = {key: value for key, value in manifest.items() if key not in (*IDENTITY, "format")}
+    about = {key: visible(value) if isinstance(value, str) else value for key, value in facts.items()}
+    identity = {key: manifest[key] for key in IDENTITY}
+    return Contents("zoo", {cut(visible(identity["extractor"]), 80): known}, features, labels, about, identity)
 
 
 def _read_pickle(path: Path) -> Contents:
@@ -196,15 +185,17 @@ def _read_npz(path: Path) -> Contents:
         total = sum(entry.file_size for entry in archive.infolist() if entry.filename != "hparams.npy")
     refuse_if_too_large(total, f"the arrays in {path}", "give a smaller file")
     with np.load(path, allow_pickle=False) as arrays:
-        if "reps" in arrays.files:
+        if {"reps", "model"} <= set(arrays.files):
             reps, model = arrays["reps"], arrays["model"]
             if reps.ndim != 2 or model.shape:
                 raise ZooError(f"reps is {reps.shape} and model {model.shape}, not (images, features) and one name")
             features, model = torch.from_numpy(_real(reps, np.float32)), str(model)
-            name = _DGM_EVAL.get(model, model)
+            name = _DGM_EVAL.get(model, cut(visible(model), 80))
             return Contents("dgm-eval", {name: statistics(features)}, features)
         if not {"mu", "sigma"} <= set(arrays.files):
-            raise ZooError(f"it has {', '.join(arrays.files[:5]) or 'nothing'}, neither mu and sigma nor reps")
+            raise ZooError(
+                f"it has {', '.join(arrays.files[:5]) or 'nothing'}, neither mu and sigma nor reps and model"
+            )
         return Contents("edm", {INCEPTION: _statistics(arrays, 0)})
 
 

@@ -96,8 +96,14 @@ def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = Non
 
     Raises:
         DataUnavailableError: there is none.
+        ZooError: those given are the training images.
     """
     if given is not None and given.split:
+        if _are_same(given, data):
+            raise ZooError(
+                f"{metric} needs real images that the model has not seen, and those held out are the images of {data}; "
+                f"give others with --held-out, or leave {metric} out"
+            )
         return given
     trained_on, data = data, given or data
     entry = CATALOGUE.get(data.dataset)
@@ -109,7 +115,7 @@ def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = Non
     for split in others if data.given is None and trained_on.split != "all" else ():
         other = replace(data, split=split)
         try:
-            if len(other.loaded.labels):
+            if len(other.loaded.labels) and not _are_same(other, trained_on):
                 return other
         except DataUnavailableError:
             continue
@@ -117,6 +123,14 @@ def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = Non
         f"{metric} needs real images that the model has not seen, and beside {trained_on} there are none here; "
         f"give them with --held-out, or leave {metric} out"
     )
+
+
+def _are_same(data: ReferenceData, other: ReferenceData) -> bool:
+    """Return True for the same images, as a file without splits has them for each; data sets by name are known."""
+    by_name = all(side.root is None and side.given is None and side.of_run is None for side in (data, other))
+    if by_name or data.file is not None or other.file is not None:
+        return False
+    return torch.equal(data.loaded.images, other.loaded.images)
 
 
 @dataclass(frozen=True)
