@@ -124,7 +124,7 @@ def _show(name: str, part_name: str, cells: list[str]) -> None:
     rows = paper_results.rows_of(part, results)
     chosen = paper.chosen_cells([row.cell for row in rows], cells)
     print(f"{found.name} {part.id}: {part.title}\n" + "".join(f"{part.says}\n" if part.says else ""))
-    print("\n".join(papers_page.commands(found, part, chosen[0] if cells else None)))
+    print("\n".join(papers_page.commands(found, part, cells)))
     if part.needs:
         print(f"at the paper's size: {part.needs}")
     head = ("cell", "model", "metric", "published", "elsewhere", "here", "verdict")
