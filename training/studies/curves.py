@@ -29,23 +29,32 @@ def series_of(runs: Sequence[Path], values: Sequence[str]) -> dict[str, list[tup
         values: names in the log, or patterns such as "fd*" or "d/*", in any case; empty: all scores.
 
     Raises:
-        ZooError: a folder has no log, or a log has none of the values; the message says what it has.
+        ZooError: a folder has no log, a log has none of the values, or no log has one of them; the message says what
+            there is.
     """
     found: dict[str, list[tuple[float, float]]] = {}
+    logged: dict[str, None] = {}
     for run in runs:
         records = read_log(run / "metrics.jsonl")[0]
         if not records:
             raise ZooError(f"{run} has no metrics.jsonl with a line that can be read; give the folder of a run")
         known = list(dict.fromkeys(name for record in records for name in record if name not in _UNPLOTTED))
         scores = list(dict.fromkeys(name for record in records for name in scores_of(record)))
-        chosen = [n for n in known if any(fnmatchcase(n.lower(), v.lower()) for v in values)] if values else scores
+        chosen = [n for n in known if any(_is_meant(n, v) for v in values)] if values else scores
+        logged |= dict.fromkeys(known)
         if not chosen:
             wanted = f"none of {', '.join(values)}" if values else "no scores (zoo train --evaluate-every)"
             raise ZooError(f"the log of {run} has {wanted}; it has {', '.join(known)}")
         for name in chosen:
             title = ", ".join([name] * (len(chosen) > 1 or len(runs) == 1) + [str(run)] * (len(runs) > 1))
             found[title] = [(record["step"], record[name]) for record in records if name in record]
+    if lost := [value for value in values if not any(_is_meant(name, value) for name in logged)]:
+        raise ZooError(f"no log has {' or '.join(lost)}; there are {', '.join(logged)}")
     return found
+
+
+def _is_meant(name: str, value: str) -> bool:
+    return fnmatchcase(name.lower(), value.lower())
 
 
 def study(
@@ -67,7 +76,7 @@ def study(
 
     python -m training.studies.curves runs/digits -o scores.png
 
-    python -m training.studies.curves runs/digits --value d/infomax --value d/hinge -o scales.png
+    python -m training.studies.curves runs/digits --value d/infomax --value d/adversarial -o scales.png
     """
     options.check_picture(out, force)
     series = series_of(runs, value or [])

@@ -191,12 +191,17 @@ def chosen_cells(known: list[str], wanted: list[str]) -> list[str]:
         return known
     found: list[str] = []
     for name in wanted:
-        words = _words(name)
-        of_name = [cell for cell in known if _words(cell)[: len(words)] == words]
+        of_name = cells_named(known, name)
         if not of_name:
             raise UsageError(choices.unknown("cell", name, known[:40]) if known else "there are no cells here")
         found += of_name
     return list(dict.fromkeys(found))
+
+
+def cells_named(known: list[str], name: str) -> list[str]:
+    """Return the cells that a name, or first words, choose."""
+    words = _words(name)
+    return [cell for cell in known if _words(cell)[: len(words)] == words]
 
 
 def _words(cell: str) -> list[str]:

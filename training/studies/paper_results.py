@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.common.errors import ZooError
-from zoo.common.json_files import read_json
+from zoo.common.json_files import read_json, reason
 from zoo.common.package_data import top_folder
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
@@ -27,6 +27,8 @@ _PAPERS = ("InfoMax-GAN, ", "ContraGAN, ")
 _TOLERANCE = 0.05  # of a published number without a spread
 _DIGITS = {"kid": 4}
 _PAPERS_SIZE = "at the paper's size"
+_ORDER = ("paper", "small", "smallest")
+_AGAIN = "remove it, or make it again (`zoo sweep report`)"
 _SIZES = {"small": "at the CPU's size", "smallest": "in ten steps"}
 
 
@@ -71,7 +73,10 @@ class Results:
     def __post_init__(self):
         for folder in self.folders:
             for path in sorted(folder.rglob("results.json")):
-                self._read[path.parent] = read_json(path)
+                try:
+                    self._read[path.parent] = read_json(path)
+                except (OSError, ValueError) as error:
+                    raise ZooError(f"{path} cannot be read ({reason(error)}); {_AGAIN}") from None
 
     def study(self, name: str) -> Any:
         """Return the results in the folder of a study; None if there are none."""
@@ -79,13 +84,20 @@ class Results:
 
     def of_sweep(self, name: str) -> list[SweepScores]:
         """Return what was found in a sweep, the paper's size first."""
-        results = [data for data in self._read.values() if isinstance(data, dict) and data.get("sweep") == name]
-        order = ["paper", "small", "smallest"]
-        return [_found(data) for data in sorted(results, key=lambda data: order.index(data["size"]))]
+        found = []
+        for folder, data in self._read.items():
+            if isinstance(data, dict) and data.get("sweep") == name:
+                try:
+                    found.append(_found(data))
+                except (KeyError, ValueError, TypeError):
+                    raise ZooError(
+                        f"{folder / 'results.json'} is not of the sweep {name} as it is now; {_AGAIN}"
+                    ) from None
+        return sorted(found, key=lambda one: _ORDER.index(one.size_name))
 
 
 def _found(data: dict) -> SweepScores:
-    definition, name = sweep_of(data["sweep"]), data["size"]
+    definition, name = sweep_of(data["sweep"]), _ORDER[_ORDER.index(data["size"])]
     runs = runs_of(definition.name, name == "paper", name == "smallest")
     axes = set(definition.axes)
     done: Scores = []
@@ -221,14 +233,14 @@ def _sweep_claims(of_sweep: OfSweep, part: Part, results: Results) -> list[Judge
     for claim in of_sweep.load().claims:
         if not _belongs(of_sweep, claim):
             continue
-        for one in found:
-            if (verdict := verdict_on(claim, one.done)) != NOT_RUN:
-                numbers = numbers_of(claim, one.done, one.size)
-                notes = [_SIZES.get(one.size_name, ""), _form(one.done, claim)]
-                judged.append(JudgedClaim(claim.text, verdict, ", ".join([numbers, *filter(None, notes)])))
-                break
-        else:
+        told = ((one, numbers_of(claim, one.done, one.size)) for one in found)
+        one, numbers = next(((one, numbers) for one, numbers in told if numbers), (None, ""))
+        if one is None:
             judged.append(JudgedClaim(claim.text, NOT_RUN, ""))
+            continue
+        notes = [_SIZES.get(one.size_name, ""), _form(one.done, claim)]
+        verdict = verdict_on(claim, one.done, one.size)
+        judged.append(JudgedClaim(claim.text, verdict, ", ".join([numbers, *filter(None, notes)])))
     return judged
 
 

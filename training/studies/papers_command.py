@@ -125,7 +125,7 @@ def _show(name: str, part_name: str, cells: list[str]) -> None:
     rows = paper_results.rows_of(part, results)
     chosen = paper.chosen_cells([row.cell for row in rows], cells)
     show(*map(plain, filter(None, (f"{found.name} {part.id}: {part.title}", part.says))), plain(""))
-    print("\n".join(papers_page.commands(found, part, chosen[0] if cells else None)))
+    print("\n".join(papers_page.commands(found, part, cells)))
     if part.needs:
         show(plain(f"at the paper's size: {part.needs}"))
     head = ("cell", "model", "metric", "published", "elsewhere", "here", "verdict")

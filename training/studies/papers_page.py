@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.common.text import markdown, table
@@ -76,10 +78,12 @@ def _part(found: Paper, part: Part, rows: list[PaperRow], claims: list[JudgedCla
     return told
 
 
-def commands(found: Paper, part: Part, cell: str | None = None) -> list[str]:
-    """Return the command lines that repeat a part, or one of its cells."""
-    only = f" --cell {cell}" if cell else ""
-    found_here = [f"zoo reproduce {found.name} {part.id}{only}"] if part.sweeps else []
+def commands(found: Paper, part: Part, cells: Sequence[str] = ()) -> list[str]:
+    """Return the command lines that repeat a part, or the cells of these names; of those that no run has, the part's
+    others."""
+    known = [cell for of_sweep in part.sweeps for cell in paper.cells_of(of_sweep)]
+    only = [f" --cell {shlex.quote(name)}" for name in cells if paper.cells_named(known, name)]
+    found_here = [f"zoo reproduce {found.name} {part.id}{''.join(only)}"] if part.sweeps and (only or not cells) else []
     return [*found_here, *_drawing(found, part), *part.commands] or ["pytest " + " ".join(part.checked_by)]
 
 

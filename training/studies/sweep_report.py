@@ -16,7 +16,7 @@ from ..run.run_folder import RunFolder
 from . import label_page, study_plots, sweep, sweep_compared, sweep_scores
 from .infomax_form import infomax_form
 from .study_report import Figure, StudyReport, Table, mean_and_spread, published
-from .sweep import OptionsByAxis, PaperClaim, PlannedRun, Size, Sweep, matches
+from .sweep import SMALLEST, OptionsByAxis, PaperClaim, PlannedRun, Size, Sweep, matches
 from .sweep_runs import SweepSetup, scores_of
 
 _WITHIN = ("intra-class kid", "intra-class kid as assigned")
@@ -90,17 +90,19 @@ def values(done: Scores, where: OptionsByAxis, metric: str) -> list[float]:
 
 def judge(claim: PaperClaim, done: Scores, size: Size) -> str:
     """Write one sentence: what the paper says, what is measured here, and whether the two agree."""
-    text, verdict, numbers = markdown(claim.text), verdict_on(claim, done), numbers_of(claim, done, size)
+    text, verdict, numbers = markdown(claim.text), verdict_on(claim, done, size), numbers_of(claim, done, size)
     if verdict == NOT_RUN:
-        return f"{text}: not run at this size."
+        return f"{text}: {f'ten steps decide nothing, {numbers}' if numbers else 'not run at this size'}."
     if claim.relation == "alike":
         return f"{text}: {'no more than seeds differ' if verdict == AGREES else '**not** seen here'}, {numbers}."
     says = {AGREES: "seen here", DISAGREES: "**not** seen here", TOO_CLOSE: "**too close to tell**"}[verdict]
     return f"{text}: {says}, {numbers}."
 
 
-def verdict_on(claim: PaperClaim, done: Scores) -> str:
-    """Return one of the four verdicts on a claim."""
+def verdict_on(claim: PaperClaim, done: Scores, size: Size) -> str:
+    """Return one of the four verdicts on a claim; ten steps show that runs run, and decide nothing."""
+    if size == SMALLEST:
+        return NOT_RUN
     return weigh(values(done, claim.where, claim.metric), claim.relation, values(done, claim.than, claim.metric))
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 from zoo.common.devices import local_device, pick_device
-from zoo.common.errors import UsageError
+from zoo.common.errors import UsageError, ZooError
 from zoo.common.files import write_atomically
+from zoo.common.json_files import read_json, reason
 from zoo.schema.config import ModelConfig
 
 from ..run.periodic_evaluation import PeriodicEvaluation
@@ -120,9 +121,12 @@ def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
 
 
 def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
-    """Return the scores of a finished run; None for an unfinished one."""
+    """Return the scores of a finished run; None for an unfinished one; raises ZooError for a damaged file."""
     path = setup.folder(run) / "scores.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    try:
+        return read_json(path) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path} cannot be read ({reason(error)}); remove it, and the run is scored again") from None
 
 
 def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import zoo
 from zoo import datasets
-from zoo.datasets import Dataset
 from zoo.evaluation.protocols import published
 from zoo.schema.config import ModelConfig
 
@@ -36,7 +36,7 @@ def measure(definition: Sweep, size: Size, run: PlannedRun, folder: Path, root: 
             data=data,
             seeds=1,
             device=device,
-            **_counts(size, protocol, metrics, data),
+            **_counts(size, protocol, metrics, len(data), run.config.num_classes),
         )
         scores |= {result.kind: result.value for result in report.results}
         if report.classes:
@@ -57,14 +57,23 @@ def split_of(size: Size, config: ModelConfig) -> str:
     return size.split or published.find(size.protocol).split(config.data.dataset, config.data.split)
 
 
-def _counts(size: Size, protocol: str, metrics: tuple[str, ...], data: Dataset) -> dict[str, Any]:
+def num_fake_of(size: Size, metrics: tuple[str, ...], num_classes: int) -> int:
+    """Return the generated images of scores by no paper's protocol: as many as the size says, or as scores of each
+    class need, whose labels are drawn at random: one draw of a hundred such leaves a class out."""
+    fake = size.num_fake or USUAL
+    if "classes" not in metrics or not num_classes:
+        return fake
+    return max(fake, math.ceil(num_classes * (math.log(num_classes) + math.log(100))))
+
+
+def _counts(size: Size, protocol: str, metrics: tuple[str, ...], available: int, num_classes: int) -> dict[str, Any]:
     """Return the counts that differ from the protocol's; there may be fewer real images than it asks for."""
     if protocol == _PLAIN:
-        fake = size.num_fake or USUAL
-        return {"num_fake": fake, "num_real": min(size.num_real or fake, len(data))}
+        fake = num_fake_of(size, metrics, num_classes)
+        return {"num_fake": fake, "num_real": min(size.num_real or fake, available)}
     wanted = [getattr(published.find(protocol).settings(metric), "num_real", None) for metric in metrics]
     most = max((count for count in wanted if count), default=0)
-    real = size.num_real or (len(data) if len(data) < most else None)
+    real = size.num_real or (available if available < most else None)
     return {name: n for name, n in (("num_fake", size.num_fake), ("num_real", real)) if n}
 
 
@@ -73,7 +82,7 @@ def in_words(definition: Sweep, size: Size, config: ModelConfig) -> str:
     split, told = split_of(size, config), []
     for protocol, metrics in by_protocol(size, definition.metrics).items():
         if protocol == _PLAIN:
-            fake = size.num_fake or USUAL
+            fake = num_fake_of(size, metrics, config.num_classes)
             words = f"{fake:,} generated images, up to {size.num_real or fake:,} real ones of {split}"
         else:
             counts = {m: getattr(published.find(protocol).settings(m), "num_fake", None) for m in metrics}

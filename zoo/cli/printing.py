@@ -37,7 +37,7 @@ def show(*parts: RenderableType, piped: int = UNFOLDED) -> None:
     with console.capture() as captured:
         for part in parts:
             for piece in _pieces(part):
-                console.print(piece, crop=False)  # a word that is wider than the terminal stays whole
+                console.print(piece, overflow="ignore", crop=False)  # a word wider than the terminal stays whole
     sys.stdout.write(_END.sub(lambda end: end[0].replace(" ", ""), captured.get()))
 
 

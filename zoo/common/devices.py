@@ -14,8 +14,11 @@ def pick_device(device: str | torch.device) -> torch.device:
     """Return the device for a name ("auto": CUDA, else Apple's GPU, else the CPU); raises UsageError if unusable."""
     if str(device) != "auto":
         try:
-            return torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
+            found = torch.empty(0, device=device).device
+            if found.type == "meta":
+                raise RuntimeError("it holds no values")
+            return found
+        except (RuntimeError, AssertionError, ImportError) as error:
             reason = "" if _IS_UNKNOWN in str(error) else f" ({str(error).splitlines()[0]})"
             raise UsageError(f'device "{device}" cannot be used{reason}; give "cpu", "cuda" or "auto"') from None
     if torch.cuda.is_available():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
     from rich.text import Text
 
 GAP = 2  # between columns
@@ -57,11 +57,12 @@ class Columns:
         if self._title:
             yield plain(self._title, style="italic")
         kept = self.widths(options.max_width)
-        for row in (self._head, *self._rows):
-            cells = [wrapped(row[i], width) for i, width in kept.items()]
-            yield from _side_by_side(cells, list(kept.values()), [self._right[i] for i in kept])
+        rows = [[row[i] for i in kept] for row in (self._head, *self._rows)]
+        yield _grid(rows, list(kept.values()), [self._right[i] for i in kept])
         if missing := [title.plain for i, title in enumerate(self._head) if i not in kept]:
-            yield plain(f"a wider terminal shows also: {', '.join(missing)}", style="dim")
+            yield from wrapped(
+                plain(f"a wider terminal shows also: {', '.join(missing)}", style="dim"), options.max_width
+            )
 
 
 class Pairs:
@@ -74,13 +75,15 @@ class Pairs:
         names = max((name.cell_len for name, _ in self._rows), default=0)
         words = max((_longest_word(value) for _, value in self._rows), default=0)
         beside = options.max_width - names - GAP
+        if words <= beside:
+            yield _grid(self._rows, [names, beside], [False, False])
+            return
         for name, value in self._rows:
-            if words <= beside:
-                yield from _side_by_side([[name], wrapped(value, beside)], [names, beside], [False, False])
-                continue
-            yield from [_unwrapped(name)] if name.plain else []
+            if name.plain:
+                yield name
             for line in wrapped(value, options.max_width - INDENT):
-                yield _unwrapped(plain(" " * INDENT).append_text(line))
+                line.pad_left(INDENT)
+                yield line
 
 
 class Paragraph:
@@ -91,7 +94,7 @@ class Paragraph:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self._text.split("\n", allow_blank=True):
-            yield from map(_unwrapped, wrapped(line, options.max_width))
+            yield from wrapped(line, options.max_width)
 
 
 def columns(*titles: str, **options) -> Columns:
@@ -117,7 +120,7 @@ def columns_that_fit(widths: Sequence[int], ranked: Iterable[int], line: int) ->
 
 
 def wrapped(text: Text, width: int) -> list[Text]:
-    """Return the lines of a text, broken at blanks only: a longer word stays whole, and a terminal's copy of it too."""
+    """Return the lines of a text, broken at blanks only: a longer word, which rich would fold or cut, stays whole."""
     from rich.cells import cell_len
 
     breaks, begun = [], 0
@@ -140,21 +143,17 @@ def _shared(needs: list[int], wants: list[int], line: int) -> list[int]:
     return next((widths for level in range(max(wants), 0, -1) if sum(widths := at(level)) <= spare), needs)
 
 
-def _side_by_side(cells: list[list[Text]], widths: list[int], right: list[bool]) -> Iterator[Text]:
-    for parts in zip_longest(*cells):
-        line = plain("")
-        for part, width, is_right in zip(parts, widths, right, strict=True):
-            part = plain("") if part is None else part.copy()
-            missing = max(0, width - part.cell_len)
-            (part.pad_left if is_right else part.pad_right)(missing)
-            line.append_text(part).append(" " * GAP)
-        line.rstrip()
-        yield _unwrapped(line)
+def _grid(rows: Iterable[Sequence[Text]], widths: list[int], right: list[bool]) -> Table:
+    """Return rows in columns of these widths, whatever the width of the terminal is."""
+    from rich.table import Table
 
-
-def _unwrapped(line: Text) -> Text:
-    line.no_wrap, line.overflow = True, "ignore"
-    return line
+    grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
+    grid.width = sum(widths) + GAP * (len(widths) - 1)
+    for width, is_right in zip(widths, right, strict=True):
+        grid.add_column(width=width, justify="right" if is_right else "left")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
 
 
 def _longest_word(text: Text) -> int:

@@ -196,7 +196,9 @@ class Images:
             contents = [partial(self.to_bytes, suffix, columns=columns, fps=fps, scale=scale)]
         else:
             contents = [partial(encoded, image, ".png") for image in self]
-        missing = [(file, content) for file, content in zip(targets, contents, strict=True) if not holds(file, content)]
+        missing = list(zip(targets, contents, strict=True))
+        if not force:
+            missing = [(file, content) for file, content in missing if not holds(file, content)]
         refuse_overwriting([file for file, _ in missing], force)
         if not suffix:
             Path(path).mkdir(parents=True, exist_ok=True)

@@ -202,6 +202,45 @@ def test_paper_size_results_get_a_verdict_and_small_ones_none(tmp_path):
         assert row.here.startswith("16.60 ± 0.08")
 
 
+def test_ten_steps_are_shown_and_decide_nothing(tmp_path):
+    part = paper.load("contragan").part("figure-a1")
+    runs = [{"temperature": temperature, "seed": 0, "fid": fid} for temperature, fid in (("0.1", 190.0), ("1.0", 90.0))]
+    for size, verdict in (("smallest", "not run"), ("small", "agrees")):
+        study(tmp_path, size, sweep="contragan-temperature", size=size, runs=runs)
+        (claim,) = claims_of(part, Results([tmp_path]))
+        assert (claim.verdict, claim.numbers[:22]) == (verdict, "90.0 against 190.0 (FD")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "cannot be read"),
+        ('{"sweep": "contragan-temperature", "size": "huge", "runs": []}', "is not of the sweep contragan-temperature"),
+        ('{"sweep": "contragan-temperature", "size": "small", "runs": [{"seed": 0}]}', "is not of the sweep"),
+        ('{"sweep": "contragan-temperature"}', "is not of the sweep"),
+    ],
+)
+def test_damaged_results_are_named(tmp_path, text, reason):
+    path = tmp_path / "results.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ZooError, match=reason) as error:
+        rows_of(paper.load("contragan").part("figure-a1"), Results([tmp_path]))
+    assert str(error.value).startswith(str(path))
+
+
+def test_the_command_of_cells_runs_all_of_them():
+    found = paper.load("infomax-gan")
+    part = found.part("table1")
+    assert papers_page.commands(found, part, ["cifar-100"]) == ["zoo reproduce infomax-gan table1 --cell cifar-100"]
+    two = papers_page.commands(found, part, ["CIFAR10/SSGAN", "stl 10"])
+    assert two == ["zoo reproduce infomax-gan table1 --cell CIFAR10/SSGAN --cell 'stl 10'"]
+    plans = reproduce.plans_of(part, ["cifar-100"], "smallest", Path("out"), None, "cpu")
+    assert {run.where["method"] for plan in plans for run in plan.runs} == {"SNGAN", "SSGAN", "InfoMax-GAN"}
+    found = paper.load("contragan")
+    part = found.part("table3")
+    assert papers_page.commands(found, part, ["Table 3, column A"]) == list(part.commands), "counted, in no run"
+
+
 def test_every_cell_that_can_be_run_is_a_row():
     for _, part in PARTS:
         cells = {cell for of_sweep in part.sweeps for cell in paper.cells_of(of_sweep)}

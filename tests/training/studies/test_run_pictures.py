@@ -98,19 +98,27 @@ def log(folder, records):
 
 
 def test_values_of_several_runs_by_name_and_pattern(tmp_path):
-    records = [{"step": s, "seconds": 1.0, "d/infomax": 6 - s, "g/hinge": 0.5} for s in (1, 2)]
+    records = [{"step": s, "seconds": 1.0, "d/infomax": 6 - s, "g/adversarial": 0.5} for s in (1, 2)]
     a = log(tmp_path / "a", [records[0], records[1] | {"FD (tiny)": 90.0}])
     b = log(tmp_path / "b", [records[0] | {"FD (tiny)": 120.0}])
-    assert curves.series_of([a], ["D/*", "g/hinge"]) == {
+    assert curves.series_of([a], ["D/*", "g/adversarial"]) == {
         "d/infomax": [(1, 5), (2, 4)],
-        "g/hinge": [(1, 0.5), (2, 0.5)],
+        "g/adversarial": [(1, 0.5), (2, 0.5)],
     }
     assert curves.series_of([a, b], []) == {str(a): [(2, 90.0)], str(b): [(1, 120.0)]}
     assert set(curves.series_of([a, b], ["*"])) == {
-        f"{name}, {run}" for name in ("d/infomax", "g/hinge", "FD (tiny)") for run in (a, b)
+        f"{name}, {run}" for name in ("d/infomax", "g/adversarial", "FD (tiny)") for run in (a, b)
     }
-    with pytest.raises(ZooError, match="has none of fid; it has d/infomax, g/hinge, FD"):
+    with pytest.raises(ZooError, match="has none of fid; it has d/infomax, g/adversarial, FD"):
         curves.series_of([a], ["fid"])
+    with pytest.raises(ZooError, match="no log has d/hinge; there are d/infomax, g/adversarial, FD"):
+        curves.series_of([a], ["d/infomax", "d/hinge"])
+    plain = log(tmp_path / "plain", [{"step": 1, "g/adversarial": 0.5}])
+    assert set(curves.series_of([a, plain], ["d/infomax", "g/*"])) == {
+        f"d/infomax, {a}",
+        f"g/adversarial, {a}",
+        str(plain),
+    }
     unscored = log(tmp_path / "c", records)
     with pytest.raises(ZooError, match=r"has no scores \(zoo train --evaluate-every\); it has d/infomax"):
         curves.series_of([unscored], [])

@@ -8,6 +8,7 @@ import pytest
 
 from training.studies import sweep, sweep_compared, sweep_scores
 from training.studies.infomax_form import EQUATION_4, infomax_form
+from zoo.sampling import latents
 from zoo.schema import registry
 
 PUBLISHED = Path(__file__).parents[2] / "published"
@@ -143,6 +144,16 @@ def test_a_difference_that_nothing_declares_is_found():
     assert set(left_out) == {"method InfoMax-GAN", "method SSGAN + IM"}
     released = whole.model_copy(update={"paper": whole.paper.model_copy(update={"as_paper": False})})
     assert set(sweep_compared.undeclared(released, True)) == {"discriminator.head_iterates_in_eval"}
+
+
+@pytest.mark.parametrize("name", [name for name in sweep.names() if "classes" in sweep.load(name).metrics])
+def test_scores_of_each_class_get_images_of_each(name):
+    """At every size: labels are drawn, and a class without images ends the run at its scores."""
+    whole = sweep.load(name)
+    for paper, smallest in ((False, False), (True, False), (True, True)):
+        for classes in {run.config.num_classes for run in whole.runs(paper, smallest)}:
+            count = sweep_scores.num_fake_of(whole.size(paper, smallest), whole.metrics, classes)
+            assert len(latents.labels(0, 0, count, classes).unique()) == classes
 
 
 @pytest.mark.parametrize("name", [name for name in sweep.names() if name.startswith("infomax-")])

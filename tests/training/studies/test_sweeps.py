@@ -295,6 +295,18 @@ def test_a_direction_is_seen_or_not_or_too_close():
     alike = CLAIM.model_copy(update={"relation": "alike"})
     assert "no more than seeds differ" in judge(alike, scored(("0", 9, 5), ("1", 8, 5), seeds=(0, 1)), two)
     assert "**not** seen here" in judge(alike, scored(("0", 9, 9), ("1", 5, 5), seeds=(0, 1)), two)
+    of_ten_steps = judge(CLAIM, scored(("0", 9), ("1", 5)), sweep.SMALLEST)
+    assert of_ten_steps == "One beats none: ten steps decide nothing, 5.0 against 9.0 (FD (efficientnet-lite0))."
+
+
+def test_damaged_scores_are_named(file, tmp_path):
+    setup = SweepSetup(str(file()), tmp_path / "out", device="cpu")
+    run = setup.runs()[0]
+    path = setup.folder(run) / "scores.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(ZooError, match=r"scores\.json cannot be read \(.*\); remove it"):
+        sweep_runs.scores_of(setup, run)
 
 
 def test_an_accuracy_at_chance_is_called_so():
