@@ -22,7 +22,7 @@ class Group(TyperGroup):
     """A group of commands, each with the whole first sentence of its help."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        commands = filter(None, (self.get_command(ctx, name) for name in self.list_commands(ctx)))
         for panel, found in groupby(commands, lambda command: getattr(command, "rich_help_panel", None)):
             with formatter.section(panel if isinstance(panel, str) else "Commands"):
                 formatter.write_dl([(command.name, _first_paragraph(command.help)) for command in found])
