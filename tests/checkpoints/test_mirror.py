@@ -268,8 +268,13 @@ def test_the_command_writes_continues_and_says_what_it_has(folder, command, tmp_
     assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
     unknown = command("mirror", "out", "no/such")
     assert (unknown.returncode, 'no model is called "no/such"' in unknown.stderr) == (2, True)
-    absent = command("mirror", "out", "no/*")
-    assert (absent.returncode, "no weights on this machine fit 'no/*'" in absent.stderr) == (1, True)
+    nothing = command("mirror", "out", "contragn/*")
+    assert (nothing.returncode, "did you mean 'contragan/*'?" in nothing.stderr) == (1, True)
+    for pattern in ("ssgan/*", "ssgan/cifar10", "SSGAN-CIFAR10@mimicry"):
+        absent = command("mirror", "out", pattern)
+        assert absent.returncode == 1
+        name = absent.stderr.partition("load them first, as with: zoo sample ")[2].strip()
+        assert registry.split_tag(name)[0] in registry.names(), "the command can be pasted"
 
 
 def test_files_of_others_stay(folder, tmp_path):

@@ -84,6 +84,29 @@ def test_a_terminal_gets_a_table_that_cuts_no_name(command, terminal):
     assert "refrigerator" in " ".join(lines).split(), "it is whole"
 
 
+@pytest.mark.parametrize(
+    ("name", "label", "said"),
+    [
+        (
+            "contragan-snresgan/cifar10",
+            "car",
+            "did you mean cat? it has airplane, automobile, bird, cat,",
+        ),
+        (
+            "contragan-snresgan/cifar10",
+            "boat",
+            'no class "boat"; it has airplane, automobile, bird, cat,',
+        ),
+        ("contragan/digits", "three", 'no class "three"; it has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9'),
+        (TINY, "goldfisch", 'no class "goldfisch"; did you mean goldfish?\n'),
+    ],
+)
+def test_an_unknown_class_is_told_all_of_a_few(name, label, said, command):
+    done = command("sample", name, "--weights", "random", "-l", label)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_a_folder_is_a_model(command, tmp_path):
     zoo.load("contragan-snresgan/cifar10").save_pretrained(tmp_path / "mine")
     assert command("labels", "./mine").stdout == command("labels", "contragan-snresgan/cifar10").stdout

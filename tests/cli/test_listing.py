@@ -54,6 +54,30 @@ def test_what_loads_now_is_first_and_what_must_be_trained_is_hidden(command):
     assert "--all" not in everything
 
 
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("cifar10", "no model fits 'cifar10'; did you mean '*cifar10*'?"),
+        ("contragan", "no model fits 'contragan'; did you mean '*contragan*'?"),
+        ("*/imagnet32", "no model fits '*/imagnet32'; did you mean '*/imagenet32'?"),
+        ("contragn*", "no model fits 'contragn*'; did you mean 'contragan*'?"),
+        ("contragan/cifr10", "no model fits 'contragan/cifr10'; did you mean contragan/cifar10?"),
+        ("qqqq", "no model fits 'qqqq'; `zoo list --all` shows all models"),
+        ("x" * 10_000, "... (10,000 characters); `zoo list --all` shows all models"),
+        ("", "no model fits ''"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_pattern_that_nothing_fits_is_told_the_nearest_that_something_does(pattern, said, command):
+    done = command("list", pattern)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+
+
+def test_a_pattern_that_fits_is_not_blamed_for_the_options(command):
+    assert "no model fits 'sngan/*' and these options" in command("list", "sngan/*", "--conditional").stderr
+
+
 def test_nothing_is_hidden_where_nothing_else_fits(command):
     assert names_of(command("list", "dcgan/stacked-mnist").stdout) == ["dcgan/stacked-mnist"]
 

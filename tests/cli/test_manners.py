@@ -6,9 +6,11 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -331,7 +333,8 @@ def test_without_access_to_a_cache(command, tmp_path, monkeypatch):
         (OSError(errno.EFBIG, "File too large", "x"), "File too large: x; raise the limit of file sizes (ulimit -f)"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), "No space left on device: x; free some space"),
         (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "set TMPDIR to a folder"),
-        (PermissionError(errno.EACCES, "Permission denied", "x"), "Permission denied: x"),
+        (OSError(errno.EROFS, "Read-only file system", "x"), "Read-only file system: x; give another place"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), "Permission denied: x; change its permissions, or"),
         (RuntimeError("a mistake of ours"), None),
         (ImportError("No module named 'x'"), None),
     ],
@@ -339,6 +342,59 @@ def test_without_access_to_a_cache(command, tmp_path, monkeypatch):
 def test_errors_of_the_system_in_a_line(error, line):
     found = failures.in_a_line(error)
     assert found is None if line is None else line in found
+
+
+def read_only(*_, **__):
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+WRITING = [
+    ["sample", "contragan/digits", "-o", "x.png"],
+    ["sample", "contragan/digits", "-n", "1"],
+    ["interpolate", "contragan/digits", "-o", "x.gif"],
+    ["align", "contragan/digits", "-o", "x"],
+    ["panel", "contragan/digits"],
+    ["evaluate", "contragan/digits", "-o", "x"],
+    ["verify", "--all", "-o", "x"],
+    ["reference", "make", "digits", "-o", "x.npz"],
+    ["export", "contragan/digits", "-o", "x"],
+    ["mirror", "x"],
+    ["train", "contragan/digits", "-o", "x"],
+    ["reproduce", "contragan", "table1", "-o", "x"],
+    ["data", "preview", "own", "-o", "x.png"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(arguments, command, monkeypatch, tmp_path):
+    image_folder(tmp_path / "own", ["1.png"])
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr("zoo.sampling.loading.load_found", lambda *_, **__: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("zoo.datasets.load", lambda *_, **__: pytest.fail("the data were loaded"))
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"zoo: \S+ cannot be written \(Read-only file system\); give another place\n", done.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_a_look_at_a_place_leaves_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for place in ("file", "new", "new/deep", "."):
+        files.refuse_unwritable(tmp_path / place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    files.refuse_unwritable(tmp_path / "new")
+
+
+def test_an_error_of_a_read_only_disk_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        files.write_atomically(tmp_path / "x.png", b"")
+    assert caught.value.filename == str(tmp_path / "x.png")
 
 
 @posix

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 from enum import Enum
 from typing import NamedTuple
 
 from ..common.errors import ZooError
 from ..schema.config import ModelConfig
 from ..schema.entries import Weights
-from ..schema.registry import config, names
+from ..schema.registry import config, fitting
 
 
 class Status(str, Enum):
@@ -58,7 +57,7 @@ def list_models(
         raise ZooError(f'available="{available}" is unknown; give "offline", "download", "trained" or nothing')
     if not isinstance(pattern, str):
         raise ZooError(f'pattern is of type {type(pattern).__name__}; give text, such as "*/cifar10"')
-    found = [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
+    found = fitting(pattern)
     if conditional is not None:
         found = [name for name in found if config(name).conditional == conditional]
     if dataset is not None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -180,8 +181,13 @@ def items(patterns: Sequence[str], cache_dir: str | os.PathLike | None = None) -
     for pattern in patterns:
         if not any(cache.fits(_shown(item.entry), pattern) for item in here):
             registry.refuse_unknown(pattern.removesuffix(cache.DISCRIMINATOR))
+            name, at, tag = pattern.removesuffix(cache.DISCRIMINATOR).partition("@")
+            fitting = [registry.resolve(name)] if registry.is_name(name) else registry.fitting(name)
+            if not fitting:
+                raise ZooError(registry.nothing_fits(name))
+            example = fitting[0] + (at + tag if "*" not in tag else "")
             raise ZooError(
-                f"no weights on this machine fit {pattern!r}; load them first, as with: zoo sample {pattern}"
+                f"no weights on this machine fit {pattern!r}; load them first, as with: zoo sample {quote(example)}"
             )
     return [item for item in here if not patterns or any(cache.fits(_shown(item.entry), p) for p in patterns)]
 

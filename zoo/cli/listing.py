@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..common.errors import ZooError
-from ..common.text import plain
+from ..common.text import plain, short
 from . import completion, printing
 from .arguments import AsJson
 
@@ -82,7 +82,9 @@ def list_command(
     found = list_models(pattern, conditional=conditional, dataset=dataset, available=available and available.value)
     if not found:
         _check_data_set(dataset)
-        raise ZooError(f"no model fits {pattern!r} and these options; `zoo list --all` shows all models")
+        if not registry.fitting(pattern):
+            raise ZooError(registry.nothing_fits(pattern))
+        raise ZooError(f"no model fits {short(pattern)} and these options; `zoo list --all` shows all models")
     rows = [_row(registry.config(name)) for name in found]
     shown = [row for row in rows if everything or row["loads"] != Status.TRAIN.value] or rows
     shown.sort(key=lambda row: _place(row, sort))

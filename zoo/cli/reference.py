@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import completion, panels
+from . import completion, panels, places
 from .arguments import Device, Force, NoProgress
 from .evaluate import PROTOCOLS, InceptionWeights, StatisticsCache
 from .pages import Group
@@ -37,6 +37,7 @@ def make(
         typer.Option(
             "-o",
             "--out",
+            callback=places.writable,
             help="The file: .safetensors (zoo), .pkl (edm2) or .npz (edm, dgm-eval).",
             rich_help_panel=panels.OUTPUT,
         ),

@@ -26,6 +26,7 @@ def refuse_early(out: str | os.PathLike, known: bool, force: bool) -> str:
     Args:
         known: the seed is given, so that an existing file may be what will be made.
     """
+    from ..common.files import refuse_unwritable
     from ..sampling.animation import require_pyav
     from ..sampling.outputs import output_kind, refuse_overwriting
 
@@ -34,6 +35,7 @@ def refuse_early(out: str | os.PathLike, known: bool, force: bool) -> str:
         require_pyav()
     if not known:
         refuse_overwriting([out], force)
+    refuse_unwritable(Path(out))
     return kind
 
 

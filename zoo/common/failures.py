@@ -28,6 +28,8 @@ _ADVICE = {
     errno.EFBIG: "raise the limit of file sizes (ulimit -f), or give another place",
     errno.ENOSPC: "free some space, or give another place",
     errno.EDQUOT: "free some space, or give another place",
+    errno.EROFS: "give another place",
+    errno.EACCES: "change its permissions, or give another place",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -10,12 +11,13 @@ import secrets
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import WeightsCorruptedError
+from .errors import WeightsCorruptedError, ZooError
 from .signals import before_forced_end
 
 if TYPE_CHECKING:
@@ -86,12 +88,24 @@ def replacing(path: Path, replace: bool = True) -> Iterator[Path]:
         else:
             _rename_to_new(temporary, path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made cannot be removed, and the first error says why
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             _name(error, path)
         raise
     finally:
         _unfinished.discard(temporary)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise ZooError before any work if nothing can be written at a place: it is tried, without a trace."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # there may be space by then, and as much as is needed is not known
+            raise ZooError(f"{path} cannot be written ({error.strerror}); give another place") from None
 
 
 def remove_leftovers(path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 ALL = "all"  # every class in equal parts
+_FEW = 160  # characters of the names of all classes that an error lists
 _LISTED = 16  # bytes per label of a list and of the tensor that it becomes
 
 
@@ -139,9 +140,12 @@ def _named(config: ModelConfig, label: str) -> int:
         return index(config, int(label))
     by_plain = {plain(name): name for name in names}
     close = [by_plain[key] for key in difflib.get_close_matches(wanted[:200], by_plain, n=3)]
-    listed = f"it has {cut(', '.join(names), 300)}" if config.origin else f"`zoo labels {config.name}` lists them"
-    hint = f"did you mean {' or '.join(close)}?" if close else listed
-    raise LabelError(f'{config.name} has no class "{cut(label, 60)}"; {hint}')
+    every = ", ".join(names)
+    few = config.origin or len(every) <= _FEW
+    listed = f"it has {cut(every, 300)}" if few else f"`zoo labels {config.name}` lists them"
+    hints = [f"did you mean {' or '.join(close)}?"] if close else []
+    hints += [listed] if few or not close else []
+    raise LabelError(f'{config.name} has no class "{cut(label, 60)}"; {" ".join(hints)}')
 
 
 def plain(name: str) -> str:

@@ -8,10 +8,14 @@ directory holds: a folder of the same name is written `./name`.
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import os
+import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ..common.errors import ConfigError, UnknownModelError, UsageError, ZooError
@@ -134,6 +138,26 @@ def refuse_unknown(pattern: str) -> None:
     """Raise as `config` does for a pattern that fits nothing and has no wildcard: it is a name, or `name@tag`."""
     if not any(mark in pattern for mark in "*?["):
         config(pattern)
+
+
+def fitting(pattern: str) -> list[str]:
+    """Return the names that fit a glob, ignoring case, sorted."""
+    return [name for name in names() if fnmatch.fnmatch(name, pattern.lower())]
+
+
+def nothing_fits(pattern: str) -> str:
+    """Return what to say of a pattern that no name fits, with the nearest pattern that some do."""
+    words = sorted({word for name in names() for word in name.split("/")})
+    near = [pattern.replace(word, close) for word, close in _closest(re.findall(r"[\w.-]+", pattern), words)]
+    tried = next((p for text in (pattern, *near) for p in (text, f"*{text.strip('*')}*") if fitting(p)), None)
+    hint = f"did you mean {quote(tried)}?" if tried else "`zoo list --all` shows all models"
+    return f"no model fits {short(pattern)}; {hint}"
+
+
+def _closest(words: list[str], known: list[str]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        for close in difflib.get_close_matches(word[:200].lower(), known, n=1):
+            yield word, close
 
 
 def _kind_of(value: Any) -> str:
