@@ -90,7 +90,9 @@ class Results:
                 try:
                     found.append(_found(data))
                 except (KeyError, ValueError, TypeError):
-                    raise ZooError(f"{folder / 'results.json'} is not of the sweep {name} as it is now; {_AGAIN}") from None
+                    raise ZooError(
+                        f"{folder / 'results.json'} is not of the sweep {name} as it is now; {_AGAIN}"
+                    ) from None
         return sorted(found, key=lambda one: _ORDER.index(one.size_name))
 
 

@@ -23,6 +23,7 @@ from ...common import choices, extras
 from ...common.errors import LabelError, UnknownDatasetError, ZooError
 from ...common.package_data import data_path
 from ...common.progress import Progress
+from ...datasets.find import is_place
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.label_alignment import as_line
@@ -242,9 +243,8 @@ def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dat
         return datasets.load_for(config, progress=progress)
     if data in datasets.CATALOGUE:
         raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
-    if isinstance(data, str) and not set("/\\.") & set(data) and not Path(data).exists():
-        hint = choices.hint(data, datasets.CATALOGUE, "the data sets are")
-        raise UnknownDatasetError(f"{data} is no data set and no path here; {hint}")
+    if not is_place(data):
+        raise UnknownDatasetError(f"{choices.unknown('data set', data, datasets.CATALOGUE)} (or give a path)")
     return datasets.load_for(config, root=data, progress=progress)
 
 
