@@ -29,7 +29,7 @@ from training.data import Batches
 from training.engine import Engine
 from training.graph import GraphedEngine
 from training.networks import Networks
-from training.run.trainer import set_precision
+from training.precision import set_precision
 from zoo import datasets
 from zoo.schema import registry
 

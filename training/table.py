@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from zoo.common.files import write_atomically
+from zoo.common.text import table
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
 
@@ -62,7 +62,7 @@ def _differences(configs: list[ModelConfig]) -> str:
         for field, value in config.training.as_paper.items():
             groups[list(TITLES).index(field), _value(_get(config, field)), _value(value)].append(config.name)
     rows = [(list(TITLES.values())[i], run, paper, _models(names)) for (i, run, paper), names in sorted(groups.items())]
-    return "### The paper and the run\n\n" + _table(("what", "the run", "`--as-paper`", "models"), rows)
+    return "### The paper and the run\n\n" + table(("what", "the run", "`--as-paper`", "models"), rows)
 
 
 def _ablations(configs: list[ModelConfig]) -> str:
@@ -75,12 +75,12 @@ def _ablations(configs: list[ModelConfig]) -> str:
             if wanted:
                 rows.append((f"`{config.name}`", score.source, str(score), options))
     rows.sort(key=lambda row: (row[1], row[0]))
-    return "### Published variations\n\n" + _table(("model", "source", "FID", "options of `zoo train`"), rows)
+    return "### Published variations\n\n" + table(("model", "source", "FID", "options of `zoo train`"), rows)
 
 
 def _settings() -> str:
     rows = [(letter, f"`{paper_settings.as_options(changed)}`") for letter, changed in paper_settings.CONTRAGAN.items()]
-    return "### Settings of ContraGAN, Table A9\n\n" + _table(("setting", "options of `zoo train`"), rows)
+    return "### Settings of ContraGAN, Table A9\n\n" + table(("setting", "options of `zoo train`"), rows)
 
 
 def _get(config: ModelConfig, field: str) -> Any:
@@ -113,10 +113,6 @@ def _models(names: list[str]) -> str:
         else:
             shown += [f"`{name}`" for name in here]
     return ", ".join(shown)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zoo.common.errors import ZooError
-from zoo.common.numbers import whole
+from zoo.common.numbers import evenly_spaced, whole
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,11 @@ def test_bounds_are_told():
     assert whole("seed", np.uint64(2**64 - 1), maximum=2**64 - 1) == 2**64 - 1
     with pytest.raises(ZooError, match="steps is 1; give a whole number from 2 to 9"):
         whole("steps", 1, 2, 9)
+
+
+def test_evenly_spaced_ones_have_both_ends():
+    assert evenly_spaced(3, 9) == [0, 4, 8]
+    assert evenly_spaced(4, 8) == [0, 2, 5, 7]
+    assert evenly_spaced(5, 3) == [0, 1, 2], "each once"
+    assert evenly_spaced(1, 9) == [8], "the last"
+    assert evenly_spaced(3, 0) == []

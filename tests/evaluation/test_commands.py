@@ -101,6 +101,7 @@ def test_verify_all_where_nothing_is_reachable(command, monkeypatch, tmp_path):
         (2, [*EVALUATE, "-m", "fid,lpips"], "'lpips' is unknown; give one of fid, kid"),
         (2, [*EVALUATE, "--labels", "many"], "'many' is unknown; give one of uniform, data"),
         (1, [*EVALUATE, "--data", "gone.npz"], "gone.npz does not exist"),
+        (1, [*EVALUATE, "--data", "gone/pictures"], "gone/pictures does not exist"),
         (2, [*EVALUATE, "--device", "cuda:9"], "cannot be used"),
     ],
 )

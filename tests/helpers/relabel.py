@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import torch
 
+from zoo.release.export import export_folder
 from zoo.sampling.gan import GAN
+
+ORDER = [3, 0, 4, 1, 9, 5, 8, 7, 2, 6]  # of the labels of a permuted model; 5 and 7 stay
 
 
 def permuted(model: GAN, classes) -> GAN:
@@ -24,6 +28,12 @@ def permuted(model: GAN, classes) -> GAN:
             if parent in ("gain", "bias") and leaf in ("weight", "v"):
                 _reorder(tensor, order, tensor.ndim - 1)
     return GAN(model.config, generator, device=model.device)
+
+
+def as_run(model: GAN, folder: Path) -> Path:
+    """Export a model of the registry as one of its own, of which nothing was measured."""
+    config = model.config.model_copy(update={"weights": (), "default_tag": None, "published": ()})
+    return export_folder(GAN(config, model.generator, device="cpu"), folder)
 
 
 @torch.no_grad()

@@ -58,12 +58,6 @@ class RunProgress:
             left = (self.total - step) / max(rate, 1e-9)
             self._print(f"step {step}/{self.total}  {rate:.2f} steps/s  {images}  {_duration(left)} left  {text}")
 
-    def say(self, message: str) -> None:
-        if self._bar:
-            self._bar.console.print(message, highlight=False)
-        elif self.shown:
-            self._print(message)
-
     def _print(self, line: str) -> None:
         """Print; a full log or a closed terminal does not end a run, since metrics.jsonl has everything."""
         try:

@@ -23,7 +23,7 @@ from ..engine import Engine
 from ..graph import GraphedEngine
 from ..networks import Networks
 from ..noise import CountedNoise
-from ..precision import set_precision as set_precision
+from ..precision import set_precision
 from ..processes import Processes, check_divides, joined
 from . import checkpoint, exporting, own_data, resuming, starting_point
 from .metrics_log import MetricsLog

@@ -23,7 +23,7 @@ from ..data import Batches
 from ..engine import Engine
 from ..graph import GraphedEngine
 from ..networks import Networks
-from ..run.trainer import set_precision
+from ..precision import set_precision
 from . import options, study_plots
 from .study_report import Figure, StudyReport, Table
 

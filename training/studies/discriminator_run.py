@@ -20,12 +20,12 @@ from ..engine import Engine
 from ..networks import Networks
 from ..noise import CountedNoise
 from ..objectives import Batch
+from ..precision import set_precision
 from ..run import checkpoint
 from ..run.metrics_log import MetricsLog
 from ..run.run_folder import RunFolder
 from ..run.run_progress import RunProgress
 from ..run.stopping import RunStoppedError, stop_signals
-from ..run.trainer import set_precision
 from .infomax_form import infomax_form
 
 _SAVE_EVERY = 500  # steps

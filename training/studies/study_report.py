@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from zoo.common.files import write_atomically
+from zoo.common.text import table
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        lines = [f"| {' | '.join(row)} |" for row in (self.head, ["---"] * len(self.head), *self.rows)]
-        return "\n".join([self.caption, "", *lines])
+        return f"{self.caption}\n\n{table(self.head, self.rows)}"
 
 
 @dataclass(frozen=True)

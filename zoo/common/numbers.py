@@ -1,4 +1,4 @@
-"""Whole numbers as people give them: of Python, NumPy or PyTorch, narrow ones without overflow."""
+"""Whole numbers: as people give them, of Python, NumPy or PyTorch, narrow ones without overflow; and evenly spaced."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -
         wanted = f"from {minimum} to {maximum}" if maximum is not None else f"of at least {minimum}"
         raise UsageError(f"{name} is {short(value)}; give a whole number {wanted}")
     return number
+
+
+def evenly_spaced(count: int, total: int) -> list[int]:
+    """Return up to `count` of the numbers 0 ... total - 1, evenly spaced with both ends; of one, the last."""
+    count = min(count, total)
+    if count <= 1:
+        return [total - 1] * count
+    return [round(i * (total - 1) / (count - 1)) for i in range(count)]
 
 
 def _is_bool(value: Any) -> bool:

@@ -91,6 +91,12 @@ def is_pictures(path: Path) -> bool:
     return path.suffix.lower() == ".npz" or is_archive(path.name)
 
 
+def is_place(data: str | os.PathLike) -> bool:
+    """Return True for a path, which exists or is written as one; False for what can only be the name of a data set."""
+    text, path = os.fspath(data), Path(data)
+    return not isinstance(data, str) or path.exists() or is_pictures(path) or os.sep in text or "/" in text
+
+
 def public(dataset: str, split: str, root: Path, anywhere: bool) -> DatasetSource:
     """Return the source of the publisher's files below a root."""
     if dataset == "digits":

@@ -15,7 +15,7 @@ from ..common.progress import ProgressCallback
 from ..common.tensors import state_sha256
 from ..common.text import visible
 from ..datasets.catalogue import CATALOGUE, own_split
-from ..datasets.find import check_split, find, is_pictures
+from ..datasets.find import check_split, find, is_pictures, is_place, of_path
 from ..sampling import loading
 from ..sampling.gan import GAN
 from ..sampling.images import Images
@@ -86,7 +86,9 @@ def check_names(source: Any, weights: str = "default", data: Any = None, split: 
     if data is not None and not isinstance(data, str):
         return
     path = path_and_split(data or "")[0]
-    if data and (path.exists() or is_pictures(path)):
+    if data and (path.exists() or is_place(data)):
+        if not path.exists():
+            of_path(path, "train")  # says so
         return
     name, _, named_split = data.partition(":") if data else (own or "", "", "")  # own pictures: custom:flowers
     if data:
@@ -225,7 +227,7 @@ def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
         return ReferenceData(config.data.dataset, split or "", side, of_run=config)
     name, colon, named_split = str(data or own).partition(":")
     path, part = path_and_split(data) if data is not None else (Path(), None)
-    if data is not None and name not in _known_datasets() and (path.exists() or is_pictures(path)):
+    if data is not None and name not in _known_datasets() and (path.exists() or is_place(data)):
         return _of_path(path, split or part or "", config, side)
     if own != name:
         _check_side(name, side)

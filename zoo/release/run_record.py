@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..common.errors import ZooError
 from ..common.files import write_atomically
+from ..common.numbers import evenly_spaced
 from ..schema.config import ModelConfig
 from ..schema.labels import class_names
 from . import card, run_plots
@@ -74,11 +75,9 @@ def thinned(records: list[dict[str, float]], most: int = _LINES) -> list[dict[st
 def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[int, Image.Image]:
     """Return the first row of a few sheets, evenly spaced in time, by step."""
     steps = sorted(sheets)
-    count = min(_ROWS, len(steps))
-    chosen = {steps[round(i * (len(steps) - 1) / max(count - 1, 1))] for i in range(count)}
     height = config.generator.resolution + 4  # with the white around it
     rows = {}
-    for step in sorted(chosen):
+    for step in (steps[i] for i in evenly_spaced(_ROWS, len(steps))):
         with Image.open(sheets[step]) as sheet:
             rows[step] = sheet.convert("RGB").crop((0, 0, sheet.width, height))
     return rows

@@ -14,9 +14,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import zoo
 from training.data import Batches
+from training.precision import set_precision
 from training.run import checkpoint
 from training.run.periodic_evaluation import PeriodicEvaluation
-from training.run.trainer import Options, set_precision, train
+from training.run.trainer import Options, train
 from training.streams import Ahead, Stream
 from zoo import datasets
 from zoo.checkpoints import weights

@@ -158,7 +158,7 @@ def test_a_page_is_written_whole_and_says_where(tmp_path, monkeypatch):
     report = StudyReport("Title", "Paper", "Why?", ["How."], {"seed": 0}, ["Found."], {"x": 1}, [table])
     report.write(tmp_path)
     text, results = page_of(tmp_path)
-    assert "| a | b |\n| --- | --- |\n| 1 | 2 |" in text
+    assert "| a | b |\n|---|---|\n| 1 | 2 |" in text
     assert results["findings"] == ["Found."]
     assert results["machine"]["command"] == "python -m training.studies.cost --data mnist.npz"
     assert "/secret" not in text

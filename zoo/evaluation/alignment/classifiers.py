@@ -23,7 +23,7 @@ from ...common import choices, extras
 from ...common.errors import DataUnavailableError, LabelError, UnknownDatasetError, UsageError, ZooError
 from ...common.package_data import data_path
 from ...common.progress import Progress
-from ...datasets.find import WHAT
+from ...datasets.find import WHAT, is_place
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.label_alignment import as_line
@@ -249,12 +249,10 @@ def check(config: ModelConfig, kind: str, data: Any) -> None:
         return
     if data in datasets.CATALOGUE:
         raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
-    if Path(data).exists():
-        return
-    if isinstance(data, str) and not set("/\\.") & set(data):
-        hint = choices.hint(data, datasets.CATALOGUE, "the data sets are")
-        raise UnknownDatasetError(f"{data} is no data set and no path here; {hint}")
-    raise DataUnavailableError(f"{os.fspath(data)} does not exist; give {WHAT}")
+    if not is_place(data):
+        raise UnknownDatasetError(f"{choices.unknown('data set', data, datasets.CATALOGUE)} (or give a path)")
+    if not Path(data).exists():
+        raise DataUnavailableError(f"{os.fspath(data)} does not exist; give {WHAT}")
 
 
 def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dataset:
