@@ -185,6 +185,8 @@ def test_what_cannot_be_compared_is_one_line(cheap_tools, command, inception_wei
     assert "did you mean torchmetrics?" in command("compare", "infomax-gan/digits", "--tools", "torchmetric").stderr
     with pytest.raises(ZooError, match="no tool is called"):
         zoo.compare("infomax-gan/digits", tools=["fid"], inception_weights=inception_weights)
+    with pytest.raises(ZooError, match="no tool is named"):
+        zoo.compare("infomax-gan/digits", tools=[], inception_weights=inception_weights)
     with pytest.raises(ZooError, match="the Inception weights are not on this machine") as error:
         zoo.compare("infomax-gan/digits")
     assert "--inception-weights" in str(error.value)

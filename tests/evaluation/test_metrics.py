@@ -7,8 +7,10 @@ import torch
 from sklearn.covariance import ledoit_wolf
 
 from zoo.common.errors import ZooError
-from zoo.evaluation.metrics import cmmd, copying, formulas, monge, neighbourhoods, prd
+from zoo.evaluation.features.reference import Reference
+from zoo.evaluation.metrics import cmmd, copying, formulas, monge, neighbourhoods, prd, scores
 from zoo.evaluation.names import C_T_OF_COPIES
+from zoo.evaluation.protocols.protocol import FID, KID
 
 
 def normal(count, width=4, seed=0, shift=0.0, scale=1.0):
@@ -268,3 +270,11 @@ def test_images_around_a_dense_part_have_the_c_t_of_copies_but_not_their_authpct
     of_test, of_around, of_copied = (neighbourhoods.authentic_share(x, train) for x in (test[1::2], around, copied))
     assert of_around > of_test
     assert of_copied < 0.7 * of_test
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("settings", [FID(), KID()])
+def test_a_score_that_overflows_is_one_line(settings):
+    real = Reference({"count": 30}, formulas.Statistics(np.full(4, 1e200), np.eye(4), 30), normal(30, scale=1e20))
+    with pytest.raises(ZooError, match=r"is no finite number, as they are too large"):
+        scores.values(settings, normal(30), real)

@@ -208,6 +208,8 @@ def _chosen(known: tuple[Tool, ...], tools: str | Sequence[str]) -> list[Tool]:
     if tools == "all":
         return list(known)
     wanted = [tools] if isinstance(tools, str) else list(tools)
+    if not wanted:
+        raise UsageError("no tool is named; name one or more, such as clean-fid, or leave them out for all")
     for name in wanted:
         if name not in names:
             raise UsageError(choices.unknown("tool", name, (*sorted(names), "all")))

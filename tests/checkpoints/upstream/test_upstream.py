@@ -157,6 +157,8 @@ def test_unsafe_or_wrong_files_are_refused(tmp_path):
         import_checkpoint("infomax-gan/cifar10", evil, tmp_path / "cache")
     with pytest.raises(WeightsUnavailableError, match="does not exist"):
         import_checkpoint("infomax-gan/cifar10", tmp_path / "no.pth", tmp_path / "cache")
+    with pytest.raises(WeightsUnavailableError, match="null is a pipe, a socket or a device"):
+        import_checkpoint("infomax-gan/cifar10", "/dev/null", tmp_path / "cache")
     (tmp_path / "empty").mkdir()
     with pytest.raises(WeightsUnavailableError, match="none of the 0 files"):
         import_checkpoint("infomax-gan/celeba64", tmp_path / "empty", tmp_path / "cache")

@@ -21,7 +21,8 @@ def checkpoint(given: Path, sources: Sequence[Upstream]) -> Path:
     if given.is_file():
         return given
     if not given.is_dir():
-        raise WeightsUnavailableError(f"{given} does not exist; give the downloaded file, or its folder")
+        problem = "is a pipe, a socket or a device" if given.exists() else "does not exist"
+        raise WeightsUnavailableError(f"{given} {problem}; give the downloaded file, or its folder")
     paths = sorted(path.relative_to(given).as_posix() for path in given.rglob("*") if path.is_file())
     return given / matching.only(_patterns(sources), paths, str(given), remedy="; give the path of the file")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from ...common.errors import ZooError
 from ..features.references import Reference
 from ..protocols.protocol import CMMD, CT, FID, IS, KID, MIND, PRD, AuthPct, DensityCoverage, PrecisionRecall, Settings
 from . import cmmd, copying, formulas, monge, neighbourhoods, prd
@@ -20,7 +23,21 @@ def values(
         fake: features (N, D) of the generated images; logits for IS.
         real: None for IS; with features for all but FID.
         held_out: real images that the model was not trained on, for C_T.
+
+    Raises:
+        ZooError: features so large that their score overflows.
     """
+    found = _values(settings, fake, real, held_out)
+    for kind, spread in found.items():
+        if not all(math.isfinite(number) for number in (spread.value, spread.std or 0)):
+            raise ZooError(
+                f"{kind}: the score of these features is no finite number, as they are too large; see to the images, "
+                f"the extractor's weights or the reference statistics"
+            )
+    return found
+
+
+def _values(settings: Settings, fake: Tensor, real: Reference | None, held_out: Reference | None) -> dict[str, Spread]:
     if isinstance(settings, IS):
         return {"is": formulas.classifier_score(fake, settings.splits, settings.shuffle)}
     assert real is not None
