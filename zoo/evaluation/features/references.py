@@ -88,7 +88,9 @@ class ReferenceData:
         return visible(self.root.name or str(self.root)) if self.root else str(self)
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.split}"
+        """The data set and its split; files that stand for a data set by their name, too."""
+        of = f" of {self.place}" if self.root and self.dataset in CATALOGUE else ""
+        return f"{self.dataset} {self.split}{of}"
 
 
 def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = None) -> ReferenceData:
