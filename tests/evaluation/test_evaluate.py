@@ -120,17 +120,18 @@ def test_training_images_are_never_held_out_ones(tmp_path):
         np.savez(tmp_path / name, **arrays)
 
     def unseen(data, given=None):
-        found = zoo.evaluate(images, ("ct",), data=tmp_path / data, held_out=given, extractor="tiny", device="cpu")
+        found = zoo.evaluate(images, ("ct",), data=data, held_out=given, extractor="tiny", device="cpu")
         return [reference["count"] for reference in found.references]
 
+    given = [datasets.Dataset(images[:n], torch.zeros(n, dtype=torch.int64), 1) for n in (60, 60, 50)]
     for data in ("plain.npz", "twice.npz"):
         with pytest.raises(DataUnavailableError, match="there are none here; give them with --held-out"):
-            unseen(data)
-    for given in (tmp_path / "plain.npz", datasets.Dataset(images, torch.zeros(60, dtype=torch.int64), 1)):
-        with pytest.raises(ZooError, match="held"):
-            unseen("plain.npz", given)
-    assert unseen("split.npz") == [60, 40]
-    assert unseen("plain.npz", datasets.Dataset(images[:50], torch.zeros(50, dtype=torch.int64), 1)) == [60, 50]
+            unseen(tmp_path / data)
+    for data, same in ((tmp_path / "plain.npz", tmp_path / "plain.npz"), given[:2]):
+        with pytest.raises(ZooError, match="has not seen"):
+            unseen(data, same)
+    assert unseen(tmp_path / "split.npz") == [60, 40]
+    assert unseen(tmp_path / "plain.npz", given[2]) == [60, 50]
 
 
 def test_every_metric_takes_the_images_that_it_says(unconditional):

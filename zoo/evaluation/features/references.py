@@ -128,11 +128,13 @@ def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = Non
 
 
 def _are_same(data: ReferenceData, other: ReferenceData) -> bool:
-    """Return True for the same images, as a file without splits has them for each; data sets by name are known."""
-    by_name = all(side.root is None and side.given is None and side.of_run is None for side in (data, other))
-    if by_name or data.file is not None or other.file is not None:
+    """Return True for the same images; an .npz without splits has the same for each of them."""
+    if data.given is not None and other.given is not None:
+        return torch.equal(data.given.images, other.given.images)
+    if data.root is None or other.root is None or data.root.resolve() != other.root.resolve():
         return False
-    return torch.equal(data.loaded.images, other.loaded.images)
+    both_npz = data.root.suffix.lower() == ".npz"
+    return data.split == other.split or (both_npz and torch.equal(data.loaded.images, other.loaded.images))
 
 
 @dataclass(frozen=True)
