@@ -31,6 +31,10 @@ from ...common.locks import locked
 from ...common.progress import ProgressCallback
 from ...common.text import visible
 from ...datasets.catalogue import CATALOGUE
+from ...datasets.find import of_path
+from ...datasets.folder import Pictures
+from ...datasets.layout import parts
+from ...datasets.npz import Npz
 from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
@@ -128,13 +132,17 @@ def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = Non
 
 
 def _are_same(data: ReferenceData, other: ReferenceData) -> bool:
-    """Return True for the same images; an .npz without splits has the same for each of them."""
+    """Return True for the same images; an .npz or a folder without splits has the same for each of them."""
     if data.given is not None and other.given is not None:
         return torch.equal(data.given.images, other.given.images)
     if data.root is None or other.root is None or data.root.resolve() != other.root.resolve():
         return False
-    both_npz = data.root.suffix.lower() == ".npz"
-    return data.split == other.split or (both_npz and torch.equal(data.loaded.images, other.loaded.images))
+    if data.split == other.split:
+        return True
+    source = of_path(data.root, data.split)
+    if isinstance(source, Pictures):
+        return bool(source.listing.pictures) and "" in parts(source.origin, source.listing, data.split)
+    return isinstance(source, Npz) and torch.equal(data.loaded.images, other.loaded.images)
 
 
 @dataclass(frozen=True)
