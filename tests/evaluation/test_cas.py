@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -150,6 +151,13 @@ def test_other_classes_are_one_line(asked):
     digits = datasets.load("digits")
     with pytest.raises(LabelError, match="given data given has 2 classes, contragan/digits has 10"):
         score(held_out=datasets.Dataset(digits.images[:20], torch.arange(20) % 2, 2))
+
+
+def test_a_file_in_place_of_the_data_set_is_named(asked, tmp_path):
+    digits = datasets.load("digits")
+    np.savez(tmp_path / "few", images=digits.images[:20].permute(0, 2, 3, 1).numpy(), labels=np.arange(20) % 2)
+    with pytest.raises(LabelError, match=r"digits train of few\.npz has 2 classes, contragan/digits has 10"):
+        score(held_out=tmp_path / "few.npz")
 
 
 def test_a_recorded_score_is_verified(asked, monkeypatch):

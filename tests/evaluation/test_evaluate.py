@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import zoo
 from zoo import datasets
@@ -120,17 +121,35 @@ def test_training_images_are_never_held_out_ones(tmp_path):
         np.savez(tmp_path / name, **arrays)
 
     def unseen(data, given=None):
-        found = zoo.evaluate(images, ("ct",), data=tmp_path / data, held_out=given, extractor="tiny", device="cpu")
+        found = zoo.evaluate(images, ("ct",), data=data, held_out=given, extractor="tiny", device="cpu")
         return [reference["count"] for reference in found.references]
 
+    given = [datasets.Dataset(images[:n], torch.zeros(n, dtype=torch.int64), 1) for n in (60, 60, 50)]
     for data in ("plain.npz", "twice.npz"):
         with pytest.raises(DataUnavailableError, match="there are none here; give them with --held-out"):
-            unseen(data)
-    for given in (tmp_path / "plain.npz", datasets.Dataset(images, torch.zeros(60, dtype=torch.int64), 1)):
-        with pytest.raises(ZooError, match="held"):
-            unseen("plain.npz", given)
-    assert unseen("split.npz") == [60, 40]
-    assert unseen("plain.npz", datasets.Dataset(images[:50], torch.zeros(50, dtype=torch.int64), 1)) == [60, 50]
+            unseen(tmp_path / data)
+    for data, same in ((tmp_path / "plain.npz", tmp_path / "plain.npz"), given[:2]):
+        with pytest.raises(ZooError, match="has not seen"):
+            unseen(data, same)
+    for i, picture in enumerate(images[:8]):
+        for folder in ("flat", "apart/train", "apart/test")[: 1 if i > 5 else 3]:
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / folder / f"{i}.png")
+    with pytest.raises(DataUnavailableError, match="there are none here"):
+        unseen(tmp_path / "flat")
+    assert unseen(tmp_path / "apart") == [6, 6]
+    assert unseen(tmp_path / "split.npz") == [60, 40]
+    assert unseen(tmp_path / "plain.npz", given[2]) == [60, 50]
+
+
+def test_too_few_training_images_for_c_t_are_one_line():
+    images = datasets.load("digits").images
+    few, unseen = (datasets.Dataset(i, torch.zeros(len(i), dtype=torch.int64), 1) for i in (images[:2], images[9:90]))
+    with pytest.raises(ZooError, match="C_T needs at least 3 training images, there are 2"):
+        zoo.evaluate(images, ("ct",), data=few, held_out=unseen, extractor="tiny", device="cpu")
+    wide = dataclasses.replace(few, images=images[:50], labels=torch.zeros(50, dtype=torch.int64))
+    with pytest.raises(ZooError, match="C_T needs at least 64 training images, there are 50"):
+        zoo.evaluate(images, ("ct",), data=wide, held_out=unseen, extractor="efficientnet-lite0", device="cpu")
 
 
 def test_every_metric_takes_the_images_that_it_says(unconditional):

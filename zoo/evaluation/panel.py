@@ -130,7 +130,7 @@ def _images(target: Target, data: Any, num_real: int, num_fake: int) -> _Images:
 
 def _real_target(data: references.ReferenceData) -> Target:
     target = open_target(data.loaded)
-    return replace(target, subject=Subject(name=str(data), num_images=target.subject.num_images))
+    return replace(target, subject=Subject(name=f"{data.dataset} {data.split}", num_images=target.subject.num_images))
 
 
 def _report(

@@ -13,7 +13,7 @@ from .features.references import ReferenceData, Selection
 from .features.sources import Generated
 from .metrics.classwise import check_classes
 from .names import METRICS
-from .protocols.protocol import IS, KID, MIND, PRD, EqualCounts, Protocol, Sampling, Settings
+from .protocols.protocol import CT, IS, KID, MIND, PRD, EqualCounts, Protocol, Sampling, Settings
 from .targets import Target
 
 
@@ -131,6 +131,11 @@ def settle(task: Task, target: Target, extractor: Extractor, data: ReferenceData
         raise ZooError(f"{clusters} clusters need more than {fake} images on either side; raise --num-fake")
     if task.metric == "authpct" and real < 2:
         raise ZooError("AuthPct needs at least 2 training images; raise --num-real")
+    if isinstance(settings, CT):
+        wide = extractor.width(extractor.layer("fid")) > settings.components
+        least = max(settings.cells, settings.components if wide else 1)
+        if real < least:
+            raise ZooError(f"C_T needs at least {least} training images, there are {real}; give more (--data)")
     if target.model and target.subject.dtype != "float32" and settings.sampling.batch_norm != "running":
         raise ZooError(
             f"{task.protocol.name} samples with batch norm in its {settings.sampling.batch_norm} mode, which is "

@@ -31,6 +31,10 @@ from ...common.locks import locked
 from ...common.progress import ProgressCallback
 from ...common.text import visible
 from ...datasets.catalogue import CATALOGUE
+from ...datasets.find import of_path
+from ...datasets.folder import Pictures
+from ...datasets.layout import parts
+from ...datasets.npz import Npz
 from ...schema.config import ModelConfig
 from ..metrics.formulas import Statistics, check_finite, statistics
 from . import extraction as features
@@ -88,7 +92,9 @@ class ReferenceData:
         return visible(self.root.name or str(self.root)) if self.root else str(self)
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.split}"
+        """The data set and its split; files that stand for a data set by their name, too."""
+        of = f" of {self.place}" if self.root and self.dataset in CATALOGUE else ""
+        return f"{self.dataset} {self.split}{of}"
 
 
 def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = None) -> ReferenceData:
@@ -126,11 +132,17 @@ def held_out(data: ReferenceData, metric: str, given: ReferenceData | None = Non
 
 
 def _are_same(data: ReferenceData, other: ReferenceData) -> bool:
-    """Return True for the same images, as a file without splits has them for each; data sets by name are known."""
-    by_name = all(side.root is None and side.given is None and side.of_run is None for side in (data, other))
-    if by_name or data.file is not None or other.file is not None:
+    """Return True for the same images; an .npz or a folder without splits has the same for each of them."""
+    if data.given is not None and other.given is not None:
+        return torch.equal(data.given.images, other.given.images)
+    if data.root is None or other.root is None or data.root.resolve() != other.root.resolve():
         return False
-    return torch.equal(data.loaded.images, other.loaded.images)
+    if data.split == other.split:
+        return True
+    source = of_path(data.root, data.split)
+    if isinstance(source, Pictures):
+        return bool(source.listing.pictures) and "" in parts(source.origin, source.listing, data.split)
+    return isinstance(source, Npz) and torch.equal(data.loaded.images, other.loaded.images)
 
 
 @dataclass(frozen=True)
