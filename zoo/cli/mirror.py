@@ -32,4 +32,5 @@ def mirror_command(
     for entry, was_there in mirror.write(folder, wanted):
         terms = entry.license + (", no commercial use" if is_noncommercial(entry.license) else "")
         say(f"{entry.name}@{entry.tag}  {as_size(entry.size)}  {terms}{'  (there already)' if was_there else ''}")
-    say(f"{folder}: {len(wanted)} files; use it with ZOO_MIRROR={quote(str(folder.resolve()))}")
+    count = "one file" if len(wanted) == 1 else f"{len(wanted)} files"
+    say(f"{folder}: {count}; use it with ZOO_MIRROR={quote(str(folder.resolve()))}")

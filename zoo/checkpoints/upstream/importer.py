@@ -193,7 +193,7 @@ def _wanted(config: ModelConfig, entry: Weights, discriminator: bool) -> Wanted:
     if sources := weights.sources_of(entry, discriminator):
         return Wanted(config, entry, sources, sources[0], discriminator)
     if not discriminator:
-        raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported: {weights.how_to_get(config, entry)}")
+        raise WeightsUnavailableError(f"{config.name}@{entry.tag} is not imported. {weights.how_to_get(config, entry)}")
     if entry.discriminator:
         raise WeightsUnavailableError(
             f"the discriminator of {config.name}@{entry.tag} is not imported: it ships with the package"
