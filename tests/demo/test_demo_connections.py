@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
+import json
 import logging
+import re
 import socket
 import sys
 import threading
@@ -280,6 +283,26 @@ def test_nonsense_after_an_answer_has_begun_ends_the_connection_alone(serve, cap
         assert b" 400 " in _rest(running.connect(GET + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n"))
         assert _status(running.connect(GET + b"\r\n")) == 200
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_terminal_gets_the_log_in_words(monkeypatch):
+    from zoo.demo import logs
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    said = []
+    for stream in (Terminal(), io.StringIO()):
+        logger = logging.Logger("zoo.demo")
+        monkeypatch.setattr(logs, "_logger", logger)
+        monkeypatch.setattr(sys, "stderr", stream)
+        logs.configure()
+        logs.event("loaded", model="contragan/digits\x1b[2J\n", seconds=0.25)
+        said.append(stream.getvalue())
+    words, line = said
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  loaded: model contragan/digits\\x1b\[2J\\x0a, seconds 0\.25\n", words), words
+    assert json.loads(line)["model"] == "contragan/digits\x1b[2J\n"
 
 
 def test_the_log_is_lines_whatever_is_logged(monkeypatch):

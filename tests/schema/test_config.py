@@ -26,8 +26,12 @@ def test_every_config_reads_back_and_has_a_paper_variant(name):
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
-        ({"generator.chanels": 1}, "generator.chanels", "unknown key"),
-        ({"training.optimiser": 1}, "training.optimiser", "unknown key"),
+        ({"generator.chanels": 1}, "generator.chanels", "unknown key; did you mean channels?"),
+        ({"training.optimiser": 1}, "training.optimiser", "unknown key; did you mean optimizer?"),
+        ({"training.optimizer.beta_1": 1}, "training.optimizer.beta_1", "unknown key; did you mean beta1?"),
+        ({"discriminator.head.typ": 1}, "discriminator.head.typ", "unknown key; did you mean type?"),
+        ({"training.colour": 1}, "training.colour", "unknown key; remove it or correct its spelling"),
+        ({"function-after": 1}, "", "unknown key"),
         ({"training.auxiliary": [{"type": "infomax", "gamma": 1}]}, "training.auxiliary.0.gamma", "unknown key"),
         ({"generator.latent_dim": "many"}, "generator.latent_dim", "'many'"),
         ({"training.steps": 0}, "training.steps", "greater than 0"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from . import panels
+from .printing import say
 
 
 def demo(
@@ -97,6 +99,8 @@ def demo(
 
     zoo demo --host 0.0.0.0 --port 7860
     """
+    if sys.stderr.isatty():
+        say("starting the demo, which takes some seconds ...", to_stderr=True)
     from ..demo import Settings, serve
 
     settings = Settings(

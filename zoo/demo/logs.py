@@ -1,6 +1,6 @@
-"""One line of JSON on standard error for each request and each event of the server.
+"""One line on standard error for each request and each event of the server: JSON, or words on a terminal.
 
-Callers' text is cut, and JSON escapes control characters, so that callers cannot add lines of their own.
+Callers' text is cut, and control characters are escaped, so that callers cannot add lines of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..common.text import visible
+
 _logger = logging.getLogger("zoo.demo")
 _LONGEST, _MOST = 200, 20  # characters of a text, items of a list
 _LONGEST_ERROR, _FRAMES = 500, 8
@@ -23,10 +25,20 @@ def configure() -> None:
     """Send the log to standard error, once; a program's own logging configuration is kept."""
     if not _logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_Words() if sys.stderr.isatty() else logging.Formatter("%(message)s"))
         _logger.addHandler(handler)
         _logger.setLevel(logging.INFO)
         _logger.propagate = False
+
+
+class _Words(logging.Formatter):
+    """Tells a person what a line of JSON says."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = json.loads(record.getMessage())
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        said = ", ".join(f"{key} {value}" for key, value in facts.items() if key not in ("time", "event"))
+        return visible(f"{clock}  {facts['event']}" + (f": {said}" if said else ""))
 
 
 def event(name: str, **facts: Any) -> None:

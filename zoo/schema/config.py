@@ -6,11 +6,13 @@ reason. Configs are immutable; `ModelConfig.updated` makes a changed copy and ch
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ..common.errors import ConfigError
 from ..common.json_files import as_json
@@ -19,6 +21,7 @@ from . import config_files
 from .architecture import ConfigPart, Discriminator, Generator
 from .bounds import MAX_CLASSES, Length, Line, Notes, Side, Word
 from .entries import Published, Tag, Weights
+from .keys import keys_beside
 from .label_alignment import LabelAlignment
 from .origin import Name, Origin
 from .own_preparation import OwnPreparation
@@ -314,13 +317,14 @@ _MEMBERS = {
 def explain(error: ValidationError) -> str:
     """Return the first problems of a validation, each as `field: reason`, on one line of bounded length."""
     items = error.errors(include_url=False, include_context=False)
-    lines = [_problem(item) for item in items[:_EXPLAINED]]
+    root = [ModelConfig] if error.title == ModelConfig.__name__ else []
+    lines = [_problem(item, root) for item in items[:_EXPLAINED]]
     if more := len(items) - len(lines):
         lines.append(f"and {more:,} more")
     return one_line("; ".join(lines), 1000)
 
 
-def _problem(item: Any) -> str:
+def _problem(item: Any, root: Sequence[type[BaseModel]]) -> str:
     # pydantic puts the member of a union into the path; users know only the keys of the JSON.
     path = [cut(visible(str(key)), 60) for key in item["loc"] if not _INSIDE.match(str(key))]
     in_list = [
@@ -331,7 +335,8 @@ def _problem(item: Any) -> str:
     ]
     message = cut(visible(re.sub(r"^Value error, ", "", item["msg"])), 400)
     if item["type"] == "extra_forbidden":
-        message = "unknown key; remove it or correct its spelling"
+        close = difflib.get_close_matches("".join(names[-1:]), keys_beside(names, root), n=1)
+        message = f"unknown key; {f'did you mean {close[0]}?' if close else 'remove it or correct its spelling'}"
     elif item["type"] == "missing":
         message = "missing; add it"
     elif item["type"] != "value_error" and not isinstance(item["input"], dict):
