@@ -59,8 +59,7 @@ class DiscriminatorRun:
         self.config, self.folder, self.batch_of, self.probe = config, RunFolder(folder), batch_of, probe
         self.device = pick_device(device)
         set_precision(config.training.precision)
-        torch.manual_seed(seed)
-        self.networks = Networks.build(config, self.device)
+        self.networks = Networks.build(config, self.device, seed)
         self.engine = Engine(config, self.networks, CountedNoise(seed, self.device))
         self.terms = terms
         self.identity = {
