@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
 import sys
 from pathlib import Path
 
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -26,10 +23,10 @@ return shown.length && shown.every((image) => image.complete && image.naturalWid
 
 def take(model: str) -> bytes:
     """Return a PNG of the Sample tab with images of each class of a model."""
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    sys.path.insert(0, str(PICTURE.parents[1] / "tests" / "helpers"))
+    from demo_page import headless
+
+    driver = headless()
     try:
         with start(Settings(device="cpu")) as running:
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZE)

@@ -24,11 +24,17 @@ class Networks:
     of_terms: dict[str, torch.Tensor] = field(default_factory=dict)  # what terms of the objective change, by name
 
     @classmethod
-    def build(cls, config: ModelConfig, device: torch.device | str = "cpu") -> Networks:
-        """Build new networks from torch's current random state."""
+    def build(cls, config: ModelConfig, device: torch.device | str = "cpu", seed: int | None = None) -> Networks:
+        """Build new networks: those of a seed, whatever other threads draw meanwhile, or of torch's present state."""
         device = torch.device(device)
-        generator = nets.build_generator(config.generator).to(device).to(memory_format=torch.channels_last)
-        discriminator = nets.build_discriminator(config.discriminator).to(device).to(memory_format=torch.channels_last)
+        random = None if seed is None else torch.Generator().manual_seed(seed)
+        generator, discriminator = (
+            network.to(device).to(memory_format=torch.channels_last)
+            for network in (
+                nets.build_generator(config.generator, random=random),
+                nets.build_discriminator(config.discriminator, random=random),
+            )
+        )
         adam, ema = config.training.optimizer, config.training.ema
 
         def optimizer(network: nn.Module, lr: float) -> torch.optim.Adam:

@@ -334,7 +334,10 @@ def test_without_access_to_a_cache(command, tmp_path, monkeypatch):
         (OSError(errno.ENOSPC, "No space left on device", "x"), "No space left on device: x; free some space"),
         (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "set TMPDIR to a folder"),
         (OSError(errno.EROFS, "Read-only file system", "x"), "Read-only file system: x; give another place"),
-        (PermissionError(errno.EACCES, "Permission denied", "x"), "Permission denied: x; change its permissions, or"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), "Permission denied: x; change its permissions"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/x"), "Not a directory: f/x; give another place"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x"), "File name too long: x; give another place"),
+        (RuntimeError("Symlink loop from 'a/x'"), "symbolic links: 'a/x'; give another place"),  # of Path.resolve
         (RuntimeError("a mistake of ours"), None),
         (ImportError("No module named 'x'"), None),
     ],

@@ -98,8 +98,8 @@ class Run:
             "processes": str(processes.size),
         }
         set_precision(config.training.precision)
-        torch.manual_seed(options.seed)  # of the initial weights; batches and latents are counted, not drawn
-        self.networks = Networks.build(config, device)
+        self.networks = Networks.build(config, device, options.seed)
+        torch.manual_seed(options.seed)  # of what a plugin makes; batches and latents are counted, not drawn
         noise = CountedNoise(options.seed, device, processes.rows(config.training.batch_size).start)
         self.engine = Engine(config, self.networks, noise, processes)
         self.compiling = self._compiling()

@@ -42,8 +42,7 @@ class Timed:
         images = torch.randint(0, 256, (_IMAGES, 3, side, side), dtype=torch.uint8)
         data = datasets.Dataset(images, torch.zeros(_IMAGES, dtype=torch.int64), 1)
         self.batches, self.device, self.done = Batches(config, data, 0, device), device, 0
-        torch.manual_seed(0)
-        engine = Engine(config, Networks.build(config, device))
+        engine = Engine(config, Networks.build(config, device, 0))
         self.engine = GraphedEngine(engine) if device.type == "cuda" else engine
 
     def seconds(self, steps: int) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo.common.devices import pick_device
 from zoo.common.errors import ZooError
+from zoo.inference.renderer import eval_mode
 from zoo.nets import Discriminator
 from zoo.schema.config import ModelConfig
 
@@ -59,8 +60,7 @@ class DiscriminatorRun:
         self.config, self.folder, self.batch_of, self.probe = config, RunFolder(folder), batch_of, probe
         self.device = pick_device(device)
         set_precision(config.training.precision)
-        torch.manual_seed(seed)
-        self.networks = Networks.build(config, self.device)
+        self.networks = Networks.build(config, self.device, seed)
         self.engine = Engine(config, self.networks, CountedNoise(seed, self.device))
         self.terms = terms
         self.identity = {
@@ -133,11 +133,8 @@ def in_eval(measure: Callable[[Discriminator, int], dict[str, float]], steps: se
     def probe(discriminator: Discriminator, step: int) -> dict[str, float] | None:
         if step not in steps:
             return None
-        discriminator.eval()
-        with torch.no_grad():
-            found = measure(discriminator, step)
-        discriminator.train()
-        return found
+        with torch.no_grad(), eval_mode(discriminator):
+            return measure(discriminator, step)
 
     return probe
 

@@ -7,15 +7,15 @@ of real images if there is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.evaluation.alignment import assignment, judges
+from zoo.inference.renderer import eval_mode
 from zoo.nets import Discriminator
 from zoo.sampling.gan import GAN
 
@@ -29,7 +29,6 @@ TWINS = "labels/classes with a twin"
 _SEED = 7  # of the images
 _TWIN = 0.9  # cosine of two class embeddings from which on the discriminator hardly tells the classes apart
 
-Network = TypeVar("Network", bound=nn.Module)
 Classifier = Callable[[Tensor], Tensor]  # uint8 images (N, 3, H, W) to classes (N,)
 
 
@@ -45,8 +44,8 @@ class LabelProbe:
         if run.step % self.every and run.step != run.config.training.steps:
             return None
         model = GAN(run.config, run.networks.sampler(), device=run.device)
-        with in_eval_mode(run.networks.discriminator) as discriminator:
-            return self.label_shares(model, discriminator)
+        with eval_mode(run.networks.discriminator):
+            return self.label_shares(model, run.networks.discriminator)
 
     def label_shares(self, model: GAN, discriminator: Discriminator) -> dict[str, float]:
         """Return the shares by name.
@@ -77,14 +76,3 @@ def twins(discriminator: Discriminator) -> float:
     """Return the share of the classes whose embedding has a cosine above 0.9 with that of another class."""
     embeddings = discriminator.heads.class_embeddings()
     return float(((embeddings @ embeddings.t()) > _TWIN).sum(dim=1).gt(1).float().mean())
-
-
-@contextmanager
-def in_eval_mode(network: Network) -> Iterator[Network]:
-    """Inside, the network is in eval mode, so that measuring it changes nothing."""
-    was = network.training
-    network.eval()
-    try:
-        yield network
-    finally:
-        network.train(was)

@@ -28,9 +28,10 @@ _ADVICE = {
     errno.EFBIG: "raise the limit of file sizes (ulimit -f), or give another place",
     errno.ENOSPC: "free some space, or give another place",
     errno.EDQUOT: "free some space, or give another place",
-    errno.EROFS: "give another place",
     errno.EACCES: "change its permissions, or give another place",
+    **dict.fromkeys((errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP), "give another place"),
 }
+_LOOP = "Symlink loop from "  # as `Path.resolve` says it before Python 3.13
 
 
 def run(command: Callable[[], None], program: str) -> None:
@@ -61,6 +62,8 @@ def in_a_line(error: Exception) -> str | None:
         return _OUT_OF_MEMORY.format(needed=f" ({needed[1]} {needed[2]} more were needed)" if needed else "")
     if _THREADS.search(text):
         return f"no thread can be started ({text}); raise the limit of processes and threads (ulimit -u)"
+    if text.startswith(_LOOP):
+        return f"{os.strerror(errno.ELOOP)}: {text.removeprefix(_LOOP)}; {_ADVICE[errno.ELOOP]}"
     if not isinstance(error, OSError):
         return None
     if "No usable temporary directory" in text:

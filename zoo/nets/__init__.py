@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from ..common.errors import ConfigError
@@ -62,7 +64,9 @@ _GENERATORS = {
 _DISCRIMINATORS = {"resnet": ResNetDiscriminator, "dcgan": DCGANDiscriminator}
 
 
-def build_generator(spec: architecture.Generator, device: str | torch.device = "cpu") -> Generator:
+def build_generator(
+    spec: architecture.Generator, device: str | torch.device = "cpu", random: torch.Generator | None = None
+) -> Generator:
     """Build an untrained generator from `config.generator`, in training mode, float32 whatever the process's defaults.
 
     Call it with z (N, latent_dim) ~ N(0, 1), and labels (N,) int64 if `spec.num_classes`; it returns images
@@ -70,22 +74,27 @@ def build_generator(spec: architecture.Generator, device: str | torch.device = "
 
     Args:
         device: a torch device, or "meta" for a network without memory, whose weights are loaded next.
+        random: draws the initial weights, on the device; None: PyTorch's own, from which any thread may draw meanwhile.
 
     Raises:
         ConfigError: it would exceed the zoo's size limit, or the memory.
     """
-    return _built("generator", _GENERATORS[spec.architecture], spec, device)
+    return _built("generator", _GENERATORS[spec.architecture], spec, device, random)
 
 
-def build_discriminator(spec: architecture.Discriminator, device: str | torch.device = "cpu") -> Discriminator:
+def build_discriminator(
+    spec: architecture.Discriminator, device: str | torch.device = "cpu", random: torch.Generator | None = None
+) -> Discriminator:
     """Build an untrained discriminator from `config.discriminator`, as `build_generator` does.
 
     See `DiscriminatorOutput` for what it returns.
     """
-    return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec, device)
+    return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec, device, random)
 
 
-def _built(part: str, network: Callable[[Any], Network], spec, device: str | torch.device) -> Network:
+def _built(
+    part: str, network: Callable[[Any], Network], spec, device: str | torch.device, random: torch.Generator | None
+) -> Network:
     """Build the network after a check of its size."""
     size = _at_most(spec)
     if size > _LARGEST // 2:  # in doubt: counted on a device that takes no memory, in milliseconds
@@ -100,7 +109,7 @@ def _built(part: str, network: Callable[[Any], Network], spec, device: str | tor
     if str(device) == "meta":
         return _outline(network, spec)
     try:
-        with fresh_defaults(device):
+        with fresh_defaults(device), _DrawnFrom(random) if random else nullcontext():
             return network(spec)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
@@ -121,6 +130,19 @@ class _NoInitialWeights(TorchFunctionMode):
         if getattr(function, "__module__", None) == "torch.nn.init":
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         return function(*args, **kwargs)
+
+
+class _DrawnFrom(TorchFunctionMode):
+    """Draws initial weights from a generator, to which PyTorch's own layers have no argument."""
+
+    _DRAWS = (init.uniform_, init.normal_, init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_)
+
+    def __init__(self, generator: torch.Generator):
+        self.generator = generator
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        return function(*args, **(kwargs | {"generator": self.generator} if function in self._DRAWS else kwargs))
 
 
 def _at_most(spec) -> int:

@@ -58,7 +58,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("v", torch.empty(columns), persistent=not iterates_in_eval)
         if not self.u.is_meta:
             for vector in (self.u, self.v):
-                vector.copy_(F.normalize(torch.randn_like(vector), dim=0, eps=eps))
+                vector.copy_(F.normalize(torch.empty_like(vector).normal_(), dim=0, eps=eps))
 
     def weight_matrix(self) -> Tensor:
         """The weight as a matrix (output channels, everything else)."""

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from narrow import short
+from narrow import short, tiny
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import zoo
 from training.data import Batches
+from training.networks import Networks
 from training.precision import set_precision
 from training.run import checkpoint
 from training.run.periodic_evaluation import PeriodicEvaluation
@@ -23,6 +24,7 @@ from zoo import datasets
 from zoo.checkpoints import weights
 from zoo.common.errors import ZooError
 from zoo.evaluation.report import environment
+from zoo.schema import registry
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,6 +60,21 @@ def test_the_same_seed_is_the_same_run(tmp_path):
     a, b, c = (weights.read(run / "model.safetensors") for run in runs)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+@pytest.mark.parametrize("name", ["contragan/cifar10", "wgan-gp/cifar10", "dcgan/mnist64"])
+def test_the_weights_of_a_seed_are_its_own(name):
+    """Nothing that other threads draw from PyTorch's state meanwhile changes them, nor do they change that state."""
+    config = tiny(registry.config(name))
+    torch.manual_seed(7)
+    expected = Networks.build(config)
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    found = Networks.build(config, seed=7)
+    assert torch.equal(torch.get_rng_state(), state)
+    for part in ("generator", "discriminator"):
+        tensors = getattr(found, part).state_dict()
+        assert all(torch.equal(tensors[key], value) for key, value in getattr(expected, part).state_dict().items())
 
 
 @pytest.mark.parametrize(
