@@ -28,6 +28,11 @@ def recorded_data(folder: RunFolder) -> Path | None:
     return path
 
 
+def is_recorded(folder: RunFolder, data: Path) -> bool:
+    """Return True if the run has begun, or gone on, with data of this place."""
+    return str(data.absolute()) in [start.get(DATA) for start in folder.starts()]
+
+
 def planned_steps(folder: RunFolder) -> int | None:
     """Return the steps that the run here was to make; None if there is none."""
     return ModelConfig.from_file(folder.path / "config.json").training.steps if folder.exists() else None

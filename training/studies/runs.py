@@ -5,24 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from zoo import datasets
 from zoo.checkpoints import weights
+from zoo.common.errors import ZooError
 from zoo.schema.config import ModelConfig
 
-from ..run import own_data
+from ..run import own_data, resuming
 from ..run.run_folder import RunFolder
 from ..run.trainer import Hook, Options, train
+
+
+def check_same(config: ModelConfig, options: Options) -> None:
+    """Raises ZooError if the run folder holds a run of another config, or one of other data than are given."""
+    folder = RunFolder(options.out)
+    if not folder.exists():
+        return
+    kept = folder.config()
+    folder.check_same(own_data.on_data(config, options.data, kept.data.dataset, options.classes))
+    seen = kept.origin and kept.origin.data
+    if options.data is None or seen is None or resuming.is_recorded(folder, options.data):
+        return
+    data = datasets.load_for(kept, root=options.data)  # elsewhere now, or others
+    if options.classes is not None:
+        data = datasets.first_classes(data, options.classes)
+    if data.checksum != seen.checksum:
+        raise ZooError(f"{folder.path} is a run of other data than {options.data}; give its own, or another folder")
 
 
 def is_finished(config: ModelConfig, options: Options) -> bool:
     """Return True if the run folder holds the exported model of the last step of this config.
 
     Raises:
-        ZooError: the folder holds a run of another config.
+        ZooError: the folder holds a run of another config or of other data.
     """
     folder = RunFolder(options.out)
     if not folder.exists():
         return False
-    folder.check_same(own_data.on_data(config, options.data, folder.config().data.dataset, options.classes))
+    check_same(config, options)
     model = folder.path / "model.safetensors"
     return model.exists() and weights.read_metadata(model).get("step") == str(config.training.steps)
 

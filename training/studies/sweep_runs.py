@@ -86,18 +86,7 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
     run = next((run for run in setup.runs() if run.id == run_id), None)
     if run is None:
         raise UsageError(f"sweep {definition.name} has no run {run_id}; `zoo sweep show {setup.name}` lists them")
-    folder, total = setup.folder(run), run.config.training.steps
-    options = Options(
-        folder,
-        setup.data,
-        run.seed,
-        setup.device,
-        log_every=max(1, total // 100),
-        save_every=max(1, total // 4),
-        keep=1,
-        classes=run.classes,
-        data_name=run.config.data.dataset if setup.data else None,  # studies are of public data
-    )
+    options, total = _options(setup, run), run.config.training.steps
     hooks: list[Hook] = []
     if definition.label_curves:
         hooks.append(_label_probe(run.config, max(1, total // _LOOKS), setup.device))
@@ -107,9 +96,24 @@ def run_one(setup: SweepSetup, run_id: str) -> dict[str, float]:
     runs.train_to_end(run.config, options, hooks)
     scores = scores_of(setup, run)
     if scores is None:
-        scores = sweep_scores.measure(definition, setup.size(), run, folder, setup.data, setup.device)
-        write_atomically(folder / "scores.json", json.dumps(scores, indent=1).encode())
+        scores = sweep_scores.measure(definition, setup.size(), run, options.out, setup.data, setup.device)
+        write_atomically(options.out / "scores.json", json.dumps(scores, indent=1).encode())
     return scores
+
+
+def _options(setup: SweepSetup, run: PlannedRun) -> Options:
+    total = run.config.training.steps
+    return Options(
+        setup.folder(run),
+        setup.data,
+        run.seed,
+        setup.device,
+        log_every=max(1, total // 100),
+        save_every=max(1, total // 4),
+        keep=1,
+        classes=run.classes,
+        data_name=run.config.data.dataset if setup.data else None,  # studies are of public data
+    )
 
 
 def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
@@ -121,10 +125,17 @@ def _label_probe(config: ModelConfig, every: int, device: str) -> LabelProbe:
 
 
 def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
-    """Return the scores of a finished run; None for an unfinished one; raises ZooError for a damaged file."""
+    """Return the scores of a finished run; None for an unfinished one.
+
+    Raises:
+        ZooError: the file is damaged, or the run is of another recipe or of other data.
+    """
     path = setup.folder(run) / "scores.json"
+    if not path.exists():
+        return None
+    runs.check_same(run.config, _options(setup, run))
     try:
-        return read_json(path) if path.exists() else None
+        return read_json(path)
     except (OSError, ValueError) as error:
         raise ZooError(f"{path} cannot be read ({reason(error)}); remove it, and the run is scored again") from None
 

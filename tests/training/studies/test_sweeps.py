@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 import submitit
 import torch
@@ -307,6 +309,30 @@ def test_damaged_scores_are_named(file, tmp_path):
     path.write_text("{", encoding="utf-8")
     with pytest.raises(ZooError, match=r"scores\.json cannot be read \(.*\); remove it"):
         sweep_runs.scores_of(setup, run)
+
+
+def test_scores_of_another_recipe_or_of_other_data_are_no_answer(file, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 20, 32, 32, 3), dtype=np.uint8)
+    for name, some in zip(("a", "b", "again"), images, strict=True):
+        np.savez(tmp_path / name, train_images=images[0] if name == "again" else some)
+
+    def scores(data: str, **changes) -> dict | None:
+        setup = SweepSetup(str(file(**changes)), tmp_path / "out", data=tmp_path / data, device="cpu")
+        return sweep_runs.scores_of(setup, setup.runs()[0])
+
+    setup = SweepSetup(str(file()), tmp_path / "out", data=tmp_path / "a.npz", device="cpu")
+    assert scores("a.npz") is None
+    assert sweep_runs.run_one(setup, setup.runs()[0].id) == scores("a.npz") == scores("again.npz") == {}
+    with pytest.raises(ZooError, match=r"is a run of other data than .*b\.npz"):
+        scores("b.npz")
+    (setup.folder(setup.runs()[0]) / "scores.json").rename(tmp_path / "scores.json")
+    with pytest.raises(ZooError, match="other data"):  # nor is a trained run scored on these
+        sweep_runs.run_one(replace(setup, data=tmp_path / "b.npz"), setup.runs()[0].id)
+    (tmp_path / "scores.json").rename(setup.folder(setup.runs()[0]) / "scores.json")
+    axes = small_sweep()["axes"]
+    axes["n_dis"]["1"]["set"]["training.discriminator_steps"] = 3
+    with pytest.raises(ZooError, match=r"another config \(different: training\.discriminator_steps\)"):
+        scores("a.npz", axes=axes)
 
 
 def test_an_accuracy_at_chance_is_called_so():
