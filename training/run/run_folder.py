@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -102,7 +103,7 @@ class RunFolder:
         if fields:
             raise ZooError(
                 f"{self.path} is a run of another config (different: {', '.join(fields)}); resume it as it was, with "
-                f"`zoo train {self.path} --resume`, or start another in another folder"
+                f"`zoo train {quote(str(self.path))} --resume`, or start another in another folder"
             )
 
     @contextmanager

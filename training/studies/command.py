@@ -45,7 +45,9 @@ Out = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="A folder of images, an .npz file, or the folder of the publisher's files.", rich_help_panel=panels.DATA
+        exists=True,
+        help="A folder of images, an .npz file, or the folder of the publisher's files.",
+        rich_help_panel=panels.DATA,
     ),
 ]
 Devices = Annotated[

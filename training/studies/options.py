@@ -15,7 +15,8 @@ from zoo.common.json_files import read_json, reason
 from zoo.sampling.outputs import refuse_overwriting
 
 Data = Annotated[
-    Path | None, typer.Option(help="A folder of images, an .npz file, or the folder of the publisher's files.")
+    Path | None,
+    typer.Option(exists=True, help="A folder of images, an .npz file, or the folder of the publisher's files."),
 ]
 Out = Annotated[
     Path,

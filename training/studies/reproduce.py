@@ -103,6 +103,7 @@ def reproduce(
     size = "smallest" if smallest else "small" if small else "paper"
     folder = out or Path("reproduced") / found.name / chosen.id
     if budget:
+        print("timing a step of each kind of run", flush=True)
         plans, told = fitting(chosen, cell or [], size, folder, data, device, seconds_of(budget))
         print(told)
     else:
