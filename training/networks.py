@@ -28,13 +28,10 @@ class Networks:
         """Build new networks: those of a seed, whatever other threads draw meanwhile, or of torch's present state."""
         device = torch.device(device)
         random = None if seed is None else torch.Generator().manual_seed(seed)
-        generator, discriminator = (
+        generator = nets.build_generator(config.generator, random=random)
+        discriminator = nets.build_discriminator(config.discriminator, random=random)
+        for network in (generator, discriminator):
             network.to(device).to(memory_format=torch.channels_last)
-            for network in (
-                nets.build_generator(config.generator, random=random),
-                nets.build_discriminator(config.discriminator, random=random),
-            )
-        )
         adam, ema = config.training.optimizer, config.training.ema
 
         def optimizer(network: nn.Module, lr: float) -> torch.optim.Adam:

@@ -167,7 +167,7 @@ def test_a_recorded_score_is_verified(asked, monkeypatch):
     weights = config.weights[0].model_copy(update={"scores": (recorded, other)})
     registry.register(config.model_copy(update={"name": "test/cas", "weights": (weights,)}), replace=True)
     data = datasets.load("digits")
-    monkeypatch.setattr("zoo.evaluation.features.references.held_out", lambda *_: zoo_data(data))
+    monkeypatch.setattr("zoo.evaluation.features.held_out.find", lambda *_: zoo_data(data))
     found = {c.metric: c for c in zoo.verify("test/cas", device="cpu").comparisons}
     assert found["CAS (resnet20)"].verdict == "reproduced"
     assert found["CAS"].why == "measured with another network, CAS (resnet20)"

@@ -24,7 +24,7 @@ from ..datasets.catalogue import own_split
 from ..schema import config_files
 from ..schema.panel_scores import Panel, PanelScore
 from . import names
-from .features import references
+from .features import held_out, references
 from .features.extractors import metric_name
 from .names import OFFLINE, SECOND_OFFLINE
 from .plan import tasks_of
@@ -122,10 +122,10 @@ def _images(target: Target, data: Any, num_real: int, num_fake: int) -> _Images:
     real = replace(found, split=own_split(found.dataset, found.split or config.data.split))
     available = len(real.loaded.labels)
     try:
-        held_out = references.held_out(real, "ct")
+        unseen = held_out.find(real, "ct")
     except DataUnavailableError:  # such as the digits, which are all trained on
-        held_out = None
-    return _Images(real, held_out, min(num_real, available), min(num_fake, available))
+        unseen = None
+    return _Images(real, unseen, min(num_real, available), min(num_fake, available))
 
 
 def _real_target(data: references.ReferenceData) -> Target:

@@ -15,7 +15,7 @@ from ..common.errors import DataUnavailableError
 from ..common.progress import Progress, ProgressCallback
 from ..datasets.catalogue import own_split
 from . import cas_task, plan
-from .features import extractors, references
+from .features import extractors, held_out, references
 from .features.extraction import images_per_batch
 from .features.unfinished import UnfinishedWork
 from .metrics import convergence
@@ -73,7 +73,7 @@ class Scorer:
     def held_out_of(self, task: Task) -> references.ReferenceData:
         """Return real images that the model was not trained on: those given, else another split of its data."""
         if self._unseen is None:
-            self._unseen = references.held_out(self.data_of(task), task.metric, self._held_out)
+            self._unseen = held_out.find(self.data_of(task), task.metric, self._held_out)
         return self._unseen
 
     # ------------------------------------------------------------------------------------------------------ checks

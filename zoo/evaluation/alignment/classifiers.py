@@ -250,7 +250,9 @@ def check(config: ModelConfig, kind: str, data: Any) -> None:
     if data in datasets.CATALOGUE:
         raise ZooError(f"{config.name} draws the classes of {config.data.dataset}; give images of these, not {data}")
     if not is_place(data):
-        raise UnknownDatasetError(f"{choices.unknown('data set', data, datasets.CATALOGUE)} (or give a path)")
+        raise UnknownDatasetError(
+            f"{choices.unknown('data set', os.fspath(data), datasets.CATALOGUE)} (or give a path)"
+        )
     if not Path(data).exists():
         raise DataUnavailableError(f"{os.fspath(data)} does not exist; give {WHAT}")
 
