@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import zoo
 from zoo import datasets
+from zoo.evaluation.metrics.classwise import enough_draws
 from zoo.evaluation.protocols import published
 from zoo.schema.config import ModelConfig
 
@@ -58,12 +58,11 @@ def split_of(size: Size, config: ModelConfig) -> str:
 
 
 def num_fake_of(size: Size, metrics: tuple[str, ...], num_classes: int) -> int:
-    """Return the generated images of scores by no paper's protocol: as many as the size says, or as scores of each
-    class need, whose labels are drawn at random: one draw of a hundred such leaves a class out."""
+    """Return the generated images of scores by no paper's protocol: those of the size, or as many as classes need."""
     fake = size.num_fake or USUAL
     if "classes" not in metrics or not num_classes:
         return fake
-    return max(fake, math.ceil(num_classes * (math.log(num_classes) + math.log(100))))
+    return max(fake, enough_draws(num_classes))
 
 
 def _counts(size: Size, protocol: str, metrics: tuple[str, ...], available: int, num_classes: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from .features.extractor import Extractor
 from .features.extractors import metric_name
 from .features.references import ReferenceData, Selection
 from .features.sources import Generated
-from .metrics.classwise import check_classes
+from .metrics.classwise import check_classes, enough_draws
 from .names import METRICS
 from .protocols.protocol import CT, IS, KID, MIND, PRD, EqualCounts, Protocol, Sampling, Settings
 from .targets import Target
@@ -192,7 +192,8 @@ def _check_labels(target: Target, data: ReferenceData, sampling: Sampling, count
     check_classes(data.loaded.labels, names, f"{data} has", "give data that has every class, or leave classes out")
     labels = Generated(model, sampling, count, seed, proportions(sampling, data)).labels()
     assert labels is not None
-    check_classes(labels, names, f"{count:,} images of {name} have", f"raise --num-fake, at least {4 * len(names):,}")
+    cure = f"raise --num-fake, at least {enough_draws(len(names)):,}"
+    check_classes(labels, names, f"{count:,} images of {name} have", cure)
 
 
 def proportions(sampling: Sampling, data: ReferenceData):

@@ -9,6 +9,7 @@ held out, and the accuracy on it is reported beside that on generated images, as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,15 @@ class FeatureClassifier:
 
     def __call__(self, features: Tensor) -> Tensor:
         return torch.from_numpy(self.model.predict(features.numpy()))
+
+
+def enough_draws(num_classes: int) -> int:
+    """Return how many labels, drawn uniformly, leave some class out in at most one of a hundred draws.
+
+    `n` labels leave a given class out with probability (1 - 1/c)^n < exp(-n/c), and any of the c with less than c times
+    that.
+    """
+    return math.ceil(num_classes * math.log(100 * num_classes))
 
 
 def check_classes(labels: Tensor, names: Sequence[str], what: str, cure: str) -> None:
