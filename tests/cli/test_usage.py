@@ -58,11 +58,6 @@ from zoo.schema import registry
         (["sweep", "run", "infomax-weigths"], "did you mean infomax-weights"),
         (["sweep", "run", "infomax-weights", "--only", "alpha=9"], "there are alpha=0.0"),
         (["sweep", "run", "infomax-weights", "--run", "x"], "has no run x"),
-        (["sweep", "run", "infomax-weights", "--data", "gone.npz"], "path 'gone.npz' does not exist"),
-        (
-            ["reproduce", "infomax-gan", "table1", "--budget", "15m", "--data", "gone.npz"],
-            "path 'gone.npz' does not exist",
-        ),
         (["list", "--dataset", "cifar11"], "did you mean cifar10?"),
         (["evaluate", "nothing"], "no model is called"),
         (["info", "runs/nothing"], 'no model is called "runs/nothing", and no folder of this name here holds one'),

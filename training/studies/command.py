@@ -45,9 +45,7 @@ Out = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        exists=True,
-        help="A folder of images, an .npz file, or the folder of the publisher's files.",
-        rich_help_panel=panels.DATA,
+        help="A folder of images, an .npz file, or the folder of the publisher's files.", rich_help_panel=panels.DATA
     ),
 ]
 Devices = Annotated[
@@ -138,6 +136,7 @@ def run_command(
     from . import options, side_by_side, sweep_report, sweep_runs
 
     setup = _setup(name, out, paper, data, device, smallest)
+    options.check_data(data)
     if run is not None:
         print(sweep_runs.run_one(setup, run))
         return

@@ -90,7 +90,7 @@ def reproduce(
 
     zoo reproduce infomax-gan table1 --cell cifar10/ssgan --smallest
     """
-    from . import paper, papers_page, side_by_side
+    from . import options, paper, papers_page, side_by_side
 
     if small and smallest:
         raise typer.BadParameter("give one of --small and --smallest", param_hint="--small")
@@ -102,6 +102,8 @@ def reproduce(
         )
     size = "smallest" if smallest else "small" if small else "paper"
     folder = out or Path("reproduced") / found.name / chosen.id
+    if not dry_run:  # a scheduler's machines may have what is not here
+        options.check_data(data)
     if budget:
         print("timing a step of each kind of run", flush=True)
         plans, told = fitting(chosen, cell or [], size, folder, data, device, seconds_of(budget))

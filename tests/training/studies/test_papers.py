@@ -328,6 +328,16 @@ def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
         reproduce.seconds_of("soon")
 
 
+@pytest.mark.parametrize(
+    "arguments", [("reproduce", "infomax-gan", "table1", "--budget", "15m"), ("sweep", "run", "infomax-weights")]
+)
+def test_data_that_are_not_there_are_refused_before_any_work(arguments, command, tmp_path):
+    result = command(*arguments, "--data", "gone.npz")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("zoo: gone.npz does not exist; give a folder of images")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_scheduler_gets_the_command_of_each_run(app, capsys, tmp_path):
     command = ["reproduce", "contragan", "table1", "--cell", "tiny-imagenet", "--dry-run", "--out", str(tmp_path / "x")]
     app([*command, "--data", "tiny"], standalone_mode=False)
