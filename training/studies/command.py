@@ -133,10 +133,13 @@ def run_command(
 
     zoo sweep run infomax-weights --data cifar10.npz --out studies/infomax-weights
     """
+    from zoo.datasets.find import refuse_missing
+
     from . import options, side_by_side, sweep_report, sweep_runs
 
     setup = _setup(name, out, paper, data, device, smallest)
-    options.check_data(data)
+    if data is not None:
+        refuse_missing(data)
     if run is not None:
         print(sweep_runs.run_one(setup, run))
         return
@@ -145,10 +148,10 @@ def run_command(
     rank, ranks = torchrun.rank(), torchrun.world_size()
     if rank == 0:
         options.begin(setup.out, resume)
-    unfinished = sum(sweep_runs.scores_of(setup, run) is None for run in planned)
+    unfinished = sweep_runs.unfinished(setup, planned)
     if ranks > 1:  # started by torchrun: each rank has its own runs
         side_by_side.run_side_by_side(setup, planned[rank::ranks], [sweep_runs.device_of_rank(device)])
-    elif unfinished > 1 and len(devices) > 1:
+    elif len(unfinished) > 1 and len(devices) > 1:
         side_by_side.run_side_by_side(setup, planned, devices)
     else:
         sweep_runs.run_all(setup, planned)

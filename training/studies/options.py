@@ -10,9 +10,8 @@ import typer
 
 from zoo.cli import places, usage
 from zoo.common import failures
-from zoo.common.errors import DataUnavailableError, UsageError, ZooError
+from zoo.common.errors import UsageError, ZooError
 from zoo.common.json_files import read_json, reason
-from zoo.datasets.find import WHAT
 from zoo.sampling.outputs import refuse_overwriting
 
 Data = Annotated[
@@ -38,12 +37,6 @@ def check_picture(out: Path, force: bool) -> None:
     if out.suffix.lower() != ".png":
         raise UsageError(f"{out} is not a .png file; the picture is drawn into one")
     refuse_overwriting([out], force)
-
-
-def check_data(data: Path | None) -> None:
-    """Raise ZooError before any work for data that are not there."""
-    if data is not None and not data.exists():
-        raise DataUnavailableError(f"{data} does not exist; give {WHAT}")
 
 
 def numbers(text: str) -> list[int]:

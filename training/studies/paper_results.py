@@ -97,7 +97,9 @@ class Results:
 
 
 def _found(data: dict) -> SweepScores:
-    definition, name = sweep_of(data["sweep"]), _ORDER[_ORDER.index(data["size"])]
+    definition, name = sweep_of(data["sweep"]), data["size"]
+    if name not in _ORDER:
+        raise ValueError(f"there is no size {name}")
     runs = runs_of(definition.name, name == "paper", name == "smallest")
     axes = set(definition.axes)
     done: Scores = []

@@ -90,7 +90,9 @@ def reproduce(
 
     zoo reproduce infomax-gan table1 --cell cifar10/ssgan --smallest
     """
-    from . import options, paper, papers_page, side_by_side
+    from zoo.datasets.find import refuse_missing
+
+    from . import paper, papers_page, side_by_side
 
     if small and smallest:
         raise typer.BadParameter("give one of --small and --smallest", param_hint="--small")
@@ -102,8 +104,8 @@ def reproduce(
         )
     size = "smallest" if smallest else "small" if small else "paper"
     folder = out or Path("reproduced") / found.name / chosen.id
-    if not dry_run:  # a scheduler's machines may have what is not here
-        options.check_data(data)
+    if data is not None and not dry_run:  # a scheduler's machines may have what is not here
+        refuse_missing(data)
     if budget:
         print("timing a step of each kind of run", flush=True)
         plans, told = fitting(chosen, cell or [], size, folder, data, device, seconds_of(budget))
@@ -157,7 +159,7 @@ def plans_of(
 def _run(plan: PartOfSweep, devices: list[str]) -> None:
     from . import side_by_side, sweep_report, sweep_runs
 
-    unfinished = [run for run in plan.runs if sweep_runs.scores_of(plan.setup, run) is None]
+    unfinished = sweep_runs.unfinished(plan.setup, plan.runs)
     plan.setup.out.mkdir(parents=True, exist_ok=True)
     if len(unfinished) > 1 and len(devices) > 1:
         side_by_side.run_side_by_side(plan.setup, plan.runs, devices)

@@ -15,17 +15,28 @@ from ..run.run_folder import RunFolder
 from ..run.trainer import Hook, Options, train
 
 
-def check_same(config: ModelConfig, options: Options) -> None:
-    """Raises ZooError if the run folder holds a run of another config, or one of other data than are given."""
-    folder = RunFolder(options.out)
+def check_recipe(config: ModelConfig, folder: RunFolder) -> None:
+    """Raises ZooError if the folder holds a run of another recipe; its data need not be here."""
     if not folder.exists():
         return
     kept = folder.config()
-    folder.check_same(own_data.on_data(config, options.data, kept.data.dataset, options.classes))
-    seen = kept.origin and kept.origin.data
-    if options.data is None or seen is None or resuming.is_recorded(folder, options.data):
+    networks = {
+        part: getattr(config, part).model_copy(update={"num_classes": getattr(kept, part).num_classes})
+        for part in ("generator", "discriminator")
+    }
+    folder.check_same(config.model_copy(update=networks | {"data": kept.data}))
+
+
+def check_data(options: Options) -> None:
+    """Raises ZooError if the folder holds a run of other data than are given; the same may lie elsewhere now."""
+    folder = RunFolder(options.out)
+    if options.data is None or not folder.exists() or resuming.is_recorded(folder, options.data):
         return
-    data = datasets.load_for(kept, root=options.data)  # elsewhere now, or others
+    kept = folder.config()
+    seen = kept.origin and kept.origin.data
+    if seen is None:
+        return
+    data = datasets.load_for(kept, root=options.data)
     if options.classes is not None:
         data = datasets.first_classes(data, options.classes)
     if data.checksum != seen.checksum:
@@ -41,7 +52,8 @@ def is_finished(config: ModelConfig, options: Options) -> bool:
     folder = RunFolder(options.out)
     if not folder.exists():
         return False
-    check_same(config, options)
+    folder.check_same(own_data.on_data(config, options.data, folder.config().data.dataset, options.classes))
+    check_data(options)
     model = folder.path / "model.safetensors"
     return model.exists() and weights.read_metadata(model).get("step") == str(config.training.steps)
 

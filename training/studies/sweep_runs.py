@@ -19,6 +19,7 @@ from zoo.common.json_files import read_json, reason
 from zoo.schema.config import ModelConfig
 
 from ..run.periodic_evaluation import PeriodicEvaluation
+from ..run.run_folder import RunFolder
 from ..run.trainer import Hook, Options
 from . import digit_classifier, runs, sweep, sweep_scores
 from .label_probe import LabelProbe
@@ -128,16 +129,27 @@ def scores_of(setup: SweepSetup, run: PlannedRun) -> dict[str, float] | None:
     """Return the scores of a finished run; None for an unfinished one.
 
     Raises:
-        ZooError: the file is damaged, or the run is of another recipe or of other data.
+        ZooError: the file is damaged, or the run is of another recipe.
     """
     path = setup.folder(run) / "scores.json"
     if not path.exists():
         return None
-    runs.check_same(run.config, _options(setup, run))
+    runs.check_recipe(run.config, RunFolder(setup.folder(run)))
     try:
         return read_json(path)
     except (OSError, ValueError) as error:
         raise ZooError(f"{path} cannot be read ({reason(error)}); remove it, and the run is scored again") from None
+
+
+def unfinished(setup: SweepSetup, planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Return the runs that have no scores yet; raises ZooError if one that has is of other data than are given."""
+    left = []
+    for run in planned:
+        if scores_of(setup, run) is None:
+            left.append(run)
+        else:
+            runs.check_data(_options(setup, run))
+    return left
 
 
 def run_all(setup: SweepSetup, planned: Sequence[PlannedRun]) -> None:

@@ -58,6 +58,11 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
+def first_line(error: Exception, longest: int = 300) -> str:
+    """Return the first line of what an error of another library says, or its type where it says nothing."""
+    return cut(str(error).splitlines()[0], longest) if str(error) else type(error).__name__
+
+
 def plain(text: str, style: str = "") -> Text:
     """Return text that a terminal shows literally: rich reads brackets as markup, and terminals obey escapes."""
     from rich.text import Text

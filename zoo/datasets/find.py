@@ -79,11 +79,16 @@ def of_path(path: Path, split: str, dataset: str = "custom", classes: bool = Tru
         return ImageFolder(path, split, dataset, classes)
     if path.suffix.lower() == ".npz":
         return Npz(path, split, dataset)
-    if not path.exists():
-        raise DataUnavailableError(f"{path} does not exist; give {WHAT}")
+    refuse_missing(path)
     if is_archive(path.name):
         return PictureArchive(path, split, dataset, classes)
     raise DataUnavailableError(f"{path} is neither a folder nor an .npz file nor an archive; give {WHAT}")
+
+
+def refuse_missing(path: str | os.PathLike) -> None:
+    """Raise DataUnavailableError if nothing is there."""
+    if not Path(path).exists():
+        raise DataUnavailableError(f"{os.fspath(path)} does not exist; give {WHAT}")
 
 
 def is_pictures(path: Path) -> bool:

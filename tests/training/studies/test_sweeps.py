@@ -316,15 +316,21 @@ def test_scores_of_another_recipe_or_of_other_data_are_no_answer(file, tmp_path)
     for name, some in zip(("a", "b", "again"), images, strict=True):
         np.savez(tmp_path / name, train_images=images[0] if name == "again" else some)
 
-    def scores(data: str, **changes) -> dict | None:
-        setup = SweepSetup(str(file(**changes)), tmp_path / "out", data=tmp_path / data, device="cpu")
-        return sweep_runs.scores_of(setup, setup.runs()[0])
+    def scores(data: str | None, **changes) -> dict | None:
+        setup = SweepSetup(str(file(**changes)), tmp_path / "out", data=data and tmp_path / data, device="cpu")
+        left = sweep_runs.unfinished(setup, setup.runs()[:1])
+        found = sweep_runs.scores_of(setup, setup.runs()[0])
+        assert left == [run for run in setup.runs()[:1] if found is None]
+        return found
 
     setup = SweepSetup(str(file()), tmp_path / "out", data=tmp_path / "a.npz", device="cpu")
     assert scores("a.npz") is None
     assert sweep_runs.run_one(setup, setup.runs()[0].id) == scores("a.npz") == scores("again.npz") == {}
     with pytest.raises(ZooError, match=r"is a run of other data than .*b\.npz"):
         scores("b.npz")
+    (tmp_path / "a.npz").rename(tmp_path / "moved.npz")
+    assert scores(None) == scores("a.npz") == scores("moved.npz") == {}, "what is finished needs no data"
+    (tmp_path / "moved.npz").rename(tmp_path / "a.npz")
     (setup.folder(setup.runs()[0]) / "scores.json").rename(tmp_path / "scores.json")
     with pytest.raises(ZooError, match="other data"):  # nor is a trained run scored on these
         sweep_runs.run_one(replace(setup, data=tmp_path / "b.npz"), setup.runs()[0].id)

@@ -12,6 +12,7 @@ from typing import IO
 
 from ...common.errors import WeightsCorruptedError
 from ...common.json_files import open_regular
+from ...common.text import first_line
 from .pickles import MAX_BYTES, ZIP, check_directory
 
 _PACKED = 16  # compression ratio of a checkpoint; trained weights have about 1
@@ -84,7 +85,7 @@ def _entries(path: Path, described: str) -> Sequence[zipfile.ZipInfo]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return first_line(error).rstrip(".")
 
 
 def _refusal(described: str, reason: str) -> WeightsCorruptedError:

@@ -20,7 +20,7 @@ from typing import Any
 from ...common.errors import WeightsCorruptedError
 from ...common.json_files import open_regular
 from ...common.pickled_numbers import NAMES, StandIn
-from ...common.text import cut
+from ...common.text import first_line
 
 MAX_BYTES = 4 << 30  # of a checkpoint; the largest known one, with its optimiser, has a fifth of this
 _MAX_PICKLE = 8 << 20  # of the pickle itself, without the tensors' bytes
@@ -57,7 +57,7 @@ def read(path: Path, described: str | None = None) -> dict[str, Any]:
     except WeightsCorruptedError:
         raise
     except Exception as error:  # a damaged file raises a dozen unrelated types
-        raise _refusal(where, _reason(error)) from None
+        raise _refusal(where, first_line(error)) from None
     if not isinstance(loaded, dict):
         raise _refusal(where, f"it holds a {type(loaded).__name__}, not a state dict")
     for tensor in _tensors(loaded, torch):
@@ -187,10 +187,6 @@ def _tensors(value: Any, torch) -> list:
             seen.add(id(item))
             waiting.extend(item.values() if isinstance(item, dict) else item)
     return found
-
-
-def _reason(error: Exception) -> str:
-    return cut(str(error).splitlines()[0], 300) if str(error) else type(error).__name__
 
 
 def _refusal(where: str, reason: str) -> WeightsCorruptedError:

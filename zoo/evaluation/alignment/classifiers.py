@@ -20,10 +20,10 @@ from torch import Tensor
 from ... import datasets
 from ...checkpoints import weights
 from ...common import choices, extras
-from ...common.errors import DataUnavailableError, LabelError, UnknownDatasetError, UsageError, ZooError
+from ...common.errors import LabelError, UnknownDatasetError, UsageError, ZooError
 from ...common.package_data import data_path
 from ...common.progress import Progress
-from ...datasets.find import WHAT, is_place
+from ...datasets.find import is_place, refuse_missing
 from ...schema import labels
 from ...schema.config import ModelConfig
 from ...schema.label_alignment import as_line
@@ -253,8 +253,7 @@ def check(config: ModelConfig, kind: str, data: Any) -> None:
         raise UnknownDatasetError(
             f"{choices.unknown('data set', os.fspath(data), datasets.CATALOGUE)} (or give a path)"
         )
-    if not Path(data).exists():
-        raise DataUnavailableError(f"{os.fspath(data)} does not exist; give {WHAT}")
+    refuse_missing(data)
 
 
 def _real_images(config: ModelConfig, data: Any, progress: bool) -> datasets.Dataset:

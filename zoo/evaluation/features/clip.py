@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS, FeatureExtractorCLIP
 
 from ...common.errors import WeightsCorruptedError
+from ...common.text import first_line
 from ..names import OFFLINE
 from . import bicubic
 from .extractor import Extractor
@@ -61,7 +62,7 @@ def load(name: str, resize: str) -> Extractor:
             module = Clip(name, ["clip"], str(path), resize)
     except Exception as error:
         raise WeightsCorruptedError(
-            f"{path} does not hold the weights of {name} ({str(error).splitlines()[0]}); fetch {file.url}"
+            f"{path} does not hold the weights of {name} ({first_line(error)}); fetch {file.url}"
         ) from None
     return Extractor(
         name,

@@ -17,6 +17,7 @@ from torchvision.transforms.functional import normalize
 
 from ...common.errors import WeightsCorruptedError
 from ...common.files import sha256
+from ...common.text import first_line
 from ..names import OFFLINE
 from . import bicubic
 from .extractor import Extractor
@@ -84,7 +85,7 @@ def load(name: str, resize: str) -> Extractor:
         network.load_state_dict(state, assign=True)
     except Exception as error:
         raise WeightsCorruptedError(
-            f"{path} does not hold the weights of {name} ({str(error).splitlines()[0]}); fetch {file.url}"
+            f"{path} does not hold the weights of {name} ({first_line(error)}); fetch {file.url}"
         ) from None
     digest = sha256(path)
     return Extractor(

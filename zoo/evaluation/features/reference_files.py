@@ -31,7 +31,7 @@ from ...common.errors import DataCorruptedError, DataUnavailableError, UsageErro
 from ...common.files import sha256, write_atomically
 from ...common.json_files import parse_json
 from ...common.memory import refuse_if_too_large
-from ...common.text import cut, visible
+from ...common.text import cut, first_line, visible
 from ..metrics.formulas import Statistics, statistics
 from ..names import DINOV2, INCEPTION
 from . import array_pickle
@@ -145,8 +145,7 @@ def _contents(path: Path, *_: int) -> Contents:
         for known in found.by_extractor.values():
             check_statistics(known)
     except Exception as error:  # a damaged file raises a dozen unrelated types
-        reason = cut(str(error).splitlines()[0], 300) if str(error) else type(error).__name__
-        reason = f"it lacks {reason}" if isinstance(error, KeyError) else reason
+        reason = f"it lacks {first_line(error)}" if isinstance(error, KeyError) else first_line(error)
         raise DataCorruptedError(
             f"{path} holds no reference statistics that can be read ({reason}); the layouts are {', '.join(LAYOUTS)}"
         ) from None
