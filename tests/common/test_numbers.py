@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from zoo.common.errors import ZooError
-from zoo.common.numbers import evenly_spaced, whole
+from zoo.common.numbers import evenly_spaced, from_end_to_end, whole
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,12 @@ def test_bounds_are_told():
 
 
 def test_evenly_spaced_ones_have_both_ends():
-    assert evenly_spaced(3, 9) == [0, 4, 8]
-    assert evenly_spaced(4, 8) == [0, 2, 5, 7]
-    assert evenly_spaced(5, 3) == [0, 1, 2], "each once"
-    assert evenly_spaced(1, 9) == [8], "the last"
+    assert from_end_to_end(3, 9) == [0, 4, 8]
+    assert from_end_to_end(4, 8) == [0, 2, 5, 7]
+    assert from_end_to_end(5, 3) == [0, 1, 2], "each once"
+    assert from_end_to_end(1, 9) == [8], "the last"
+    assert from_end_to_end(3, 0) == []
+    assert evenly_spaced(3, 9) == [0, 3, 6], "from the first on"
+    assert evenly_spaced(4, 10) == [0, 2, 5, 7]
+    assert evenly_spaced(5, 3) == [0, 1, 2]
     assert evenly_spaced(3, 0) == []

@@ -21,7 +21,7 @@ from zoo.common import philox
 from zoo.common.devices import pick_device
 from zoo.common.errors import UsageError, ZooError
 from zoo.common.files import write_atomically
-from zoo.common.numbers import evenly_spaced
+from zoo.common.numbers import from_end_to_end
 from zoo.common.pictures import figure_png, new_figure
 from zoo.evaluation.embedding_map import COLOURS, METHODS, TSNE, nearest, planes, purity
 from zoo.sampling import discriminator_methods
@@ -96,7 +96,7 @@ def follow(
     config, steps = folder.config(), checkpoint.steps(folder.checkpoints)
     if not steps:
         raise ZooError(f"{run} has no checkpoint; train with --save-every and --keep")
-    steps = [steps[i] for i in evenly_spaced(panels, len(steps))]
+    steps = [steps[i] for i in from_end_to_end(panels, len(steps))]
     classes = _classes(config, num)
     real = _real(config, data or resuming.recorded_data(folder), classes, num, seed)
     where = pick_device(device)

@@ -27,6 +27,12 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -
 
 
 def evenly_spaced(count: int, total: int) -> list[int]:
+    """Return up to `count` of the numbers 0 ... total - 1, evenly spaced from the first on."""
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
+
+
+def from_end_to_end(count: int, total: int) -> list[int]:
     """Return up to `count` of the numbers 0 ... total - 1, evenly spaced with both ends; of one, the last."""
     count = min(count, total)
     if count <= 1:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from ..common.errors import DataCorruptedError
+from ..common.numbers import evenly_spaced
 from ..common.progress import Progress, ProgressCallback
 from .preparation import Preparation, UnfitError
 from .reader import naming
@@ -84,8 +85,7 @@ def _prepared(source: DatasetSource, i: int, how: Preparation, side: int) -> tup
 def sampled_sizes(source: DatasetSource, n: int = 16) -> list[tuple[int, int]]:
     """Return (width, height) of n evenly spaced images."""
     sizes = []
-    for i in range(min(n, len(source))):
-        j = i * len(source) // min(n, len(source))
-        with naming(source.where(j)), source.image(j) as image:
+    for i in evenly_spaced(n, len(source)):
+        with naming(source.where(i)), source.image(i) as image:
             sizes.append(image.size)
     return sizes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import UsageError, ZooError
 from ..common.files import write_atomically
+from ..common.numbers import evenly_spaced
 from ..common.pictures import encoded
 from ..common.text import cut
 
@@ -90,5 +91,4 @@ def _font():
 
 def _spread(members: np.ndarray, count: int) -> list[int]:
     """Return up to `count` evenly spaced members."""
-    count = min(count, len(members))
-    return [int(members[i * len(members) // count]) for i in range(count)]
+    return [int(members[i]) for i in evenly_spaced(count, len(members))]

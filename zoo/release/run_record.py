@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..common.errors import ZooError
 from ..common.files import write_atomically
-from ..common.numbers import evenly_spaced
+from ..common.numbers import from_end_to_end
 from ..schema.config import ModelConfig
 from ..schema.labels import class_names
 from . import card, run_plots
@@ -77,7 +77,7 @@ def _first_rows(sheets: dict[int, Path], config: ModelConfig) -> dict[int, Image
     steps = sorted(sheets)
     height = config.generator.resolution + 4  # with the white around it
     rows = {}
-    for step in (steps[i] for i in evenly_spaced(_ROWS, len(steps))):
+    for step in (steps[i] for i in from_end_to_end(_ROWS, len(steps))):
         with Image.open(sheets[step]) as sheet:
             rows[step] = sheet.convert("RGB").crop((0, 0, sheet.width, height))
     return rows

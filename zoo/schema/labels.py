@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from ..common import numbers
 from ..common.errors import LabelError
 from ..common.memory import refuse_if_too_large
-from ..common.numbers import whole
 from ..common.text import cut, short
 from . import class_names as public_names
 from .config import ModelConfig
@@ -81,7 +81,7 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
 
     if label is None:
         return None
-    label, n = _unwrapped(label), whole("n", n)
+    label, n = _unwrapped(label), numbers.whole("n", n)
     if is_single(label):
         chosen = index(config, label)
         refuse_if_too_large(8 * n, f"the labels of {n:,} images", "make them in parts")
@@ -102,8 +102,7 @@ def _items(config: ModelConfig, label) -> list[int | str]:
 
 def evenly_spaced(config: ModelConfig, most: int) -> list[int]:
     """Return up to `most` classes, evenly spaced from the first on; none without classes."""
-    shown = min(most, config.num_classes)
-    return [i * config.num_classes // shown for i in range(shown)]
+    return numbers.evenly_spaced(most, config.num_classes)
 
 
 def spread(config: ModelConfig, wanted: Sequence[int | str], n: int) -> list[int]:
