@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -95,10 +96,11 @@ def study(
     """
     where = pick_device(device)
     names = ["cifar10", "stl10"] if paper else ["cifar10"]
-    turns = turns or (10 if paper else 5)
+    usual = 10 if paper else 5
+    turns = turns or usual
     steps = 10 if paper or where.type == "cuda" else 1
     counts = options.numbers(n_dis)
-    options.begin(out, resume=False)
+    options.refuse_finished(out)
     set_precision(precision)
     started, measured = time.monotonic(), {}
     for dataset in names:
@@ -112,7 +114,8 @@ def study(
             measured[dataset, count] = times = in_turns(models, turns, steps)
             share, _ = overhead(times[WITHOUT], times[WITH])
             print(f"{dataset}, n_dis {count}: {share:+.2%}", flush=True)
-    print(make_report(measured, precision, turns, steps, where, time.monotonic() - started).write(out))
+    report = make_report(measured, precision, turns, steps, where, time.monotonic() - started)
+    print(replace(report, size=options.size_of(paper, turns, usual)).write(out))
 
 
 def make_report(measured, precision: str, turns: int, steps: int, device, seconds: float) -> StudyReport:

@@ -7,6 +7,7 @@ trained with and without the InfoMax objective (Figure 2).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -156,7 +157,8 @@ def study(
             folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, measured)
             run = DiscriminatorRun(config, folder, terms[name], tasks.batch, probe, checksum, seed, device)
             records[name, seed] = run.train_remaining()
-    print(make_report(config, records, task_steps, beta, numbers, where).write(out))
+    size = options.size_of(paper, task_steps, PAPER_TASK if paper else SMALL_TASK)
+    print(replace(make_report(config, records, task_steps, beta, numbers, where), size=size).write(out))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ less diverse a batch is, the harder it is to tell whose local features belong to
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -124,8 +125,7 @@ def study(
     python -m training.studies.mode_collapse --data cifar10.npz --out studies/mode-collapse
     """
     changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=steps)
-    config = registry.config("infomax-gan/cifar10")
-    config = (config.as_paper() if paper else config).updated(changes)
+    config = registry.config("infomax-gan/cifar10").as_paper().updated(changes)
     negatives = infomax_of(config).negatives
     work = options.begin(out, resume)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
@@ -141,8 +141,8 @@ def study(
         device,
     )
     records = run.train_remaining()
-    report = make_report(config, records, test.class_names, seed, run.device)
-    print(report.write(out))
+    size = options.size_of(paper, total, (PAPER if paper else SMALL)["training.steps"])
+    print(replace(make_report(config, records, test.class_names, seed, run.device), size=size).write(out))
 
 
 def _measured(total: int) -> set[int]:

@@ -7,7 +7,7 @@ digits stacked as red, green and blue. A classifier says which of the 1000 combi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -105,8 +105,7 @@ def study(
     for (size, method), name in MODELS.items():
         if size not in wanted:
             continue
-        config = registry.config(name)
-        config = (config.as_paper() if paper else config).updated(changes)
+        config = registry.config(name).as_paper().updated(changes)
         if config.discriminator.infomax and not paper:
             config = config.updated(SMALL_PROJECTION)
         configs[size, method] = config
@@ -119,7 +118,9 @@ def study(
             quarter, twentieth = max(1, total // 4), max(1, total // 20)
             run = Options(folder, data, seed, device, log_every=twentieth, save_every=quarter, keep=1)
             records[size, method, seed] = [r for r in runs.train_to_end(config, run, [hook]) if "modes" in r]
-    print(make_report(configs, records, numbers, num_images, right, where).write(out))
+    usual = registry.config(name).training.steps if paper else SMALL["training.steps"]
+    size = options.size_of(paper, total, usual)
+    print(replace(make_report(configs, records, numbers, num_images, right, where), size=size).write(out))
 
 
 def make_report(

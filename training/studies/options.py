@@ -52,16 +52,26 @@ def changes(small: Mapping[str, Any], large: Mapping[str, Any], paper: bool, **g
     return dict(large if paper else small) | {f"training.{k}": v for k, v in given.items() if v is not None}
 
 
+def size_of(paper: bool, steps: int, usual: int) -> str:
+    """Name the size of a study as those of sweeps are named: of fewer steps than its own it is "smallest"."""
+    return "smallest" if steps < usual else "paper" if paper else "small"
+
+
+def refuse_finished(out: Path) -> None:
+    """Raise ZooError if `out` holds a finished study."""
+    results = out / "results.json"
+    if results.exists() and not _unfinished(results):
+        raise ZooError(f"{out} holds a finished study; give another folder (--out)")
+
+
 def begin(out: Path, resume: bool) -> Path:
     """Return the folder `work` of a study that begins or continues.
 
     Raises:
         ZooError: the study in `out` is finished; or it was begun and `resume` is not given; or the other way round.
     """
+    refuse_finished(out)
     work = out / "work"
-    results = out / "results.json"
-    if results.exists() and not _unfinished(results):
-        raise ZooError(f"{out} holds a finished study; give another folder (--out)")
     if work.exists() and not resume:
         raise ZooError(f"{out} holds an unfinished study; continue with --resume, or give another folder (--out)")
     if resume and not work.exists():

@@ -26,6 +26,9 @@ from .sweep import OptionsByAxis, PlannedRun, PublishedCell, Sweep
 FOLDER = data_path("training.studies", "papers")
 
 
+Options = Annotated[dict[Word, Word], Field(max_length=20)]  # of a command, by name
+
+
 class OfSweep(ConfigPart):
     """The runs of a sweep that are cells of a part."""
 
@@ -42,6 +45,27 @@ class OfSweep(ConfigPart):
 
     def holds(self, where: OptionsByAxis) -> bool:
         return all(where[axis] in options for axis, options in self.only.items())
+
+
+class OfStudy(ConfigPart):
+    """A study that measures a part: a command of training.studies, and what it is told at the sizes of sweeps."""
+
+    study: Word  # its module
+    folder: Word  # of its results
+    data: bool = True  # whether it takes --data
+    paper: Options | None = {}  # None: not run at this size
+    small: Options | None = {}
+    smallest: Options | None
+
+
+class StudyNumber(ConfigPart):
+    """Where the results of a study hold a number that the part prints; a place is a path of keys."""
+
+    cell: Word
+    model: Word
+    metric: Word
+    study: Word  # its folder
+    place: tuple[Word, ...]
 
 
 class StudyClaim(ConfigPart):
@@ -70,10 +94,12 @@ class Part(ConfigPart):
     title: Line
     says: Paragraph | None = None
     sweeps: Annotated[tuple[OfSweep, ...], Length(10)] = ()
+    studies: Annotated[tuple[OfStudy, ...], Length(10)] = ()
+    numbers: Annotated[tuple[StudyNumber, ...], Length(100)] = ()
     scores: Word | None = None  # how the source of its scores in the configs begins
     claims: Annotated[tuple[StudyClaim, ...], Length(100)] = ()  # beside those of the sweeps
     equation: Word | None = None  # which form of the loss the claims are about: a run with another is none of them
-    commands: Annotated[tuple[Line, ...], Length(10)] = ()  # where no sweep runs it
+    commands: Annotated[tuple[Line, ...], Length(10)] = ()  # where neither a sweep nor a study runs it
     samples: Annotated[tuple[Sheet, ...], Length(10)] = ()  # of a figure that shows some
     columns: Annotated[int, Field(ge=1, le=10)] = 2  # sheets side by side
     code: Word | None = None  # the function that an equation is
@@ -82,8 +108,10 @@ class Part(ConfigPart):
 
     @model_validator(mode="after")
     def _can_be_repeated(self):
-        if not (self.sweeps or self.commands or self.samples or self.checked_by):
-            raise ValueError("give sweeps, commands, samples or checked_by")
+        if not (self.sweeps or self.studies or self.commands or self.samples or self.checked_by):
+            raise ValueError("give sweeps, studies, commands, samples or checked_by")
+        if self.sweeps and self.studies:
+            raise ValueError("give sweeps or studies, not both")
         return self
 
     def printed(self) -> list[tuple[str, Published]]:

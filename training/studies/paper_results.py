@@ -15,9 +15,10 @@ from zoo.common.json_files import read_json, reason
 from zoo.common.package_data import top_folder
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
+from zoo.schema.entries import Published
 
 from .infomax_form import infomax_form
-from .paper import OfSweep, Part, StudyClaim, cells_of, published_of, runs_of, sweep_of
+from .paper import OfSweep, Part, StudyClaim, StudyNumber, cells_of, published_of, runs_of, sweep_of
 from .study_report import mean_and_spread, published
 from .sweep import PaperClaim, PlannedRun, PublishedCell, Size, matches
 from .sweep_report import AGREES, DISAGREES, NOT_RUN, Scores, numbers_of, title_of, verdict_on, weigh
@@ -26,10 +27,9 @@ REPRODUCED = Path("reproduced")  # where `zoo reproduce` puts its runs
 _PAPERS = ("InfoMax-GAN, ", "ContraGAN, ")
 _TOLERANCE = 0.05  # of a published number without a spread
 _DIGITS = {"kid": 4}
-_PAPERS_SIZE = "at the paper's size"
 _ORDER = ("paper", "small", "smallest")
 _AGAIN = "remove it, or make it again (`zoo sweep report`)"
-_SIZES = {"small": "at the CPU's size", "smallest": "in ten steps"}
+_SIZES = {"paper": "at the paper's size", "small": "at the CPU's size", "smallest": "in ten steps"}
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class Results:
                     raise ZooError(f"{path} cannot be read ({reason(error)}); {_AGAIN}") from None
 
     def study(self, name: str) -> Any:
-        """Return the results in the folder of a study; None if there are none."""
-        return next((data for path, data in self._read.items() if path.name == name), None)
+        """Return the results in folders of a study's name, the paper's size first; None if there are none."""
+        found = [data for path, data in self._read.items() if path.name == name and isinstance(data, dict)]
+        return min(found, key=lambda data: _ORDER.index(_size_of_study(data)), default=None)
 
     def of_sweep(self, name: str) -> list[SweepScores]:
         """Return what was found in a sweep, the paper's size first."""
@@ -112,9 +113,20 @@ def _found(data: dict) -> SweepScores:
     return SweepScores(name, definition.size(name == "paper", name == "smallest"), done)
 
 
+def _size_of_study(data: dict) -> str:
+    """Return the size that results name; those of before did not."""
+    known = data.get("size")
+    if known in _ORDER:
+        return known
+    return "paper" if "--paper" in data.get("machine", {}).get("command", "") else "small"
+
+
 def usual() -> Results:
-    """Return the results that ship with a checkout, and those that `zoo reproduce` left here."""
-    return Results([folder for folder in (top_folder("studies"), REPRODUCED) if folder.is_dir()])
+    """Return the results that `zoo reproduce` left here, and those that ship with a checkout.
+
+    The first found of a size is shown: one's own.
+    """
+    return Results([folder for folder in (REPRODUCED, top_folder("studies")) if folder.is_dir()])
 
 
 # ------------------------------------------------------------------------------------------------------------ cells
@@ -128,10 +140,27 @@ def rows_of(part: Part, results: Results) -> list[PaperRow]:
         text = published(score.value, score.std)
         if (model, score.metric.lower(), text) not in seen:
             settings = ", ".join(f"{key} {value}" for key, value in score.settings.items())
-            here, verdict = _counted(registry.config(model), score.metric, score.value) or ("", NOT_RUN)
+            counted = _counted(registry.config(model), score.metric, score.value)
             cell = " ".join([score.source.partition(", ")[2], settings]).strip()
+            number = next((n for n in part.numbers if (n.model, n.metric) == (model, score.metric)), None)
+            if number is not None:
+                cell, counted = number.cell, _of_study(number, score, part, results)
+            here, verdict = counted or ("", NOT_RUN)
             rows.append(PaperRow(cell, model, score.metric, text, "", here, verdict))
     return rows
+
+
+def _of_study(number: StudyNumber, printed: Published, part: Part, results: Results) -> tuple[str, str] | None:
+    """Return what a study measured of a printed number, and the verdict."""
+    data = results.study(number.study)
+    if data is None:
+        return None
+    size, values = _size_of_study(data), _values(data, number.place)
+    digits = 1 if abs(statistics.fmean(values)) >= 10 else 2
+    here = f"{mean_and_spread(values, digits)} {_SIZES[size]}"
+    if size != "paper" or _other_equation(part, data):
+        return here, NOT_RUN
+    return here, verdict_on_number(values, printed.value, printed.std)
 
 
 def _sweep_rows(of_sweep: OfSweep, part: Part, results: Results) -> list[PaperRow]:
@@ -171,7 +200,7 @@ def _measured(run: PlannedRun, metric: str, p: PublishedCell | None, found: list
 def _drawn(run: PlannedRun, found: list[SweepScores]) -> str:
     """Say at which size the curves of a cell were drawn; empty for none. Curves have no verdict by numbers."""
     sizes = [one.size_name for one in found if any(r.where == run.where for r, _ in one.done)]
-    return f"drawn {_SIZES.get(sizes[0], _PAPERS_SIZE)}" if sizes else ""
+    return f"drawn {_SIZES[sizes[0]]}" if sizes else ""
 
 
 def _is_the_model(of_sweep: OfSweep, run: PlannedRun) -> bool:
@@ -240,7 +269,7 @@ def _sweep_claims(of_sweep: OfSweep, part: Part, results: Results) -> list[Judge
         if one is None:
             judged.append(JudgedClaim(claim.text, NOT_RUN, ""))
             continue
-        notes = [_SIZES.get(one.size_name, ""), _form(one.done, claim)]
+        notes = [_SIZES[one.size_name] if one.size_name != "paper" else "", _form(one.done, claim)]
         verdict = verdict_on(claim, one.done, one.size)
         judged.append(JudgedClaim(claim.text, verdict, ", ".join([numbers, *filter(None, notes)])))
     return judged
@@ -272,13 +301,19 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
     else:
         verdict = weigh(here, claim.relation, than)
         numbers = f"{_short(here)} against {_short(than)}"
-    size = _PAPERS_SIZE if "--paper" in data.get("machine", {}).get("command", "") else claim.small
-    numbers = f"{numbers}, {size} ([{claim.study}](../studies/{claim.study}/README.md))"
-    form = str(data.get("settings", {}).get("InfoMax", ""))
-    if part.equation and not form.startswith(part.equation):
+    size = _size_of_study(data)
+    told = claim.small if size == "small" else _SIZES[size]
+    numbers = f"{numbers}, {told} ([{claim.study}](../studies/{claim.study}/README.md))"
+    if _other_equation(part, data):
         other = "the released code's form"  # which all studies had that do not say
         return JudgedClaim(claim.text, f"{NOT_RUN}: with {part.equation}", f"with {other}: {verdict}, {numbers}")
-    return JudgedClaim(claim.text, verdict, numbers)
+    return JudgedClaim(claim.text, NOT_RUN if size == "smallest" else verdict, numbers)
+
+
+def _other_equation(part: Part, data: dict) -> bool:
+    """Return True if a study took another form of the loss than the part is about."""
+    form = str(data.get("settings", {}).get("InfoMax", ""))
+    return part.equation is not None and not form.startswith(part.equation)
 
 
 def weigh_single(here: Sequence[float], relation: str, value: float) -> bool:

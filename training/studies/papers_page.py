@@ -83,7 +83,8 @@ def commands(found: Paper, part: Part, cells: Sequence[str] = ()) -> list[str]:
     others."""
     known = [cell for of_sweep in part.sweeps for cell in paper.cells_of(of_sweep)]
     only = [f" --cell {shlex.quote(name)}" for name in cells if paper.cells_named(known, name)]
-    found_here = [f"zoo reproduce {found.name} {part.id}{''.join(only)}"] if part.sweeps and (only or not cells) else []
+    can_run = part.studies or (part.sweeps and (only or not cells))
+    found_here = [f"zoo reproduce {found.name} {part.id}{''.join(only)}"] if can_run else []
     return [*found_here, *_drawing(found, part), *part.commands] or ["pytest " + " ".join(part.checked_by)]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli import panels, places
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError, ZooError
 
 from .command import Data, Devices
 from .papers_command import complete_paper
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.schema.config import ModelConfig
 
     from .paper import Part
+    from .part_studies import PlannedStudy
     from .sweep import PlannedRun
     from .sweep_runs import SweepSetup
 
@@ -92,20 +93,26 @@ def reproduce(
     """
     from zoo.datasets.find import refuse_missing
 
-    from . import paper, papers_page, side_by_side
+    from . import paper, paper_results, papers_page, part_studies, side_by_side
 
     if small and smallest:
         raise typer.BadParameter("give one of --small and --smallest", param_hint="--small")
     found = paper.load(name)
     chosen = found.part(part)
-    if not chosen.sweeps:
+    if not (chosen.sweeps or chosen.studies):
         raise ZooError(
             f"{found.name} {chosen.id} has no runs of its own; run: {'; '.join(papers_page.commands(found, chosen))}"
         )
     size = "smallest" if smallest else "small" if small else "paper"
-    folder = out or Path("reproduced") / found.name / chosen.id
+    folder = out or paper_results.REPRODUCED / found.name / chosen.id
     if data is not None and not dry_run:  # a scheduler's machines may have what is not here
         refuse_missing(data)
+    if chosen.studies:
+        if cell or budget:
+            what = "--cell" if cell else "--budget"
+            raise UsageError(f"{what} chooses runs of a sweep, and {chosen.id} is measured as a whole; leave it out")
+        _studies(chosen, part_studies.plans_of(chosen, size, folder, data, _first(device)), folder, dry_run)
+        return
     if budget:
         print("timing a step of each kind of run", flush=True)
         plans, told = fitting(chosen, cell or [], size, folder, data, device, seconds_of(budget))
@@ -121,6 +128,22 @@ def reproduce(
     if not dry_run:
         print(comparison(chosen, cell or [], folder))
         print("\n".join(f"page with plots: {plan.setup.out / 'README.md'}" for plan in plans))
+
+
+def _studies(part: Part, plans: list[PlannedStudy], folder: Path, dry_run: bool) -> None:
+    from . import part_studies
+
+    if dry_run:
+        print("\n".join(map(str, plans)))
+        return
+    for plan in plans:
+        part_studies.run(plan)
+    print(part_studies.comparison(part, folder))
+    print("\n".join(f"page with plots: {plan.out / 'README.md'}" for plan in plans))
+
+
+def _first(device: str) -> str:
+    return device.split(",")[0].strip()
 
 
 def command_of(setup: SweepSetup, run: PlannedRun) -> str:
@@ -143,10 +166,9 @@ def plans_of(
 
     known = [cell for of_sweep in part.sweeps for cell in paper.cells_of(of_sweep)]
     chosen, plans = set(paper.chosen_cells(known, cells)), []
-    first = device.split(",")[0].strip()
     for of_sweep in part.sweeps:
         setup = SweepSetup(
-            of_sweep.sweep, folder / size / of_sweep.sweep, size == "paper", data, first, size == "smallest"
+            of_sweep.sweep, folder / size / of_sweep.sweep, size == "paper", data, _first(device), size == "smallest"
         )
         of_cells = paper.cells_of(of_sweep, size == "paper", size == "smallest")
         runs = [run for cell, some in of_cells.items() if cell in chosen for run in some]
@@ -242,7 +264,7 @@ class Cost:
     def __init__(self, device: str):
         from zoo.common.devices import pick_device
 
-        self.device, self._known = pick_device(device.split(",")[0].strip()), {}
+        self.device, self._known = pick_device(_first(device)), {}
 
     def of(self, config: ModelConfig) -> float:
         """Return seconds of training, without scores: steps of two small batches are timed, and the line drawn on."""

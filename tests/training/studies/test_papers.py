@@ -21,7 +21,6 @@ from training.studies import (
     reproduce,
     sweep,
     sweep_cost,
-    sweep_scores,
 )
 from training.studies.command import app as sweep_app
 from training.studies.infomax_form import EQUATION_4
@@ -168,11 +167,11 @@ def test_a_study_with_another_equation_has_no_verdict(tmp_path):
     part, curves = paper.load("infomax-gan").part("figure2"), {"mean": [0.9, 0.91], "first 2": [0.8, 0.81]}
     without = {"mean": [0.7, 0.71], "first 2": [0.6, 0.61], "at change 2": [0.3, 0.31], "last 2": [0.8, 0.81]}
     summary = {"with InfoMax": curves | {"at change 2": [0.3, 0.32]}, "without InfoMax": without}
-    study(tmp_path, "forgetting", settings={}, summary=summary)
-    verdicts = [(claim.verdict, claim.numbers[:50]) for claim in claims_of(part, Results([tmp_path]))]
-    assert verdicts[:3] == [("not run", "")] * 3
-    of_code = [verdict for verdict in verdicts if verdict != ("not run", "")]
-    assert of_code[0] == ("not run: with InfoMax-GAN Eq. 4", "with the released code's form: agrees, 0.905 ± 0.0")
+    assert [claim.verdict for claim in claims_of(part, Results([tmp_path]))] == ["not run"] * 8
+    study(tmp_path, "forgetting-equation4", settings={}, summary=summary)
+    claims = claims_of(part, Results([tmp_path]))
+    assert claims[1].verdict == "not run: with InfoMax-GAN Eq. 4"
+    assert claims[1].numbers.startswith("with the released code's form: agrees, 0.905 ± 0.005 against 0.705 ± 0.005")
     study(tmp_path, "forgetting-equation4", settings={"InfoMax": EQUATION_4}, summary=summary)
     claims = claims_of(part, Results([tmp_path]))
     assert [claim.verdict for claim in claims][:3] == ["agrees", "agrees", "too close"]
@@ -186,10 +185,45 @@ def test_one_class_above_all_is_not_consistently_worse(tmp_path):
     part, last = paper.load("infomax-gan").part("figure3"), {"all classes": 0.4, "one image": 0.0}
     for highest, verdict in ((0.39, "agrees"), (0.41, "disagrees")):
         record = last | {"one class 0": 0.2, "one class 1": highest}
-        study(tmp_path, "mode-collapse", settings={"InfoMax": EQUATION_4}, records=[{}, record])
+        study(tmp_path, "mode-collapse-equation4", settings={"InfoMax": EQUATION_4}, records=[{}, record])
         claims = {claim.text: claim for claim in claims_of(part, Results([tmp_path]))}
         assert claims["All classes are answered better than each single class"].verdict == verdict
         assert claims["One image is answered worse than all classes"].verdict == "agrees"
+
+
+@pytest.mark.parametrize(
+    ("size", "verdict", "row"),
+    [
+        ("paper", "agrees", ("61.5 ± 0.5 at the paper's size", "agrees")),
+        ("small", "agrees", ("61.5 ± 0.5 at the CPU's size", "not run")),
+        ("smallest", "not run", ("61.5 ± 0.5 in ten steps", "not run")),
+    ],
+)
+def test_the_numbers_of_a_study_are_cells(tmp_path, size, verdict, row):
+    runs = {"K = 1/4, DCGAN": {"modes": [27.0, 28.0], "KL": [5.4, 5.5]}}
+    runs["K = 1/4, DCGAN + IM"] = {"modes": [61.0, 62.0], "KL": [4.7, 4.7]}
+    name, part = "mode-recovery-quarter-equation4", paper.load("infomax-gan").part("table5")
+    study(tmp_path, name, size=size, settings={"InfoMax": EQUATION_4}, runs=runs)
+    rows = {(r.cell, r.metric): (r.here, r.verdict) for r in rows_of(part, Results([tmp_path]))}
+    assert rows["k-1-4/dcgan-im", "modes"] == row
+    assert rows["k-1-2/dcgan-im", "modes"] == ("", "not run")
+    assert [c.verdict for c in claims_of(part, Results([tmp_path]))] == [verdict, "not run", verdict, "not run"]
+    study(tmp_path / "again", name, size="small", settings={"InfoMax": EQUATION_4}, runs=runs)
+    both = Results([tmp_path / "again", tmp_path]).study(name)
+    assert both["size"] == ("small" if size == "smallest" else size), "the largest size"
+
+
+def test_ones_own_results_come_before_those_that_ship(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    part = paper.load("contragan").part("table3")
+    shipped = {r.cell: r.here for r in rows_of(part, paper_results.usual())}
+    definition = paper.sweep_of("contragan-regularizers")
+    runs = [{**one.where, "seed": one.seed, "fid": 12.5} for one in definition.runs(False)]
+    study(tmp_path / "reproduced" / "mine", "x", sweep="contragan-regularizers", size="small", runs=runs)
+    own = {r.cell: r.here for r in rows_of(part, paper_results.usual())}
+    changed = {name for name in own if own[name] != shipped[name]}
+    assert changed
+    assert all(own[name].startswith("12.50 ± 0.00") for name in changed)
 
 
 def test_paper_size_results_get_a_verdict_and_small_ones_none(tmp_path):
@@ -270,9 +304,6 @@ def test_others_scores_and_those_of_weights_stand_where_the_model_is_the_cell():
     assert not any(row.elsewhere or row.here for row in varied), "of other settings than the weights'"
 
 
-# ---------------------------------------------------------------------------------------------------- reproducing
-
-
 @pytest.fixture
 def app():
     made = typer.Typer()
@@ -281,75 +312,7 @@ def app():
     return made
 
 
-def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
-    """Trained, scored, in the table; the same command again trains nothing."""
-    ten_steps = sweep.shrunk
-    monkeypatch.setattr(sweep, "shrunk", lambda config: ten_steps(config).updated({"training.steps": 2}))
-    monkeypatch.setattr(sweep_scores, "measure", lambda definition, *_: dict.fromkeys(definition.metrics, 12.5))
-    paper.runs_of.cache_clear()
-    data, out = some_data("sngan/cifar10"), tmp_path / "out"
-    command = ["reproduce", "infomax-gan", "table1", "--cell", "cifar10/sngan", "--smallest", "--data", str(data)]
-    command += ["--device", "cpu", "--out", str(out)]
-    app(command, standalone_mode=False)
-    said = capsys.readouterr().out
-    assert "| cifar10/sngan | FID | 18.63 ± 0.22 | 12.50 FD (efficientnet-lite0) in ten steps | not run" in said
-    assert list(out.glob("smallest/infomax-comparison/work/*/model.safetensors"))
-    assert f"page with plots: {out / 'smallest' / 'infomax-comparison' / 'README.md'}" in said.replace("\n", "")
-    monkeypatch.setattr(sweep_scores, "measure", None)
-    app(command, standalone_mode=False)
-    assert "(finished)" in capsys.readouterr().out
-    paper.runs_of.cache_clear()
-
-
-def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
-    part = paper.load("infomax-gan").part("table1")
-    monkeypatch.setattr(reproduce.Cost, "of", lambda self, config: config.training.steps / 10)
-
-    def fit(limit):
-        return reproduce.fitting(part, ["cifar10"], "paper", tmp_path, None, "cpu", limit)
-
-    # three methods and three seeds: 90,000 s as the paper, 720 s at the CPU's size, 240 s with one seed, 3 s at least
-    sizes = [
-        (fit(limit)[1].split(":")[0], sum(len(p.runs) for p in fit(limit)[0])) for limit in (1e5, 40_000, 700, 200)
-    ]
-    assert sizes == [
-        ("size paper, all seeds", 9),
-        ("size paper, the first seed", 3),
-        ("size small, the first seed", 3),
-        ("size smallest, all seeds", 3),
-    ]
-    plans, told = fit(2.5)
-    assert told == "size smallest, 2 of 3 runs fit"
-    assert [run.where["method"] for plan in plans for run in plan.runs] == ["SNGAN", "SSGAN"]
-    with pytest.raises(ZooError, match="give a larger --budget"):
-        fit(0.5)
-    assert [reproduce.seconds_of(text) for text in ("15m", "2h", "1.5d")] == [900, 7200, 129_600]
-    with pytest.raises(ZooError, match='"soon" is not a time'):
-        reproduce.seconds_of("soon")
-
-
-@pytest.mark.parametrize(
-    "arguments", [("reproduce", "infomax-gan", "table1", "--budget", "15m"), ("sweep", "run", "infomax-weights")]
-)
-def test_data_that_are_not_there_are_refused_before_any_work(arguments, command, tmp_path):
-    result = command(*arguments, "--data", "gone.npz")
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("zoo: gone.npz does not exist; give a folder of images")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_scheduler_gets_the_command_of_each_run(app, capsys, tmp_path):
-    command = ["reproduce", "contragan", "table1", "--cell", "tiny-imagenet", "--dry-run", "--out", str(tmp_path / "x")]
-    app([*command, "--data", "tiny"], standalone_mode=False)
-    out = tmp_path / "x" / "paper" / "contragan-tiny"
-    expected = f"zoo sweep run contragan-tiny --paper --data tiny --out {out} --run method-contragan-seed0"
-    assert expected in capsys.readouterr().out.replace("  ", "").split("\n")
-    assert not (tmp_path / "x").exists()
-
-
-def test_what_has_no_runs_says_its_command(app, capsys):
-    with pytest.raises(ZooError, match=r"has no runs of its own; run: python -m training\.studies\.forgetting"):
-        app(["reproduce", "infomax-gan", "figure2"], standalone_mode=False)
+def test_a_cell_is_shown_with_its_command(app, capsys):
     app(["papers", "infomax-gan", "table1", "--cell", "cifar10/ssgan"], standalone_mode=False)
     said = capsys.readouterr().out
     assert "zoo reproduce infomax-gan table1 --cell cifar10/ssgan" in said

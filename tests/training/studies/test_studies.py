@@ -51,12 +51,25 @@ def test_mode_collapse_from_data_to_page(tmp_path, narrow_registry, monkeypatch)
     text, results = page_of(tmp_path / "out")
     assert "one image" in text
     assert results["records"][-1]["step"] == 3
+    assert results["size"] == "small"
+    assert EQUATION_4 in text
     with pytest.raises(ZooError, match="holds a finished study"):
         mode_collapse.study(tmp_path / "out", data, device="cpu")
 
 
+def test_fewer_steps_than_the_studys_find_nothing(tmp_path, narrow_registry, monkeypatch):
+    monkeypatch.setattr(mode_collapse, "SMALL", {"training.batch_size": 8, "training.steps": 3})
+    mode_collapse.study(tmp_path / "out", npz(tmp_path / "data.npz", 32), device="cpu", steps=2)
+    text, results = page_of(tmp_path / "out")
+    assert results["size"] == "smallest"
+    assert results["findings"] == ["Nothing: fewer steps than the study's own show that everything runs, and no more."]
+    assert results["findings"][0] in text
+    assert "The order is" not in text
+
+
 def test_forgetting_from_data_to_page(tmp_path, narrow_registry, monkeypatch):
     monkeypatch.setattr(forgetting, "SMALL", {"training.batch_size": 4})
+    monkeypatch.setattr(forgetting, "SMALL_TASK", 1)
     forgetting.study(tmp_path / "out", npz(tmp_path / "data.npz", 32, 100), seeds="3,4", device="cpu", steps=20)
     text, results = page_of(tmp_path / "out")
     assert "of 2 seeds" in text
