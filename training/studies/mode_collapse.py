@@ -8,6 +8,7 @@ less diverse a batch is, the harder it is to tell whose local features belong to
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -141,8 +142,9 @@ def study(
         device,
     )
     records = run.train_remaining()
+    usual = options.changes(SMALL, PAPER, paper)["training.steps"]
     report = make_report(config, records, test.class_names, seed, run.device)
-    print(report.write(out))
+    print(replace(report, shortened=options.shortened(total, usual)).write(out))
 
 
 def _measured(total: int) -> set[int]:

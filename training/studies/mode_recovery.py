@@ -7,7 +7,7 @@ digits stacked as red, green and blue. A classifier says which of the 1000 combi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from zoo.checkpoints import weights
 from zoo.common.devices import pick_device
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError, ZooError
 from zoo.sampling.gan import GAN
 from zoo.schema import recipe, registry
 from zoo.schema.architecture import InfoMaxCritics, halved
@@ -93,7 +93,7 @@ def study(
     numbers = options.numbers(seeds)
     wanted = [size.strip() for size in sizes.split(",")]
     if not wanted or set(wanted) - {size for size, _ in MODELS}:
-        raise ZooError(f'"{sizes}" is not a list of sizes; give 1/4, 1/2 or both with a comma')
+        raise UsageError(f'"{sizes}" is not a list of sizes; give 1/4, 1/2 or both with a comma')
     changes = options.changes(SMALL, {}, paper, precision=precision, steps=steps)
     right = float(weights.read_metadata(digit_classifier.BUNDLED)["accuracy"].split()[0])
     if right < _LEAST_ACCURACY:
@@ -119,7 +119,9 @@ def study(
             quarter, twentieth = max(1, total // 4), max(1, total // 20)
             run = Options(folder, data, seed, device, log_every=twentieth, save_every=quarter, keep=1)
             records[size, method, seed] = [r for r in runs.train_to_end(config, run, [hook]) if "modes" in r]
-    print(make_report(configs, records, numbers, num_images, right, where).write(out))
+    report = make_report(configs, records, numbers, num_images, right, where)
+    usual = registry.config(name).training.steps if paper else SMALL["training.steps"]
+    print(replace(report, shortened=options.shortened(total, usual)).write(out))
 
 
 def make_report(

@@ -40,16 +40,21 @@ def check_picture(out: Path, force: bool) -> None:
 
 
 def numbers(text: str) -> list[int]:
-    """Return [0, 1, 2] for "0,1,2"; raises ZooError for anything but distinct whole numbers from 0."""
+    """Return [0, 1, 2] for "0,1,2"; raises UsageError for anything but distinct whole numbers from 0."""
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
-        raise ZooError(f'"{text}" is not a list of seeds; give distinct whole numbers, such as 0,1,2')
+        raise UsageError(f'"{text}" is not a list of seeds; give distinct whole numbers, such as 0,1,2')
     return [int(word) for word in words]
 
 
 def changes(small: Mapping[str, Any], large: Mapping[str, Any], paper: bool, **given: Any) -> dict[str, Any]:
     """Return the changes to a model's config: the chosen size, and the `training` fields of the command line."""
     return dict(large if paper else small) | {f"training.{k}": v for k, v in given.items() if v is not None}
+
+
+def shortened(steps: int, usual: int) -> str | None:
+    """Say that a study has fewer steps than its size has; None where it has all of them."""
+    return f"in {steps:,} of {usual:,} steps" if steps < usual else None
 
 
 def begin(out: Path, resume: bool) -> Path:

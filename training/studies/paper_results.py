@@ -273,6 +273,8 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
         verdict = weigh(here, claim.relation, than)
         numbers = f"{_short(here)} against {_short(than)}"
     size = _PAPERS_SIZE if "--paper" in data.get("machine", {}).get("command", "") else claim.small
+    if shortened := data.get("shortened"):
+        verdict, size = NOT_RUN, str(shortened)
     numbers = f"{numbers}, {size} ([{claim.study}](../studies/{claim.study}/README.md))"
     form = str(data.get("settings", {}).get("InfoMax", ""))
     if part.equation and not form.startswith(part.equation):

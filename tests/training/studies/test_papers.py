@@ -29,7 +29,7 @@ from training.studies.paper_results import Results, claims_of, rows_of, verdict_
 from training.studies.sweep_report import weigh
 from zoo.checkpoints.availability import availability
 from zoo.cli.app import app as app_of_zoo
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError, ZooError
 from zoo.schema import registry
 from zoo.schema.recipe import InfoMax
 
@@ -324,7 +324,7 @@ def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
     with pytest.raises(ZooError, match="give a larger --budget"):
         fit(0.5)
     assert [reproduce.seconds_of(text) for text in ("15m", "2h", "1.5d")] == [900, 7200, 129_600]
-    with pytest.raises(ZooError, match='"soon" is not a time'):
+    with pytest.raises(UsageError, match='"soon" is not a time'):
         reproduce.seconds_of("soon")
 
 
@@ -348,7 +348,7 @@ def test_a_scheduler_gets_the_command_of_each_run(app, capsys, tmp_path):
 
 
 def test_what_has_no_runs_says_its_command(app, capsys):
-    with pytest.raises(ZooError, match=r"has no runs of its own; run: python -m training\.studies\.forgetting"):
+    with pytest.raises(UsageError, match=r"has no runs of its own; run: python -m training\.studies\.forgetting"):
         app(["reproduce", "infomax-gan", "figure2"], standalone_mode=False)
     app(["papers", "infomax-gan", "table1", "--cell", "cifar10/ssgan"], standalone_mode=False)
     said = capsys.readouterr().out
