@@ -160,8 +160,13 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of weights, batches and latents.", rich_help_panel=panels.RECIPE)
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Seed of weights, batches and latents; default: 0, with --resume that of the run.",
+            rich_help_panel=panels.RECIPE,
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option(autocompletion=completion.device, help="auto, cpu, cuda.", rich_help_panel=panels.COMPUTE)
     ] = "auto",

@@ -43,7 +43,22 @@ def of_run(config: ModelConfig, options: Options, folder: RunFolder) -> tuple[Mo
     if config.origin is None:
         config = on_data(config, place, options.data_name or kept.data.dataset, options.classes)
     folder.check_same(resuming.with_steps(config, kept.training.steps))
-    return resuming.with_steps(kept, config.training.steps), replace(options, data=place)
+    return _of_length(kept, config.training.steps, folder.path), replace(options, data=place)
+
+
+def _of_length(kept: ModelConfig, steps: int, out: Path) -> ModelConfig:
+    """Return the config of a run that is resumed for so many steps, which its record says where they are others."""
+    config, origin = resuming.with_steps(kept, steps), kept.origin
+    if origin is None or steps == kept.training.steps:
+        return config
+    recipe = _registered(origin.recipe)
+    changed = identity.deviations(recipe, config) if recipe else {}
+    again = shlex.join(["zoo", "train", str(out), "--resume", "--steps", str(steps)])
+    record = {
+        "deviations": identity.in_words(changed)[:100] if recipe else origin.deviations,
+        "command": _kept_command(f"{origin.command} && {again}") if origin.command else None,
+    }
+    return config.model_copy(update={"origin": origin.model_copy(update=record)})
 
 
 def anew(config: ModelConfig) -> ModelConfig:
@@ -160,7 +175,7 @@ def recorded(config: ModelConfig, dataset: datasets.Dataset, options: Options) -
     origin = Origin(
         recipe=recipe_name,
         deviations=identity.in_words(changed)[:100],
-        command=None if HIDDEN.search(command) or len(command) > _LONGEST else command,
+        command=_kept_command(command),
         data=seen,
     )
     return identity.named(config.model_copy(update={"origin": origin}), str(options.out.resolve()))
@@ -185,6 +200,11 @@ def _place(data: Path | None) -> str | None:
     """Return the absolute path; None if there is none, or it cannot be written into a config."""
     place = str(Path(data).resolve()) if data is not None else ""
     return None if not place or HIDDEN.search(place) or len(place) > _LONGEST else place
+
+
+def _kept_command(command: str) -> str | None:
+    """Return the command; None if it cannot be written into a config."""
+    return None if HIDDEN.search(command) or len(command) > _LONGEST else command
 
 
 def _command(recipe: str, changed: dict[str, tuple[Any, Any]], options: Options) -> str:

@@ -1,13 +1,17 @@
-"""What a resumed run takes from its folder: its data, and its plan, which may be extended."""
+"""What a resumed run takes from its folder: its data, its seed, and its plan, which may be extended."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from zoo.common.errors import DataUnavailableError, ZooError
+from zoo.checkpoints import weights
+from zoo.common.errors import DataUnavailableError, WeightsCorruptedError, ZooError
 from zoo.schema.config import ModelConfig
 
+from . import checkpoint
 from .run_folder import RunFolder
 
 DATA = "data_path"  # in environment.json
@@ -31,6 +35,30 @@ def recorded_data(folder: RunFolder) -> Path | None:
 def is_recorded(folder: RunFolder, data: Path) -> bool:
     """Return True if the run has begun, or gone on, with data of this place."""
     return str(data.absolute()) in [start.get(DATA) for start in folder.starts()]
+
+
+def seed_of(folder: RunFolder, asked: int | None) -> int:
+    """Return the seed of a run that is resumed: that of its newest checkpoint that can be read, or of its last start.
+
+    Raises:
+        ZooError: another one is asked for.
+    """
+    known = next(_recorded_seeds(folder), None)
+    if None not in (known, asked) and known != asked:
+        raise ZooError(
+            f"{folder.path} was made with seed {known}, not {asked}; leave out --seed, or start another run in another "
+            f"folder"
+        )
+    return next(seed for seed in (known, asked, 0) if seed is not None)
+
+
+def _recorded_seeds(folder: RunFolder) -> Iterator[int]:
+    for step in reversed(checkpoint.steps(folder.checkpoints)):
+        with suppress(WeightsCorruptedError, KeyError, ValueError):
+            yield int(weights.read_metadata(checkpoint.path_of(folder.checkpoints, step))["seed"])
+    for start in reversed(folder.starts()):
+        with suppress(KeyError, ValueError, TypeError):
+            yield int(start["seed"])
 
 
 def planned_steps(folder: RunFolder) -> int | None:

@@ -14,7 +14,7 @@ class Options:
 
     out: Path
     data: Path | None = None  # a folder of images, an archive, an .npz file, or the folder of the publisher's files
-    seed: int = 0
+    seed: int | None = None  # of weights, batches and latents; None: 0, or that of the run that is resumed
     device: str = "auto"
     resume: bool = False
     log_every: int = 50  # generator steps

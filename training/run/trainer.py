@@ -77,6 +77,7 @@ class Run:
         self.folder = RunFolder(options.out)
         self.planned = resuming.planned_steps(self.folder) if options.resume else None
         config, options = own_data.of_run(config, options, self.folder)
+        self.seed = resuming.seed_of(self.folder, options.seed) if options.resume else options.seed or 0
         if not options.resume:
             starting_point.check_frozen(config, options.start_from)
         self.options, self.device, self.processes = options, device, processes
@@ -93,14 +94,14 @@ class Run:
         self.identity = {
             "recipe": config.origin.recipe if config.origin else config.name,
             "config": checkpoint.config_digest(json.dumps(core(config))),
-            "seed": str(options.seed),
+            "seed": str(self.seed),
             "data": self.dataset.checksum,
             "processes": str(processes.size),
         }
         set_precision(config.training.precision)
-        self.networks = Networks.build(config, device, options.seed)
-        torch.manual_seed(options.seed)  # of what a plugin makes; batches and latents are counted, not drawn
-        noise = CountedNoise(options.seed, device, processes.rows(config.training.batch_size).start)
+        self.networks = Networks.build(config, device, self.seed)
+        torch.manual_seed(self.seed)  # of what a plugin makes; batches and latents are counted, not drawn
+        noise = CountedNoise(self.seed, device, processes.rows(config.training.batch_size).start)
         self.engine = Engine(config, self.networks, noise, processes)
         self.compiling = self._compiling()
         self.step = 0
@@ -193,7 +194,7 @@ class Run:
         total = training.steps
         self.compiling.begin(self.step)
         engine = self._stepping()
-        batches = Batches(self.config, self.dataset, options.seed, self.device, self.processes)
+        batches = Batches(self.config, self.dataset, self.seed, self.device, self.processes)
         images = training.batch_size * training.accumulation * training.discriminator_steps
         with ExitStack() as stack:
             stopped = stack.enter_context(stop_signals(options.minutes))

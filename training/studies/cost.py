@@ -115,7 +115,7 @@ def study(
             share, _ = overhead(times[WITHOUT], times[WITH])
             print(f"{dataset}, n_dis {count}: {share:+.2%}", flush=True)
     report = make_report(measured, precision, turns, steps, where, time.monotonic() - started)
-    print(replace(report, size=options.size_of(paper, turns, usual)).write(out))
+    print(replace(report, shortened=options.shortened(turns, usual, "turns")).write(out))
 
 
 def make_report(measured, precision: str, turns: int, steps: int, device, seconds: float) -> StudyReport:

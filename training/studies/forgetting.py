@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zoo import datasets
 from zoo.common import philox
 from zoo.common.devices import pick_device
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError
 from zoo.datasets import Dataset
 from zoo.schema import registry
 from zoo.schema.config import ModelConfig
@@ -135,10 +135,11 @@ def study(
     python -m training.studies.forgetting --data cifar10.npz --out studies/forgetting
     """
     numbers = options.numbers(seeds)
-    total = steps or _CYCLES * TASKS * (PAPER_TASK if paper else SMALL_TASK)
+    usual = _CYCLES * TASKS * (PAPER_TASK if paper else SMALL_TASK)
+    total = steps or usual
     task_steps, rest = divmod(total, _CYCLES * TASKS)
     if rest:
-        raise ZooError(f"--steps {total} are not whole tasks, of which there are 20; give a multiple of 20")
+        raise UsageError(f"--steps {total} are not whole tasks, of which there are 20; give a multiple of 20")
     changes = options.changes(SMALL, PAPER, paper, precision=precision, steps=total)
     config = registry.config("infomax-gan/cifar10").as_paper().updated(changes)
     train, test = (datasets.load_for(config, split, root=data) for split in ("train", "test"))
@@ -157,8 +158,8 @@ def study(
             folder, probe = work / f"{name.replace(' ', '-')}-{seed}", in_eval(tasks.measure, measured)
             run = DiscriminatorRun(config, folder, terms[name], tasks.batch, probe, checksum, seed, device)
             records[name, seed] = run.train_remaining()
-    size = options.size_of(paper, task_steps, PAPER_TASK if paper else SMALL_TASK)
-    print(replace(make_report(config, records, task_steps, beta, numbers, where), size=size).write(out))
+    report = make_report(config, records, task_steps, beta, numbers, where)
+    print(replace(report, shortened=options.shortened(total, usual)).write(out))
 
 
 if __name__ == "__main__":

@@ -141,8 +141,9 @@ def study(
         device,
     )
     records = run.train_remaining()
-    size = options.size_of(paper, total, (PAPER if paper else SMALL)["training.steps"])
-    print(replace(make_report(config, records, test.class_names, seed, run.device), size=size).write(out))
+    usual = options.changes(SMALL, PAPER, paper)["training.steps"]
+    report = make_report(config, records, test.class_names, seed, run.device)
+    print(replace(report, shortened=options.shortened(total, usual)).write(out))
 
 
 def _measured(total: int) -> set[int]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from zoo.checkpoints import weights
 from zoo.common.devices import pick_device
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError, ZooError
 from zoo.sampling.gan import GAN
 from zoo.schema import recipe, registry
 from zoo.schema.architecture import InfoMaxCritics, halved
@@ -93,7 +93,7 @@ def study(
     numbers = options.numbers(seeds)
     wanted = [size.strip() for size in sizes.split(",")]
     if not wanted or set(wanted) - {size for size, _ in MODELS}:
-        raise ZooError(f'"{sizes}" is not a list of sizes; give 1/4, 1/2 or both with a comma')
+        raise UsageError(f'"{sizes}" is not a list of sizes; give 1/4, 1/2 or both with a comma')
     changes = options.changes(SMALL, {}, paper, precision=precision, steps=steps)
     right = float(weights.read_metadata(digit_classifier.BUNDLED)["accuracy"].split()[0])
     if right < _LEAST_ACCURACY:
@@ -118,9 +118,9 @@ def study(
             quarter, twentieth = max(1, total // 4), max(1, total // 20)
             run = Options(folder, data, seed, device, log_every=twentieth, save_every=quarter, keep=1)
             records[size, method, seed] = [r for r in runs.train_to_end(config, run, [hook]) if "modes" in r]
+    report = make_report(configs, records, numbers, num_images, right, where)
     usual = registry.config(name).training.steps if paper else SMALL["training.steps"]
-    size = options.size_of(paper, total, usual)
-    print(replace(make_report(configs, records, numbers, num_images, right, where), size=size).write(out))
+    print(replace(report, shortened=options.shortened(total, usual)).write(out))
 
 
 def make_report(
@@ -136,7 +136,7 @@ def make_report(
         (cell, metric): [records[(*cell, seed)][-1][metric] for seed in seeds] for cell in configs for metric in METRICS
     }
     paper = {cell: {p.metric: p for p in config.published} for cell, config in configs.items()}
-    rows, findings = [], []
+    rows, findings, enough = [], [], {}
     for size in dict.fromkeys(size for size, _ in configs):
         plain, infomax = (size, "DCGAN"), (size, "DCGAN + IM")
         for metric, title in METRICS.items():
@@ -146,6 +146,7 @@ def make_report(
             rows.append((f"K = {size}", title, cells[0], cells[1], *theirs))
         short = configs[plain].training.steps < registry.config(configs[plain].name).training.steps
         findings.append(_finding(size, last[plain, "modes"], last[infomax, "modes"], short))
+        enough[f"K = {size}"] = _enough(last[plain, "modes"], last[infomax, "modes"], short)
         losses = [records[(*infomax, seed)][-1]["d/infomax"] for seed in seeds]
         findings.append(_contrast(size, configs[infomax], losses))
     config = next(config for (_, method), config in configs.items() if method == "DCGAN + IM")
@@ -190,12 +191,16 @@ def make_report(
             "seeds": ", ".join(map(str, seeds)),
         },
         findings=findings,
-        results={"num_images": num_images, "runs": results, "curves": curves},
+        results={"num_images": num_images, "enough steps": enough, "runs": results, "curves": curves},
         tables=[Table("", ("", "", "DCGAN", "DCGAN + IM", "paper: DCGAN", "paper: DCGAN + IM"), rows)],
         figures=[Figure("modes", "Modes recovered while training", figure)],
         device=device,
         seconds=sum(r[-1]["seconds"] for r in records.values()),
     )
+
+
+def _enough(plain: list[float], infomax: list[float], short: bool) -> bool:
+    return not short or max(*plain, *infomax) >= _FEW
 
 
 def _finding(size: str, plain: list[float], infomax: list[float], short: bool = False) -> str:
@@ -207,8 +212,8 @@ def _finding(size: str, plain: list[float], infomax: list[float], short: bool = 
     """
     wins = sum(b > a for a, b in zip(plain, infomax, strict=True))
     seeds = f"more in {wins} of {len(plain)} seeds" if wins else "not more in any seed"
-    if short and max(*plain, *infomax) < _FEW:
-        agrees = "**too few steps to tell**: both are still near a single mode"
+    if not _enough(plain, infomax, short):
+        agrees = f"**too few steps to tell**: no run has {_FEW} modes"
     elif 0 < wins < len(plain):
         agrees = "the seeds **do not agree**"
     else:

@@ -40,10 +40,10 @@ def check_picture(out: Path, force: bool) -> None:
 
 
 def numbers(text: str) -> list[int]:
-    """Return [0, 1, 2] for "0,1,2"; raises ZooError for anything but distinct whole numbers from 0."""
+    """Return [0, 1, 2] for "0,1,2"; raises UsageError for anything but distinct whole numbers from 0."""
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
-        raise ZooError(f'"{text}" is not a list of seeds; give distinct whole numbers, such as 0,1,2')
+        raise UsageError(f'"{text}" is not a list of seeds; give distinct whole numbers, such as 0,1,2')
     return [int(word) for word in words]
 
 
@@ -52,16 +52,16 @@ def changes(small: Mapping[str, Any], large: Mapping[str, Any], paper: bool, **g
     return dict(large if paper else small) | {f"training.{k}": v for k, v in given.items() if v is not None}
 
 
-def size_of(paper: bool, steps: int, usual: int) -> str:
-    """Name the size of a study as those of sweeps are named: of fewer steps than its own it is "smallest"."""
-    return "smallest" if steps < usual else "paper" if paper else "small"
-
-
 def refuse_finished(out: Path) -> None:
     """Raise ZooError if `out` holds a finished study."""
     results = out / "results.json"
     if results.exists() and not _unfinished(results):
         raise ZooError(f"{out} holds a finished study; give another folder (--out)")
+
+
+def shortened(steps: int, usual: int, what: str = "steps") -> str | None:
+    """Say that a study has fewer steps than its size has; None where it has all of them."""
+    return f"in {steps:,} of {usual:,} {what}" if steps < usual else None
 
 
 def begin(out: Path, resume: bool) -> Path:

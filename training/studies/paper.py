@@ -77,6 +77,7 @@ class StudyClaim(ConfigPart):
     relation: Literal["less", "greater"]
     than: tuple[Word, ...] | float
     each: bool = False  # than every one of them, not than their mean
+    enough: tuple[Word, ...] = ()  # where the results say whether the steps suffice to tell
     small: Line = "at the CPU's size"  # said of results that were not made with --paper
 
 

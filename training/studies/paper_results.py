@@ -114,10 +114,8 @@ def _found(data: dict) -> SweepScores:
 
 
 def _size_of_study(data: dict) -> str:
-    """Return the size that results name; those of before did not."""
-    known = data.get("size")
-    if known in _ORDER:
-        return known
+    if data.get("shortened"):
+        return "smallest"
     return "paper" if "--paper" in data.get("machine", {}).get("command", "") else "small"
 
 
@@ -157,7 +155,7 @@ def _of_study(number: StudyNumber, printed: Published, part: Part, results: Resu
         return None
     size, values = _size_of_study(data), _values(data, number.place)
     digits = 1 if abs(statistics.fmean(values)) >= 10 else 2
-    here = f"{mean_and_spread(values, digits)} {_SIZES[size]}"
+    here = f"{mean_and_spread(values, digits)} {data.get('shortened') or _SIZES[size]}"
     if size != "paper" or _other_equation(part, data):
         return here, NOT_RUN
     return here, verdict_on_number(values, printed.value, printed.std)
@@ -302,12 +300,14 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
         verdict = weigh(here, claim.relation, than)
         numbers = f"{_short(here)} against {_short(than)}"
     size = _size_of_study(data)
-    told = claim.small if size == "small" else _SIZES[size]
+    told = data.get("shortened") or (claim.small if size == "small" else _SIZES[size])
+    enough = not claim.enough or all(_values(data, claim.enough))
+    told = told if enough else f"too few steps to tell, {told}"
     numbers = f"{numbers}, {told} ([{claim.study}](../studies/{claim.study}/README.md))"
     if _other_equation(part, data):
         other = "the released code's form"  # which all studies had that do not say
         return JudgedClaim(claim.text, f"{NOT_RUN}: with {part.equation}", f"with {other}: {verdict}, {numbers}")
-    return JudgedClaim(claim.text, NOT_RUN if size == "smallest" else verdict, numbers)
+    return JudgedClaim(claim.text, verdict if enough and size != "smallest" else NOT_RUN, numbers)
 
 
 def _other_equation(part: Part, data: dict) -> bool:

@@ -100,7 +100,7 @@ def reproduce(
     found = paper.load(name)
     chosen = found.part(part)
     if not (chosen.sweeps or chosen.studies):
-        raise ZooError(
+        raise UsageError(
             f"{found.name} {chosen.id} has no runs of its own; run: {'; '.join(papers_page.commands(found, chosen))}"
         )
     size = "smallest" if smallest else "small" if small else "paper"
@@ -113,9 +113,10 @@ def reproduce(
             raise UsageError(f"{what} chooses runs of a sweep, and {chosen.id} is measured as a whole; leave it out")
         _studies(chosen, part_studies.plans_of(chosen, size, folder, data, _first(device)), folder, dry_run)
         return
-    if budget:
+    limit = seconds_of(budget) if budget else None
+    if limit is not None:
         print("timing a step of each kind of run", flush=True)
-        plans, told = fitting(chosen, cell or [], size, folder, data, device, seconds_of(budget))
+        plans, told = fitting(chosen, cell or [], size, folder, data, device, limit)
         print(told)
     else:
         plans = plans_of(chosen, cell or [], size, folder, data, device)
@@ -174,7 +175,9 @@ def plans_of(
         runs = [run for cell, some in of_cells.items() if cell in chosen for run in some]
         plans += [PartOfSweep(setup, runs)] if runs else []
     if not plans:
-        raise ZooError(f"{', '.join(sorted(chosen))}: not run at the CPU's size; leave --small out, or give --smallest")
+        raise UsageError(
+            f"{', '.join(sorted(chosen))}: not run at the CPU's size; leave --small out, or give --smallest"
+        )
     return plans
 
 
@@ -207,10 +210,10 @@ def comparison(part: Part, cells: list[str], folder: Path) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Return 900.0 for "15m"; raises ZooError for anything but a number with s, m, h or d."""
+    """Return 900.0 for "15m"; raises UsageError for anything but a number with s, m, h or d."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if not match:
-        raise ZooError(f'"{text}" is not a time; give a number with s, m, h or d, such as 15m')
+        raise UsageError(f'"{text}" is not a time; give a number with s, m, h or d, such as 15m')
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 

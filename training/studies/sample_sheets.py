@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zoo.common.errors import ZooError
+from zoo.common.errors import UsageError
 from zoo.sampling.loading import load
 from zoo.schema import labels
 
@@ -28,11 +28,12 @@ def draw(found: Paper, part: Part, models: Sequence[str] = (), device: str = "au
         models: draw these instead of the figure's own, by name or folder.
 
     Raises:
-        ZooError: the part shows no samples, or a model cannot be loaded; the message says why.
+        UsageError: the part shows no samples.
+        ZooError: a model cannot be loaded; the message says why.
     """
     if not part.samples:
         figures = [other.id for other in found.parts if other.samples]
-        raise ZooError(f"{found.name} {part.id} shows no samples; {', '.join(figures)} do")
+        raise UsageError(f"{found.name} {part.id} shows no samples; {', '.join(figures)} do")
     names = list(models) or [sheet.model for sheet in part.samples]
     sheets = []
     for name in names:

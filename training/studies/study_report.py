@@ -20,8 +20,6 @@ import torch
 from zoo.common.files import write_atomically
 from zoo.common.text import table
 
-_SHORTER = "Nothing: fewer steps than the study's own show that everything runs, and no more."
-
 
 @dataclass(frozen=True)
 class Table:
@@ -44,7 +42,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """A study's page. Findings are sentences, made from the numbers; `results` is what a program reads."""
+    """A study's page. Findings are sentences, made from the numbers; `results` is what a program reads.
+
+    A study that was cut short shows that it runs: its numbers are kept, and nothing is concluded from them.
+    """
 
     title: str
     source: str  # paper, section and figure or table
@@ -57,15 +58,16 @@ class StudyReport:
     figures: Sequence[Figure] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seconds: float | None = None  # of all training and measuring
-    size: str = "small"  # or "paper", or "smallest", which finds nothing (`options.size_of`)
+    shortened: str | None = None  # "in 10 of 4,000 steps"; see `options.shortened`
 
     def write(self, folder: Path) -> Path:
         """Write README.md, results.json and the plots; results.json last, since it marks the study as finished."""
         for figure in self.figures:
             write_atomically(folder / f"{figure.name}.png", figure.png)
         write_atomically(folder / "README.md", self.markdown().encode())
-        data = {"title": self.title, "source": self.source, "settings": dict(self.settings), "size": self.size}
-        data |= {**self.results, "findings": list(self._found()), "machine": self.machine()}
+        data = {"title": self.title, "source": self.source, "settings": dict(self.settings), **self.results}
+        data |= {"findings": self._concluded(), "machine": self.machine()}
+        data |= {"shortened": self.shortened} if self.shortened else {}
         text = json.dumps(data, indent=1, ensure_ascii=False)
         text = re.sub(
             r"\[\s+([^\[\]{}\"]+?)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text
@@ -73,8 +75,10 @@ class StudyReport:
         write_atomically(folder / "results.json", f"{text}\n".encode())
         return folder / "README.md"
 
-    def _found(self) -> Sequence[str]:
-        return [_SHORTER] if self.size == "smallest" else self.findings
+    def _concluded(self) -> list[str]:
+        if self.shortened:
+            return [f"Nothing follows from these numbers: the study was run {self.shortened}, to see that it runs."]
+        return list(self.findings)
 
     def machine(self) -> dict[str, str]:
         about = {
@@ -88,7 +92,7 @@ class StudyReport:
 
     def markdown(self) -> str:
         parts = [f"# {self.title}", f"{self.source}. {self.question}", *self.method]
-        parts.append("## What was found\n\n" + "\n".join(f"- {finding}" for finding in self._found()))
+        parts.append("## What was found\n\n" + "\n".join(f"- {finding}" for finding in self._concluded()))
         parts += [table.markdown() for table in self.tables]
         parts += [f"![{figure.caption}]({figure.name}.png)\n\n{figure.caption}" for figure in self.figures]
         about = {**self.settings, **self.machine()}

@@ -50,7 +50,7 @@ def _difference(origin: Origin) -> str:
 def steps_line(config: ModelConfig, step: int | None) -> str:
     """Return how far the training came, and how far it was planned."""
     t = config.training
-    each = f"{t.discriminator_steps} discriminator steps each, batch {t.batch_size}"
+    each = f"{t.discriminator_steps} discriminator step{'s' * (t.discriminator_steps != 1)} each, batch {t.batch_size}"
     if step is not None and step != t.steps:
         return f"- after {step:,} of {t.steps:,} generator steps, {each}"
     return f"- {t.steps:,} generator steps, {each}"

@@ -92,6 +92,31 @@ def test_what_does_not_fit_is_refused_and_nothing_is_touched(stopped, config, op
     assert before == after
 
 
+@pytest.mark.parametrize("damaged", ["environment.json", "checkpoints", None])
+def test_a_resumed_run_has_the_seed_that_it_began_with(damaged, tmp_path):
+    config, out = short("contragan/digits", 3), tmp_path / "run"
+    whole = train(config, Options(tmp_path / "whole", seed=4, device="cpu"))
+    with pytest.raises(RunStoppedError):
+        train(config, Options(out, seed=4, device="cpu"), stop_after(2))
+    if damaged == "environment.json":
+        (out / damaged).write_text("{")
+    elif damaged:
+        shutil.rmtree(out / damaged)
+    with pytest.raises(ZooError, match="made with seed 4, not 0; leave out --seed"):
+        train(config, Options(out, seed=0, device="cpu", resume=True))
+    train(config, Options(out, device="cpu", resume=True))
+    assert same(last(out), last(whole))
+
+
+def test_a_run_of_more_steps_than_it_began_with_says_so(tmp_path):
+    out = tmp_path / "run"
+    train(short("contragan/digits", 2), Options(out, device="cpu", command="zoo train contragan/digits --steps 2"))
+    train(short("contragan/digits", 3), Options(out, device="cpu", resume=True))
+    origin = zoo.load(out, device="cpu").config.origin
+    assert [line for line in origin.deviations if "steps:" in line] == ["training.steps: 3 instead of 8,000"]
+    assert origin.command == f"zoo train contragan/digits --steps 2 && zoo train {out} --resume --steps 3"
+
+
 def test_other_data_is_refused(tmp_path, some_data):
     config, data = short("infomax-gan/cifar10", 3), some_data("infomax-gan/cifar10")
     with pytest.raises(RunStoppedError):

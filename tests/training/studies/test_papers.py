@@ -192,25 +192,28 @@ def test_one_class_above_all_is_not_consistently_worse(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "verdict", "row"),
+    ("made", "verdict", "row"),
     [
-        ("paper", "agrees", ("61.5 ± 0.5 at the paper's size", "agrees")),
-        ("small", "agrees", ("61.5 ± 0.5 at the CPU's size", "not run")),
-        ("smallest", "not run", ("61.5 ± 0.5 in ten steps", "not run")),
+        ({"machine": {"command": "x --paper"}}, "agrees", ("61.5 ± 0.5 at the paper's size", "agrees")),
+        ({}, "agrees", ("61.5 ± 0.5 at the CPU's size", "not run")),
+        ({"shortened": "in 10 of 1,200 steps"}, "not run", ("61.5 ± 0.5 in 10 of 1,200 steps", "not run")),
     ],
 )
-def test_the_numbers_of_a_study_are_cells(tmp_path, size, verdict, row):
+def test_the_numbers_of_a_study_are_cells(tmp_path, made, verdict, row):
     runs = {"K = 1/4, DCGAN": {"modes": [27.0, 28.0], "KL": [5.4, 5.5]}}
     runs["K = 1/4, DCGAN + IM"] = {"modes": [61.0, 62.0], "KL": [4.7, 4.7]}
     name, part = "mode-recovery-quarter-equation4", paper.load("infomax-gan").part("table5")
-    study(tmp_path, name, size=size, settings={"InfoMax": EQUATION_4}, runs=runs)
+    data = {"settings": {"InfoMax": EQUATION_4}, "runs": runs, "enough steps": {"K = 1/4": True}}
+    study(tmp_path / "one", name, **data, **made)
     rows = {(r.cell, r.metric): (r.here, r.verdict) for r in rows_of(part, Results([tmp_path]))}
     assert rows["k-1-4/dcgan-im", "modes"] == row
     assert rows["k-1-2/dcgan-im", "modes"] == ("", "not run")
     assert [c.verdict for c in claims_of(part, Results([tmp_path]))] == [verdict, "not run", verdict, "not run"]
-    study(tmp_path / "again", name, size="small", settings={"InfoMax": EQUATION_4}, runs=runs)
-    both = Results([tmp_path / "again", tmp_path]).study(name)
-    assert both["size"] == ("small" if size == "smallest" else size), "the largest size"
+    study(tmp_path / "two", name, **data)
+    assert ("shortened" in Results([tmp_path]).study(name)) is False, "the largest size"
+    study(tmp_path / "one", name, **data | {"enough steps": {"K = 1/4": False}})
+    (claim, *_) = claims_of(part, Results([tmp_path / "one"]))
+    assert (claim.verdict, claim.numbers[:42]) == ("not run", "61.5 ± 0.5 against 27.5 ± 0.5, too few ste")
 
 
 def test_ones_own_results_come_before_those_that_ship(tmp_path, monkeypatch):

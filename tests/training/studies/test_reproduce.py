@@ -63,7 +63,7 @@ def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
     with pytest.raises(ZooError, match="give a larger --budget"):
         fit(0.5)
     assert [reproduce.seconds_of(text) for text in ("15m", "2h", "1.5d")] == [900, 7200, 129_600]
-    with pytest.raises(ZooError, match='"soon" is not a time'):
+    with pytest.raises(UsageError, match='"soon" is not a time'):
         reproduce.seconds_of("soon")
 
 
@@ -113,7 +113,7 @@ def test_a_study_measures_a_part_as_a_whole(app, option):
 
 
 def test_what_has_no_runs_says_its_command(app):
-    with pytest.raises(ZooError, match=r"has no runs of its own; run: zoo info infomax-gan/cifar10 --json"):
+    with pytest.raises(UsageError, match=r"has no runs of its own; run: zoo info infomax-gan/cifar10 --json"):
         app(["reproduce", "infomax-gan", "table6"], standalone_mode=False)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from narrow import tiny
 
-from training.studies import forgetting, mode_collapse, mode_recovery, options
+from training.studies import forgetting, mode_collapse, mode_recovery, options, paper, paper_results
 from training.studies.cost import overhead
 from training.studies.infomax_form import EQUATION_4, infomax_form
 from training.studies.study_report import StudyReport, Table, mean_and_spread
@@ -51,26 +51,29 @@ def test_mode_collapse_from_data_to_page(tmp_path, narrow_registry, monkeypatch)
     text, results = page_of(tmp_path / "out")
     assert "one image" in text
     assert results["records"][-1]["step"] == 3
-    assert results["size"] == "small"
+    assert "shortened" not in results
     assert EQUATION_4 in text
     with pytest.raises(ZooError, match="holds a finished study"):
         mode_collapse.study(tmp_path / "out", data, device="cpu")
 
 
-def test_fewer_steps_than_the_studys_find_nothing(tmp_path, narrow_registry, monkeypatch):
-    monkeypatch.setattr(mode_collapse, "SMALL", {"training.batch_size": 8, "training.steps": 3})
-    mode_collapse.study(tmp_path / "out", npz(tmp_path / "data.npz", 32), device="cpu", steps=2)
-    text, results = page_of(tmp_path / "out")
-    assert results["size"] == "smallest"
-    assert results["findings"] == ["Nothing: fewer steps than the study's own show that everything runs, and no more."]
-    assert results["findings"][0] in text
-    assert "The order is" not in text
+def test_a_study_that_was_cut_short_concludes_nothing(tmp_path, narrow_registry, monkeypatch):
+    monkeypatch.setattr(mode_collapse, "SMALL", {"training.batch_size": 8, "training.steps": 4000})
+    out = tmp_path / "mode-collapse-equation4"
+    mode_collapse.study(out, npz(tmp_path / "data.npz", 32), device="cpu", steps=3)
+    text, results = page_of(out)
+    assert "Nothing follows from these numbers: the study was run in 3 of 4,000 steps" in text
+    assert "The order is" not in text + json.dumps(results)
+    assert results["records"][-1]["step"] == 3
+    claims = paper_results.claims_of(paper.load("infomax-gan").part("figure3"), paper_results.Results([tmp_path]))
+    assert [claim.verdict.partition(":")[0] for claim in claims] == ["not run"] * 2
+    assert all("in 3 of 4,000 steps" in claim.numbers for claim in claims)
 
 
 def test_forgetting_from_data_to_page(tmp_path, narrow_registry, monkeypatch):
     monkeypatch.setattr(forgetting, "SMALL", {"training.batch_size": 4})
     monkeypatch.setattr(forgetting, "SMALL_TASK", 1)
-    forgetting.study(tmp_path / "out", npz(tmp_path / "data.npz", 32, 100), seeds="3,4", device="cpu", steps=20)
+    forgetting.study(tmp_path / "out", npz(tmp_path / "data.npz", 32, 100), seeds="3,4", device="cpu")
     text, results = page_of(tmp_path / "out")
     assert "of 2 seeds" in text
     assert EQUATION_4 in text
