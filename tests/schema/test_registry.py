@@ -156,6 +156,13 @@ class TestNamesAndFolders:
         with pytest.raises(UnknownModelError, match="model of the registry; give"):
             registry.config(name)
 
+    @pytest.mark.parametrize("name", ["pictures.npy", "./netG.pth"])
+    def test_a_file_is_no_model_and_is_told_so(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path(name).touch()
+        with pytest.raises(UnknownModelError, match="is a file, not a model; give"):
+            zoo.load(name)
+
     @pytest.mark.parametrize(
         "name",
         ["a" * 10**6, "contragan/" * 10**5, "contragan/digits@" + "x" * 10**6, "x\0y", "\x1b[2J", "", b"x", None, 3],

@@ -74,7 +74,7 @@ def resolve(name: str) -> str:
         )
     if _is_path(name):
         raise UnknownModelError(
-            _of_folder(name) or f"there is no folder {name!r} with a model; check the path, or give the name of a model"
+            _of_path(name) or f"there is no folder {name!r} with a model; check the path, or give the name of a model"
         )
     wanted = plain(name)
     known = {plain(known): known for known in names()}
@@ -87,16 +87,18 @@ def resolve(name: str) -> str:
     if close:
         raise UnknownModelError(f'no model is called "{shown}"; did you mean {" or ".join(close)}?')
     raise UnknownModelError(
-        _of_folder(name)
+        _of_path(name)
         or f'no model is called "{shown}", and no folder of this name here holds one; `zoo list` shows all names'
     )
 
 
-def _of_folder(name: str) -> str | None:
-    """Return what to say of the path of a folder where only the name of a model will do; None if there is none."""
+def _of_path(name: str) -> str | None:
+    """Return what to say of a path where only the name of a model will do; None if nothing is there."""
     with suppress(OSError):  # the text is too long for a path
         if Path(name).is_dir():
             return f"{short(name)} is a folder, not a model of the registry; give the name of a model"
+        if Path(name).is_file():
+            return f"{short(name)} is a file, not a model; give a name, a folder, or a file by the option for it"
     return None
 
 
