@@ -163,3 +163,18 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
         files.write_atomically(target, b"new")
     assert target.read_bytes() == b"old"
     assert [p.name for p in target.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.safetensors"), "W.SAFETENSORS", "w\n.safetensors"])
+def test_a_weights_file_of_any_name_loads(tmp_path, name):
+    model = zoo.load("infomax-gan/digits", device="cpu")
+    files.save(tmp_path / name, model.state_dict())
+    loaded = zoo.load("infomax-gan/digits", weights=tmp_path / name, device="cpu")
+    assert torch.equal(loaded.sample(2, seed=0).uint8, model.sample(2, seed=0).uint8)
+
+
+def test_a_folder_of_any_name_is_exported_and_loads(tmp_path):
+    model, folder = zoo.load("infomax-gan/digits", device="cpu"), tmp_path / os.fsdecode(b"caf\xe9")
+    model.save_pretrained(folder)
+    assert r"caf\udce9" in (folder / "README.md").read_text("utf-8")
+    assert torch.equal(zoo.load(folder, device="cpu").sample(2, seed=0).uint8, model.sample(2, seed=0).uint8)

@@ -14,6 +14,20 @@ def test_a_device_that_cannot_compute_is_refused(name):
         pick_device(name)
 
 
+@pytest.mark.parametrize("device", [-1, 10**30, 1.5, True, [], torch.float32])
+def test_what_is_no_device_is_a_line(device):
+    with pytest.raises(UsageError, match=r'^device ".*" cannot be used.*; give "cpu", "cuda" or "auto"$'):
+        pick_device(device)
+
+
+@pytest.mark.parametrize("index", [-1, 99, 10**30])
+def test_a_graphics_card_that_is_not_there_is_a_line(index):
+    model = zoo.load("infomax-gan/digits", weights="random", device="cpu")
+    for move in (model.to, model.cuda):
+        with pytest.raises(UsageError, match="cannot be used"):
+            move(index)
+
+
 def test_a_refused_move_leaves_the_weights():
     model = zoo.load("infomax-gan/digits", weights="random", device="cpu")
     before = model.generate(torch.ones(1, model.latent_dim))

@@ -22,7 +22,7 @@ def test_precisions_by_name_abbreviation_and_dtype(given, name):
 
 
 @pytest.mark.parametrize(
-    "given", ["int8", "float64", "", torch.float64, torch.uint8, np.float64, float, 16, [1], "x" * 999]
+    "given", ["int8", "float64", "", torch.float64, torch.uint8, np.float64, float, 16, [1], "x" * 999, torch.ones(2)]
 )
 def test_others_are_refused_with_the_choices(given):
     with pytest.raises(ZooError, match=r"^dtype is .*; give one of float32, float16, bfloat16, tf32$") as error:

@@ -8,7 +8,7 @@ import torch
 
 import zoo
 from zoo import datasets
-from zoo.common.errors import DataUnavailableError
+from zoo.common.errors import DataUnavailableError, ZooError
 from zoo.evaluation import PROTOCOLS, defaults, verifying
 from zoo.evaluation.features import inception, shipped
 from zoo.evaluation.protocols import claims
@@ -99,3 +99,23 @@ def test_every_bundled_model_can_be_verified_and_scored_with_what_ships():
         data = config.data
         key = (data.dataset, data.split, data.resolution, "efficientnet-lite0")
         assert key in statistics or data.dataset == "digits", name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"data": torch.zeros(12, 3, 8, 8, dtype=torch.uint8)}, "data is of type Tensor; give the name of a data set"),
+        ({"data": [1, 2]}, "data is of type list; give the name of a data set"),
+        ({"data": 3}, "data is of type int; give the name of a data set"),
+        ({"split": 3}, "split is 3; give its name"),
+        ({"extractor": 3}, 'no extractor is called "3"'),
+        ({"protocol": None}, 'no protocol is called "None"'),
+        ({"metrics": 3}, "metrics is a list of names"),
+        ({"metrics": ["fid", None]}, 'no metric is called "None"'),
+        ({"metrics": iter(())}, "no metric is named"),
+    ],
+)
+def test_an_argument_of_another_kind_is_a_line_before_any_work(unconditional, arguments, line):
+    arguments = {"extractor": "tiny", "num_fake": 12} | arguments
+    with pytest.raises(ZooError, match=f"^{line}"):
+        zoo.evaluate(unconditional, **arguments)

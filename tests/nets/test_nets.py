@@ -5,6 +5,7 @@ import torch
 from narrow import distinct, tiny
 
 from zoo import nets
+from zoo.common.errors import ConfigError
 from zoo.schema import registry
 
 
@@ -115,3 +116,13 @@ def test_wgan_gp_leaves_shortcuts_to_pytorch():
     assert bound(generator.output) == pytest.approx(1 / (9 * 64) ** 0.5, rel=0.02)
     plain = nets.build_generator(registry.config("sngan/cifar10").at_width(64).generator)
     assert bound(plain.blocks[0].shortcut) == pytest.approx((6 / 128) ** 0.5, rel=0.01)
+
+
+def test_a_network_is_built_from_its_own_spec():
+    config = registry.config("contragan/digits")
+    for wrong in ("contragan/digits", None, config, config.discriminator):
+        with pytest.raises(ConfigError, match=r"; give config.generator$"):
+            nets.build_generator(wrong)
+    for wrong in (config, config.generator):
+        with pytest.raises(ConfigError, match=r"; give config.discriminator$"):
+            nets.build_discriminator(wrong)

@@ -132,6 +132,9 @@ def test_arguments_of_any_kind(images):
     assert same.labels.tolist() == images.labels.tolist()
     with pytest.raises(ZooError, match=r"labels are \(4,\) for 5 images"):
         Images(images.uint8, labels=[1, 2, 3, 4])
+    for labels in ([1.5, 2, 3, 4, 5], np.ones(5), torch.ones(5, dtype=torch.bool), ["a"] * 5, [None] * 5, 10**30, {1}):
+        with pytest.raises(ZooError, match="give one whole number per image"):
+            Images(images.uint8, labels=labels)
     with pytest.raises(ZooError, match="seed is -1"):
         Images(images.uint8, seed=-1)
     assert images.grid(np.int8(2)).size == images.grid(torch.tensor(2)).size == images.grid(2).size == (18, 20)
@@ -246,6 +249,17 @@ def test_bad_input_is_refused(images, tmp_path):
         Images(torch.zeros(1, 3, 2, 2))
     with pytest.raises(ZooError, match="at least one"):
         Images.cat([])
+    for other in (images.uint8, None, "x"):
+        with pytest.raises(ZooError, match="is not a batch of Images"):
+            Images.cat([images, other])
+        with pytest.raises(ZooError, match="images must be floats"):
+            Images.from_float(None if other is images.uint8 else other)
+    for suffix in ("png", ".PNG", "", None, ".docx"):
+        with pytest.raises(ZooError, match=r"^suffix is .*; give one of .bmp, .*\.npz, .png"):
+            images.to_bytes(suffix)
+    for path in ("", "a\0b.png"):
+        with pytest.raises(ZooError, match="names no file"):
+            images.save(path)
 
 
 def no_links(*paths):

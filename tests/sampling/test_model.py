@@ -1,5 +1,7 @@
 """Loading and sampling: the same seed gives the same images however they are asked for."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,12 @@ def test_the_example_of_the_design(tiny_imagenet):
         (np.uint8(200), "classes 0 to 199"),
         (np.array([1, 255], np.uint8), "label 255 is out of range"),
         ([1, 2, 3], "3 labels for 2 images"),
+        (itertools.repeat(3), "more than 2 labels for 2 images"),
+        ({1, 2}, "is a set"),
+        ({1: "a", 2: "b"}, "is a dict"),
+        (b"\x01\x02", "is a bytes"),
+        (torch.zeros(2, dtype=torch.int64, device="meta"), "values cannot be read"),
+        (torch.tensor([1, 2]).to_sparse(), "values cannot be read"),
         ([1, 999], "out of range"),
     ],
 )
@@ -113,11 +121,19 @@ def test_ambiguous_and_missing_labels(unconditional, conditional):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"n": -1}, {"n": 1.5}, {"n": 1, "seed": -3}, {"n": 1, "truncation": 0.0}, {"n": 1, "batch_size": 0}],
+    [
+        *({"n": -1}, {"n": 1.5}, {"n": 1, "seed": -3}, {"n": 1, "truncation": 0.0}, {"n": 1, "batch_size": 0}),
+        *({"n": 1, "start": 10**30}, {"n": 1, "start": 2**63 - 1}, {"n": 1, "labels": np.array(["aligned"] * 2)}),
+    ],
 )
 def test_bad_arguments_are_refused_before_any_work(unconditional, arguments):
     with pytest.raises(ZooError):
         unconditional.stream(**arguments)
+
+
+def test_an_interpolation_that_fits_no_memory_is_refused(unconditional):
+    with pytest.raises(ZooError, match="take fewer"):
+        unconditional.interpolate(0, 1, 10**20)
 
 
 def test_no_images_is_an_empty_batch(conditional):

@@ -137,6 +137,8 @@ def test_another_generator_takes_the_place_of_the_first():
     assert torch.equal(images_of(model), images_of(other))
     assert model.tag is None
     assert model.provenance["changed_from"] == '{"name": "contragan/digits", "tag": "zoo"}'
+    with pytest.raises(ZooError, match="give a module"):
+        model.generator = other.state_dict()
 
 
 def test_a_state_dict_goes_in_and_out_whatever_wrapped_the_network():
@@ -148,6 +150,14 @@ def test_a_state_dict_goes_in_and_out_whatever_wrapped_the_network():
     assert next(model.parameters()) is parameter, "an optimiser that has it keeps it"
     with pytest.raises(WeightsCorruptedError, match="does not fit"):
         model.load_state_dict({"output.weight": torch.zeros(1)})
+    for no_state in ("weights.safetensors", None, list(wrapped)):
+        with pytest.raises(WeightsCorruptedError, match="give the state dict of a network"):
+            model.load_state_dict(no_state)
+    last = "output.weight" if "output.weight" in trained.state_dict() else list(trained.state_dict())[-1]
+    for no_values in (torch.zeros_like(wrapped[f"module._orig_mod.{last}"], device="meta"), 3):
+        with pytest.raises(WeightsCorruptedError, match="no dense tensor"):
+            model.load_state_dict(small("random").state_dict() | {last: no_values})
+    assert torch.equal(images_of(model), images_of(trained)), "nothing is changed by a state dict that is refused"
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -227,3 +237,28 @@ def test_fine_tuning_with_gradients_only_where_asked():
     with torch.inference_mode():
         made = model.latents(2, seed=0)
     assert model.generate(made.requires_grad_(), 3, grad=True).requires_grad
+
+
+def test_the_network_is_called_with_latents_in_any_form():
+    model = small()
+    z = model.latents(3, 0)
+    for same in (z.numpy(), z.tolist(), z.double()):
+        assert torch.equal(model(same, 1), model(z, 1))
+    for wrong in ("z", None, torch.zeros(3, 1), z[0]):
+        with pytest.raises(ZooError, match=r"^z is "):
+            model(wrong, 1)
+
+
+@pytest.mark.parametrize("kind", [lambda z: z.to("meta"), lambda z: z.to_sparse(), lambda z: z.to(torch.complex64)])
+def test_latents_without_real_values_are_refused(kind):
+    with pytest.raises(ZooError, match="give dense real numbers"):
+        small().generate(kind(small().latents(2, 0)), 1)
+
+
+def test_gradients_by_torch_func_are_those_of_backward():
+    model = small()
+    z = model.latents(3, 0).requires_grad_()
+    model(z, 1).square().sum().backward()
+    for images in (lambda z: model(z, 1), lambda z: model.generate(z, 1, grad=True)):
+        gradient = torch.func.grad(lambda z, images=images: images(z).square().sum())(z.detach())
+        assert torch.allclose(gradient, z.grad, rtol=1e-4, atol=1e-6)

@@ -149,6 +149,20 @@ class TestNamesAndFolders:
         with pytest.raises(UnknownModelError, match="there is no folder"):
             zoo.load(path)
 
+    @pytest.mark.parametrize("name", ["own", "./own", "hf://someone/gan", "https://example.org/gan"])
+    def test_where_only_names_will_do_the_message_says_so(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        zoo.load("contragan/digits", weights="random", device="cpu").save_pretrained("own")
+        with pytest.raises(UnknownModelError, match="model of the registry; give"):
+            registry.config(name)
+
+    @pytest.mark.parametrize("name", ["pictures.npy", "./netG.pth"])
+    def test_a_file_is_no_model_and_is_told_so(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path(name).touch()
+        with pytest.raises(UnknownModelError, match="is a file, not a model; give"):
+            zoo.load(name)
+
     @pytest.mark.parametrize(
         "name",
         ["a" * 10**6, "contragan/" * 10**5, "contragan/digits@" + "x" * 10**6, "x\0y", "\x1b[2J", "", b"x", None, 3],

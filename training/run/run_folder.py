@@ -65,7 +65,9 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise ZooError(f"{self.path} is a file; give a folder")
         if not _is_utf8(self.path):
-            raise ZooError(f"{self.path}: weights are read only from paths in UTF-8; give a folder of another name")
+            raise ZooError(
+                f"{self.path}: TensorBoard's files are read only from paths in UTF-8; give a folder of another name"
+            )
         found = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
         others = [name for name in found if not self._is_of_a_beginning(name)]
         if others:

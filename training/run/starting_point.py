@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo import nets
 from zoo.checkpoints import discriminators, weights
-from zoo.checkpoints.resolve import resolve_model
+from zoo.checkpoints.resolve import is_weights_file, resolve_model
 from zoo.checkpoints.state_dicts import check_finite
 from zoo.checkpoints.tensor_names import is_batch_count, unwrapped
 from zoo.common import files
@@ -69,7 +69,7 @@ def read(source: str | os.PathLike) -> StartingPoint:
     """
     name = os.fspath(source)
     tag = None
-    if name.endswith(".safetensors"):
+    if is_weights_file(name):
         path, config = Path(name), registry.exported(Path(name).parent)
         beside = discriminators.OfFolder(path)
         discriminator = beside.locate() if path.name == "model.safetensors" and beside.is_local() else None

@@ -47,7 +47,7 @@ def identify(name_or_folder: str | os.PathLike, wanted: str = "default") -> Iden
             )
         tag = registry.split_tag(os.fspath(name_or_folder))[1]
         config = registry.config(os.fspath(name_or_folder))
-    if wanted not in ("default", "random", *config.tags) and not wanted.endswith(".safetensors"):
+    if wanted not in ("default", "random", *config.tags) and not is_weights_file(wanted):
         if Path(wanted).is_file():
             raise WeightsUnavailableError(
                 f"{wanted} is not a .safetensors file; convert it with: zoo import {config.name}@TAG --from {wanted}"
@@ -62,13 +62,18 @@ def resolve_model(name_or_folder: str | os.PathLike, wanted: str = "default", ca
     config, tag, folder = identify(place, wanted)
     if wanted == "random":
         return ResolvedModel(config, None, None)
-    if wanted.endswith(".safetensors"):
+    if is_weights_file(wanted):
         return ResolvedModel(config, Path(wanted), None)
     if folder and wanted == "default":
         ours = hub.address_of(folder) is None
         return ResolvedModel(config, folder / hub.WEIGHTS_FILE, config.default_tag, exported=True, is_ours=ours)
     tag = weight_files.entry(config, tag if wanted == "default" else wanted).tag
     return ResolvedModel(config.of_weights(tag), weight_files.locate(config, tag, cache_dir), tag)
+
+
+def is_weights_file(wanted: str) -> bool:
+    """Return True if `weights` of `zoo.load` is the path of a file, and neither a tag nor "random"."""
+    return wanted.lower().endswith(".safetensors")
 
 
 def shown_name(name_or_folder: str | os.PathLike, found: ResolvedModel) -> str:

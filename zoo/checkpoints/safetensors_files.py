@@ -7,6 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..common.errors import WeightsCorruptedError, WeightsUnavailableError
+from ..common.files import read_safetensors
 from ..common.json_files import UnreadableError, open_regular, reason
 from .safetensors_header import metadata, read_header
 
@@ -22,7 +23,6 @@ def read(path: str | Path) -> dict[str, Tensor]:
         WeightsCorruptedError: the file is damaged or not a safetensors file.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     from ..common.torch_defaults import fresh_defaults
 
@@ -40,13 +40,20 @@ def read(path: str | Path) -> dict[str, Tensor]:
             )
         metadata(read_header(path))  # enforces bounds that the library does not have
         with fresh_defaults():
-            return load_file(path)
+            return read_safetensors(path)
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         if isinstance(error, UnreadableError):
             raise WeightsCorruptedError(_damaged(path, error)) from None
         raise WeightsUnavailableError(f"{path} cannot be read ({reason(error)}); check the path") from None
     except SafetensorError as error:
         raise WeightsCorruptedError(_damaged(path, error)) from None
+
+
+def is_one(path: Path) -> bool:
+    """Return True if a file of any name begins as a safetensors file does, whose JSON begins at the ninth byte."""
+    with open_regular(path) as file:
+        start = file.read(9)
+    return start[8:9] == b"{" and not start.startswith((b"PK\x03\x04", b"\x80"))
 
 
 def _damaged(path: Path, error: Exception) -> str:

@@ -72,7 +72,9 @@ def _misfits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> l
         problems.append(f"{len(unknown)} unknown tensors ({_first_names(unknown)})")
     for name in sorted(set(expected) & set(tensors)):
         have, want = tensors[name], expected[name]
-        if have.shape != want.shape:
+        if not isinstance(have, Tensor) or have.is_meta or have.layout != torch.strided:
+            problems.append(f"{name} is no dense tensor with values")
+        elif have.shape != want.shape:
             problems.append(f"{name} is {tuple(have.shape)}, expected {tuple(want.shape)}")
         elif have.is_floating_point() != want.is_floating_point():
             problems.append(f"{name} is {have.dtype}, expected {want.dtype}")

@@ -25,6 +25,8 @@ def unwrapped(tensors: Mapping[str, Value], origin: str | os.PathLike) -> dict[s
     Raises:
         WeightsCorruptedError: two tensors would have one name, or a name is not text; the message begins with `origin`.
     """
+    if not isinstance(tensors, Mapping):
+        raise WeightsCorruptedError(f"{origin} is of type {type(tensors).__name__}; give the state dict of a network")
     own_names: dict[str, str] = {}
     for name in tensors:
         if not isinstance(name, str):

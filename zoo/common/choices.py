@@ -15,6 +15,7 @@ def hint(word: str, known: Iterable[str], lead: str = "there are") -> str:
     return f"did you mean {close[0]}?" if close else f"{lead} {', '.join(words)}"
 
 
-def unknown(kind: str, word: str, known: Iterable[str]) -> str:
+def unknown(kind: str, word: object, known: Iterable[str]) -> str:
     """Return 'no metric is called "fdi"; did you mean fid?'."""
+    word = str(word)
     return f'no {kind} is called "{cut(visible(word), 60)}"; {hint(word, known)}'

@@ -6,6 +6,7 @@ import torch
 
 from . import ranks, torchrun
 from .errors import UsageError, ZooError
+from .text import cut, first_line
 
 _IS_UNKNOWN = "Expected one of"  # PyTorch then lists twenty kinds of devices
 
@@ -18,9 +19,11 @@ def pick_device(device: str | torch.device) -> torch.device:
             if found.type == "meta":
                 raise RuntimeError("it holds no values")
             return found
-        except (RuntimeError, AssertionError, ImportError) as error:
-            reason = "" if _IS_UNKNOWN in str(error) else f" ({str(error).splitlines()[0]})"
-            raise UsageError(f'device "{device}" cannot be used{reason}; give "cpu", "cuda" or "auto"') from None
+        except (RuntimeError, AssertionError, ImportError, TypeError, ValueError) as error:
+            is_clear = not isinstance(error, TypeError | ValueError) and _IS_UNKNOWN not in str(error)
+            reason = f" ({first_line(error)})" if is_clear else ""
+            shown = cut(str(device), 60)
+            raise UsageError(f'device "{shown}" cannot be used{reason}; give "cpu", "cuda" or "auto"') from None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -44,5 +44,5 @@ def _text(dtype: Any) -> str:
 
     try:
         return np.dtype(dtype).name  # Python's own float is float64, as in NumPy
-    except TypeError:
+    except (TypeError, ValueError):  # a tensor has a dtype that NumPy lacks
         return ""

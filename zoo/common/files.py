@@ -222,6 +222,20 @@ def save(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] 
         write_safetensors(temporary, tensors, metadata)
 
 
+def read_safetensors(path: str | Path) -> dict[str, Tensor]:
+    """Return all tensors of a safetensors file, mapped into memory; raises what the library raises.
+
+    A file whose path is not UTF-8, which the library cannot open, is read into memory.
+    """
+    from safetensors.torch import load, load_file
+
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return load(Path(path).read_bytes())
+    return load_file(path)
+
+
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file in place, at a path that no process reads yet.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +114,10 @@ def evaluate(
         ZooError: the scores cannot be measured: weights or data that are not available offline, counts that do not
             allow the metric, a class without images (before sampling where possible); or images with NaN values.
     """
-    if isinstance(metrics, str):
-        raise ZooError(f'metrics is a list of names, such as ("{metrics}",)')
-    if metrics is not None and len(metrics) == 0:
+    if metrics is not None and (isinstance(metrics, str) or not isinstance(metrics, Iterable)):
+        raise ZooError(f'metrics is a list of names, such as ("{metrics if isinstance(metrics, str) else "fid"}",)')
+    metrics = None if metrics is None else tuple(metrics)
+    if metrics == ():
         raise UsageError("no metric is named; name one or more, such as fid, or leave them out for the default")
     ranks.start()
     extractors.require_fidelity()

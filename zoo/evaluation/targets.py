@@ -10,10 +10,10 @@ from typing import Any
 from .. import datasets
 from ..checkpoints import hub, resolve
 from ..common import choices, files
-from ..common.errors import UnknownDatasetError, ZooError
+from ..common.errors import UnknownDatasetError, UsageError, ZooError
 from ..common.progress import ProgressCallback
 from ..common.tensors import state_sha256
-from ..common.text import visible
+from ..common.text import short, visible
 from ..datasets.catalogue import CATALOGUE, own_split
 from ..datasets.find import check_split, find, is_pictures, is_place, of_path
 from ..sampling import loading
@@ -80,6 +80,7 @@ def open_target(
 
 def check_names(source: Any, weights: str = "default", data: Any = None, split: str | None = None) -> None:
     """Refuse names that nothing has: of a model, its tag, a data set or its split; nothing is fetched or read."""
+    _check_data(data, split)
     own = None
     if isinstance(source, (str, os.PathLike)) and not os.fspath(source).startswith(hub.PREFIX):
         own = _own_data_set(source, weights)
@@ -95,6 +96,16 @@ def check_names(source: Any, weights: str = "default", data: Any = None, split: 
         sides(name)
     if name in CATALOGUE and (split := split or named_split):
         check_split(name, own_split(name, split))
+
+
+def _check_data(data: Any, split: Any) -> None:
+    """Refuse what cannot stand for real images: arrays and tensors have no labels, nor a name for the report."""
+    if data is not None and not isinstance(data, (str, os.PathLike, datasets.Dataset)):
+        raise UsageError(
+            f"data is of type {type(data).__name__}; give the name of a data set, a path, or a zoo.datasets.Dataset"
+        )
+    if split is not None and not isinstance(split, str):
+        raise UsageError(f"split is {short(split)}; give its name, such as test")
 
 
 def _own_data_set(source: str | os.PathLike, weights: str) -> str | None:
@@ -217,6 +228,7 @@ def data_for(target: Target, data: Any, split: str | None) -> ReferenceData:
         data: None for the data that the model was trained on; a data set's name, with or without ":split"; the path of
             folder, an archive or an .npz, with or without ":split"; or a `zoo.datasets.Dataset` of images with labels.
     """
+    _check_data(data, split)
     config, side = target.config, target.side
     own = config.data.dataset if config else None
     if isinstance(data, datasets.Dataset):

@@ -13,6 +13,7 @@ from dataclasses import replace
 from shlex import quote
 
 from ..checkpoints import weights as weight_files
+from ..checkpoints.resolve import is_weights_file
 from ..common import ranks
 from ..common.devices import rank_device
 from ..common.errors import DataUnavailableError, WeightsUnavailableError, ZooError
@@ -120,7 +121,7 @@ def request(stated: list[Claim], extractor: str | None) -> str:
 def identify(text: str, weights: str) -> tuple[ModelConfig, str | None]:
     """Return the config and tag of a name, whether or not its weights are available offline."""
     exported = registry.exported(text)
-    if exported or weights.endswith(".safetensors") or weights == "random":
+    if exported or is_weights_file(weights) or weights == "random":
         config, tag, _ = weights_of(text, weights)
         return config, tag
     config, tag = registry.config(text), registry.split_tag(text)[1]

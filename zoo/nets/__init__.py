@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from ..common.errors import ConfigError
+from ..common.text import short
 from ..common.torch_defaults import fresh_defaults
 from ..schema import architecture
 from .batch_norm import concatenated_batches, has_batch_norm, synchronise, untracked_statistics
@@ -79,7 +80,7 @@ def build_generator(
     Raises:
         ConfigError: it would exceed the zoo's size limit, or the memory.
     """
-    return _built("generator", _GENERATORS[spec.architecture], spec, device, random)
+    return _built("generator", _GENERATORS[_architecture("generator", spec)], spec, device, random)
 
 
 def build_discriminator(
@@ -89,7 +90,15 @@ def build_discriminator(
 
     See `DiscriminatorOutput` for what it returns.
     """
-    return _built("discriminator", _DISCRIMINATORS[spec.architecture], spec, device, random)
+    return _built("discriminator", _DISCRIMINATORS[_architecture("discriminator", spec)], spec, device, random)
+
+
+def _architecture(part: str, spec: Any) -> str:
+    """Return the name of a spec's architecture; a whole config, or the spec of the other network, is refused."""
+    expected = {"generator": architecture.Generator, "discriminator": architecture.Discriminator}[part]
+    if not isinstance(spec, get_args(get_args(expected)[0])):
+        raise ConfigError(f"a {part} is built from its spec, not from {short(spec)}; give config.{part}")
+    return spec.architecture
 
 
 def _built(

@@ -174,8 +174,12 @@ class _ChannelsLastGradient(torch.autograd.Function):
     """Identity whose gradient gets the layout of the tensor."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Tensor:
         return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:  # apart from `forward`, as torch.func.grad wants it
+        pass
 
     @staticmethod
     def backward(ctx, *gradients: Tensor) -> Tensor:

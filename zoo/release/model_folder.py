@@ -91,7 +91,7 @@ def _write(
     else:
         sheet.write_sheet(config, folder, model)
     text = card.render(config, has_record, place=place, step=sheet.step_of(model), sheet=True)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")  # a path may be any bytes
 
 
 def _as_argument(out: Path) -> str:

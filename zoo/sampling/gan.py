@@ -162,7 +162,7 @@ class GAN(DiscriminatorMethods, Pretrained):
         generator: torch.Generator | None = None,
     ) -> Iterator[Images]:
         """Yield the images of `sample` in batches of batch_size, in constant memory; same arguments."""
-        n, start = whole("n", n), whole("start", start)
+        n, start = whole("n", n), latents.check_start(start)
         batch_size = self._default_batch_size() if batch_size is None else whole("batch_size", batch_size, 1)
         truncation = latents.check_truncation(truncation)
         seed = latents.seed_from(seed, generator)
@@ -223,7 +223,7 @@ class GAN(DiscriminatorMethods, Pretrained):
 
     def latents(self, n: int, seed: int, start: int = 0, truncation: float | None = None) -> Tensor:
         """Return the latents (n, latent_dim) float32 that `sample` uses for images start ... start + n - 1."""
-        n, start = whole("n", n), whole("start", start)
+        n, start = whole("n", n), latents.check_start(start)
         with undisturbed(self.device):
             return latents.normal(latents.check_seed(seed), start, n, self.latent_dim, truncation)
 
@@ -264,19 +264,27 @@ class GAN(DiscriminatorMethods, Pretrained):
                 self._refuse_infinite(_are_finite(images))
             return images.to(z.device)
 
-    def __call__(self, z: Tensor, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
+    def __call__(self, z: Tensor | ArrayLike, y: Tensor | Sequence[int] | int | None = None) -> Tensor:
         """Return images as `generate` does, on the model's device, by the plain generator as any module is called: in
         its present mode, with the gradients, autocast and precision that are set where it is called."""
+        z = self._as_latents(z)
         y = self._checked_labels(y, len(z))
         return self._as_rgb(self.generator(*self._on_device(z, y)))
 
-    def _checked_latents(self, z: Any) -> Tensor:
+    def _as_latents(self, z: Any) -> Tensor:
         try:
             z = z if isinstance(z, Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
         except (TypeError, ValueError):
             raise ZooError(f"z is of type {type(z).__name__}; give a tensor or an array of latents") from None
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ZooError(f"z is {tuple(z.shape)}; {self.config.name} takes latents (N, {self.latent_dim})")
+        if z.is_meta or z.is_complex() or z.layout != torch.strided:
+            kind = "on the meta device" if z.is_meta else "complex" if z.is_complex() else "sparse"
+            raise ZooError(f"z is {kind}; give dense real numbers")
+        return z
+
+    def _checked_latents(self, z: Any) -> Tensor:
+        z = self._as_latents(z)
         if not z.isfinite().all():
             raise ZooError("z holds values that are NaN or infinite; give finite latents")
         return z.clone() if z.is_inference() else z  # which no backward pass could use
@@ -304,6 +312,9 @@ class GAN(DiscriminatorMethods, Pretrained):
             labels: as in `sample`.
         """
         steps, a, b = whole("steps", steps, 2), latents.check_seed(a), latents.check_seed(b)
+        memory.refuse_if_too_large(
+            4 * 3 * steps * self.resolution**2, f"{steps:,} images of {self.resolution}x{self.resolution}", "take fewer"
+        )
         with undisturbed(self.device):
             t = torch.linspace(0, 1, steps, dtype=torch.float32)[:, None]
             z = latents.great_circle(self.latents(1, a), self.latents(1, b), t)

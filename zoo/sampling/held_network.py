@@ -12,6 +12,7 @@ from torch import nn
 from ..checkpoints.state_dicts import check_finite
 from ..common.errors import ZooError
 from ..common.tensors import state_sha256
+from ..common.text import short
 from ..inference.fingerprint import Fingerprint
 from ..inference.renderer import Renderer, chunk_of, in_aligned_memory, preparing
 from ..nets import settle_spectral_norm
@@ -44,6 +45,8 @@ class HeldNetwork(ModuleMethods):
 
     @generator.setter
     def generator(self, module: nn.Module) -> None:
+        if not isinstance(module, nn.Module):
+            raise ZooError(f"the generator is {short(module)}; give a module, such as that of another model")
         if self._loaded is None:
             self._place(None, None)  # the weights that were loaded are known, and these are others
         with preparing(self.device):

@@ -20,7 +20,16 @@ from ..common.text import short
 from . import animation
 from .grid import PADDING, drawn, layout
 from .indexing import position, positions
-from .outputs import check_options, holds, is_animation, output_kind, refuse_overwriting, targets_of, write
+from .outputs import (
+    check_format,
+    check_options,
+    holds,
+    is_animation,
+    output_kind,
+    refuse_overwriting,
+    targets_of,
+    write,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +80,13 @@ class Images:
     @classmethod
     def from_float(cls, images: torch.Tensor, **about: Any) -> Images:
         """Convert generator output (N, 1 or 3, H, W) in [-1, 1] to 0 ... 255, halves rounded up (as in StudioGAN)."""
+        import torch
+
         from ..common import quantise
 
+        if not isinstance(images, torch.Tensor) or images.ndim != 4 or images.shape[1] not in (1, 3):
+            kind = short(tuple(images.shape) if hasattr(images, "shape") else images)
+            raise ZooError(f"images must be floats (N, 1 or 3, H, W) in [-1, 1], not {kind}")
         return cls(quantise.fixed(images).expand(-1, 3, -1, -1), **about)
 
     @classmethod
@@ -81,6 +95,8 @@ class Images:
         import torch
 
         parts = list(parts)
+        if others := [part for part in parts if not isinstance(part, Images)]:
+            raise ZooError(f"{short(others[0])} is not a batch of Images; give Images, such as those of model.stream")
         if not parts:
             raise ZooError("there are no images to join; give at least one batch")
         first, labels = parts[0], [part.labels for part in parts if part.labels is not None]
@@ -209,7 +225,8 @@ class Images:
     def to_bytes(
         self, suffix: str, *, columns: int | None = None, fps: float | None = None, scale: int | None = None
     ) -> bytes:
-        """Return the bytes of the file that `save` writes for this suffix."""
+        """Return the bytes of the file that `save` writes for this suffix, such as ".png"."""
+        check_format(suffix)
         if suffix == ".npz":
             return self._npz()
         if is_animation(self.frames, suffix):
@@ -287,10 +304,15 @@ def _kind(array: Any) -> str:
 def _labels(labels: Any, n: int) -> torch.Tensor:
     import torch
 
-    found = torch.as_tensor(labels, device="cpu").to(torch.int64)
+    try:
+        found = torch.as_tensor(labels, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        raise ZooError(f"labels are {short(labels)}; give one whole number per image") from None
     if found.shape != (n,):
         raise ZooError(f"labels are {tuple(found.shape)} for {n:,} images; give one per image")
-    return found
+    if n and (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool):
+        raise ZooError(f"labels are {_kind(found)}; give one whole number per image")
+    return found.to(torch.int64)
 
 
 def _pil(image: torch.Tensor) -> Image:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..common.errors import LabelError, ZooError
-from ..common.numbers import whole
+from ..common.text import short
 from ..inference.process_state import undisturbed
 from ..schema import labels as class_labels
 from ..schema.label_alignment import LabelAlignment
@@ -102,7 +102,7 @@ class Labelled(HeldNetwork):
         if not self.num_classes:
             return None
         with undisturbed(self.device):
-            drawn = latents.labels(latents.check_seed(seed), whole("start", start), whole("n", n), self.num_classes)
+            drawn = latents.labels(latents.check_seed(seed), start, n, self.num_classes)
             if self.alignment is None or labels == "trained":
                 return drawn
             return torch.tensor(self.alignment.assignment)[drawn]
@@ -123,5 +123,5 @@ class Labelled(HeldNetwork):
 
 
 def _check(labels: str) -> None:
-    if labels not in ("aligned", "trained"):
-        raise LabelError(f'labels is {labels!r}; give "aligned" or "trained"')
+    if not isinstance(labels, str) or labels not in ("aligned", "trained"):
+        raise LabelError(f'labels is {short(labels)}; give "aligned" or "trained"')

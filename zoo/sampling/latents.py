@@ -36,6 +36,11 @@ def check_seed(seed: Any) -> int:
     return random_seed() if seed is None else whole("seed", seed, 0, (1 << 64) - 1)
 
 
+def check_start(start: Any) -> int:
+    """Return the index of a first image as an int; raises ZooError if it, or those behind it, would not fit int64."""
+    return whole("start", start, 0, 1 << 62)
+
+
 def seed_from(seed: Any, generator: torch.Generator | None) -> int:
     """Return the seed, or one of 63 bits drawn from the generator, whose state advances; a new one if both are None.
 
@@ -98,7 +103,7 @@ def normal(seed: int, start: int, n: int, dim: int, truncation: float | None = N
         truncation: each element is drawn again until its magnitude is at most this (the "truncation trick by
             resampling" of BigGAN, arXiv 1809.11096, Section 3.1); None = plain N(0, 1).
     """
-    start, n, truncation = whole("start", start), whole("n", n), check_truncation(truncation)
+    start, n, truncation = check_start(start), whole("n", n), check_truncation(truncation)
     at_once = max(1, _AT_ONCE // max(1, dim))
     if n <= at_once:
         return _truncated(seed, start, n, dim, truncation)
@@ -124,7 +129,7 @@ def _truncated(seed: int, start: int, n: int, dim: int, truncation: float | None
 
 def labels(seed: int, start: int, n: int, num_classes: int) -> Tensor:
     """Return uniform class labels (n,) int64 for images start ... start + n - 1."""
-    start, n = whole("start", start), whole("n", n)
+    start, n = check_start(start), whole("n", n)
     refuse_if_too_large(8 * n, f"the labels of {n:,} images", "draw them in parts")
     y = torch.empty(n, dtype=torch.int64, device="cpu")
     for first in range(0, n, _AT_ONCE):

@@ -53,7 +53,7 @@ class ModuleMethods:
         return self.to("cpu")
 
     def cuda(self, device: int | str | torch.device | None = None) -> Self:
-        return self.to(torch.device("cuda", device) if isinstance(device, int) else device or "cuda")
+        return self.to("cuda" if device is None else device)
 
     def half(self) -> Self:
         """Compute in float16."""
@@ -128,7 +128,7 @@ def _place_of(value: Any) -> tuple[Any, Any]:
     if isinstance(value, str | torch.device):
         return value, None
     if isinstance(value, int) and not isinstance(value, bool):
-        return torch.device("cuda", value), None
+        return f"cuda:{value}", None
     if isinstance(value, nn.Module):
         value = next(value.parameters(), None)
     if isinstance(value, Tensor | ModuleMethods):

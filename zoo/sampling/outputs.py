@@ -9,6 +9,7 @@ from typing import Any
 
 from ..common.errors import UsageError, ZooError
 from ..common.files import write_atomically
+from ..common.text import short
 from . import animation
 
 _FORMATS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tiff", ".mp4"}
@@ -20,6 +21,8 @@ def kind_of(path: str | os.PathLike) -> str:
     What ends in a slash, and what is a folder already, is a folder, whatever dots its name has.
     """
     text = os.fspath(path)
+    if not text or "\0" in text:
+        raise UsageError(f"the path {short(text)} names no file; give one such as grid.png, or a folder")
     is_folder = text.endswith((os.sep, os.altsep or os.sep)) or Path(text).is_dir()
     return "" if is_folder else Path(text).suffix.lower()
 
@@ -34,6 +37,13 @@ def output_kind(path: str | os.PathLike) -> str:
             f"slash, as its name has a dot)"
         )
     return suffix
+
+
+def check_format(suffix: Any) -> None:
+    """Raise UsageError for a suffix that no file of images has."""
+    known = sorted({*_FORMATS, ".npz"})
+    if not isinstance(suffix, str) or suffix not in known:
+        raise UsageError(f"suffix is {short(suffix)}; give one of {', '.join(known)}")
 
 
 def is_animation(frames: bool, suffix: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import islice
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,11 @@ _LISTED = 16  # bytes per label of a list and of the tensor that it becomes
 
 
 def _unwrapped(label):
-    """Return the item of a 0-d array or tensor, and of a NumPy scalar, as Python's own."""
-    return label.item() if getattr(label, "ndim", None) == 0 else label
+    """Return an array, a tensor or a NumPy scalar as Python's own: a list, or one item."""
+    try:
+        return label.tolist() if hasattr(label, "tolist") else label
+    except RuntimeError:  # on the meta device, or sparse
+        raise LabelError(f"label {short(label)} is a tensor whose values cannot be read; give a dense one") from None
 
 
 def class_names(config: ModelConfig) -> tuple[str, ...]:
@@ -72,7 +76,7 @@ def is_single(label) -> bool:
     label = _unwrapped(label)
     if isinstance(label, str):
         return label.lower() != ALL
-    return hasattr(label, "__index__") and not hasattr(label, "ndim")
+    return hasattr(label, "__index__")
 
 
 def indices(config: ModelConfig, label, n: int) -> Tensor | None:
@@ -86,15 +90,22 @@ def indices(config: ModelConfig, label, n: int) -> Tensor | None:
         chosen = index(config, label)
         refuse_if_too_large(8 * n, f"the labels of {n:,} images", "make them in parts")
         return torch.full((n,), chosen, dtype=torch.int64, device="cpu")
-    items = spread(config, [ALL], n) if isinstance(label, str) else _items(config, label)
+    items = spread(config, [ALL], n) if isinstance(label, str) else _items(config, label, n)
     if len(items) != n:
         raise LabelError(f"{len(items)} labels for {n} images; give one label, or one per image")
     return torch.tensor([index(config, item) for item in items], dtype=torch.int64, device="cpu")
 
 
-def _items(config: ModelConfig, label) -> list[int | str]:
+def _items(config: ModelConfig, label, n: int) -> list[int | str]:
+    if isinstance(label, Set | Mapping | bytes | bytearray):
+        raise LabelError(f"label is a {type(label).__name__}, which has no label for each image; give a list")
+    if isinstance(label, Iterator):  # which may be endless
+        items = list(islice(label, n + 1))
+        if len(items) > n:
+            raise LabelError(f"more than {n} labels for {n} images; give one label, or one per image")
+        return items
     try:
-        return label.tolist() if hasattr(label, "tolist") else list(label)
+        return list(label)
     except TypeError:
         index(config, label)  # raises, with the valid labels
         raise

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from shlex import quote
@@ -66,9 +67,14 @@ def resolve(name: str) -> str:
         raise UnknownModelError(f"a model is named by a string such as contragan/cifar10, not by {_kind_of(name)}")
     if len(name) > _LONGEST_NAME:
         raise UnknownModelError(f"no model has a name of {len(name):,d} characters; `zoo list` shows all names")
+    if "://" in name:
+        raise UnknownModelError(
+            f"{short(name)} is not the name of a model of the registry; give one such as contragan/digits, or, where "
+            f"folders are taken too, hf://user/repo"
+        )
     if _is_path(name):
         raise UnknownModelError(
-            f"there is no folder {name!r} with a model; check the path, or give the name of a model"
+            _of_path(name) or f"there is no folder {name!r} with a model; check the path, or give the name of a model"
         )
     wanted = plain(name)
     known = {plain(known): known for known in names()}
@@ -76,15 +82,24 @@ def resolve(name: str) -> str:
         return known[wanted]
     if not wanted:
         raise UnknownModelError(f"{name!r} names no model; give a name such as contragan/digits (`zoo list` shows all)")
-    if "://" in name:
-        raise UnknownModelError(f"{short(name)} is no name; a repository of the Hugging Face Hub is hf://user/repo")
     close = [known[key] for key in _nearest(wanted, known)]
     shown = name if name.isprintable() else repr(name)[1:-1]
     if close:
         raise UnknownModelError(f'no model is called "{shown}"; did you mean {" or ".join(close)}?')
     raise UnknownModelError(
-        f'no model is called "{shown}", and no folder of this name here holds one; `zoo list` shows all names'
+        _of_path(name)
+        or f'no model is called "{shown}", and no folder of this name here holds one; `zoo list` shows all names'
     )
+
+
+def _of_path(name: str) -> str | None:
+    """Return what to say of a path where only the name of a model will do; None if nothing is there."""
+    with suppress(OSError):  # the text is too long for a path
+        if Path(name).is_dir():
+            return f"{short(name)} is a folder, not a model of the registry; give the name of a model"
+        if Path(name).is_file():
+            return f"{short(name)} is a file, not a model; give a name, a folder, or a file by the option for it"
+    return None
 
 
 def _nearest(wanted: str, known: dict[str, str]) -> list[str]:

@@ -60,6 +60,10 @@ def convert_file(
     library = _SOURCES[source]
     spec: Any = getattr(config, "generator", config)
     is_generator = hasattr(spec, "latent_dim")
+    if not isinstance(state_dict, Mapping):
+        raise WeightsCorruptedError(
+            f"{origin} is of type {type(state_dict).__name__}; give the state dict of a network"
+        )
     state = state_dict.get(library.CONTAINER_KEY, state_dict)
     if not isinstance(state, Mapping):
         state = {library.CONTAINER_KEY: state}

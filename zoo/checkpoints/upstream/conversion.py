@@ -145,7 +145,7 @@ def _published_file(wanted: Wanted, original: download.Original) -> Path | None:
 
 
 def _state(original: download.Original) -> Mapping[str, Any]:
-    if original.path.suffix == ".safetensors":
+    if original.path.suffix.lower() == ".safetensors" or safetensors_files.is_one(original.path):
         return safetensors_files.read(original.path)
     return pickles.read(original.path, str(original))
 

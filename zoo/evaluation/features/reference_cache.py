@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...checkpoints import cache
 from ...checkpoints.safetensors_header import metadata, read_header
-from ...common.files import write_atomically
+from ...common.files import read_safetensors, write_atomically
 from ...common.json_files import parse_json
 
 FORMAT = 2  # of the cached files; part of the key
@@ -28,12 +28,11 @@ def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
 def read(path: Path, identity: dict) -> dict[str, Tensor] | None:
     """Read the tensors of a cached file; None if it is missing, damaged or made for another request."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
         if parse_json(metadata(read_header(path)).get("manifest", "null")) != identity:
             return None
-        tensors = load_file(path)
+        tensors = read_safetensors(path)
     except (OSError, SafetensorError, ValueError):
         return None
     return tensors if _fit(tensors, identity["count"]) else None

@@ -28,7 +28,7 @@ from torch import Tensor
 from ...checkpoints.safetensors_header import metadata, read_header
 from ...common import choices
 from ...common.errors import DataCorruptedError, DataUnavailableError, UsageError, ZooError
-from ...common.files import sha256, write_atomically
+from ...common.files import read_safetensors, sha256, write_atomically
 from ...common.json_files import parse_json
 from ...common.memory import refuse_if_too_large
 from ...common.text import cut, first_line, visible
@@ -154,10 +154,8 @@ def _contents(path: Path, *_: int) -> Contents:
 
 
 def _read_own(path: Path) -> Contents:
-    from safetensors.torch import load_file
-
     manifest = check_manifest(parse_json(metadata(read_header(path)).get("manifest", "null")))
-    tensors = load_file(path)
+    tensors = read_safetensors(path)
     known = Statistics(tensors["mu"].numpy(), tensors["sigma"].numpy(), manifest["count"])
     features, labels = tensors.get("features"), tensors.get("labels")
     if features is not None:

@@ -26,7 +26,7 @@ from torch import Tensor
 from ...checkpoints import cache
 from ...common import ranks
 from ...common.errors import StoppedError
-from ...common.files import write_atomically
+from ...common.files import read_safetensors, write_atomically
 from ...common.signals import before_forced_end
 from ...common.version import __version__
 
@@ -97,10 +97,9 @@ class UnfinishedFeatures:
 def _read(path: Path, count: int, layers: tuple[str, ...]) -> dict[str, Tensor] | None:
     """Read a block; None if it is damaged or has other layers."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
-        block = load_file(path)
+        block = read_safetensors(path)
     except (OSError, SafetensorError):
         return None
     fits = set(block) == set(layers) and all(len(values) == count for values in block.values())
