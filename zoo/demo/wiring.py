@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -60,6 +60,8 @@ class Wires:
         made = _each(events, handler, inputs, [*outputs, *extra], **event_options)
         if cancel is not None:
             cancel.click(None, None, cancel, js=_HIDE, cancels=made, api_visibility="private")
+            for one in made:  # the handler did not run, so that it could not hide the button
+                one.failure(None, None, cancel, js=_HIDE, api_visibility="private")
         return made
 
     @staticmethod
@@ -100,6 +102,12 @@ def cancel_button(**options: Any) -> gr.Button:
     """Return a Cancel button that is seen only while there is something to cancel."""
     options = {"min_width": 90} | options
     return gr.Button("Cancel", visible=False, elem_classes="zoo-cancel", **options)
+
+
+def code_field(label: str, language: Literal["python", "shell"], **options: Any) -> gr.Code:
+    """Return a field of code to copy, whole on a narrow screen too."""
+    fixed: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
+    return gr.Code(label=label, language=language, **fixed, **options)
 
 
 def draw_button() -> gr.Button:

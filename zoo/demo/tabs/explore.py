@@ -14,7 +14,7 @@ from ...schema import labels, registry
 from ...schema.config import ModelConfig
 from .. import behaviour, drawing, encoding, exploring, model_list, snippets, validation
 from ..exploring import AROUND, BETWEEN, CLASSES, MODELS, SLIDERS, TRUNCATION, Exploration
-from ..wiring import cancel_button, page_progress
+from ..wiring import cancel_button, code_field, page_progress
 
 _THRESHOLDS = (0.25, 0.5, 0.75, 1.0, 1.5, None)
 _STEPS, _SWEPT = 12, 10
@@ -65,9 +65,7 @@ def build(page, sampling) -> Exploring:
                 picture = gr.HTML(elem_id="moved")
                 film = gr.HTML(elem_id="film")
                 strip = gr.HTML(elem_id="strip")
-                code = gr.Code(
-                    label="Python", language="python", interactive=False, lines=3, wrap_lines=True, visible=False
-                )
+                code = code_field("Python", "python", lines=3, visible=False)
         redraw = gr.Button("Draw", visible="hidden", elem_classes="zoo-draw")
 
     def checked(name, kind, at, a, b, number, single, second, chosen, truncation, n) -> Exploration:
