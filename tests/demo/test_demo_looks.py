@@ -150,3 +150,40 @@ def test_a_seed_that_no_field_can_take_is_refused_in_its_place(browser):
     browser.fill("#seed input", "99999999999999999999", enter=True)
     browser.until(lambda: "give a whole number" in browser.text("#message"))
     browser.until(lambda: not any(button.is_displayed() for button in browser.all("#cancel")))
+
+
+# ------------------------------------------------------------------------------ two things asked for at the same time
+
+# As a quick hand does: the seed is typed and entered while the pictures of Generate are drawn.
+_GENERATE_AND = "document.querySelector('#generate').click(); setTimeout(() => { %s }, 50);"
+_ENTER_SEED = """const seed = document.querySelector("#seed input"); seed.focus(); seed.value = "6";
+seed.dispatchEvent(new Event("input", { bubbles: true }));
+setTimeout(() => seed.dispatchEvent(new KeyboardEvent("keypress", { key: "Enter", bubbles: true })), 20);"""
+_OPEN = """document.querySelector('#here button[title="Open infomax-gan/digits"]').click();"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("then", "drawn"), [(_ENTER_SEED, "seed 6,"), (_OPEN, "infomax-gan/digits, seed 0,")])
+def test_what_is_asked_for_while_pictures_are_drawn_is_drawn_after_them(browser, then, drawn):
+    browser.open(DIGITS + "&n=256&tab=sample")
+    browser.drawn("seed 0,")
+    browser.driver.execute_script(_GENERATE_AND % then)
+    browser.until(lambda: drawn in browser.text("#status"))
+    browser.until(lambda: not any(button.is_displayed() for button in browser.all("#cancel")))
+    assert f"seed={6 if 'seed 6' in drawn else 0}&" in browser.driver.current_url + "&"
+
+
+@pytest.mark.browser
+def test_the_picture_of_explore_is_that_of_the_slider_however_quickly_it_moves(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(DIGITS + "&tab=explore")
+    browser.until(lambda: browser.all("#moved img") and browser.all("#strip img"))
+    browser.driver.execute_script("document.querySelector('#other-seeds').click();")
+    slider = browser.all('#at input[type="range"]')[0]
+    slider.send_keys(Keys.HOME)
+    seed = "seed 3"
+    browser.until(lambda: seed not in browser.text("#strip") and browser.all("#strip img"))
+    browser.until(lambda: browser.text("#moved").strip().startswith("0.00 of the way"))
+    start, end = (browser.all(f"#{name} input")[0].get_attribute("value") for name in ("from", "to"))
+    browser.until(lambda: f"0.00 of the way from seed {start} to seed {end}" in browser.text("#moved"))

@@ -98,7 +98,6 @@ def connect(page, tab: Entrance, of_model: list, show: Callable[[str], tuple]) -
         [tab.words, tab.dataset],
         [tab.away],
         show_progress_on=tab.away,
-        trigger_mode="always_last",
     )
     get, _, download, _ = tab.panel
     page.connect(

@@ -111,7 +111,7 @@ def build(page) -> SampleControls:
             snippets.python(request, columns),
             snippets.command(request, columns),
             links.query(request, columns),
-            request.seed,
+            request.seed if seed is None else gr.skip(),  # another one may have been given meanwhile
         )
 
     inputs = [page.model, n, classes, seed, truncation, columns]
