@@ -82,14 +82,19 @@ def test_every_tab_is_seen_without_a_menu(browser, width):
 
 
 @pytest.mark.browser
-def test_a_phone_shows_the_button_and_pictures_that_can_be_seen(browser):
-    with browser.screen(390):
+@pytest.mark.parametrize("width", [390, 768])
+def test_a_narrow_screen_shows_the_button_and_pictures_that_can_be_seen(browser, width):
+    with browser.screen(width):
         browser.open(MODEL + "&label=all&n=50&columns=10")
         browser.drawn("seed 0,")
         image = browser.until(lambda: browser.all("#gallery .grid-container img"))[0]
         assert image.rect["width"] >= 60
         generate = browser.all("#generate")[0].rect
         assert generate["y"] + generate["height"] < image.rect["y"] < 400
+        for below in ("#grid", "#class"):
+            place = browser.all(below)[0].rect
+            assert place["x"] < width / 2
+            assert place["y"] > browser.all("#status")[0].rect["y"], f"{below} is beside the pictures"
         browser.click("#dice")
         browser.until(lambda: "seed 0," not in browser.text("#status"))
         seen = "const r = document.querySelector('#gallery').getBoundingClientRect(); return r.top > -5 && r.top < 300"

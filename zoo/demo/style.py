@@ -119,7 +119,8 @@ footer { gap: 1rem; }
 footer > .divider { display: none; } /* on a phone it would stand alone before the last item */
 /* Gradio applies rules in @media to its main part alone, and cuts their selectors at each comma. */
 @media (max-width: 800px) {
-  .zoo-split { flex-direction: column-reverse; align-items: stretch; }
+  .zoo-split { flex-direction: column-reverse; flex-wrap: nowrap; align-items: stretch; }
+  .zoo-split > .column { flex: none !important; flex-wrap: nowrap; }
   /* Sample: its button, its pictures, its other controls */
   #tab-sample .zoo-split { flex-direction: column; }
   #tab-sample .zoo-split > .column:first-child { display: contents; }
