@@ -50,7 +50,7 @@ class Wires:
 
         Returns the events made.
         """
-        event_options = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"}
+        event_options: dict[str, Any] = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"}
         event_options["trigger_mode"] = "always_last"  # what is asked for meanwhile is not lost
         event_options |= options
         event_options["api_name"] = f"page_{function.__name__}"
