@@ -85,7 +85,7 @@ def test_every_tab_is_seen_without_a_menu(browser, width):
 @pytest.mark.parametrize("width", [390, 768])
 def test_a_narrow_screen_shows_the_button_and_pictures_that_can_be_seen(browser, width):
     with browser.screen(width):
-        browser.open(MODEL + "&label=all&n=50&columns=10")
+        browser.open(DIGITS + "&label=all&n=50&columns=10")
         browser.drawn("seed 0,")
         image = browser.until(lambda: browser.all("#gallery .grid-container img"))[0]
         assert image.rect["width"] >= 60
