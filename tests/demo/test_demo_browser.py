@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gradio_leftovers
 import numpy as np
 import pytest
-from demo_page import Browser, headless
+from demo_page import Browser
 from ports import free_port
 from reverse_proxy import under_path
 
@@ -17,36 +16,6 @@ pytestmark = [
     # Gradio and its client leave event loops and sockets to the garbage collector
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    from zoo.demo import Settings, start
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "NO_PROXY", "no_proxy"):
-            patch.setenv(name, "")
-        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("ZOO_DATA", str(tmp_path_factory.mktemp("data")))
-        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))  # without Inception's weights
-        with start(Settings(device="cpu", downloads=False), port=free_port()) as running:
-            yield running
-        gradio_leftovers.collect()  # while they are still let pass
-
-
-@pytest.fixture(scope="module")
-def driver():
-    made = headless()
-    yield made
-    made.quit()
-
-
-@pytest.fixture
-def browser(driver, server):
-    page = Browser(driver, server.url)
-    page.problems()
-    yield page
-    assert not page.problems()
 
 
 def _expected(model: str, *arguments, **named) -> list[np.ndarray]:
@@ -185,9 +154,7 @@ def test_a_missing_extractor_is_explained_in_the_place_for_messages(browser):
 @pytest.mark.parametrize("width", [390, 768])
 def test_no_text_is_cut_and_no_table_lies_over_another(browser, width):
     """Of the views with names in narrow columns."""
-    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with browser.screen(width):
         for tab, shown in (("labels", "#asked img"), ("training", "#at-moment img"), ("compare", "#compared table")):
             browser.open(f"?model=contragan-snresgan/cifar10&tab={tab}")
             browser.until(lambda shown=shown: browser.all(shown))
@@ -200,8 +167,6 @@ def test_no_text_is_cut_and_no_table_lies_over_another(browser, width):
                 columns = "return getComputedStyle(document.querySelector('.zoo-columns')).gridTemplateColumns"
                 assert len(browser.driver.execute_script(columns).split()) == (5 if width == 390 else 10)
             assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_report_of_an_evaluation_fits(browser):
@@ -212,8 +177,8 @@ def test_the_report_of_an_evaluation_fits(browser):
     report = encoding.table("Against what was stated", ("metric", "stated", "measured", "verdict", "source"), rows)
     browser.open(DIGITS + "&tab=evaluate")
     browser.until(lambda: "What was stated of contragan/digits" in browser.text("#report"))
-    browser.driver.execute_script("document.querySelector('#report .zoo-wide').outerHTML = arguments[0]", report)
-    wide = "const e = document.querySelector('#report .zoo-wide'); return e.scrollWidth - e.clientWidth"
+    browser.driver.execute_script("document.querySelector('#report .zoo-scores').outerHTML = arguments[0]", report)
+    wide = "const e = document.querySelector('#report .prose'); return e.scrollWidth - e.clientWidth"
     assert browser.driver.execute_script(wide) == 0
 
 
@@ -242,9 +207,7 @@ def test_about(browser):
 
 @pytest.mark.parametrize("tab", TABS)
 def test_a_phone_needs_no_sideways_scrolling(browser, tab):
-    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with browser.screen(390):
         browser.open(f"{DIGITS}&tab={tab}")
         if tab == "about":
             browser.until(lambda: browser.all("#sheet img"))
@@ -254,8 +217,6 @@ def test_a_phone_needs_no_sideways_scrolling(browser, tab):
         if tab == "compare":
             assert browser.until(lambda: browser.all("#compared img"))[0].rect["y"] < 844
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("tab", ["models", "sample", "explore"])

@@ -118,6 +118,7 @@ def test_bodies_are_strict_json(body, message):
 
 def test_numbers_of_seeds_are_not_too_large():
     assert parsed(b'{"a": 18446744073709551615, "b": -0.5e-3}') == {"a": (1 << 64) - 1, "b": -0.0005}
+    assert repr(parsed(b'{"a": 100000000000000000000}')) == "{'a': 1e+20}"  # which the check of the seed refuses
 
 
 def test_calls_by_name_take_a_list_or_parameters(calls):

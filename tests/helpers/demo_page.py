@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
@@ -61,6 +62,16 @@ class Browser:
         from selenium.webdriver.support.ui import WebDriverWait
 
         self.driver, self.url, self._by, self._wait = driver, url, By.CSS_SELECTOR, WebDriverWait(driver, 60, 0.1)
+
+    @contextmanager
+    def screen(self, width: int, height: int = 844):
+        """Show the page on a screen of this size; a narrow one is a phone's."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def open(self, query: str = "") -> None:
         self.driver.get(self.url + query)

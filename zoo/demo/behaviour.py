@@ -1,4 +1,4 @@
-"""The page's few lines of JavaScript, all of which press buttons that are on the page.
+"""The page's few lines of JavaScript, most of which press buttons that are on the page.
 
 A tab is drawn when it is first shown with a model: by a press on its button of the class `zoo-draw`. So nothing is
 drawn that nobody sees, and no tab is empty.
@@ -16,6 +16,10 @@ window.zooDraw = (tries = 20) => {
   button.dataset.drawn = model;
   button.click();
 };
+// Cells of the card's tables name their column, for screens that show a row as a list.
+new MutationObserver(() => document.querySelectorAll("#card td:not([data-title])").forEach((cell) => {
+  cell.dataset.title = cell.closest("table").rows[0].cells[cell.cellIndex]?.textContent ?? "";
+})).observe(document, { childList: true, subtree: true });
 </script>"""
 
 DRAW = "() => { setTimeout(window.zooDraw, 100); }"
@@ -34,6 +38,10 @@ SELECT_INDEX = """element.addEventListener("click", (event) => {
 
 SHOW_CHOICE = """() => { setTimeout(() => document.querySelector("#get")?.scrollIntoView(
   { block: "nearest", behavior: "smooth" }), 100); setTimeout(window.zooDraw, 100); }"""
+
+# On a narrow screen the seed is below the pictures.
+SHOW_PICTURES = """() => { document.querySelector("#gallery")?.scrollIntoView(
+  { block: "nearest", behavior: "smooth" }); }"""
 
 # The film is below the picture that moves: on most screens it, and its progress, would not be seen.
 SHOW_FILM = """() => { setTimeout(() => document.querySelector("#film")?.scrollIntoView(

@@ -16,6 +16,7 @@ from .routes import IDENTIFIER
 MAX_BODY = 64 * 1024  # bytes; the longest honest request is a list of a few hundred class names
 _MAX_ITEMS = 1000
 _LARGEST = 1 << 64  # a seed is smaller
+_MAX_DIGITS = 22  # with the sign; browsers write longer numbers with an exponent
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a fault
@@ -207,7 +208,9 @@ def _finite(text: str) -> float:
     return number
 
 
-def _bounded_int(text: str) -> int:
-    if len(text) > 20 or abs(int(text)) > _LARGEST:
+def _bounded_int(text: str) -> int | float:
+    """Parse an integer; one that no field can take is a float, so that the field's check names it."""
+    if len(text) > _MAX_DIGITS:
         raise Refused(422, "a number is too large")
-    return int(text)
+    number = int(text)
+    return number if abs(number) <= _LARGEST else float(number)

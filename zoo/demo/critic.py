@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..sampling.images import Images
 
 _KEPT = 8  # sets of judged images that are kept, so that a slider does not judge them again
+_SIDE = 1 / 24  # of the map's width that an image takes
 _LETTER, _LINE = 0.012, 0.045  # of the width and the height of the map, about, that a name takes
 
 
@@ -123,17 +124,19 @@ def apart(places: Sequence[tuple[float, float]], names: Sequence[str]) -> list[t
 
 def drawn_map(found: Map, names: Sequence[str], told: str) -> str:
     """Return the map as HTML: the images in frames of the colour of their class, and the names at the class centres."""
-    side = 100 / 24  # per cent of the map's width that an image takes
+    side, high = _SIDE, _SIDE * 4 / 3  # of the map's width and of its height
     marks = []
     for i, (image, (x, y)) in enumerate(zip(found.images, found.places, strict=True)):
         colour = COLOURS[found.classes[i] % len(COLOURS)] if found.classes else "transparent"
         alt = names[found.classes[i]] if found.classes else f"image {i}"
-        style = f"left: {x * (100 - side):.1f}%; top: {y * (100 - side):.1f}%; border-color: {colour}"
+        style = f"left: {x * (1 - side):.1%}; top: {y * (1 - high):.1%}; border-color: {colour}"
         marks.append(encoding.picture(encoding.png(image), alt, style=style))
-    centres = [] if found.centres is None else [(float(x), float(y)) for x, y in found.centres]
-    for i, (x, y) in enumerate(apart(centres, names)):
-        style = f"left: {x * (100 - side) + side / 2:.1f}%; top: {y * (100 - side) + side / 2:.1f}%"
-        marks.append(f'<strong style="{style}">{html.escape(names[i])}</strong>')
+    centres = []
+    for (x, y), name in zip([] if found.centres is None else found.centres.tolist(), names, strict=False):
+        half = (len(name) + 2) * _LETTER / 2  # a name at the edge stays on the map
+        centres.append((min(max(x * (1 - side) + side / 2, half), 1 - half), y * (1 - high) + high / 2))
+    for (x, y), name in zip(apart(centres, names), names, strict=False):
+        marks.append(f'<strong style="left: {x:.1%}; top: {y:.1%}">{html.escape(name)}</strong>')
     share = ""
     if found.right is not None:
         share = f" {found.right:.0%} of the images are nearest to the embedding of the class asked for."

@@ -106,11 +106,10 @@ def strips(rows: Sequence[Row], heading: str, alt: str) -> str:
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return an HTML table of scores, which scrolls sideways where there is no room for it."""
+    """Return an HTML table of scores, whose rows are lists with these titles where there is no room for it."""
     titles = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    named = [f'<td data-title="{html.escape(title)}">' for title in head]
+    lines = ["".join(f"{td}{html.escape(cell)}</td>" for td, cell in zip(named, row, strict=True)) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     caption = f'<caption class="zoo-caption">{html.escape(caption)}</caption>' if caption else ""
-    return (
-        f'<div class="zoo-wide"><table class="zoo-scores">{caption}<thead><tr>{titles}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return f'<table class="zoo-scores">{caption}<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'

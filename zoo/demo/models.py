@@ -31,7 +31,7 @@ def find_model(name: str) -> ResolvedModel:
     config = registry.config(base)
     entry = weights.entry(config, tag)
     if not weights.is_local(config, entry):
-        raise WeightsUnavailableError(f"{name} is not on this machine; the list of models says how to get it")
+        raise WeightsUnavailableError(f"{name} is not on this machine; the Models tab says how to get it")
     return ResolvedModel(config, weights.locate(config, entry.tag), entry.tag)
 
 

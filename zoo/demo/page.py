@@ -78,7 +78,7 @@ def build(service: Service) -> gr.Blocks:
         message = gr.HTML(elem_id="message")
         shown = gr.Textbox(model_list.DEFAULT, visible=False)  # the model that the page shows
         wires = Wires(message)
-        with gr.Tabs(selected="models") as tabs:
+        with gr.Tabs(selected="models", overflow_behavior="wrap", elem_classes="zoo-tabs") as tabs:
             page = Page(service, model, tabs, wires.connect, wires.after)
             entering = entrance.build()
             sampling = sample.build(page)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from ..evaluation.report.verdicts import Comparison
 
 METRICS = {
-    "fid": "Frechet distance",
-    "kid": "kernel distance",
-    "is": "classifier score",
+    "fid": "Frechet distance (FD)",
+    "kid": "kernel distance (KD)",
+    "is": "classifier score (CS)",
     "pr": "precision and recall",
     "classes": "accuracy by class",
 }
@@ -181,24 +181,26 @@ def _why_not(claim, report: Report, result, config: ModelConfig) -> str | None:
 
 
 def table(report: Report) -> str:
-    """Format scores, verdicts and warnings as HTML."""
+    """Format scores, verdicts and warnings as HTML; of what was stated, the scores that were measured too."""
+    measured = {r.metric: r.text for r in report.results}
     scores = [(r.metric, r.text, r.counts, r.protocol) for r in report.results]
     parts = [encoding.table("Measured here", ("metric", "value", "real / generated", "protocol"), scores)]
     stated = [
         (
             c.metric,
             f"{c.published:g}" + (f" ± {c.published_std:g}" if c.published_std else ""),
-            "" if c.measured is None else f"{c.measured:.4g}",
+            measured[c.metric] if c.measured is None else f"{c.measured:.4g}",
             c.verdict + (f": {c.why}" if c.why else ""),
             c.source,
         )
         for c in report.comparisons
+        if c.metric in measured
     ]
     head = ("metric", "stated", "measured", "verdict", "source")
-    parts.append(
-        encoding.table("Against what was stated", head, stated)
-        if stated
-        else '<p class="zoo-caption">No score of these weights was published or recorded, so there is no verdict.</p>'
-    )
+    if stated:
+        parts.append(encoding.table("Against what was stated", head, stated))
+    else:
+        lacking = "No such score of these weights was published or recorded, so there is no verdict."
+        parts.append(f'<p class="zoo-caption">{lacking}</p>')
     parts += [f'<p class="zoo-caption">Mind: {html.escape(warning)}</p>' for warning in report.warnings]
     return "".join(parts)

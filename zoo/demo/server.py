@@ -148,6 +148,7 @@ def _launched(service: Service, *, share: bool, host: str | None, port: int | No
                 max_threads=service.settings.max_waiting + 16,
                 state_session_capacity=64,  # sessions of Gradio, which hold a copy of the page and nothing of ours
                 app_kwargs={"routes": [health], "lifespan": _tidying(service.store, sessions)},
+                _frontend=False,  # Gradio would ask for the page, and fail if a busy machine takes 3 s to answer
                 **page.launch_options(),
             )
     except OSError as error:

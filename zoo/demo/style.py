@@ -12,6 +12,10 @@ CSS = """
 .gradio-container { max-width: 1440px !important; width: 100%; margin: 0 auto !important; }
 :is(input, textarea, select, button, a, summary, [tabindex]):focus-visible {
   outline: 2px solid var(--color-accent) !important; outline-offset: 1px; }
+input[type=range]::-webkit-slider-thumb { background: var(--color-accent) !important; }
+input[type=range]::-moz-range-thumb { background: var(--color-accent) !important; }
+body:not(.dark) .cm-line span { color: inherit !important; } /* Gradio's colours for code are pale on white */
+.gradio-container .main.app { padding: 1rem clamp(.5rem, 5vw - 1rem, 2rem); }
 .zoo-top { align-items: center; gap: .5rem; flex-wrap: nowrap; }
 .zoo-top h1 { font-size: 1.25rem; font-weight: 700; margin: 0; letter-spacing: -.01em; }
 .zoo-line { align-items: center; }
@@ -26,6 +30,7 @@ CSS = """
 .zoo-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: .75rem; }
 .zoo-cards-here { grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
 .zoo-card { display: flex; flex-direction: column; gap: .1rem; text-align: left; padding: .5rem; min-width: 0;
+  margin: 0 !important;
   border: 1px solid var(--border-color-primary); border-radius: var(--radius-sm);
   background: var(--block-background-fill); color: var(--body-text-color-subdued); font-size: .85rem; }
 .zoo-card strong { color: var(--body-text-color); font-size: .95rem; overflow-wrap: anywhere; }
@@ -45,18 +50,19 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
   text-align: center; overflow-wrap: anywhere; }
 .zoo-plot img { image-rendering: auto; max-width: 800px; width: 100%; background: white; }
 .dark .zoo-plot img { filter: invert(.93) hue-rotate(180deg); }
-.zoo-wide { overflow-x: auto; }
 #sheet { min-height: 6rem; }
 .zoo-upwards { flex-wrap: wrap-reverse !important; align-items: flex-end; }
 #film:not(:has(img, .wrap:not(.hide))), #no-discriminator:not(:has(p)) { display: none; }
 #message:not(:has(.zoo-notice)) { display: none; }
+#message { position: sticky; top: 0; z-index: 20; } /* what was refused is seen wherever one has scrolled */
 .zoo-status { color: var(--body-text-color-subdued); margin: 0; }
 .zoo-pixels, .zoo-gallery img { image-rendering: pixelated; }
 .zoo-gallery .caption-label { display: none; }
-.zoo-gallery .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; gap: 3px;
-  grid-template-rows: none !important; grid-auto-rows: auto !important;
-  padding: 0; }
+.zoo-gallery .grid-container { gap: 3px; padding: 0;
+  grid-template-columns: repeat(min(var(--grid-cols), var(--at-most, 99)), minmax(0, 1fr)) !important;
+  grid-template-rows: none !important; grid-auto-rows: auto !important; }
 .zoo-gallery .thumbnail-item, .zoo-gallery img { border-radius: 0 !important; border: 0; }
+.zoo-gallery:has(.preview) { min-height: 24rem; } /* one image is as large, however few there are */
 .zoo-gallery .grid-wrap { height: auto; max-height: none; min-height: 0; overflow-y: visible; }
 .zoo-strips, .zoo-strips tr, .zoo-strips th, .zoo-strips td { border: 0 !important; background: none !important; }
 .zoo-strips { border-collapse: collapse; width: 100%; }
@@ -69,14 +75,17 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-sidebyside section { min-width: 0; }
 .zoo-sidebyside h3 { margin: 0 0 .5rem; font-size: 1.05rem; }
 .zoo-sidebyside img { width: 100%; display: block; }
-#other-model input { font-size: .8rem; padding-inline: 0; }
+/* Gradio draws the arrow of a menu over a long name. */
+.secondary-wrap > .icon-wrap { right: .4rem; }
+.secondary-wrap > input { padding-right: .75rem; text-overflow: ellipsis; }
+#other-model input { font-size: .8rem; padding-left: 0; }
 .zoo-scores { border-collapse: collapse; border: 0 !important; width: 100%; margin-top: .75rem; font-size: .9rem; }
 .zoo-scores :is(thead, tbody, tr) { border: 0 !important; background: none !important; }
 .zoo-scores th, .zoo-scores td { text-align: left; padding: .25rem .75rem .25rem 0 !important; vertical-align: top;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
 #card table { display: block; overflow-x: auto; }
 #card table, #card tr, #card th, #card td { border-left: 0; border-right: 0; }
-#card table { font-size: .85rem; }
+#card table { font-size: .85rem; border: 0; }
 #card :is(th, td) { min-width: 3.5rem; overflow-wrap: normal; word-break: normal; vertical-align: top; padding: .3rem; }
 #card th:last-child, #card td:last-child { min-width: 8rem; }
 .zoo-scores td:is(:nth-child(2), :nth-child(3)) { white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -102,18 +111,49 @@ button.zoo-card:hover, .zoo-card button:hover { border-color: var(--color-accent
 .zoo-map strong { position: absolute; transform: translate(-50%, -50%); padding: 0 .3em; line-height: 1.4;
   font-size: clamp(.5rem, 1.7cqw, .9rem); background: var(--background-fill-primary);
   color: var(--body-text-color); border: 1px solid currentColor; }
-.zoo-pair { display: flex; flex-wrap: wrap; gap: .75rem; align-items: flex-start; }
-.zoo-pair figure { margin: 0; width: 128px; } .zoo-pair img { width: 128px; display: block; }
-.zoo-pair figcaption { font-size: .85rem; color: var(--body-text-color-subdued); }
+.zoo-pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(140px, 30%), 1fr)); gap: .75rem; }
+.zoo-pair figure { margin: 0; } .zoo-pair img { width: 100%; display: block; }
+.zoo-pair + p, .zoo-map + p { padding-top: .5rem; }
+.zoo-pair figcaption { font-size: .8rem; color: var(--body-text-color-subdued); }
+footer { gap: 1rem; }
+footer > .divider { display: none; } /* on a phone it would stand alone before the last item */
+/* Gradio applies rules in @media to its main part alone, and cuts their selectors at each comma. */
+@media (max-width: 800px) {
+  .zoo-split { flex-direction: column-reverse; flex-wrap: nowrap; align-items: stretch; }
+  .zoo-split > .column { flex: none !important; flex-wrap: nowrap; }
+  /* Sample: its button, its pictures, its other controls */
+  #tab-sample .zoo-split { flex-direction: column; }
+  #tab-sample .zoo-split > .column:first-child { display: contents; }
+  #tab-sample .zoo-split > .column:last-child { order: 1; }
+  #tab-sample .zoo-split > .column:first-child > :not(:first-child) { order: 2; }
+  .zoo-tabs button[role=tab] { padding: 0 .4rem; }
+}
 @media (max-width: 640px) {
-  .zoo-split { flex-direction: column-reverse; }
   .zoo-top { flex-direction: column; align-items: stretch; gap: .25rem; }
   .zoo-top h1 { font-size: 1rem; }
+  .column { gap: .6rem; }
+  .html-container { padding: .25rem; }
+  .zoo-tabs .tab-wrapper { margin-bottom: .25rem; }
+  #kind label { padding: .4rem; font-size: .8rem; }
+  .zoo-map { margin: 0 8px 8px 0; } .zoo-map img { width: 22px; }
   .zoo-facts { font-size: .8rem; line-height: 1.35; }
   .zoo-cards-here { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
+  .zoo-cards-here span:not(:last-child) { display: none; } /* the title says the name again */
+  .zoo-gallery .grid-container { --at-most: 5; }
   .zoo-ranked { grid-template-columns: repeat(auto-fill, minmax(56px, 1fr)); }
+  .zoo-heat caption { font-size: .8rem; }
   .zoo-heat { font-size: .6rem; border-spacing: 1px; } .zoo-heat thead td, .zoo-heat tbody th { width: 7em; }
-  .zoo-scores :is(td, th) { min-width: 4.5rem; } .zoo-scores :is(td, th):last-child { min-width: 11rem; }
+  .zoo-scores, .zoo-scores caption, .zoo-scores tbody, .zoo-scores tr, .zoo-scores td,
+  #card table, #card tbody, #card tr, #card td { display: block; }
+  .zoo-scores, .zoo-scores tbody, #card table, #card tbody { padding: 0; margin-inline: 0; }
+  .zoo-scores thead, #card thead, #card td:empty { display: none; }
+  .zoo-scores tr, #card tr { padding: .35rem 0; border-bottom: 1px solid var(--border-color-primary) !important; }
+  .zoo-scores td, #card td { border: 0 !important; padding: 0 !important; white-space: normal !important; }
+  .zoo-scores td:first-child, #card td:first-child { font-weight: 600; }
+  .zoo-scores td:not(:first-child)::before, #card td:not(:first-child)::before { content: attr(data-title) ": ";
+    color: var(--body-text-color-subdued); }
+  #card pre code { white-space: pre-wrap; }
+  #card h1 { font-size: 1.25rem; }
   .zoo-strips th { padding-right: .4rem; max-width: 5.5rem; font-size: .85rem; }
 }
 """

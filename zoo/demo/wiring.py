@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -50,7 +50,9 @@ class Wires:
 
         Returns the events made.
         """
-        event_options = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"} | options
+        event_options: dict[str, Any] = {"preprocess": False, "concurrency_limit": None, "api_visibility": "private"}
+        event_options["trigger_mode"] = "always_last"  # what is asked for meanwhile is not lost
+        event_options |= options
         event_options["api_name"] = f"page_{function.__name__}"
         extra = [self._message] if cancel is None else [self._message, cancel]
         handler = quiet(function, len(outputs), cancel is not None)
@@ -60,6 +62,8 @@ class Wires:
         made = _each(events, handler, inputs, [*outputs, *extra], **event_options)
         if cancel is not None:
             cancel.click(None, None, cancel, js=_HIDE, cancels=made, api_visibility="private")
+            for one in made:  # the handler did not run, so that it could not hide the button
+                one.failure(None, None, cancel, js=_HIDE, api_visibility="private")
         return made
 
     @staticmethod
@@ -100,6 +104,12 @@ def cancel_button(**options: Any) -> gr.Button:
     """Return a Cancel button that is seen only while there is something to cancel."""
     options = {"min_width": 90} | options
     return gr.Button("Cancel", visible=False, elem_classes="zoo-cancel", **options)
+
+
+def code_field(label: str, language: Literal["python", "shell"], **options: Any) -> gr.Code:
+    """Return a field of code to copy, whole on a narrow screen too."""
+    fixed: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
+    return gr.Code(label=label, language=language, **fixed, **options)
 
 
 def draw_button() -> gr.Button:

@@ -18,7 +18,7 @@ _SEED, _ROWS, _COLUMNS = 0, 3, 10
 def build(page) -> None:
     with gr.Tab("Labels", id="labels", elem_id="tab-labels"):
         way = gr.Radio(
-            [("labels as the zoo asks for classes", ALIGNED), ("labels as the generator was trained", TRAINED)],
+            [("Labels as the zoo asks for classes", ALIGNED), ("Labels as the generator was trained", TRAINED)],
             value=ALIGNED,
             label="Which labels",
             show_label=False,

@@ -43,8 +43,8 @@ def build(page) -> None:
         names = list(dict.fromkeys(validation.model(name)[1] for name in (a, b, c) if name))
         if len(names) < 2:
             raise ZooError("choose two different models, or three")
-        n, seed = validation.count("images", n, 1, most), validation.seed(seed)
-        requests = [_request(settings, name, n, label, seed) for name in names]
+        n, drawn_seed = validation.count("images", n, 1, most), validation.seed(seed)
+        requests = [_request(settings, name, n, label, drawn_seed) for name in names]
         batches = []
         for request in requests:
             work = partial(drawing.sample, request=request)
@@ -52,9 +52,10 @@ def build(page) -> None:
                 await page.service.run("compare", request.model, work, page_progress(progress), n=n, from_="page")
             )
         sections = await asyncio.to_thread(lambda: [_section(*pair) for pair in zip(requests, batches, strict=True)])
-        told = f"{n} images of each, seed {seed}"
+        told = f"{n} images of each, seed {drawn_seed}"
         scores = model_list.scores_side_by_side([(request.config, request.model) for request in requests])
-        return style.status(told), f'<div class="zoo-sidebyside">{"".join(sections)}</div>{scores}', seed
+        found = f'<div class="zoo-sidebyside">{"".join(sections)}</div>{scores}'
+        return style.status(told), found, drawn_seed if seed is None else gr.skip()
 
     inputs = [first, second, third, label, n, seed]
     page.connect([go.click, seed.submit], compare, inputs, [status, shown, seed], cancel=cancel, show_progress_on=shown)

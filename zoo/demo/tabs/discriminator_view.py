@@ -69,7 +69,7 @@ def build(page) -> None:
 
     inputs = [page.model, keep, seed]
     page.connect([refresh.click, seed.submit], first, inputs, [views, absent, ranked, mapped], show_progress_on=ranked)
-    page.connect(keep.input, move, inputs, [ranked], trigger_mode="always_last", show_progress="hidden")
+    page.connect(keep.input, move, inputs, [ranked], show_progress="hidden")
     page.connect(
         [draw_map.click, method.input], lay_out, [page.model, method, seed], [mapped], cancel=cancel,
         show_progress_on=mapped,

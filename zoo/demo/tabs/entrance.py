@@ -12,6 +12,7 @@ import gradio as gr
 from ...checkpoints.availability import Status
 from ...common.errors import WeightsUnavailableError, ZooError
 from .. import behaviour, cards, fetching, model_list, validation
+from ..wiring import code_field
 
 
 @dataclass
@@ -32,11 +33,11 @@ def build() -> Entrance:
     """Build the tab; its handlers are connected when the rest of the page is there."""
     with gr.Tab("Models", id="models", elem_id="tab-models"):
         here = gr.HTML(cards.here(), js_on_load=behaviour.SELECT_INDEX, elem_id="here")
-        with gr.Group(visible=False, elem_id="get") as get:
-            about = gr.HTML(padding=True)
+        with gr.Column(variant="panel", visible=False, elem_id="get") as get:
+            about = gr.HTML()
             download = gr.Button("Download", variant="primary", elem_id="download")
-            progress_at = gr.HTML(elem_id="download-progress", padding=True)
-            command = gr.Code(label="In a terminal on the demo's machine", language="shell", interactive=False, lines=1)
+            progress_at = gr.HTML(elem_id="download-progress")
+            command = code_field("In a terminal on the demo's machine", "shell", lines=1)
         count = len(cards.matching("", cards.EVERY))
         with gr.Accordion(f"{count} more models", open=False, elem_id="more") as more:
             with gr.Row(equal_height=True):
@@ -67,11 +68,11 @@ def connect(page, tab: Entrance, of_model: list, show: Callable[[str], tuple]) -
         name = cards.name_at(chosen.index) or model_list.DEFAULT
         card = cards.card_of(name)
         if card.status is Status.NOW:
-            return (*show(name), gr.Tabs(selected="sample"), gr.Group(visible=False), *[gr.skip()] * 4)
+            return (*show(name), gr.Tabs(selected="sample"), gr.Column(visible=False), *[gr.skip()] * 4)
         return (
             *[gr.skip()] * len(of_model),
             gr.skip(),
-            gr.Group(visible=True),
+            gr.Column(visible=True),
             *_told(card, page.service.downloads),
             name,
         )
@@ -85,7 +86,7 @@ def connect(page, tab: Entrance, of_model: list, show: Callable[[str], tuple]) -
         except WeightsUnavailableError as error:
             unchanged = [gr.skip()] * (len(of_model) + 2)
             return (*unchanged, fetching.by_hand(name, error), gr.skip())
-        return (*show(name), gr.Tabs(selected="sample"), gr.Group(visible=False), "", cards.here())
+        return (*show(name), gr.Tabs(selected="sample"), gr.Column(visible=False), "", cards.here())
 
     opened = [*of_model, page.tabs]
     for clicked in (tab.here, tab.away):
@@ -97,7 +98,6 @@ def connect(page, tab: Entrance, of_model: list, show: Callable[[str], tuple]) -
         [tab.words, tab.dataset],
         [tab.away],
         show_progress_on=tab.away,
-        trigger_mode="always_last",
     )
     get, _, download, _ = tab.panel
     page.connect(

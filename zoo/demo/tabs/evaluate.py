@@ -9,7 +9,7 @@ import gradio as gr
 
 from ...common.errors import ZooError
 from .. import encoding, model_list, scoring, style, validation
-from ..wiring import cancel_button, draw_button, page_progress
+from ..wiring import cancel_button, code_field, draw_button, page_progress
 
 
 def build(page) -> None:
@@ -56,7 +56,7 @@ def build(page) -> None:
         with gr.Column(scale=3, min_width=480):
             shown = gr.HTML(elem_id="report")
             report_file = gr.DownloadButton("Download report", visible=False, size="sm", elem_id="report-file")
-            command = gr.Code(label="Command line", language="shell", interactive=False, lines=1, visible=False)
+            command = code_field("Command line", "shell", lines=1, visible=False)
         refresh = draw_button()
 
     async def evaluate(name, metrics, extractor, protocol, num_fake, progress=gr.Progress()):  # noqa: B008

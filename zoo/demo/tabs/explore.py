@@ -14,7 +14,7 @@ from ...schema import labels, registry
 from ...schema.config import ModelConfig
 from .. import behaviour, drawing, encoding, exploring, model_list, snippets, validation
 from ..exploring import AROUND, BETWEEN, CLASSES, MODELS, SLIDERS, TRUNCATION, Exploration
-from ..wiring import cancel_button, page_progress
+from ..wiring import cancel_button, code_field, page_progress
 
 _THRESHOLDS = (0.25, 0.5, 0.75, 1.0, 1.5, None)
 _STEPS, _SWEPT = 12, 10
@@ -65,9 +65,7 @@ def build(page, sampling) -> Exploring:
                 picture = gr.HTML(elem_id="moved")
                 film = gr.HTML(elem_id="film")
                 strip = gr.HTML(elem_id="strip")
-                code = gr.Code(
-                    label="Python", language="python", interactive=False, lines=3, wrap_lines=True, visible=False
-                )
+                code = code_field("Python", "python", lines=3, visible=False)
         redraw = gr.Button("Draw", visible="hidden", elem_classes="zoo-draw")
 
     def checked(name, kind, at, a, b, number, single, second, chosen, truncation, n) -> Exploration:
@@ -91,12 +89,10 @@ def build(page, sampling) -> Exploring:
         return await asyncio.to_thread(exploring.shown, panels, _told(asked))
 
     async def explore(*values):
-        asked = checked(*values)
-        panels = await run("explore", asked.request.model, partial(exploring.frame, asked=asked), from_="page")
-        below, lines = await whole(asked)
-        shown = await asyncio.to_thread(exploring.shown, panels, _told(asked))
+        """Show what belongs to the picture; not the picture, so that one of `move` is never followed by an older."""
+        below, lines = await whole(checked(*values))
         dead = gr.DownloadButton(interactive=False)
-        return shown, below, gr.Code(value=lines, visible=bool(lines)), "", dead, dead
+        return below, gr.Code(value=lines, visible=bool(lines)), "", dead, dead
 
     async def whole(asked: Exploration) -> tuple[str, str | None]:
         """Draw the whole way below the picture, and the lines that do; both empty for kinds without one."""
@@ -143,12 +139,13 @@ def build(page, sampling) -> Exploring:
 
     of_sample = [sampling.classes, sampling.truncation, sampling.n]
     inputs = [page.model, kind, at, a, b, number, single, second, *of_sample]
-    outputs = [picture, strip, code, film, gif, mp4]
-    page.connect(at.input, move, inputs, [picture], trigger_mode="always_last", show_progress="hidden")
+    page.connect(at.input, move, inputs, [picture], show_progress="hidden")
     turned = page.connect(kind.input, turn, [kind], [at, single, second, b, number], show_progress="hidden")
     rolled = page.connect(other_seeds.click, roll, [], [a, b], show_progress="hidden")
-    again = [redraw.click, turned[0].success, rolled[0].success, a.submit, b.submit, number.submit, single.input]
-    page.connect([*again, second.input], explore, inputs, outputs, show_progress="minimal", show_progress_on=picture)
+    again = [turned[0].success, rolled[0].success]
+    again += [redraw.click, a.submit, b.submit, number.submit, single.input, second.input]
+    page.connect(again, move, inputs, [picture], show_progress="minimal")
+    page.connect(again, explore, inputs, [strip, code, film, gif, mp4], show_progress="hidden")
     animate.click(None, None, None, js=behaviour.SHOW_FILM, api_visibility="private")
     made = page.connect(animate.click, animated, inputs, [film, gif, mp4], cancel=cancel, show_progress_on=film)
     page.after(made, js=behaviour.SHOW_FILM)

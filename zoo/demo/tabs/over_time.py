@@ -40,6 +40,4 @@ def build(page) -> None:
         return slider, recorded.shown(config, len(found) - 1), recorded.curves(config)
 
     page.connect(refresh.click, first, [page.model], [moment, picture, curves], show_progress_on=picture)
-    page.connect(
-        moment.input, move, [page.model, moment], [picture], trigger_mode="always_last", show_progress="hidden"
-    )
+    page.connect(moment.input, move, [page.model, moment], [picture], show_progress="hidden")

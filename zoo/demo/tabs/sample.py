@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import gradio as gr
 
 from ...sampling import latents
 from ...schema import labels, registry
-from .. import drawing, encoding, links, model_list, snippets, style, thumbnails, validation
-from ..wiring import cancel_button, page_progress
+from .. import behaviour, drawing, encoding, links, model_list, snippets, style, thumbnails, validation
+from ..wiring import cancel_button, code_field, page_progress
 
 _NAMED = 12  # classes, at most, that are named below their images
 DEFAULT_N, DEFAULT_COLUMNS = 50, 10
@@ -41,7 +40,6 @@ class SampleControls:
 
 def build(page) -> SampleControls:
     settings = page.service.settings
-    code: dict[str, Any] = {"interactive": False, "wrap_lines": True, "show_line_numbers": False}
     names = model_list.class_choices(registry.config(model_list.DEFAULT))
     with gr.Tab("Sample", id="sample", elem_id="tab-sample"), gr.Row(elem_classes="zoo-split"):
         with gr.Column(scale=1, min_width=250):
@@ -85,8 +83,8 @@ def build(page) -> SampleControls:
                 grid = gr.DownloadButton("Download PNG grid", interactive=False, size="sm", elem_id="grid")
                 archive = gr.DownloadButton("Download zip", interactive=False, size="sm", elem_id="zip")
             with gr.Accordion("Make the same pictures yourself", open=False):
-                python = gr.Code(label="Python", language="python", elem_id="python", lines=4, **code)
-                command = gr.Code(label="Command line", language="shell", elem_id="command", lines=1, **code)
+                python = code_field("Python", "python", elem_id="python", lines=4)
+                command = code_field("Command line", "shell", elem_id="command", lines=1)
                 link = gr.Textbox(label="Link to this view", interactive=False, buttons=["copy"], elem_id="link")
             query = gr.Textbox(visible=False)
 
@@ -113,7 +111,7 @@ def build(page) -> SampleControls:
             snippets.python(request, columns),
             snippets.command(request, columns),
             links.query(request, columns),
-            request.seed,
+            request.seed if seed is None else gr.skip(),  # another one may have been given meanwhile
         )
 
     inputs = [page.model, n, classes, seed, truncation, columns]
@@ -126,6 +124,7 @@ def build(page) -> SampleControls:
     made = page.connect(
         [generate.click, seed.submit, rolled[0].success], make, inputs, outputs, cancel=cancel, show_progress_on=gallery
     )
+    gr.on([dice.click, seed.submit], None, None, None, js=behaviour.SHOW_PICTURES, api_visibility="private")
     page.after(made, inputs=query, outputs=link, js=_FOLLOW)
     return SampleControls(classes, n, seed, truncation, columns, gallery)
 
