@@ -281,6 +281,6 @@ def counted(runs: list[PlannedRun]) -> str:
 
 def lengths(runs: list[PlannedRun]) -> str:
     steps = sorted({run.config.training.steps for run in runs})
-    return (
-        f"{' or '.join(f'{n:,}' for n in steps)} steps, seeds {', '.join(map(str, sorted({run.seed for run in runs})))}"
-    )
+    seeds = sorted({run.seed for run in runs})
+    words = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return f"{' or '.join(f'{n:,}' for n in steps)} steps, {words}"
