@@ -160,14 +160,19 @@ def plans_of(
 
 
 def _run(plan: PartOfSweep, devices: list[str]) -> None:
+    from ..run.stopping import RunStoppedError
     from . import side_by_side, sweep_report, sweep_runs
 
     unfinished = sweep_runs.unfinished(plan.setup, plan.runs)
     plan.setup.out.mkdir(parents=True, exist_ok=True)
-    if len(unfinished) > 1 and len(devices) > 1:
-        side_by_side.run_side_by_side(plan.setup, plan.runs, devices)
-    else:
-        sweep_runs.run_all(plan.setup, plan.runs)
+    try:
+        if len(unfinished) > 1 and len(devices) > 1:
+            side_by_side.run_side_by_side(plan.setup, plan.runs, devices)
+        else:
+            sweep_runs.run_all(plan.setup, plan.runs)
+    except RunStoppedError as stopped:  # whose advice is that of `zoo train` and `zoo sweep`
+        what = str(stopped).partition("; ")[0]
+        raise RunStoppedError(stopped.exit_status - 128, f"{what}; the same command continues") from None
     sweep_report.make_report(plan.setup).write(plan.setup.out)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from typer.main import get_command
 
 import zoo
+from training.run.stopping import RunStoppedError
 from training.studies import (
     paper,
     paper_results,
@@ -299,6 +300,17 @@ def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
     app(command, standalone_mode=False)
     assert "(finished)" in capsys.readouterr().out
     paper.runs_of.cache_clear()
+
+
+def test_what_was_stopped_is_continued_by_the_same_command(app, tmp_path, monkeypatch):
+    def stop(*_):
+        raise RunStoppedError(2, "stopped after step 5 of 10, saved; continue with the same command and --resume")
+
+    monkeypatch.setattr("training.studies.sweep_runs.run_all", stop)
+    with pytest.raises(RunStoppedError) as stopped:
+        app(["reproduce", "infomax-gan", "table1", "--smallest", "--out", str(tmp_path)], standalone_mode=False)
+    assert str(stopped.value) == "stopped after step 5 of 10, saved; the same command continues"
+    assert stopped.value.exit_status == 130
 
 
 def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
