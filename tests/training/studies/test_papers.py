@@ -307,8 +307,9 @@ def test_what_was_stopped_is_continued_by_the_same_command(app, tmp_path, monkey
         raise RunStoppedError(2, "stopped after step 5 of 10, saved; continue with the same command and --resume")
 
     monkeypatch.setattr("training.studies.sweep_runs.run_all", stop)
+    one = ["table1", "--cell", "cifar10/sngan", "--smallest", "--device", "cpu"]
     with pytest.raises(RunStoppedError) as stopped:
-        app(["reproduce", "infomax-gan", "table1", "--smallest", "--out", str(tmp_path)], standalone_mode=False)
+        app(["reproduce", "infomax-gan", *one, "--out", str(tmp_path)], standalone_mode=False)
     assert str(stopped.value) == "stopped after step 5 of 10, saved; the same command continues"
     assert stopped.value.exit_status == 130
 
