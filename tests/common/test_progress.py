@@ -1,10 +1,12 @@
 """Without a terminal, long work says a line every ten seconds."""
 
+import io
 import re
 import sys
 import threading
 import time
 
+from training.run.run_progress import RunProgress
 from zoo.common.progress import Lines, Progress
 
 
@@ -56,6 +58,21 @@ def test_what_is_no_terminal_gets_lines_and_no_bars(capsys, monkeypatch):
     first, second = capsys.readouterr().err.splitlines()
     assert first == "images: 1 of 3 (33%)"
     assert second == "images: 3 of 3 (100%)"
+
+
+def test_a_narrow_terminal_keeps_the_count_and_the_time_left_of_a_training(monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    with RunProgress(0, 100_000, 64, shown=True) as progress:
+        progress.started -= 100  # 32 images/s
+        progress.report(50, {"d/adversarial": 0.985, "d/contrastive": 15.981, "d/real": 0.4})
+    last = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue()).split("\r")[-1]
+    assert "50/100000" in last
+    assert " left " in last
+    assert "d/adversarial 0.985" in last
+    assert "…" not in last
 
 
 def test_steps_that_do_not_say_how_far_they_are_repeat_their_line(capsys, monkeypatch):

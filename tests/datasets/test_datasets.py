@@ -102,7 +102,7 @@ def test_description(tmp_path):
     data = datasets.load("custom", resolution=8, root=npz(tmp_path / "x.npz", images=images, labels=[0, 0, 0, 2, 2, 2]))
     lines = dict(line.split(None, 1) for line in datasets.describe(data).splitlines())
     assert lines["source"] == str(tmp_path / "x.npz")
-    assert lines["images"] == "6 of 8x8, 8-bit RGB, 0 MB"
+    assert lines["images"] == "6 of 8x8, 8-bit RGB, 1 kB"  # 6 x 8 x 8 x 3 bytes
     assert lines["classes"] == "3: 0 3, 1 0, 2 3"
     assert lines["pixels"] == "0 ... 30, mean (0.0, 30.0, 0.0)"
     assert lines["checksum"] == data.checksum

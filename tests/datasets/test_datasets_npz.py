@@ -10,7 +10,7 @@ from PIL import Image
 
 import zoo
 from zoo import datasets
-from zoo.common.errors import DataCorruptedError, DataUnavailableError
+from zoo.common.errors import DataCorruptedError, DataUnavailableError, UsageError
 
 pytestmark = pytest.mark.usefixtures("data_root")
 
@@ -114,6 +114,16 @@ def test_files_that_are_no_npz(tmp_path):
         datasets.load("mnist", root=tmp_path / "data.txt")
     with pytest.raises(DataUnavailableError, match="does not exist; give a folder of images"):
         datasets.load("celeba", "all", root=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "CIFAR-10", "tiny_imagenet"])
+def test_the_name_of_a_data_set_is_not_a_path(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f"{name} is the name of a data set, and no path; .* without --data"):
+        datasets.load("cifar10", root=name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataUnavailableError, match="no images"):  # of a folder that is called so
+        datasets.load("custom", resolution=8, root=name)
 
 
 @pytest.mark.parametrize(("name", "split"), [("celeba", "all"), ("stl10", "unlabeled")])

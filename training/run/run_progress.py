@@ -10,6 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from zoo.common.progress import bars
 
+_NARROW, _WIDE = 10, 40  # columns of the bar on terminals below 120 columns, and on others
+_TIMES = 25  # columns of the times, the word between them, a slash and all gaps
+
 
 class RunProgress:
     """Counts generator steps; shows losses, images per second and the time left. Silent unless `shown`."""
@@ -22,7 +25,7 @@ class RunProgress:
     def __enter__(self) -> RunProgress:
         if self.shown and sys.stderr.isatty():
             self._bar = bars(
-                BarColumn(),
+                bar := BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
@@ -31,6 +34,7 @@ class RunProgress:
                 TextColumn("{task.fields[losses]}"),
                 stays=True,
             )
+            self._columns = bar.bar_width = _WIDE if self._bar.console.width >= 120 else _NARROW
             self._bar.start()
             self._task = self._bar.add_task("", completed=self.start, total=self.total, losses="", rate="")
         return self
@@ -53,6 +57,9 @@ class RunProgress:
         images = f"{rate * self.images_per_step:,.0f} images/s"
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         if self._bar:
+            taken = self._columns + 2 * len(f"{self.total}") + len(images) + _TIMES
+            losses_shown = self._bar.console.width - taken
+            text = text if len(text) <= losses_shown else _first(losses, losses_shown)
             self._bar.update(self._task, completed=step, losses=text, rate=images)
         elif self.shown:
             left = (self.total - step) / max(rate, 1e-9)
@@ -66,6 +73,17 @@ class RunProgress:
             self.shown = False
             with suppress(OSError):
                 print(f"standard output: {error.strerror}; the run continues in silence", file=sys.stderr, flush=True)
+
+
+def _first(losses: dict[str, float], width: int) -> str:
+    """Return the first losses that fit: rich would cut the bar, the count and the time left for the sake of all."""
+    text = ""
+    for name, value in losses.items():
+        longer = f"{text}  {name} {value:.3f}".strip()
+        if len(longer) > width:
+            break
+        text = longer
+    return text
 
 
 def _duration(seconds: float) -> str:

@@ -81,7 +81,7 @@ def run(plan: PlannedStudy) -> None:
         if stopped():
             process.terminate()
             process.wait()
-            raise RunStoppedError(stopped(), "stopped, saved; the same command goes on")
+            raise RunStoppedError(stopped(), "stopped, saved; the same command continues")
     if process.returncode:
         raise typer.Exit(process.returncode if process.returncode > 0 else 1)
 

@@ -182,14 +182,19 @@ def plans_of(
 
 
 def _run(plan: PartOfSweep, devices: list[str]) -> None:
+    from ..run.stopping import RunStoppedError
     from . import side_by_side, sweep_report, sweep_runs
 
     unfinished = sweep_runs.unfinished(plan.setup, plan.runs)
     plan.setup.out.mkdir(parents=True, exist_ok=True)
-    if len(unfinished) > 1 and len(devices) > 1:
-        side_by_side.run_side_by_side(plan.setup, plan.runs, devices)
-    else:
-        sweep_runs.run_all(plan.setup, plan.runs)
+    try:
+        if len(unfinished) > 1 and len(devices) > 1:
+            side_by_side.run_side_by_side(plan.setup, plan.runs, devices)
+        else:
+            sweep_runs.run_all(plan.setup, plan.runs)
+    except RunStoppedError as stopped:  # whose advice is that of `zoo train` and `zoo sweep`
+        what = str(stopped).partition("; ")[0]
+        raise RunStoppedError(stopped.exit_status - 128, f"{what}; the same command continues") from None
     sweep_report.make_report(plan.setup).write(plan.setup.out)
 
 
@@ -303,6 +308,6 @@ def counted(runs: list[PlannedRun]) -> str:
 
 def lengths(runs: list[PlannedRun]) -> str:
     steps = sorted({run.config.training.steps for run in runs})
-    return (
-        f"{' or '.join(f'{n:,}' for n in steps)} steps, seeds {', '.join(map(str, sorted({run.seed for run in runs})))}"
-    )
+    seeds = sorted({run.seed for run in runs})
+    words = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return f"{' or '.join(f'{n:,}' for n in steps)} steps, {words}"

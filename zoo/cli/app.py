@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from typing import Annotated
 
 import typer
@@ -42,9 +40,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; exit with status 2 for a usage error, 1 for any other error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # for characters that its encoding cannot hold
-            stream.reconfigure(errors="backslashreplace")
     failures.run(lambda: usage.run(app, "zoo"), "zoo")
 
 

@@ -10,6 +10,7 @@ import typer
 from . import places
 from .arguments import Name
 from .info import of_folder
+from .printing import say
 
 
 def card_command(
@@ -55,3 +56,4 @@ def card_command(
 
         write_record(run, out, config)
     card_files.write(config, out, model, place)
+    say(f"wrote {out / card.filename(config)}")

@@ -106,7 +106,9 @@ def _version(name: str) -> str | None:
 def _devices() -> Iterator[Finding]:
     import torch
 
-    yield Finding("devices", "cpu", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    said = f"{cores} core{'s' * (cores > 1)}, {threads} thread{'s' * (threads > 1)}"
+    yield Finding("devices", "cpu", said)
     for i in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(i).total_memory
         yield Finding("devices", f"cuda:{i}", f"{torch.cuda.get_device_name(i)}, {memory / 2**30:.0f} GiB")

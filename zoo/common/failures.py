@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from . import encodings
 from .errors import ZooError
 from .text import one_line
 
@@ -36,6 +37,7 @@ _LOOP = "Symlink loop from "  # as `Path.resolve` says it before Python 3.13
 
 def run(command: Callable[[], None], program: str) -> None:
     """Run a command; exit with status 2 for a usage error, 1 for any other error."""
+    encodings.forgive()
     try:
         _require_working_directory()
         try:

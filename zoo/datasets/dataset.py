@@ -78,7 +78,7 @@ def describe(dataset: Dataset) -> str:
     mean = ", ".join(f"{channel.to(torch.float64).mean():.1f}" for channel in values)
     lines = {
         "source": dataset.source or "memory",
-        "images": f"{n:,} of {side}x{side}, 8-bit RGB, {n * side * side * 3 / 1e6:,.0f} MB",
+        "images": f"{n:,} of {side}x{side}, 8-bit RGB, {_size(n * side * side * 3)}",
         **_surveyed(dataset.survey, side),
         "classes": _classes(dataset),
         "pixels": f"{int(values.min())} ... {int(values.max())}, mean ({mean})"
@@ -86,6 +86,10 @@ def describe(dataset: Dataset) -> str:
         "checksum": dataset.checksum or "none",
     }
     return "\n".join(f"{key:10}{visible(value)}" for key, value in lines.items())
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
 
 
 def _surveyed(survey: Survey | None, side: int) -> dict[str, str]:

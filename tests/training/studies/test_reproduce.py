@@ -40,6 +40,18 @@ def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
     paper.runs_of.cache_clear()
 
 
+def test_what_was_stopped_is_continued_by_the_same_command(app, tmp_path, monkeypatch):
+    def stop(*_):
+        raise RunStoppedError(2, "stopped after step 5 of 10, saved; continue with the same command and --resume")
+
+    monkeypatch.setattr("training.studies.sweep_runs.run_all", stop)
+    one = ["table1", "--cell", "cifar10/sngan", "--smallest", "--device", "cpu"]
+    with pytest.raises(RunStoppedError) as stopped:
+        app(["reproduce", "infomax-gan", *one, "--out", str(tmp_path)], standalone_mode=False)
+    assert str(stopped.value) == "stopped after step 5 of 10, saved; the same command continues"
+    assert stopped.value.exit_status == 130
+
+
 def test_a_budget_takes_the_largest_size_that_fits(monkeypatch, tmp_path):
     part = paper.load("infomax-gan").part("table1")
     monkeypatch.setattr(reproduce.Cost, "of", lambda self, config: config.training.steps / 10)
@@ -168,7 +180,7 @@ def test_a_study_that_is_stopped_saves_and_goes_on(tmp_path, monkeypatch, capfd)
 
     with monkeypatch.context() as patch:
         patch.setattr(part_studies, "stop_signals", Stop)
-        with pytest.raises(RunStoppedError, match="the same command goes on") as error:
+        with pytest.raises(RunStoppedError, match="the same command continues") as error:
             part_studies.run(planned(tmp_path / "x", waits=True))
     assert error.value.exit_status == 143
     assert "saved" in capfd.readouterr().out

@@ -38,7 +38,8 @@ def machine(device: str) -> dict[str, str]:
         where = torch.cuda.get_device_name(device)
         where += f", {convolutions()} convolutions"
     else:
-        where = platform.machine() + (f", {torch.get_num_threads()} threads" if device == "cpu" else "")
+        threads = torch.get_num_threads()
+        where = platform.machine() + (f", {threads} thread{'s' * (threads > 1)}" if device == "cpu" else "")
     return {
         "zoo": __version__,
         **versions,
