@@ -308,8 +308,9 @@ def test_by_keyboard_compare_two_methods(browser):
     browser.until(lambda: browser.all('#second-model input[aria-expanded="false"]'))
     browser.reach("#compare")
     browser.press(Keys.ENTER)
-    browser.until(lambda: "infomax-gan/digits" in browser.text("#compared"))
-    found = browser.images("#compared img")[1]
+    second = '#compared section[aria-label="infomax-gan/digits"] img'  # its name alone is there while it is loaded
+    browser.until(lambda: browser.all(second))
+    (found,) = browser.images(second)
     assert (found == np.asarray(zoo.load("infomax-gan/digits").sample(25, seed=0).grid())).all()
 
 
