@@ -130,9 +130,18 @@ def test_arguments_of_any_kind(images):
     assert torch.equal(same.uint8, images.uint8)
     assert (same.labels.dtype, same.seed, same.start) == (torch.int64, 2**64 - 1, 3)
     assert same.labels.tolist() == images.labels.tolist()
+    assert Images(images.uint8, labels=torch.ones(5)).labels.tolist() == [1] * 5
     with pytest.raises(ZooError, match=r"labels are \(4,\) for 5 images"):
         Images(images.uint8, labels=[1, 2, 3, 4])
-    for labels in ([1.5, 2, 3, 4, 5], np.ones(5), torch.ones(5, dtype=torch.bool), ["a"] * 5, [None] * 5, 10**30, {1}):
+    for labels in (
+        [1.5, 2, 3, 4, 5],
+        np.full(5, np.inf),
+        torch.ones(5, dtype=torch.bool),
+        ["a"] * 5,
+        [None] * 5,
+        10**30,
+        {1},
+    ):
         with pytest.raises(ZooError, match="give one whole number per image"):
             Images(images.uint8, labels=labels)
     with pytest.raises(ZooError, match="seed is -1"):

@@ -21,7 +21,7 @@ from .infomax_form import infomax_form
 from .paper import OfSweep, Part, StudyClaim, StudyNumber, cells_of, published_of, runs_of, sweep_of
 from .study_report import mean_and_spread, published
 from .sweep import PaperClaim, PlannedRun, PublishedCell, Size, matches
-from .sweep_report import AGREES, DISAGREES, NOT_RUN, Scores, numbers_of, title_of, verdict_on, weigh
+from .sweep_report import AGREES, DISAGREES, NOT_RUN, TOO_CLOSE, Scores, numbers_of, title_of, verdict_on, weigh
 
 REPRODUCED = Path("reproduced")  # where `zoo reproduce` puts its runs
 _PAPERS = ("InfoMax-GAN, ", "ContraGAN, ")
@@ -297,7 +297,7 @@ def _study_claim(claim: StudyClaim, part: Part, results: Results) -> JudgedClaim
         verdict = AGREES if all(beaten) else DISAGREES
         numbers = f"{sum(beaten)} of {len(beaten)}"
     else:
-        verdict = weigh(here, claim.relation, than)
+        verdict = weigh(here, claim.relation, than) if _seeds_agree(here, than) else TOO_CLOSE
         numbers = f"{_short(here)} against {_short(than)}"
     size = _size_of_study(data)
     told = data.get("shortened") or (claim.small if size == "small" else _SIZES[size])
@@ -314,6 +314,13 @@ def _other_equation(part: Part, data: dict) -> bool:
     """Return True if a study took another form of the loss than the part is about."""
     form = str(data.get("settings", {}).get("InfoMax", ""))
     return part.equation is not None and not form.startswith(part.equation)
+
+
+def _seeds_agree(here: Sequence[float], than: Sequence[float]) -> bool:
+    """Return False if some seeds of two rows of runs, in which seeds are in one order, say the opposite of others."""
+    if len(here) != len(than):
+        return True
+    return len({a > b for a, b in zip(here, than, strict=True) if a != b}) < 2
 
 
 def weigh_single(here: Sequence[float], relation: str, value: float) -> bool:

@@ -29,9 +29,10 @@ zoo reproduce infomax-gan table1 --cell cifar10/ssgan --data cifar10.npz --devic
 zoo reproduce infomax-gan table1 --budget 15m --data cifar10.npz  # what fits
 ```
 
-Verdicts: **agrees**, **disagrees**, **too close** (less than seeds differ, or than 5 % between single ones) and **not
-run**. A number is held against the paper's only where it was measured at the paper's size, by its protocol. A claim,
-which compares two runs, is judged at the size that was run, which is named; a small one shows a direction at most.
+Verdicts: **agrees**, **disagrees**, **too close** (less than seeds differ, or than 5 % between single ones; or the
+seeds of a study contradict each other) and **not run**. A number is held against the paper's only where it was
+measured at the paper's size, by its protocol. A claim, which compares two runs, is judged at the size that was run,
+which is named; a small one shows a direction at most.
 Published numbers come from the configs and the sweeps. `zoo papers page` renews this page from `studies/`."""
 
 

@@ -310,9 +310,15 @@ def _labels(labels: Any, n: int) -> torch.Tensor:
         raise ZooError(f"labels are {short(labels)}; give one whole number per image") from None
     if found.shape != (n,):
         raise ZooError(f"labels are {tuple(found.shape)} for {n:,} images; give one per image")
-    if n and (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool):
-        raise ZooError(f"labels are {_kind(found)}; give one whole number per image")
+    if n and (found.is_complex() or found.dtype == torch.bool or not _whole(found)):
+        raise ZooError(f"labels are {short(labels)}; give one whole number per image")
     return found.to(torch.int64)
+
+
+def _whole(numbers: torch.Tensor) -> bool:
+    if not numbers.is_floating_point():
+        return True
+    return bool((numbers.isfinite() & (numbers == numbers.trunc())).all())
 
 
 def _pil(image: torch.Tensor) -> Image:

@@ -59,7 +59,7 @@ def test_mode_collapse_from_data_to_page(tmp_path, narrow_registry, monkeypatch)
 
 def test_a_study_that_was_cut_short_concludes_nothing(tmp_path, narrow_registry, monkeypatch):
     monkeypatch.setattr(mode_collapse, "SMALL", {"training.batch_size": 8, "training.steps": 4000})
-    out = tmp_path / "mode-collapse-equation4"
+    out = tmp_path / "mode-collapse"
     mode_collapse.study(out, npz(tmp_path / "data.npz", 32), device="cpu", steps=3)
     text, results = page_of(out)
     assert "Nothing follows from these numbers: the study was run in 3 of 4,000 steps" in text

@@ -175,7 +175,7 @@ def test_runs_at_a_time_share_the_threads(file, tmp_path, command, monkeypatch):
     assert [line.partition(":")[0] for line in done.stdout.splitlines()[:2]] == ["1 of 2", "2 of 2"]
     for run in SweepSetup(str(path), out).planned():
         start = json.loads((out / "work" / run.id / "environment.json").read_text(encoding="utf-8"))["starts"][0]
-        assert start["device"] == "CPU, 1 threads"
+        assert start["device"] == "CPU, 1 thread"
     assert (out / "README.md").exists()
 
 
