@@ -175,7 +175,8 @@ def test_what_is_asked_for_while_pictures_are_drawn_is_drawn_after_them(browser,
     browser.driver.execute_script(_GENERATE_AND % then)
     browser.until(lambda: drawn in browser.text("#status"))
     browser.until(lambda: not any(button.is_displayed() for button in browser.all("#cancel")))
-    assert f"seed={6 if 'seed 6' in drawn else 0}&" in browser.driver.current_url + "&"
+    seed = 6 if "seed 6" in drawn else 0
+    browser.until(lambda: f"seed={seed}&" in browser.driver.current_url + "&")
 
 
 @pytest.mark.browser
@@ -192,3 +193,10 @@ def test_the_picture_of_explore_is_that_of_the_slider_however_quickly_it_moves(b
     browser.until(lambda: browser.text("#moved").strip().startswith("0.00 of the way"))
     start, end = (browser.all(f"#{name} input")[0].get_attribute("value") for name in ("from", "to"))
     browser.until(lambda: f"0.00 of the way from seed {start} to seed {end}" in browser.text("#moved"))
+
+
+@pytest.mark.browser
+def test_a_second_press_begins_nothing_long_again(server):
+    modes = {function.api_name: function.trigger_mode for function in server.blocks.fns.values()}
+    assert [modes[f"page_{name}"] for name in ("evaluate", "animated", "fetch")] == ["once"] * 3
+    assert modes["page_make"] == "always_last"

@@ -100,9 +100,8 @@ def connect(page, tab: Entrance, of_model: list, show: Callable[[str], tuple]) -
         show_progress_on=tab.away,
     )
     get, _, download, _ = tab.panel
-    page.connect(
-        download.click, fetch, [tab.wanted], [*opened, get, tab.progress_at, tab.here], show_progress_on=tab.progress_at
-    )
+    fetched = [*opened, get, tab.progress_at, tab.here]
+    page.connect(download.click, fetch, [tab.wanted], fetched, show_progress_on=tab.progress_at, trigger_mode="once")
 
 
 def _told(card: cards.Card, downloads: bool) -> tuple:

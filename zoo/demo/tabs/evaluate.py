@@ -85,7 +85,8 @@ def build(page) -> None:
 
     page.connect(refresh.click, stated, [page.model], [shown, report_file, command], show_progress="hidden")
     inputs = [page.model, metrics, extractor, protocol, num_fake]
-    page.connect(go.click, evaluate, inputs, [shown, report_file, command], cancel=cancel, show_progress_on=shown)
+    long = {"cancel": cancel, "show_progress_on": shown, "trigger_mode": "once"}  # a second press begins no second one
+    page.connect(go.click, evaluate, inputs, [shown, report_file, command], **long)
 
 
 def _command(asked: scoring.EvaluationRequest) -> gr.Code:

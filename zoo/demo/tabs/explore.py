@@ -147,7 +147,8 @@ def build(page, sampling) -> Exploring:
     page.connect(again, move, inputs, [picture], show_progress="minimal")
     page.connect(again, explore, inputs, [strip, code, film, gif, mp4], show_progress="hidden")
     animate.click(None, None, None, js=behaviour.SHOW_FILM, api_visibility="private")
-    made = page.connect(animate.click, animated, inputs, [film, gif, mp4], cancel=cancel, show_progress_on=film)
+    long = {"cancel": cancel, "show_progress_on": film, "trigger_mode": "once"}
+    made = page.connect(animate.click, animated, inputs, [film, gif, mp4], **long)
     page.after(made, js=behaviour.SHOW_FILM)
     page.connect(sampling.gallery.select, pick, [sampling.seed], [a, number], show_progress="hidden")
     return Exploring([kind, at, single, second, b, number])
