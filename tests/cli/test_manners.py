@@ -464,20 +464,6 @@ def test_signs_have_a_plain_form_in_ascii(monkeypatch):
     assert narrow.buffer.getvalue() == b"16.59 +- 0.13 - na\\xefve...\n"
 
 
-def test_images_do_not_go_among_other_files(command, tmp_path):
-    (tmp_path / "letters").mkdir()
-    (tmp_path / "letters" / "to-mother.txt").write_text("Dear mother")
-    for words in (["sample", "contragan/digits", "-n", "2"], ["interpolate", "contragan/digits", "--steps", "2"]):
-        refused = command(*words, "-o", str(tmp_path / "letters"))
-        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
-        assert "letters holds to-mother.txt" in refused.stderr
-        assert [path.name for path in (tmp_path / "letters").iterdir()] == ["to-mother.txt"]
-    ours = ("sample", "contragan/digits", "-n", "2", "--seed", "0", "-o", str(tmp_path / "ours"))
-    assert command(*ours).returncode == 0
-    (tmp_path / "ours" / "notes.txt").write_text("good ones")
-    assert "all existed already" in command(*ours).stdout
-
-
 def test_a_folder_in_the_place_of_an_extraction_is_not_removed(data_root, monkeypatch):
     """Of our own a killed extraction is; what has not our mark is somebody's."""
     from torchvision.datasets import utils

@@ -134,7 +134,6 @@ def _bulk(name, out, n, label, loading, sampling, force, progress, say) -> None:
     from ..sampling import bulk
     from ..sampling.loading import load
 
-    saving.refuse_among_others(out, force)
     ranks.start()
     model = load(name, **loading | {"device": rank_device(loading["device"])})
     classes, _ = _spread(label, n, model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,31 +31,12 @@ def refuse_early(out: str | os.PathLike, known: bool, force: bool) -> str:
     from ..sampling.outputs import output_kind, refuse_overwriting
 
     kind = output_kind(out)
-    refuse_among_others(out, force)
     if kind == ".mp4":
         require_pyav()
     if not known:
         refuse_overwriting([out], force)
     refuse_unwritable(Path(out))
     return kind
-
-
-def refuse_among_others(out: str | os.PathLike, force: bool) -> None:
-    """Raise ZooError for a folder of other files, such as / or a home, unless `zoo sample` has begun to write there."""
-    from ..common.errors import ZooError
-    from ..sampling import bulk
-    from ..sampling.outputs import kind_of
-
-    folder = Path(out)
-    if force or kind_of(out) or not folder.is_dir() or bulk.is_output(folder):
-        return
-    names = (path.name for path in folder.iterdir())
-    others = sorted(name for name in names if not re.fullmatch(r"\..*|\d{6,18}\.png", name))
-    if others:
-        raise ZooError(
-            f"{folder} holds {others[0]}, which this command has not written; give a new folder, such as "
-            f"{folder / 'samples'}, or --force to write among other files"
-        )
 
 
 def save(images: Images, out: str | os.PathLike, force: bool, **options) -> bool:

@@ -65,11 +65,6 @@ def is_bulk(path: str | os.PathLike) -> bool:
     return kind_of(path) in FORMATS
 
 
-def is_output(folder: Path) -> bool:
-    """Return True for a folder that `write` has written, or has begun to write."""
-    return (folder / PngFolder.RECORD).exists() or (folder / _JOURNAL).exists()
-
-
 def write(
     model: GAN,
     out: str | os.PathLike,

@@ -35,7 +35,6 @@ class PngFolder(Format):
     """000000.png and so on, and sample.json, which describes them and is written last."""
 
     images_alone = True
-    RECORD = "sample.json"
 
     def existing(self, n: int) -> list[Path]:
         return _within(self._images(), 0, n) if self.out.is_dir() else []
@@ -146,7 +145,7 @@ class PngFolder(Format):
 
     @property
     def record_path(self) -> Path:
-        return self.out / self.RECORD
+        return self.out / "sample.json"
 
     def _image(self, i: int) -> Path:
         return self.out / f"{i:06d}.png"
