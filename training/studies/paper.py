@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from zoo.common import choices
 from zoo.common.errors import UsageError
 from zoo.common.package_data import data_path
+from zoo.common.text import letters
 from zoo.schema import registry
 from zoo.schema.architecture import ConfigPart
 from zoo.schema.bounds import Length, Line, Paragraph, Word
@@ -145,14 +146,10 @@ class Paper(ConfigPart):
 
     def part(self, name: str) -> Part:
         """Return a part by its id in any spelling; raises UsageError with the nearest, or all of them."""
-        found = next((part for part in self.parts if _plain(part.id) == _plain(name)), None)
+        found = next((part for part in self.parts if letters(part.id) == letters(name)), None)
         if found is None:
             raise UsageError(choices.unknown(f"part of {self.name}", name, [part.id for part in self.parts]))
         return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def slug(name: str) -> str:
@@ -203,7 +200,7 @@ def load(name: str) -> Paper:
         UsageError: there is no such paper.
         ConfigError: its file is wrong; the message says where.
     """
-    found = next((known for known in names() if _plain(known) == _plain(name)), None)
+    found = next((known for known in names() if letters(known) == letters(name)), None)
     if found is None:
         raise UsageError(choices.unknown("paper", name, names()))
     return sweep.read(Paper, FOLDER / f"{found}.json")
@@ -234,4 +231,4 @@ def cells_named(known: list[str], name: str) -> list[str]:
 
 
 def _words(cell: str) -> list[str]:
-    return [_plain(word) for word in cell.split("/")]
+    return [letters(word) for word in cell.split("/")]

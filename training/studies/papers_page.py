@@ -79,6 +79,12 @@ def _part(found: Paper, part: Part, rows: list[PaperRow], claims: list[JudgedCla
     return told
 
 
+def compared(rows: Sequence[PaperRow]) -> str:
+    """Return a table of numbers as the paper prints them and as they were measured."""
+    lines = [(row.cell, row.metric, row.published, row.here, row.verdict) for row in rows]
+    return table(("cell", "metric", "published", "here", "verdict"), lines)
+
+
 def commands(found: Paper, part: Part, cells: Sequence[str] = ()) -> list[str]:
     """Return the command lines that repeat a part, or the cells of these names; of those that no run has, the part's
     others."""

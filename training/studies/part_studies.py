@@ -16,7 +16,7 @@ from zoo.common.json_files import read_json, reason
 from zoo.common.text import table
 
 from ..run.stopping import RunStoppedError, stop_signals
-from . import paper_results
+from . import paper_results, papers_page
 from .paper import Part
 
 _POLL = 0.1  # seconds between two looks at a process
@@ -88,11 +88,9 @@ def run(plan: PlannedStudy) -> None:
 
 def comparison(part: Part, folder: Path) -> str:
     """Return tables of the numbers and claims of the part, as they were measured in the folder."""
-    results, told = paper_results.Results([folder]), []
-    rows = [
-        (row.cell, row.metric, row.published, row.here, row.verdict) for row in paper_results.rows_of(part, results)
-    ]
+    results = paper_results.Results([folder])
+    rows = paper_results.rows_of(part, results)
     claims = [(claim.text, claim.verdict, claim.numbers) for claim in paper_results.claims_of(part, results)]
-    told += [table(("cell", "metric", "published", "here", "verdict"), rows)] if rows else []
+    told = [papers_page.compared(rows)] if rows else []
     told += [table(("claim", "verdict", "measured"), claims)] if claims else []
     return "\n\n".join(told)

@@ -200,15 +200,12 @@ def _run(plan: PartOfSweep, devices: list[str]) -> None:
 
 def comparison(part: Part, cells: list[str], folder: Path) -> str:
     """Return a table of the cells, as the paper prints them and as they were measured in the folder."""
-    from zoo.common.text import table
-
-    from . import paper, paper_results
+    from . import paper, paper_results, papers_page
 
     results = paper_results.Results([folder])
     rows = paper_results.rows_of(part, results)
     chosen = paper.chosen_cells([row.cell for row in rows], cells)
-    lines = [(row.cell, row.metric, row.published, row.here, row.verdict) for row in rows if row.cell in chosen]
-    return table(("cell", "metric", "published", "here", "verdict"), lines)
+    return papers_page.compared([row for row in rows if row.cell in chosen])
 
 
 # ----------------------------------------------------------------------------------------------------------- budget

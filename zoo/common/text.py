@@ -54,6 +54,11 @@ def short(value: Any, longest: int = 60) -> str:
     return cut(visible(repr(value)), longest)
 
 
+def letters(name: str) -> str:
+    """Return the letters a to z and the digits of a name, which all its spellings share."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from ..common.cache_roots import data_root, user_folder
 from ..common.errors import DataUnavailableError, UnknownSplitError, UsageError
+from ..common.text import letters
 from .archive import PictureArchive
 from .array_sets import Digits, StackedMnist, Torchvision
 from .catalogue import CATALOGUE
@@ -91,17 +91,13 @@ def refuse_missing(path: str | os.PathLike) -> None:
     if Path(path).exists():
         return
     text = os.fspath(path)
-    named = {_letters(name): name for name in CATALOGUE}.get(_letters(text))
+    named = {letters(name): name for name in CATALOGUE}.get(letters(text))
     if named is None:
         raise DataUnavailableError(f"{text} does not exist; give {WHAT}")
     raise UsageError(
         f"{text} is the name of a data set, and no path; models of {named} find it without --data (`zoo data list`), "
         f"for others give {WHAT}"
     )
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def is_pictures(path: Path) -> bool:

@@ -311,14 +311,6 @@ def test_others_scores_and_those_of_weights_stand_where_the_model_is_the_cell():
     assert not any(row.elsewhere or row.here for row in varied), "of other settings than the weights'"
 
 
-@pytest.fixture
-def app():
-    made = typer.Typer()
-    made.command("reproduce")(reproduce.reproduce)
-    made.command("papers")(papers_command.papers)
-    return made
-
-
 def test_a_cell_is_shown_with_its_command(app, capsys):
     app(["papers", "infomax-gan", "table1", "--cell", "cifar10/ssgan"], standalone_mode=False)
     said = capsys.readouterr().out

@@ -7,17 +7,9 @@ import pytest
 import typer
 
 from training.run.stopping import RunStoppedError
-from training.studies import paper, papers_command, part_studies, reproduce, sweep, sweep_scores
+from training.studies import paper, part_studies, reproduce, sweep, sweep_scores
 from training.studies.part_studies import PlannedStudy
 from zoo.common.errors import UsageError, ZooError
-
-
-@pytest.fixture
-def app():
-    made = typer.Typer()
-    made.command("reproduce")(reproduce.reproduce)
-    made.command("papers")(papers_command.papers)
-    return made
 
 
 def test_from_a_cell_to_its_row(app, tmp_path, some_data, monkeypatch, capsys):
